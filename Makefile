@@ -1,0 +1,38 @@
+# Everything happens in one virtual environment, .venv, which each target sets up as far as it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Python refuses to find "src" twice, and a stray PYTHONPATH would test something else than what is installed.
+unexport PYTHONPATH
+
+.PHONY: help demo test check bench clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.lab  ## train real models with and without warmup (about two minutes); see runs/demo/report.html
+	$(BIN)/preheat compare demo --out runs/demo
+
+test: $(VENV)/.dev  ## all tests, laws and doctests
+	$(BIN)/pytest -q -n auto
+
+check: $(VENV)/.dev  ## style, types
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyrefly check
+
+bench: $(VENV)/.dev  ## speed beside the peers, in one process
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove the environment and what the runs wrote
+	rm -rf $(VENV) runs
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.lab: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[lab]"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	@touch $@ $(VENV)/.lab

@@ -1,0 +1,65 @@
+"""Imports go downward only, and neighbours on a layer are strangers to one another."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import preheat
+
+ROOT = Path(preheat.__file__).parent
+# from the top down; a room may use the rooms of lower layers only
+LAYERS = (
+    ("__main__",),
+    ("cli", "studio"),
+    ("lab",),
+    ("plots",),
+    ("torch", "jax", "keras", "transformers", "measure"),
+    ("review",),
+    ("recipes", "compat", "control"),
+    ("core",),
+)
+RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+STANDARD_LIBRARY_ONLY = ("core", "recipes", "compat", "control")
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def _imports(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write the whole name of what is imported"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_downward_only(path: Path) -> None:
+    room = _room(path)
+    if room == "__init__":
+        return
+    for name in _imports(path):
+        parts = name.split(".")
+        if parts[0] == "preheat" and len(parts) > 1 and parts[1] in RANK and parts[1] != room:
+            assert RANK[room] < RANK[parts[1]], f"{room} may not import {name}"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if _room(p) in STANDARD_LIBRARY_ONLY], ids=lambda p: p.name)
+def test_the_language_needs_the_standard_library_only(path: Path) -> None:
+    import sys
+
+    foreign = {name.split(".")[0] for name in _imports(path)} - set(sys.stdlib_module_names) - {"preheat"}
+    assert foreign <= {"numpy"}, f"{path.name} imports {foreign}"
+    if "numpy" in foreign:
+        assert path.name == "schedule.py", "numpy is imported inside `table` only"
+
+
+def test_every_room_has_a_layer() -> None:
+    assert {_room(path) for path in FILES} - {"__init__"} <= set(RANK)
