@@ -1,0 +1,1 @@
+"""The language of schedules. It imports the standard library only."""

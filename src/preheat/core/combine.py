@@ -1,0 +1,335 @@
+"""What joins and transforms schedules: then, product, lower and upper, scaled, shifted, truncated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property, reduce
+from itertools import accumulate
+from typing import Any
+
+from preheat.core.errors import BindError, PreheatError, shown
+from preheat.core.numbers import Number, half_up, real, ticks, whole
+from preheat.core.pieces import Hold, _put
+from preheat.core.schedule import Schedule, nested
+from preheat.core.spans import Edge, Run, Span
+from preheat.core.xp import Scalars
+
+
+def sequence(parts: Iterable[Schedule]) -> Schedule:
+    """The parts one after another; a lone one is itself."""
+    parts = tuple(parts)
+    return parts[0] if len(parts) == 1 else Sequence(parts)
+
+
+@dataclass(frozen=True, repr=False)
+class Sequence(Schedule):
+    """`a >> b`: one after another. Sequences inside are flattened, so `>>` is associative as a value."""
+
+    parts: tuple[Schedule, ...]
+
+    def __post_init__(self) -> None:
+        parts = _flat(self.parts, Sequence)
+        if sum(part._grows for part in parts) > 1:
+            raise PreheatError(f"a sequence has at most one 'rest', and this has more: {_cut(parts)}; give the others a span")
+        if any(part._endless for part in parts[:-1]):
+            raise PreheatError(f"what follows a part that never ends would never come: {_cut(parts)}; give repeated(n)")
+        _put(self, parts=parts, _children=parts, _depth=nested(*parts), _endless=parts[-1]._endless)
+
+    @cached_property
+    def _grows(self) -> bool:  # type: ignore[override]
+        return any(part._grows for part in self.parts)
+
+    def _exact(self, run: Run | None) -> Fraction | float:
+        return sum((part._exact(run) for part in self.parts), Fraction(0))
+
+    def _laid(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
+        grower = next((i for i, part in enumerate(self.parts) if part._grows), len(self.parts))
+        laid, edge = _row(self.parts[:grower], run, begin)
+        if grower < len(self.parts):
+            laid += _grown(self.parts[grower], self.parts[grower + 1 :], run, edge, end)
+        return sequence([part for part in laid if part._length != 0] or laid[-1:])
+
+    @cached_property
+    def _starts(self) -> list[Number]:
+        """Where each part begins, and after the last the end of all."""
+        lengths = (part._length if part._length == math.inf else Fraction(part._length) for part in self.parts)
+        return [whole(at) if at != math.inf else math.inf for at in accumulate(lengths, initial=Fraction(0))]
+
+    @property
+    def _length(self) -> Number:
+        return self._starts[-1]
+
+    @cached_property
+    def _edges(self) -> list[Number]:
+        """The inner edges; the end too where fractions could leave the last part short of it by a rounding."""
+        return self._starts[1:-1] if self._whole else self._starts[1:]
+
+    @cached_property
+    def _whole(self) -> bool:
+        return all(isinstance(start, int) for start in self._starts if start != math.inf)
+
+    def _formula(self, t: Any, xp: Any) -> Any:
+        return xp.choose(t, self._edges, lambda i, t: self._part(i, t, xp))
+
+    def _part(self, i: int, t: Any, xp: Any) -> Any:
+        if i == len(self.parts):
+            return self._last()
+        local = xp.since(t, self._starts[i])
+        part = self.parts[i]
+        return part._formula(local if self._whole else xp.within(local, 0, part._length), xp)
+
+    def _last(self) -> float:
+        return self.parts[-1]._last()
+
+    def _magnitude(self) -> float:
+        return max(part._magnitude() for part in self.parts)
+
+
+class Pointwise(Schedule):
+    """Several schedules at the same time: it lasts as long as the longest, and grows only if all of them do."""
+
+    operands: tuple[Schedule, ...]
+
+    def _prepare(self, operands: tuple[Schedule, ...]) -> None:
+        endless = any(operand._endless for operand in operands)
+        _put(self, operands=operands, _children=operands, _depth=nested(*operands), _endless=endless)
+
+    @cached_property
+    def _grows(self) -> bool:  # type: ignore[override]
+        return all(operand._grows for operand in self.operands)
+
+    def _exact(self, run: Run | None) -> Fraction | float:
+        return max(operand._exact(run) for operand in self.operands)
+
+    def _laid(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
+        fixed = {i: s._laid(run, begin, None) for i, s in enumerate(self.operands) if not s._grows}
+        if fixed:
+            exact, actual = self._exact(run), max(operand._length for operand in fixed.values())
+            end = None if math.inf in (exact, actual) else _edge(begin, exact, actual)
+        laid = (fixed.get(i) or s._laid(run, begin, end) for i, s in enumerate(self.operands))
+        return replace(self, operands=tuple(laid))  # type: ignore[type-var]
+
+    @cached_property
+    def _length(self) -> Number:  # type: ignore[override]
+        return max(operand._length for operand in self.operands)
+
+    def _formula(self, t: Any, xp: Any) -> Any:
+        values = (s._formula(t, xp) if s._length == self._length else s._at(t, xp) for s in self.operands)
+        return reduce(lambda a, b: self._merge(a, b, xp), values)
+
+    def _merge(self, a: Any, b: Any, xp: Any) -> Any:
+        raise NotImplementedError
+
+    def _last(self) -> float:
+        return reduce(lambda a, b: self._merge(a, b, Scalars), (operand._last() for operand in self.operands))
+
+    def _magnitude(self) -> float:
+        return max(operand._magnitude() for operand in self.operands)
+
+
+@dataclass(frozen=True, repr=False)
+class Product(Pointwise):
+    """`a * b`: the product at every time; products inside are flattened."""
+
+    operands: tuple[Schedule, ...]
+
+    def __post_init__(self) -> None:
+        self._prepare(_flat(self.operands, Product))
+
+    def _merge(self, a: Any, b: Any, xp: Any) -> Any:
+        return a * b
+
+    def _magnitude(self) -> float:
+        return math.prod(max(1.0, operand._magnitude()) for operand in self.operands)
+
+
+@dataclass(frozen=True, repr=False)
+class Lower(Pointwise):
+    """The least of several at every time."""
+
+    operands: tuple[Schedule, ...]
+
+    def __post_init__(self) -> None:
+        self._prepare(_several(self.operands, "lower"))
+
+    def _merge(self, a: Any, b: Any, xp: Any) -> Any:
+        return xp.minimum(a, b)
+
+
+@dataclass(frozen=True, repr=False)
+class Upper(Pointwise):
+    """The greatest of several at every time."""
+
+    operands: tuple[Schedule, ...]
+
+    def __post_init__(self) -> None:
+        self._prepare(_several(self.operands, "upper"))
+
+    def _merge(self, a: Any, b: Any, xp: Any) -> Any:
+        return xp.maximum(a, b)
+
+
+class Wrapped(Schedule):
+    """One schedule, changed; what is not said otherwise is as it is in that one."""
+
+    base: Schedule
+
+    def _prepare(self, **values: object) -> None:
+        if not isinstance(self.base, Schedule):
+            raise PreheatError(f"{type(self).__name__.lower()} takes a schedule, not {shown(self.base)}")
+        _put(self, _children=(self.base,), _depth=nested(self.base), _endless=self.base._endless, **values)
+
+    @property
+    def _grows(self) -> bool:
+        return self.base._grows
+
+    def _exact(self, run: Run | None) -> Fraction | float:
+        return self.base._exact(run)
+
+    def _laid(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
+        return replace(self, base=self.base._laid(run, begin, end))  # type: ignore[type-var]
+
+    @property
+    def _length(self) -> Number:
+        return self.base._length
+
+    def _magnitude(self) -> float:
+        return self.base._magnitude()
+
+
+@dataclass(frozen=True, repr=False)
+class Scaled(Wrapped):
+    """k · s."""
+
+    base: Schedule
+    factor: float
+
+    def __post_init__(self) -> None:
+        self._prepare(factor=real(self.factor, "the factor of scaled(k)"))
+
+    def _formula(self, t: Any, xp: Any) -> Any:
+        return self.base._formula(t, xp) * self.factor
+
+    def _last(self) -> float:
+        return self.base._last() * self.factor
+
+    def _magnitude(self) -> float:
+        return self.base._magnitude() * max(1.0, abs(self.factor))
+
+
+@dataclass(frozen=True, repr=False)
+class Shifted(Wrapped):
+    """s(t − n): later, or earlier if n < 0."""
+
+    base: Schedule
+    ticks: Number
+
+    def __post_init__(self) -> None:
+        self._prepare(ticks=ticks(self.ticks, "the ticks of shifted(n)"))
+
+    def _exact(self, run: Run | None) -> Fraction | float:
+        return max(Fraction(0), self.base._exact(run) + Fraction(self.ticks))
+
+    def _laid(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
+        later = Fraction(self.ticks)
+        return super()._laid(run, Edge(begin.exact + later, begin.actual + later), end)
+
+    @property
+    def _length(self) -> Number:
+        return self.base._length if self.base._length == math.inf else max(0, whole(self._exact(None)))
+
+    def _formula(self, t: Any, xp: Any) -> Any:
+        return self.base._at(xp.since(t, self.ticks), xp)
+
+
+@dataclass(frozen=True, repr=False)
+class Truncated(Wrapped):
+    """The same until a span has passed, then the value it has there."""
+
+    base: Schedule
+    span: Span
+
+    _grows = False  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        span = Span(self.span)
+        if span.is_rest:
+            raise PreheatError("truncated('rest') would cut nothing; give it a span such as 1000 or '80%'")
+        self._prepare(span=span)
+        _put(self, _endless=False)
+
+    def _exact(self, run: Run | None) -> Fraction | float:
+        exact = self.span.exact(run)
+        return exact if self.base._grows else min(exact, self.base._exact(run))
+
+    def _laid(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
+        known = self.base._grows and run is not None and run.total is not None
+        whole_run = Edge(Fraction(run.total), Fraction(run.total)) if known else None  # type: ignore[union-attr, arg-type]
+        return replace(self, base=self.base._laid(run, begin, whole_run), span=Span(self.span.measured(run, begin)))
+
+    @property
+    def _length(self) -> Number:
+        return min(self.base._length, self.span.value)  # type: ignore[type-var]
+
+    def _formula(self, t: Any, xp: Any) -> Any:
+        return self.base._formula(t, xp)
+
+
+def clipped(base: Schedule, low: float | None, high: float | None) -> Schedule:
+    """`base` kept between two constants; None leaves that side open."""
+    bounds = {"low": low, "high": high}
+    low, high = (None if bound is None else real(bound, f"{name} of clipped") for name, bound in bounds.items())
+    if low is not None and high is not None and low > high:
+        raise PreheatError(f"clipped(low, high) needs low ≤ high, not {low!r} and {high!r}")
+    if low is not None:
+        base = Upper((base, Hold(low, Span("rest"))))
+    return base if high is None else Lower((base, Hold(high, Span("rest"))))
+
+
+def _flat(parts: Iterable[Schedule], kind: type) -> tuple[Schedule, ...]:
+    """The parts, with the parts of those of the same kind in their place."""
+    flat: list[Schedule] = []
+    for part in parts:
+        flat += part._children if isinstance(part, kind) else (part,)
+    return _several(flat, kind.__name__.lower())
+
+
+def _several(parts: Iterable[Schedule], word: str) -> tuple[Schedule, ...]:
+    parts = tuple(parts)
+    if len(parts) < 2 or not all(isinstance(part, Schedule) for part in parts):
+        raise PreheatError(f"{word} takes two or more schedules, not {shown(parts)}")
+    return parts
+
+
+def _cut(parts: tuple[Schedule, ...]) -> str:
+    return shown(" >> ".join(map(repr, parts[-3:])), 200)
+
+
+def _edge(begin: Edge, exact: Fraction | float, length: Number) -> Edge:
+    return Edge(begin.exact + Fraction(exact), begin.actual + Fraction(length))
+
+
+def _row(parts: Iterable[Schedule], run: Run | None, edge: Edge) -> tuple[list[Schedule], Edge]:
+    """Parts that do not grow, laid one after another from `edge`, and the edge they reach."""
+    laid = []
+    for part in parts:
+        laid.append(part._laid(run, edge, None))
+        if laid[-1]._length != math.inf:
+            edge = _edge(edge, part._exact(run), laid[-1]._length)
+    return laid, edge
+
+
+def _grown(part: Schedule, after: tuple[Schedule, ...], run: Run | None, begin: Edge, end: Edge | None) -> list[Schedule]:
+    """The part that grows and those after it, so that all of them reach `end`."""
+    if end is None:
+        if after and math.inf == (open_ended := part._laid(run, begin, None))._length:
+            raise BindError(f"how long {open_ended!r} lasts before {_cut(after)} is not known; bind it to a Run with a total")
+        return [part._laid(run, begin, None), *_row(after, run, begin)[0]]
+    start = max(begin.exact, end.exact - sum((s._exact(run) for s in after), Fraction(0)))
+    tail, _ = _row(after, run, Edge(start, Fraction(half_up(start))))
+    taken = sum((Fraction(s._length) for s in tail), Fraction(0))
+    room = max(Fraction(0), end.actual - begin.actual - taken)
+    return [part._laid(run, begin, Edge(start, begin.actual + room)), *tail]

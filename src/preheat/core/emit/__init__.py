@@ -1,0 +1,1 @@
+"""Emitters: a recorded schedule printed as source that needs no preheat."""

@@ -1,0 +1,152 @@
+"""Which schedule drives which hyper-parameter of which group."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from preheat.core.codec import learn, read
+from preheat.core.errors import ParseError, PreheatError, shown
+from preheat.core.schedule import Schedule
+from preheat.core.spans import Run
+
+_LINE = re.compile(r"(?:(?P<group>.+)/)?(?P<hyper>[A-Za-z_][A-Za-z_0-9]*(?:\[[0-9]+\])?)", re.ASCII)
+
+
+@dataclass(frozen=True, repr=False, slots=True)
+class Absolute:
+    """A plan line whose schedule is the value itself, not a factor of the group's own."""
+
+    schedule: Schedule
+
+    def __repr__(self) -> str:
+        return f"absolute({self.schedule!r})"
+
+
+def absolute(schedule: Schedule) -> Absolute:
+    """Say that `schedule` is the value itself: `Scheduler(optimizer, absolute(ramp(0.01, 0.1, 1000)))`.
+
+    Without it a schedule multiplies what each group was given. Raises PreheatError for what is not a schedule.
+
+    >>> from preheat import ramp
+    >>> absolute(ramp(0.01, 0.1, 1000))
+    absolute(ramp(0.01, 0.1, 1000))
+    """
+    if not isinstance(schedule, Schedule):
+        raise PreheatError(f"absolute takes a schedule, not {shown(schedule)}; write absolute(hold({shown(schedule)}))")
+    return Absolute(schedule)
+
+
+learn(absolute=absolute)
+
+
+@dataclass(frozen=True, repr=False, slots=True)
+class Line:
+    """One line of a plan: a hyper-parameter, of one group or of all, and what it follows."""
+
+    group: str | None
+    hyper: str
+    schedule: Schedule
+    is_absolute: bool
+
+    @property
+    def key(self) -> str:
+        """`hyper` or `group/hyper`."""
+        return self.hyper if self.group is None else f"{self.group}/{self.hyper}"
+
+    @property
+    def target(self) -> Schedule | Absolute:
+        """What stands on the right of the line."""
+        return Absolute(self.schedule) if self.is_absolute else self.schedule
+
+
+class Plan(Mapping[str, "Schedule | Absolute"]):
+    """Which schedule drives which hyper-parameter: `{"lr": s, "weight_decay": absolute(w), "head/lr": s.scaled(10)}`.
+
+    A key is `hyper`, for every group that has it, or `group/hyper`, for the group of that name or index; it is split at
+    the last "/", and the second overrides the first. `betas[0]` is the first entry of a tuple. A schedule multiplies
+    what the group was given; `absolute(s)` is the value itself. A plan is a value: equal, hashable, printable.
+
+    >>> from preheat import decay, warmup
+    >>> Plan({"lr": warmup(100) >> decay(900), "momentum": absolute(warmup(100))})
+    Plan({'lr': ramp(0.0, 1.0, 100) >> ramp(1.0, 0.0, 900), 'momentum': absolute(ramp(0.0, 1.0, 100))})
+
+    Raises PreheatError for a key that names no hyper-parameter, or what is not a schedule.
+    """
+
+    __slots__ = ("lines",)
+    lines: tuple[Line, ...]
+
+    def __init__(self, lines: Mapping[str, Schedule | Absolute] | Schedule | Absolute) -> None:
+        if isinstance(lines, Schedule | Absolute):
+            lines = {"lr": lines}
+        if not isinstance(lines, Mapping) or not lines:
+            raise PreheatError(f"a plan is a mapping from hyper-parameters to schedules, not {shown(lines)}")
+        read_lines = sorted((_line(key, target) for key, target in lines.items()), key=lambda line: line.key)
+        object.__setattr__(self, "lines", tuple(read_lines))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a plan is a value; make a new one instead of setting {name}")
+
+    def __getitem__(self, key: str) -> Schedule | Absolute:
+        return {line.key: line.target for line in self.lines}[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return (line.key for line in self.lines)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __eq__(self, other: object) -> bool:
+        return self.lines == other.lines if isinstance(other, Plan) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.lines)
+
+    def __repr__(self) -> str:
+        return f"Plan({{{', '.join(f'{line.key!r}: {line.target!r}' for line in self.lines)}}})"
+
+    def __reduce__(self) -> tuple[type, tuple]:
+        return Plan, (dict(self),)
+
+    def bind(self, run: Run, *, truncate: bool = False) -> Plan:
+        """Every line laid out on `run`; raises BindError, naming the line, where one does not fit."""
+        bound: dict[str, Schedule | Absolute] = {}
+        for line in self.lines:
+            try:
+                schedule = line.schedule.bind(run, truncate=truncate)
+            except PreheatError as error:
+                error.add_note(f"in the plan's line {line.key!r}")
+                raise
+            bound[line.key] = Absolute(schedule) if line.is_absolute else schedule
+        return Plan(bound)
+
+    def to_text(self) -> str:
+        """The plan as one JSON object from line to schedule text: what a checkpoint holds."""
+        return json.dumps({line.key: repr(line.target) for line in self.lines})
+
+    @staticmethod
+    def from_text(data: str) -> Plan:
+        """The plan that `to_text` wrote; raises ParseError for anything else. Nothing is evaluated."""
+        try:
+            lines = json.loads(data)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ParseError(f"cannot read a plan from {shown(data)}: {error}") from None
+        if not isinstance(lines, dict):
+            raise ParseError(f"a plan is a JSON object from line to schedule, not {shown(lines)}")
+        return Plan({key: read(value) for key, value in lines.items()})
+
+
+def _line(key: object, target: object) -> Line:
+    found = _LINE.fullmatch(key) if isinstance(key, str) else None
+    if found is None:
+        raise PreheatError(f"{shown(key)} names no hyper-parameter; write 'lr', 'betas[0]' or 'head/lr'")
+    if isinstance(target, Absolute):
+        return Line(found["group"], found["hyper"], target.schedule, True)
+    if not isinstance(target, Schedule):
+        raise PreheatError(
+            f"the line {key!r} needs a schedule, not {shown(target)}; write absolute(hold({shown(target)}))"
+        )
+    return Line(found["group"], found["hyper"], target, False)

@@ -1,0 +1,194 @@
+"""Lengths of time, kept as written, and the run that says what they are worth."""
+
+import math
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+
+from preheat.core.errors import BindError, ParseError, PreheatError, nearest, shown
+from preheat.core.numbers import Number, half_up, positive, ticks, whole
+
+_TEXT = re.compile(r"([0-9][0-9_]*(?:\.[0-9_]+)?(?:e[+-]?[0-9]{1,2})?)\s*([A-Za-z%]*)(?:\s+([a-z]+))?", re.ASCII)
+_SUFFIX = {"": 1, "k": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_COUNTED = ("step", "epoch", "sample", "token")
+_UNITS = {**{unit: unit for unit in _SECONDS}, **{f"{unit}{s}": unit for unit in _COUNTED for s in ("", "s")}}
+CLOCKS = (*_COUNTED, "second")
+REST = "rest"
+_EXAMPLES = "write a number of ticks, or for example '500 steps', '2 epochs', '1.5B tokens', '6 h', '5%' or 'rest'"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Span:
+    """A length of time with its unit, kept as written: ticks, `'500 steps'`, `'1.5B tokens'`, `'5%'`, `'rest'`.
+
+    A bare number is ticks of the run's clock and may be a fraction. Units: step(s), epoch(s), sample(s), token(s),
+    with k M B T for 10³ … 10¹²; s min h d; % of the run's total; rest. Raises PreheatError for anything else.
+
+    >>> Span("1.50B  tokens"), Span(2.0)
+    (Span('1.5B tokens'), Span(2))
+    """
+
+    value: Number | str
+
+    def __post_init__(self) -> None:
+        value = self.value
+        if isinstance(value, Span):
+            value = value.value
+        elif isinstance(value, str):
+            value = _canonical(value)
+        else:
+            value = ticks(value, "a span")
+        if not isinstance(value, str) and value < 0:
+            raise PreheatError(f"a span cannot be negative: {shown(self.value)}; {_EXAMPLES}")
+        object.__setattr__(self, "value", value)
+
+    def __repr__(self) -> str:
+        return f"Span({self.value!r})"
+
+    def __str__(self) -> str:
+        """The span as it stands inside a schedule's text."""
+        return repr(self.value)
+
+    @property
+    def is_rest(self) -> bool:
+        """Whether this is what the other parts leave."""
+        return self.value == REST
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether this is a number of ticks, whatever the run."""
+        return not isinstance(self.value, str)
+
+    def exact(self, run: "Run | None") -> Fraction:
+        """The length in ticks before any rounding; `rest` counts as 0."""
+        if not isinstance(self.value, str):
+            return Fraction(self.value)
+        if run is None:
+            raise BindError(f"{self.value!r} has no length until the run is known; call .bind(Run(...)) first")
+        if self.value == REST:
+            return Fraction(0)
+        amount, unit = _read(self.value)
+        if unit != "%":
+            return amount * run.worth(unit)
+        if run.total is None:
+            raise BindError(f"{self.value!r} is a share of the run's total, which is not known; write Run(total=…)")
+        return amount / 100 * run.total
+
+    def measured(self, run: "Run | None", begin: "Edge") -> Number:
+        """The length in ticks at its place: a bare number as it is, a unit up to the nearest whole edge."""
+        exact = self.exact(run)
+        return whole(exact if self.is_bare else max(Fraction(0), half_up(begin.exact + exact) - begin.actual))
+
+
+SpanLike = Span | str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A moment of the run: where the exact lengths put it, and where whole ticks put it."""
+
+    exact: Fraction = Fraction(0)
+    actual: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Run:
+    """What only the training run knows: its total, its clock, and what one unit is worth on that clock.
+
+    total: the whole run, warmup included, as a span (a bare number is ticks); rounded up to whole ticks; None if unknown.
+    clock: what one tick is: "step" (an optimizer update), "epoch", "sample", "token" or "second".
+    steps_per_epoch, samples_per_step, tokens_per_step: each > 0; needed only by spans that use them.
+
+    >>> Run(total="3 epochs", steps_per_epoch=500)
+    Run(total=1500, steps_per_epoch=500)
+
+    Raises PreheatError for a total that needs a worth which is not given.
+    """
+
+    total: int | None = None
+    clock: str = field(default="step", kw_only=True)
+    steps_per_epoch: Number | None = field(default=None, kw_only=True)
+    samples_per_step: Number | None = field(default=None, kw_only=True)
+    tokens_per_step: Number | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.clock not in CLOCKS:
+            raise PreheatError(f"unknown clock {shown(self.clock)}{nearest(str(self.clock), CLOCKS)}")
+        for name in ("steps_per_epoch", "samples_per_step", "tokens_per_step"):
+            if (worth := getattr(self, name)) is not None:
+                positive(worth, name)
+                object.__setattr__(self, name, ticks(worth, name))
+        if self.total is not None:
+            total = Span(self.total)
+            if total.is_rest or str(total.value).endswith("%"):
+                raise PreheatError(f"the total of a run cannot be {total.value!r}; write Run(total=10_000)")
+            object.__setattr__(self, "total", math.ceil(total.exact(self)))
+
+    def __repr__(self) -> str:
+        given = [f"total={self.total!r}"] if self.total is not None else []
+        given += [f"clock={self.clock!r}"] if self.clock != "step" else []
+        for name in ("steps_per_epoch", "samples_per_step", "tokens_per_step"):
+            if (worth := getattr(self, name)) is not None:
+                given.append(f"{name}={worth!r}")
+        return f"Run({', '.join(given)})"
+
+    def worth(self, unit: str) -> Fraction:
+        """How many ticks one `unit` is; raises BindError, naming what to pass, where that is not known."""
+        if unit in _SECONDS or self.clock == "second":
+            if unit in _SECONDS and self.clock == "second":
+                return Fraction(_SECONDS[unit])
+            raise BindError(
+                f"{unit!r} cannot be told on a clock of {self.clock}s; "
+                + ("write Run(total='6 h', clock='second')" if unit in _SECONDS else "write '30 min', '5%' or ticks")
+            )
+        return Fraction(1) if unit == self.clock else self._steps(unit) / self._steps(self.clock)
+
+    def _steps(self, unit: str) -> Fraction:
+        """How many updates one `unit` is."""
+        if unit == "step":
+            return Fraction(1)
+        name = "steps_per_epoch" if unit == "epoch" else f"{unit}s_per_step"
+        worth = getattr(self, name)
+        if worth is None:
+            raise BindError(f"this run does not know what one {unit} is worth; write Run(..., {name}=…)")
+        return Fraction(worth) if unit == "epoch" else 1 / Fraction(worth)
+
+
+def _canonical(text: str) -> Number | str:
+    """The one spelling of a span: equal spans print alike."""
+    if text.strip() == REST:
+        return REST
+    amount, suffix, unit = _split(text)
+    digits = format(Decimal(amount), "f")
+    digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
+    digits = digits.lstrip("0") or "0"
+    digits = f"0{digits}" if digits.startswith(".") else digits
+    if unit == "":
+        return whole(Fraction(digits) * _SUFFIX[suffix])
+    if unit == "%":
+        return f"{digits}%"
+    plural = "s" if unit in _COUNTED and (digits, suffix) != ("1", "") else ""
+    return f"{digits}{suffix} {unit}{plural}"
+
+
+def _read(text: str) -> tuple[Fraction, str]:
+    """A canonical text's exact amount and its unit."""
+    amount, suffix, unit = _split(text)
+    return Fraction(amount) * _SUFFIX[suffix], unit
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    """Digits, suffix and unit (`""` for ticks); refuses whatever else stands there."""
+    found = _TEXT.fullmatch(text.strip()) if len(text) <= 64 else None
+    if found is None:
+        raise ParseError(f"cannot read the span {shown(text)}; {_EXAMPLES}")
+    amount, word, unit = found[1].replace("_", ""), found[2], found[3]
+    if unit is None and word not in _SUFFIX:
+        word, unit = "", word
+    if word not in _SUFFIX:
+        raise ParseError(f"unknown multiple {word!r} in the span {shown(text)}; write k, M, B or T")
+    if unit and unit != "%" and unit not in _UNITS:
+        raise ParseError(f"unknown unit {unit!r} in the span {shown(text)}{nearest(unit, [*_UNITS, '%', REST])}")
+    return amount, word, _UNITS.get(unit or "", unit or "")
