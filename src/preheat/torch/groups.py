@@ -1,0 +1,202 @@
+"""Where a plan's lines land in an optimizer's groups, and what each value is a multiple of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from preheat.core.errors import PreheatError, StateError, nearest, shown
+from preheat.core.numbers import real
+from preheat.core.plan import Line, Plan
+
+Group = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Slot:
+    """One scheduled value: `group[key]`, or `group[key][index]`."""
+
+    group: Group
+    name: str
+    key: str
+    index: int | None
+    line: Line
+    base: float  # what a factor multiplies: the group's own value
+    scale: float  # the group's lr_scale (timm's layer-wise decay), for rates
+    present: float  # the value found when the slot was made
+    initial: float | None  # the initial_lr found then
+    settled: bool = False  # whether the base has been confirmed by a saved state
+
+    @property
+    def gain(self) -> float:
+        """What the schedule's value is multiplied with."""
+        return 1.0 if self.line.is_absolute else self.base * self.scale
+
+    @property
+    def value(self) -> float:
+        """What stands in the group now."""
+        return _number(entry(self.group, self.key, self.index), self.line.key)
+
+
+class Slots:
+    """All scheduled values of some optimizers under one bound plan."""
+
+    def __init__(self, optimizers: Sequence[Optimizer], plan: Plan) -> None:
+        self.optimizers, self.plan = optimizers, plan
+        self.lists = [optimizer.param_groups for optimizer in optimizers]
+        self.groups: list[Group] = [group for groups in self.lists for group in groups]
+        self.slots: list[Slot] = _resolved(self.groups, plan)
+        self.used = any(optimizer.state for optimizer in optimizers)
+
+    def set_peak(self, peak: float) -> None:
+        """Make the largest rate of the groups `peak`, the others keeping their ratio to it."""
+        rates = [slot for slot in self.slots if slot.key == "lr" and not slot.line.is_absolute]
+        if not rates:
+            raise PreheatError("peak= sets the rates of a schedule of factors, and this plan has no such line for 'lr'")
+        if not any(slot.base for slot in rates):  # saved where the factor was 0: what the groups were given is gone
+            for slot in rates:
+                slot.base = slot.initial or 1.0
+        largest = max(slot.gain for slot in rates)
+        for slot in rates:
+            slot.base *= peak / largest
+
+    def of(self, line: Line) -> list[Slot]:
+        """The slots that follow one line."""
+        return [slot for slot in self.slots if slot.line is line]
+
+    def inherit(self, old: Slots) -> None:
+        """Take the bases of the slots as they were before groups came, went or were replaced by loaded ones."""
+        same = all(now is then for now, then in zip(self.lists, old.lists, strict=True))
+        if not same and len(self.groups) != len(old.groups):
+            raise StateError(
+                f"the optimizer had {len(old.groups)} groups and its loaded state has {len(self.groups)}; "
+                "build a new Scheduler for it and load the scheduler's state into that"
+            )
+        before = {(id(slot.group) if same else i, slot.line.key): slot for i, slot in _numbered_slots(old)}
+        for i, slot in _numbered_slots(self):
+            if then := before.get((id(slot.group) if same else i, slot.line.key)):
+                slot.base, slot.initial, slot.settled = then.base, then.initial, then.settled
+
+    def recovered(self, saved: Plan, position: float, written: dict[int, float]) -> list[float]:
+        """The base of every slot for a state saved at `position` under the plan `saved`; refuses what cannot be known.
+
+        `written` is what this scheduler last wrote, by slot: another value there means that the optimizer was loaded.
+        """
+        factors = {line.key: line.schedule(position) for line in saved.lines}
+        return [
+            slot.base
+            if slot.line.is_absolute or slot.line.key not in factors
+            else self._base(slot, factors[slot.line.key], written[i])
+            for i, slot in enumerate(self.slots)
+        ]
+
+    def _base(self, slot: Slot, factor: float, written: float) -> float:
+        now = slot.value
+        if not _close(now, written, slot):
+            found, candidates = (
+                now,
+                [slot.base, slot.group.get("initial_lr") if slot.key == "lr" else None, slot.initial],
+            )
+        elif slot.settled:
+            return slot.base
+        else:
+            found, candidates = slot.present, [slot.initial]
+        for candidate in candidates:
+            if candidate is not None and _close(float(candidate) * slot.scale * factor, found, slot):
+                return float(candidate)
+        if found is slot.present and not self.used:
+            return slot.base  # a new optimizer, whose own state is still to be loaded
+        if factor * slot.scale == 0:
+            raise StateError(
+                f"{slot.line.key!r} of group {slot.name} cannot be known: it was saved where its factor is 0; "
+                "build the Scheduler before the optimizer loads its state, or pass peak="
+            )
+        return found / (factor * slot.scale)
+
+
+def _numbered_slots(slots: Slots) -> list[tuple[int, Slot]]:
+    """Every slot with the number of its group."""
+    number = {id(group): i for i, group in enumerate(slots.groups)}
+    return [(number[id(slot.group)], slot) for slot in slots.slots]
+
+
+def _resolved(groups: list[Group], plan: Plan) -> list[Slot]:
+    """The slots of a plan; a line for one group overrides the line for all."""
+    names = [str(group.get("name", i)) for i, group in enumerate(groups)]
+    for line in plan.lines:
+        if line.group is not None and line.group not in names and not _is_index(line.group, groups):
+            raise PreheatError(f"the plan's line {line.key!r} names no group{nearest(line.group, names)}")
+    slots = []
+    for i, (group, name) in enumerate(zip(groups, names, strict=True)):
+        lines = {line.hyper: line for line in plan.lines if line.group is None}
+        lines |= {line.hyper: line for line in plan.lines if line.group in (name, str(i))}
+        slots += [_slot(group, name, line) for line in lines.values() if _has(group, line)]
+    for line in plan.lines:
+        if not any(slot.line.hyper == line.hyper for slot in slots):
+            known = sorted({key for group in groups for key in group if key not in ("params", "initial_lr", "name")})
+            raise PreheatError(
+                f"no group has {line.hyper!r}, which the plan's line {line.key!r} schedules{nearest(line.hyper, known)}"
+            )
+    return slots
+
+
+def _is_index(name: str, groups: list[Group]) -> bool:
+    return name.isdecimal() and int(name) < len(groups)
+
+
+def _has(group: Group, line: Line) -> bool:
+    key, index = split_key(line.hyper)
+    value = group.get(key)
+    return value is not None if index is None else isinstance(value, list | tuple) and index < len(value)
+
+
+def _slot(group: Group, name: str, line: Line) -> Slot:
+    key, index = split_key(line.hyper)
+    present = _number(entry(group, key, index), line.key)
+    rate = key == "lr"
+    scale = _number(group.get("lr_scale", 1.0), "lr_scale") if rate else 1.0
+    initial = group.get("initial_lr") if rate else None
+    initial = None if initial is None else _number(initial, "initial_lr")
+    return Slot(group, name, key, index, line, base=present, scale=scale, present=present, initial=initial)
+
+
+def split_key(hyper: str) -> tuple[str, int | None]:
+    """`betas[0]` as ('betas', 0), `lr` as ('lr', None)."""
+    key, bracket, index = hyper.partition("[")
+    return key, int(index[:-1]) if bracket else None
+
+
+def entry(group: Group, key: str, index: int | None) -> Any:
+    """What a group holds there."""
+    return group[key] if index is None else group[key][index]
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, torch.Tensor):
+        if value.numel() != 1:
+            raise PreheatError(f"{what} is a tensor of {value.numel()} values; a schedule drives one number a group")
+        value = value.item()
+    return real(value, what)
+
+
+def _close(a: float, b: float, slot: Slot) -> bool:
+    """Whether two values are the same up to the rounding of where they were kept."""
+    kept = entry(slot.group, slot.key, slot.index)
+    coarse = isinstance(kept, torch.Tensor) and kept.dtype != torch.float64
+    return math.isclose(a, b, rel_tol=4 * torch.finfo(kept.dtype).eps if coarse else 1e-12)
+
+
+def check_optimizers(optimizers: object) -> tuple[Optimizer, ...]:
+    """One optimizer or several, as a tuple; refuses anything else, and groups that two of them share."""
+    several = tuple(optimizers) if isinstance(optimizers, list | tuple) else (optimizers,)
+    for optimizer in several:
+        if not isinstance(optimizer, Optimizer):
+            raise PreheatError(f"Scheduler takes a torch optimizer, or a list of them, first; not {shown(optimizer)}")
+    if not several or len({id(optimizer) for optimizer in several}) != len(several):
+        raise PreheatError("Scheduler takes one optimizer or several different ones; not an empty or repeated list")
+    return several
