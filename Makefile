@@ -18,7 +18,7 @@ test: $(VENV)/.dev  ## all tests, laws and doctests
 	$(BIN)/pytest -q -n auto
 
 check: $(VENV)/.dev  ## style, types
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyrefly check
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyrefly check --python-interpreter-path $(BIN)/python
 
 bench: $(VENV)/.dev  ## speed beside the peers, in one process
 	$(BIN)/python -m benchmarks

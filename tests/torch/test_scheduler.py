@@ -22,7 +22,10 @@ def sgd(lr: object = 0.1, **kwargs: object) -> SGD:
 
 
 def two_groups(kind: type = SGD, **kwargs: object) -> torch.optim.Optimizer:
-    groups = [{"params": [parameter()], "lr": 0.1, "name": "body"}, {"params": [parameter()], "lr": 0.01, "name": "head"}]
+    groups = [
+        {"params": [parameter()], "lr": 0.1, "name": "body"},
+        {"params": [parameter()], "lr": 0.01, "name": "head"},
+    ]
     return kind(groups, lr=1.0, **kwargs)
 
 
@@ -122,7 +125,9 @@ def test_a_plan_drives_several_hyper_parameters_and_one_group_may_differ() -> No
 
 def test_tensor_rates_are_updated_in_place_and_not_shared() -> None:
     """One tensor given to the optimizer is one object in all groups; the groups must still differ."""
-    optimizer = SGD([{"params": [parameter()]}, {"params": [parameter()], "lr": torch.tensor(0.2)}], lr=torch.tensor(0.1))
+    optimizer = SGD(
+        [{"params": [parameter()]}, {"params": [parameter()], "lr": torch.tensor(0.2)}], lr=torch.tensor(0.1)
+    )
     scheduler = Scheduler(optimizer, ph.warmup(4))
     held = [group["lr"] for group in optimizer.param_groups]
     for step in range(6):

@@ -71,7 +71,9 @@ ORDERS = [order for order in map("".join, itertools.permutations("bos")) if orde
 def test_any_order_of_building_and_loading_is_right_at_once(order: str, kind: type, tensor: bool, updates: int) -> None:
     *states, truth = saved(kind, tensor, updates)
     optimizer, scheduler = resumed(order, kind, tensor, states)
-    assert [float(group["lr"]) for group in optimizer.param_groups] == pytest.approx(truth[0], rel=1e-6 if tensor else 0)
+    assert [float(group["lr"]) for group in optimizer.param_groups] == pytest.approx(
+        truth[0], rel=1e-6 if tensor else 0
+    )
     assert scheduler.get_last_lr() == pytest.approx(truth[0], rel=1e-6 if tensor else 1e-15)
     assert train(optimizer, scheduler, 20) == [pytest.approx(row, rel=1e-6 if tensor else 1e-15) for row in truth]
 

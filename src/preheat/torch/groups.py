@@ -199,4 +199,4 @@ def check_optimizers(optimizers: object) -> tuple[Optimizer, ...]:
             raise PreheatError(f"Scheduler takes a torch optimizer, or a list of them, first; not {shown(optimizer)}")
     if not several or len({id(optimizer) for optimizer in several}) != len(several):
         raise PreheatError("Scheduler takes one optimizer or several different ones; not an empty or repeated list")
-    return several
+    return several  # pyrefly: ignore[bad-return]

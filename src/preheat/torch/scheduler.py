@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Iterable
 from typing import Any
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -84,7 +85,8 @@ class Scheduler(LRScheduler):
         slots = Slots(self.optimizers, self.plan)
         if self._peak is not None:
             slots.set_peak(self._peak)
-        self.last_epoch, self._step_count, self._position = -1, 0, 0
+        self.last_epoch, self._step_count = -1, 0
+        self._position: float = 0
         self._tick = _tick(self.run)
         self.surplus = 0
         self._observed = False
@@ -92,7 +94,7 @@ class Scheduler(LRScheduler):
         self._take(slots)
         self._initial_step()
 
-    def step(self, epoch: None = None) -> None:
+    def step(self, epoch: int | None = None) -> None:
         """Go on to the next update: call it after every `optimizer.step()`.
 
         Until an applied update has been seen each call counts, so that a bare loop draws the curve; from then on only
@@ -113,12 +115,12 @@ class Scheduler(LRScheduler):
             self._position += self._tick or self._elapsed()
         self._write_now()
 
-    def get_last_lr(self) -> list[float]:
+    def get_last_lr(self) -> list[float | Tensor]:
         """The rate of every group for the coming update, as this scheduler wrote it."""
         rates = {
             id(slot.group): slot.gain * self._values[slot.line.key] for slot in self._slots.slots if slot.key == "lr"
         }
-        return [rates.get(id(group), group.get("lr")) for group in self._slots.groups]
+        return [rates.get(id(group), float(group["lr"])) for group in self._slots.groups]
 
     def values(self) -> dict[str, float]:
         """Everything scheduled, for a logger: `{"head/lr": 0.1, "body/lr": 0.01}`; of a lone group, `{"lr": 0.1}`."""
@@ -134,10 +136,10 @@ class Scheduler(LRScheduler):
         return self.last_epoch if self._tick == 1 else self._position
 
     @property
-    def base_lrs(self) -> list[float]:
+    def base_lrs(self) -> list[float | Tensor]:  # pyrefly: ignore[bad-override]
         """What a factor of the rate multiplies, of every group."""
         bases = {id(slot.group): slot.base for slot in self._slots.slots if slot.key == "lr"}
-        return [bases.get(id(group), group.get("lr")) for group in self._slots.groups]
+        return [bases.get(id(group), float(group["lr"])) for group in self._slots.groups]
 
     def state_dict(self) -> dict[str, Any]:
         """The position and the plan as plain values: JSON-able, the same keys for ever, however many groups."""
@@ -168,14 +170,14 @@ class Scheduler(LRScheduler):
 
     # -- what torch and its followers call --------------------------------------------------------------------------
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[float | Tensor]:
         """The rates at `last_epoch`: a function of it alone."""
         return self.get_last_lr()
 
     _get_closed_form_lr = get_lr
 
     @property
-    def _last_lr(self) -> list[float]:
+    def _last_lr(self) -> list[float | Tensor]:  # pyrefly: ignore[bad-override]
         return self.get_last_lr()
 
     @property
