@@ -1,0 +1,130 @@
+"""Published runs of fine-tuning, vision and speech: name, schedule, peak, source, whether verified, note."""
+
+from __future__ import annotations
+
+from preheat.recipes.cycles import multistep
+from preheat.recipes.decays import constant, cosine, linear
+from preheat.recipes.language_runs import READ, RECALLED, Row
+
+ROWS: tuple[Row, ...] = (
+    (
+        "olmo_sft",
+        linear(warmup_ratio=0.03),
+        None,
+        "github.com/allenai/OLMo-core",
+        READ,
+        "Supervised fine-tuning, β₂ 0.95, no weight decay; each script sets its peak.",
+    ),
+    (
+        "alpaca",
+        cosine(warmup_ratio=0.03),
+        2e-5,
+        "github.com/tatsu-lab/stanford_alpaca",
+        RECALLED,
+        "Full fine-tuning of LLaMA 7B, batch 128, 3 epochs. All from memory.",
+    ),
+    (
+        "torchtune_lora_8b",
+        cosine(warmup_steps="100 steps"),
+        3e-4,
+        "github.com/pytorch/torchtune",
+        READ,
+        "LoRA; its full fine-tuning runs at 2e-5 with no schedule.",
+    ),
+    (
+        "axolotl_lora",
+        cosine(warmup_ratio=0.1),
+        2e-4,
+        "github.com/axolotl-ai-cloud/axolotl, examples",
+        READ,
+        "What most of its examples use for LoRA; 2e-5 for full fine-tuning.",
+    ),
+    (
+        "llamafactory_lora",
+        cosine(warmup_ratio=0.1),
+        1e-4,
+        "github.com/hiyouga/LLaMA-Factory, examples",
+        READ,
+        "What most of its examples use for LoRA; 1e-5 for full fine-tuning.",
+    ),
+    (
+        "lora_without_regret",
+        constant(),
+        None,
+        "thinkingmachines.ai/blog/lora",
+        READ,
+        "No warmup, no decay; ten times the rate of full fine-tuning, fifteen below 100 steps.",
+    ),
+    (
+        "goyal_resnet50",
+        multistep(["30 epochs", "60 epochs", "80 epochs"], warmup_steps="5 epochs", start_ratio=0.03125),
+        3.2,
+        "arXiv:1706.02677",
+        RECALLED,
+        "Batch 8192, SGD with momentum 0.9, 90 epochs: 0.1 · batch/256, from 0.1. The drops are from memory.",
+    ),
+    (
+        "detectron2",
+        multistep(["30k steps"], warmup_steps="1000 steps", start_ratio=0.001),
+        1e-3,
+        "github.com/facebookresearch/detectron2, config/defaults.py",
+        READ,
+        "The defaults: 16 images per batch, SGD with momentum 0.9, 40k steps in all.",
+    ),
+    (
+        "mae",
+        cosine(warmup_steps="40 epochs"),
+        2.4e-3,
+        "arXiv:2111.06377; github.com/facebookresearch/mae",
+        READ,
+        "Pre-training, 800 epochs, batch 4096: 1.5e-4 · batch/256, β₂ 0.95.",
+    ),
+    (
+        "dinov2",
+        cosine(warmup_steps="10 epochs", min_lr_ratio=2.5e-4),
+        4e-3,
+        "arXiv:2304.07193; github.com/facebookresearch/dinov2",
+        READ,
+        "100 epochs of 1250 updates, batch 1024: 4e-3 · √(batch/1024), down to 1e-6.",
+    ),
+    (
+        "dinov3_7b",
+        constant(warmup_steps="100k steps"),
+        5e-5,
+        "arXiv:2508.10104; github.com/facebookresearch/dinov3",
+        READ,
+        "100 epochs of 1000 updates of warmup, then constant; it averages the weights instead of decaying.",
+    ),
+    (
+        "clip_vit_b32",
+        cosine(warmup_steps="2000 steps"),
+        5e-4,
+        "arXiv:2103.00020",
+        RECALLED,
+        "Batch 32,768. All from memory.",
+    ),
+    (
+        "stable_diffusion_v1",
+        constant(warmup_steps="10k steps", start_ratio=1e-6),
+        1e-4,
+        "github.com/CompVis/stable-diffusion, configs",
+        READ,
+        "AdamW. The peak as configured; the scripts multiply it by batch factors unless told not to.",
+    ),
+    (
+        "dit",
+        constant(),
+        1e-4,
+        "arXiv:2212.09748; github.com/facebookresearch/DiT",
+        READ,
+        "Batch 256; no warmup, no decay; it averages the weights (EMA 0.9999).",
+    ),
+    (
+        "whisper_large",
+        linear(warmup_steps="2048 steps"),
+        1.75e-4,
+        "arXiv:2212.04356",
+        RECALLED,
+        "Batch 256, 2^20 updates (tiny: 1.5e-3). All from memory.",
+    ),
+)
