@@ -1,0 +1,94 @@
+"""The `preheat` command. Each sub-command is a module of its own, imported when it is asked for."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import preheat
+from preheat.core.errors import PreheatError
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+COMMANDS = ("show", "table", "compare")
+REFUSED, INTERRUPTED = 2, 130
+
+HELP = """
+Learning-rate warmup and schedules: see one, print one, and measure whether a
+model needs it.
+
+A schedule is text: parts joined by >> , each with a length in updates, in
+percent of the run, or 'rest'. Update 0 is the first. Three commands to paste:
+
+    preheat show 'warmup("5%") >> decay(shape="cosine")' --total 10k --peak 3e-4
+    preheat table 'ramp(0.01, 0.1, 1000) >> hold(0.1)' --total 3000 --every 500
+    preheat compare demo
+
+The first draws the curve and lists its phases. The second prints the values.
+The third trains a small transformer with and without warmup, about two minutes
+on two cores, and says what the difference is.
+
+`preheat show --help` lists the words. In Python, preheat.parse(text) gives the
+schedule, and preheat.torch.Scheduler trains with it.
+"""
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run the command line, `sys.argv` by default, and return the exit code.
+
+    0: done. 1: some runs of a comparison failed. 2: refused, with one line on stderr. 130: Ctrl-C.
+    """
+    try:
+        result = _answered(sys.argv[1:] if tokens is None else list(tokens))
+        sys.stdout.flush()
+        return result
+    except PreheatError as error:
+        print(f"preheat: {error}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter's last flush complains
+        if isinstance(error, BrokenPipeError):  # the reader, such as head, has seen enough
+            return 0
+        print(f"preheat: {error}", file=sys.stderr)
+        return REFUSED
+
+
+def _answered(tokens: list[str]) -> int:
+    """Carry out the command that `tokens` name."""
+    from cyclopts import CycloptsError, UnusedCliTokensError
+
+    app = _app()
+    if not tokens or tokens[0] in app.help_flags:
+        for name in COMMANDS:
+            app[name]  # loads it: the list of commands shows the first line of each
+    try:
+        result = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        hint = "put the schedule in quotes, and " if isinstance(error, UnusedCliTokensError) else ""
+        raise PreheatError(f"{str(error).rstrip('.')}; {hint}see {_asked(app, tokens)} --help") from None
+    return result if isinstance(result, int) else 0
+
+
+def _app() -> "App":
+    """The commands, none of them loaded yet."""
+    from cyclopts import App
+
+    app = App(
+        name="preheat",
+        help=HELP,
+        help_format="plaintext",
+        version=preheat.__version__,
+        suppress_keyboard_interrupt=False,
+    )
+    app.command("preheat.cli.show:show", sort_key=1)
+    app.command("preheat.cli.table:table", sort_key=2)
+    app.command("preheat.cli.compare:app", name="compare", sort_key=3)
+    return app
+
+
+def _asked(app: "App", tokens: list[str]) -> str:
+    """The command that was asked for, as far as there is one of that name."""
+    return " ".join(["preheat", *app.parse_commands(tokens)[0]])

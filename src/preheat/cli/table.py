@@ -1,0 +1,71 @@
+"""`preheat table`: every value of a schedule, for another program to read."""
+
+import json
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import Literal
+
+from preheat.cli.laying import RunOptions, laid
+from preheat.core.errors import PreheatError
+
+_BLOCK = 4096  # items to a write
+
+
+def table(
+    spec: str,
+    /,
+    *,
+    run: RunOptions = RunOptions(),  # noqa: B008  frozen
+    peak: float = 1.0,
+    format: Literal["csv", "json"] = "csv",
+    every: int = 1,
+) -> None:
+    """Print the value of every update, 0 to the last, in full precision.
+
+    Try:
+
+        preheat table "ramp(0.01, 0.1, 1000) >> hold(0.1)" --total 3000 > schedule.csv
+        preheat table 'warmup("5%") >> decay()' --total 10k --peak 3e-4 --every 1000
+        preheat table 'warmup(10) >> decay(90)' --format json
+
+    CSV has the columns step (or the word given to --clock) and value. JSON is
+    {"schedule": …, "peak": …, "steps": […], "values": […]}. Both read back as the
+    very numbers that the schedule gives to a training run.
+
+    Parameters
+    ----------
+    spec
+        The schedule, in quotes; `preheat show --help` lists the words.
+    peak
+        Multiplies every value: the peak rate, where the schedule is written with 1 as its peak.
+    format
+        csv or json.
+    every
+        Print update 0 and every so many after it.
+    """
+    it = laid(spec, run, peak)
+    if every < 1:
+        raise PreheatError(f"--every must be at least 1, not {every}")
+    if not it.known:
+        raise PreheatError("this schedule never ends; add --total, for example --total 10_000")
+    steps, value = range(0, it.total, every), it.values.function
+    if format == "csv":
+        print(f"{it.run.clock},value")
+        _written((f"{t},{value(t)!r}" for t in steps), "\n")
+        print()
+    else:
+        head = json.dumps({"schedule": repr(it.bound), "peak": it.peak})
+        print(head[:-1], end=', "steps": [')
+        _written(map(str, steps), ", ")
+        print('], "values": [', end="")
+        _written((repr(value(t)) for t in steps), ", ")
+        print("]}")
+
+
+def _written(items: Iterator[str], between: str) -> None:
+    """Print the items as they come, a block at a time."""
+    before = ""
+    while block := list(islice(items, _BLOCK)):
+        sys.stdout.write(before + between.join(block))
+        before = between

@@ -1,0 +1,24 @@
+"""The default comparison: a deep post-norm transformer needs warmup, and its pre-norm control does not."""
+
+from preheat.lab.experiment import Arm, Experiment, Study
+from preheat.lab.tasks.options import BytesOptions
+
+STEPS = 300
+SEEDS = (0, 1, 2)
+PEAK = 3e-3
+NONE = Arm("none", "decay()")
+LINEAR = Arm("linear", 'warmup("33%") >> decay()')
+EXPONENTIAL = Arm("exponential", 'warmup("33%", start=0.01, shape="exponential") >> decay()')
+
+
+def demo_experiment() -> Experiment:
+    """What `make demo` runs: every arm with the same peak, the same data and the same initial weights per seed."""
+    post, pre = (BytesOptions(norm="post", peak=PEAK), BytesOptions(norm="pre", peak=PEAK))
+    return Experiment(
+        "Does this transformer need warmup?",
+        (
+            Study("post-norm transformer", "bytes", post, (NONE, LINEAR, EXPONENTIAL), SEEDS, STEPS),
+            Study("pre-norm control", "bytes", pre, (NONE, LINEAR), SEEDS, STEPS),
+        ),
+        command=("preheat", "compare", "demo", "--out", "runs/demo"),
+    )

@@ -1,0 +1,116 @@
+"""What is seen while runs are on their way: in a terminal a live line per run, else a plain line per finished one."""
+
+import math
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
+from rich.text import Text
+
+from preheat.lab.records import Record
+from preheat.lab.verdict import fixed
+from preheat.lab.worker import Event, Job
+
+WIDE = 100
+"""Columns from which on there is room for bars."""
+
+
+class Monitor:
+    """Shows events on `console`. `kept` runs of `total` had been finished before."""
+
+    def __init__(self, console: Console, total: int, kept: int = 0) -> None:
+        self.console = console
+        self.total, self.done = total, kept
+        self.width = 1
+        self.live = live_display(console)
+        self.lines: dict[Job, TaskID] = {}
+        self.seen: dict[Job, int] = {}
+        self.overall = self.live.add_task("all runs", total=0, note="")
+
+    def expect(self, jobs: list[Job]) -> None:
+        """The runs that are to come: they set the length of the bar for all."""
+        self.live.update(self.overall, total=sum(job.trial.study.steps for job in jobs), note=self._count())
+        self.width = max((len(label(job)) for job in jobs), default=1)
+
+    def show(self, event: Event, record: Record | None = None) -> None:
+        """Take note of an event; `record` comes with a finished run."""
+        match event.kind:
+            case "started":
+                self._started(event.job)
+            case "step":
+                self._advance(event.job, event.step + 1)
+                note = f"loss {event.loss:<6.4g} rate {event.rate:.2e}"
+                self.live.update(self.lines[event.job], completed=event.step + 1, note=note)
+            case _:
+                self._ended(event, record)
+
+    def _started(self, job: Job) -> None:
+        name = f"{job.trial.arm.name}  seed {job.trial.seed}  {job.trial.study.title}"
+        self.lines[job] = self.live.add_task(name, total=job.trial.study.steps, note="starting")
+        self.seen[job] = 0
+
+    def _ended(self, event: Event, record: Record | None) -> None:
+        self._advance(event.job, event.job.trial.study.steps)
+        self.live.remove_task(self.lines.pop(event.job))
+        self.done += event.kind == "finished"
+        self.live.update(self.overall, note=self._count())
+        style = "red" if event.kind == "failed" else "yellow" if record and record.result.diverged else "none"
+        text = f"failed: {event.message}" if record is None else outcome(record)
+        line = f"{self._count()}  {label(event.job).ljust(self.width)}  {text}"
+        self.console.print(Text(line, style), soft_wrap=True)
+
+    def _advance(self, job: Job, step: int) -> None:
+        self.live.advance(self.overall, step - self.seen[job])
+        self.seen[job] = step
+
+    def _count(self) -> str:
+        return f"{self.done:>{len(str(self.total))}}/{self.total}"
+
+    def __enter__(self) -> Self:
+        self.live.start()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.live.stop()
+
+
+def live_display(console: Console) -> Progress:
+    """One line per task: name, bar, step, note, time left. Nothing is drawn where there is no terminal.
+
+    The name gives way where the terminal is narrow, the bar is left out there: the numbers are what is looked at.
+    """
+    name = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    columns: list[ProgressColumn] = [
+        TextColumn("{task.description}", markup=False, table_column=name),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}", justify="right", table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[note]}", markup=False, table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+    ]
+    if console.width >= WIDE:
+        columns.insert(1, BarColumn(bar_width=20))
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True, expand=True)
+
+
+def label(job: Job) -> str:
+    """Study, arm and seed."""
+    return f"{job.trial.study.title}  {job.trial.arm.name}  seed {job.trial.seed}"
+
+
+def outcome(record: Record) -> str:
+    """How a run ended: its loss or why there is none, and how long it took."""
+    result = record.result
+    loss = "no finite loss" if result.val_loss is None else f"validation loss {fixed(result.val_loss, 4)}"
+    reason = f"  diverged: {result.reason}" if result.diverged else ""
+    return f"{loss}{reason}  {duration(record.seconds)}"
+
+
+def duration(seconds: float | None) -> str:
+    """`4.1 s`, `2 min 05 s`, `1 h 02 min`."""
+    if seconds is None or not math.isfinite(seconds):
+        return "–"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {whole % 60:02} s"

@@ -1,0 +1,121 @@
+"""`preheat compare` turns its options into an experiment, and refuses what cannot run before anything starts."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from preheat.lab.demo import LINEAR, NONE, demo_experiment
+from preheat.lab.experiment import Arm
+
+
+@pytest.fixture
+def experiment(ask, monkeypatch):
+    """The experiment that a command line stands for, without running it."""
+
+    def read(*tokens: str):
+        seen = []
+        monkeypatch.setattr("preheat.cli.compare._carried_out", lambda *given: seen.append(given) or 0)
+        answer = ask("compare", *tokens)
+        assert (answer.code, answer.err) == (0, "")
+        return seen[0]
+
+    return read
+
+
+def test_options_become_an_experiment(experiment):
+    arms = ("--arm", "none=decay()", "--arm", "warm=warmup('33%', start=0.1) >> decay()")
+    made, machine, out = experiment(
+        "bytes", *arms, "--seeds", "4", "--steps", "50", "--norm", "pre", "--peak", "1e-3", "--jobs", "2", "--out", "x"
+    )
+    (study,) = made.studies
+    assert [arm.name for arm in study.arms] == ["none", "warm"]
+    assert study.arms[1] == Arm("warm", "ramp(0.1, 1, '33%') >> decay()")
+    assert (study.task, study.seeds, study.steps) == ("bytes", (0, 1, 2, 3), 50)
+    assert (study.options.norm, study.options.peak, study.options.depth) == ("pre", 1e-3, 8)
+    assert (machine.jobs, machine.engine, out) == (2, "processes", Path("x"))
+    assert made.title == "bytes: none vs warm"
+
+
+def test_without_arms_no_warmup_is_compared_with_some(experiment):
+    made, _, out = experiment("digits", "--init-gain", "3")
+    assert made.studies[0].arms == (NONE, LINEAR)
+    assert made.studies[0].options.init_gain == 3
+    assert out == Path("runs/digits")
+
+
+def test_the_command_that_is_reported_makes_the_same_experiment(experiment):
+    first = experiment(
+        "digits", "--weight-decay", "0.1", "--arm", "a=decay()", "--arm", "b = warmup(9)", "--out", "runs/y"
+    )
+    words = shlex.split(shlex.join(first[0].command))
+    assert words[:3] == ["preheat", "compare", "digits"]
+    again = experiment(*words[2:])
+    assert again[0] == first[0]
+    assert again[2] == first[2]
+
+
+def test_the_demo_is_the_demo(experiment):
+    made, _, out = experiment("demo", "--out", "z")
+    assert made == demo_experiment()
+    assert out == Path("z")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        (("--arm", "x=rampp(1)"), "--arm 'x=rampp(1)': column 1: unknown word 'rampp'"),
+        (("--arm", "warmup(5)"), "an arm needs a name and a schedule"),
+        (("--arm", "x=warmup(500)"), "arm 'x' cannot run for 300 steps"),
+        (("--arm", "x=warmup(500)"), "give a longer --steps"),
+        (("--arm", "x=decay()", "--arm", "X=decay()"), "two arms are too alike"),
+        (("--seeds", "0"), "--seeds must be at least 1, not 0"),
+        (("--steps", "0"), "steps must be a whole number of at least 1, not 0"),
+        (("--jobs", "0"), "--jobs must be at least 1, not 0"),
+        (("--depth", "0"), "depth must be a whole number of at least 1"),
+        (("--width", "33"), "width 33 cannot be shared among 2 heads"),
+        (("--peak", "-1"), "peak must be a number > 0"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_anything_starts(ask, monkeypatch, tmp_path, tokens, words):
+    monkeypatch.chdir(tmp_path)
+    answer = ask("compare", "bytes", *tokens)
+    assert (answer.code, answer.out) == (2, "")
+    assert words in answer.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_not_installed_is_named_with_how_to_install_it(ask, monkeypatch):
+    monkeypatch.setattr(
+        "preheat.cli.compare.find_spec", lambda name: None if name in ("torch", "sklearn") else object()
+    )
+    answer = ask("compare", "demo")
+    assert answer.code == 2
+    assert 'needs torch, scikit-learn; pip install "preheat[lab]"' in answer.err
+
+
+def test_reading_the_command_line_loads_no_torch():
+    code = "import sys; from preheat.cli import compare; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(("failures", "code"), [((), 0), (("one",), 1)])
+def test_the_exit_code_says_whether_runs_failed(ask, monkeypatch, tmp_path, failures, code):
+    monkeypatch.setattr(
+        "preheat.lab.compare.run_experiment", lambda *given, **named: SimpleNamespace(failures=failures)
+    )
+    monkeypatch.setattr("preheat.cli.compare.find_spec", lambda name: object())
+    assert ask("compare", "demo", "--out", str(tmp_path)).code == code
+
+
+def test_ctrl_c_while_runs_are_on_their_way_ends_with_130(ask, monkeypatch, tmp_path):
+    def stopped(*given, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("preheat.lab.compare.run_experiment", stopped)
+    monkeypatch.setattr("preheat.cli.compare.find_spec", lambda name: object())
+    answer = ask("compare", "demo", "--out", str(tmp_path))
+    assert (answer.code, answer.out, answer.err) == (130, "", "")

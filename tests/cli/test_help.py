@@ -1,0 +1,73 @@
+"""Help is worth reading: it fits a terminal, holds examples that can be pasted, and the examples run."""
+
+import re
+import shlex
+from dataclasses import fields
+
+import pytest
+
+import preheat
+from preheat.lab.tasks.options import TASKS
+
+PAGES = [(), ("show",), ("table",), ("compare",), ("compare", "bytes"), ("compare", "digits"), ("compare", "demo")]
+
+
+def examples(page: str) -> list[list[str]]:
+    """The lines of a help page that can be pasted."""
+    joined = re.sub(r" \\\n\s*", " ", page)
+    return [shlex.split(line)[1:] for line in re.findall(r"^    (preheat .+)$", joined, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=" ".join)
+def test_every_page_has_examples_and_fits_80_columns(ask, page):
+    answer = ask(*page, "--help")
+    assert answer.code == 0
+    assert examples(answer.out), "a page without an example"
+    assert all(len(line) <= 80 for line in answer.out.splitlines())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=" ".join)
+def test_the_examples_run(ask, page, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("preheat.cli.compare._carried_out", lambda *given: asked.append(given) or 0)
+    for tokens in examples(ask(*page, "--help").out):
+        answer = ask(*tokens[: tokens.index(">")] if ">" in tokens else tokens)
+        assert (answer.code, answer.err) == (0, ""), tokens
+        assert answer.out or asked
+
+
+def test_the_first_page_says_what_there_is(ask):
+    out = ask("--help").out
+    for name in ("show", "table", "compare"):
+        assert re.search(rf"│ {name} +\w", out), f"{name} is not listed with its first line"
+    assert ask().out == out
+
+
+def test_a_page_explains_every_word_of_the_language(ask):
+    out = ask("show", "--help").out
+    for word in (
+        "ramp",
+        "hold",
+        "warmup",
+        "decay",
+        "steps",
+        "invsqrt",
+        "saturating",
+        "rectified",
+        "table",
+        "lower",
+        "upper",
+    ):
+        assert f"{word}(" in out
+
+
+def test_every_option_of_a_task_is_explained(ask):
+    for task, options in TASKS.items():
+        out = ask("compare", task, "--help").out
+        for field in fields(options):
+            assert re.search(rf"│ --{field.name.replace('_', '-')} \w+ +\w", out), f"{task} --{field.name}"
+
+
+def test_the_version(ask):
+    assert ask("--version").out == f"{preheat.__version__}\n"

@@ -1,0 +1,101 @@
+import dataclasses
+
+import pytest
+from fake_runs import LINEAR, NONE, experiment_of
+from fake_trainer import FakeOptions
+
+from preheat.core.errors import PreheatError
+from preheat.lab.demo import demo_experiment
+from preheat.lab.experiment import Arm, Experiment, Study
+
+
+def study_of(**changes):
+    given = {"title": "s", "task": "bytes", "options": FakeOptions(), "arms": (NONE,), "seeds": (0,), "steps": 10}
+    return Study(**{**given, **changes})
+
+
+def test_an_arm_keeps_its_schedule_in_the_canonical_spelling():
+    assert Arm("a", " ramp( 0,1 , '5%')>>hold( 1 )") == Arm("a", "ramp(0.0, 1.0, '5%') >> hold(1.0, 'rest')")
+
+
+def test_an_arm_is_read_from_name_equals_schedule_and_the_schedule_may_hold_more_equals_signs():
+    arm = Arm.read('exponential = warmup("33%", start=0.01, shape="exponential") >> decay()')
+    assert arm.name == "exponential"
+    assert "0.01" in arm.spec
+
+
+@pytest.mark.parametrize("text", ["", "linear", "=decay()", "decay(to=0.1)", "warmup('5%', start=0.1)"])
+def test_an_arm_without_a_name_is_refused_with_an_example(text):
+    with pytest.raises(PreheatError, match="write NAME=SCHEDULE"):
+        Arm.read(text)
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "a\x1b[31m", "x" * 61, "\u202eabc"])
+def test_a_name_that_cannot_be_shown_is_refused(name):
+    with pytest.raises(PreheatError, match="printable name"):
+        Arm(name, "decay()")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arms": ()}, "has no arm"),
+        ({"arms": (NONE, Arm("None", "decay()"))}, "too alike"),
+        ({"arms": (Arm("a b", "decay()"), Arm("a-b", "decay()"))}, "too alike"),
+        ({"seeds": ()}, "seeds must be different"),
+        ({"seeds": (1, 1)}, "seeds must be different"),
+        ({"seeds": (-1,)}, "a seed must be a whole number of at least 0"),
+        ({"seeds": (True,)}, "a seed must be a whole number"),
+        ({"steps": 0}, "steps must be a whole number of at least 1"),
+        ({"steps": 10.0}, "steps must be a whole number"),
+        ({"options": {"peak": 1}}, "options must be a dataclass"),
+        ({"options": FakeOptions(peak=float("nan"))}, "options must hold plain finite values"),
+        ({"trainer": "os.system"}, "module:function"),
+        ({"arms": (Arm("long", "ramp(0, 1, 50)"),)}, "arm 'long' cannot run for 10 steps"),
+    ],
+)
+def test_a_study_that_cannot_be_run_is_refused(changes, message):
+    with pytest.raises(PreheatError, match=message):
+        study_of(**changes)
+
+
+def test_two_studies_that_would_share_files_are_refused():
+    with pytest.raises(PreheatError, match="too alike"):
+        Experiment("e", (study_of(title="A"), study_of(title="a")))
+    clash = (study_of(title="a-b", arms=(Arm("c", "decay()"),)), study_of(title="a", arms=(Arm("b-c", "decay()"),)))
+    with pytest.raises(PreheatError, match=r"share the file a-b-c-seed0\.jsonl"):
+        Experiment("e", clash)
+
+
+def test_identity_is_all_that_the_outcome_depends_on_and_not_the_names():
+    trial = next(experiment_of().trials())
+    named = dataclasses.replace(trial, arm=Arm("another", trial.arm.spec))
+    assert named.identity == trial.identity
+    for other in (
+        experiment_of(steps=41),
+        experiment_of(peak=1.0),
+        experiment_of(seeds=(5,)),
+        experiment_of((LINEAR,)),
+    ):
+        assert next(other.trials()).identity != trial.identity
+
+
+def test_a_hostile_name_cannot_leave_the_folder():
+    arms = (Arm("../../etc/passwd", "decay()"), Arm("<script>", "decay()"), Arm("…", "decay()"))
+    names = [trial.name for trial in experiment_of(arms, seeds=(0,)).trials()]
+    assert names == ["fake-study-etc-passwd-seed0", "fake-study-script-seed0", "fake-study-unnamed-seed0"]
+
+
+def test_trials_come_seed_by_seed_so_that_an_early_stop_leaves_whole_pairs():
+    order = [(trial.seed, trial.arm.name) for trial in experiment_of().trials()]
+    assert order == [(0, "none"), (0, "linear"), (1, "none"), (1, "linear")]
+
+
+def test_the_demo_has_two_studies_with_the_same_peak_and_a_reference_without_warmup():
+    demo = demo_experiment()
+    assert [[arm.name for arm in study.arms] for study in demo.studies] == [
+        ["none", "linear", "exponential"],
+        ["none", "linear"],
+    ]
+    assert {study.options.peak for study in demo.studies} == {demo.studies[0].options.peak}
+    assert [study.options.norm for study in demo.studies] == ["post", "pre"]
