@@ -69,7 +69,7 @@ def test_the_demo_is_the_demo(experiment):
     [
         (("--arm", "x=rampp(1)"), "--arm 'x=rampp(1)': column 1: unknown word 'rampp'"),
         (("--arm", "warmup(5)"), "an arm needs a name and a schedule"),
-        (("--arm", "x=warmup(500)"), "arm 'x' cannot run for 300 steps"),
+        (("--arm", "x=warmup(500)"), "arm 'x' cannot run for 400 steps"),
         (("--arm", "x=warmup(500)"), "give a longer --steps"),
         (("--arm", "x=decay()", "--arm", "X=decay()"), "two arms are too alike"),
         (("--seeds", "0"), "--seeds must be at least 1, not 0"),

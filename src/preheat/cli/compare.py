@@ -43,12 +43,12 @@ class Runs:
 
     arm: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ()
     """NAME=SCHEDULE, with 1 as the peak; once for each arm, the others are compared with the first. Without any:
-    none='decay()' and linear='warmup("33%") >> decay()'."""
+    none='decay()' and linear='warmup("50%") >> decay()'."""
 
     seeds: int = 3
     """Runs of each arm: seeds 0, 1, 2 …; the same ones in every arm."""
 
-    steps: int = 300
+    steps: int = 400
     """Updates of each run."""
 
 

@@ -3,17 +3,16 @@
 from preheat.lab.experiment import Arm, Experiment, Study
 from preheat.lab.tasks.options import BytesOptions
 
-STEPS = 300
+STEPS = 400
 SEEDS = (0, 1, 2)
-PEAK = 3e-3
 NONE = Arm("none", "decay()")
-LINEAR = Arm("linear", 'warmup("33%") >> decay()')
-EXPONENTIAL = Arm("exponential", 'warmup("33%", start=0.01, shape="exponential") >> decay()')
+LINEAR = Arm("linear", 'warmup("50%") >> decay()')
+EXPONENTIAL = Arm("exponential", 'warmup("50%", start=0.01, shape="exponential") >> decay()')
 
 
 def demo_experiment() -> Experiment:
     """What `make demo` runs: every arm with the same peak, the same data and the same initial weights per seed."""
-    post, pre = (BytesOptions(norm="post", peak=PEAK), BytesOptions(norm="pre", peak=PEAK))
+    post, pre = BytesOptions(norm="post"), BytesOptions(norm="pre")
     return Experiment(
         "Does this transformer need warmup?",
         (
