@@ -188,7 +188,7 @@ def test_only_applied_updates_count_once_one_has_been_seen() -> None:
         for _ in range(4):
             scheduler.step()
         assert scheduler.position == update + 1
-    assert scheduler.surplus == 15
+    assert scheduler.audit().surplus == 15
 
 
 def test_inside_sequential_lr_the_base_is_the_rate_before_any_scheduler() -> None:

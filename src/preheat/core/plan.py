@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from preheat.core.codec import learn, read
@@ -113,15 +113,25 @@ class Plan(Mapping[str, "Schedule | Absolute"]):
 
     def bind(self, run: Run, *, truncate: bool = False) -> Plan:
         """Every line laid out on `run`; raises BindError, naming the line, where one does not fit."""
-        bound: dict[str, Schedule | Absolute] = {}
+
+        def bound(schedule: Schedule) -> Schedule:
+            return schedule.bind(run, truncate=truncate)
+
         for line in self.lines:
             try:
-                schedule = line.schedule.bind(run, truncate=truncate)
+                bound(line.schedule)
             except PreheatError as error:
                 error.add_note(f"in the plan's line {line.key!r}")
                 raise
-            bound[line.key] = Absolute(schedule) if line.is_absolute else schedule
-        return Plan(bound)
+        return self.replaced(None, bound)
+
+    def replaced(self, hyper: str | None, change: Callable[[Schedule], Schedule]) -> Plan:
+        """The plan with the schedule of every line for `hyper` (None: of every line) changed by a function."""
+        lines: dict[str, Schedule | Absolute] = {}
+        for line in self.lines:
+            schedule = change(line.schedule) if hyper in (None, line.hyper) else line.schedule
+            lines[line.key] = Absolute(schedule) if line.is_absolute else schedule
+        return Plan(lines)
 
     def to_text(self) -> str:
         """The plan as one JSON object from line to schedule text: what a checkpoint holds."""

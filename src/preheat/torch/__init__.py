@@ -1,5 +1,6 @@
 """PyTorch: a scheduler that one attaches to an optimizer and steps in the loop."""
 
+from preheat.torch.audit import Audit, describe
 from preheat.torch.scheduler import Scheduler
 
-__all__ = ["Scheduler"]
+__all__ = ["Audit", "Scheduler", "describe"]

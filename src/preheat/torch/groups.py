@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
+from preheat.control.session import Session
 from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.numbers import real
 from preheat.core.plan import Line, Plan
@@ -50,7 +51,7 @@ class Slots:
         self.optimizers, self.plan = optimizers, plan
         self.lists = [optimizer.param_groups for optimizer in optimizers]
         self.groups: list[Group] = [group for groups in self.lists for group in groups]
-        self.slots: list[Slot] = _resolved(self.groups, plan)
+        self.slots, self.outside = _resolved(self.groups, plan)
         self.used = any(optimizer.state for optimizer in optimizers)
 
     def set_peak(self, peak: float) -> None:
@@ -82,12 +83,33 @@ class Slots:
             if then := before.get((id(slot.group) if same else i, slot.line.key)):
                 slot.base, slot.initial, slot.settled = then.base, then.initial, then.settled
 
-    def recovered(self, saved: Plan, position: float, written: dict[int, float]) -> list[float]:
-        """The base of every slot for a state saved at `position` under the plan `saved`; refuses what cannot be known.
+    def watched(self) -> tuple[Group, str] | None:
+        """The first value that is a plain float, if there is one."""
+        floats = (slot for slot in self.slots if isinstance(entry(slot.group, slot.key, slot.index), float))
+        return next(((slot.group, slot.key) for slot in floats if slot.index is None), None)
+
+    def are_current(self) -> bool:
+        """Whether the optimizers still hold the groups that these slots are of."""
+        lists = [optimizer.param_groups for optimizer in self.optimizers]
+        same = all(now is then for now, then in zip(lists, self.lists, strict=True))
+        return same and sum(map(len, lists)) == len(self.groups)
+
+    def settle(self, old: Slots, bases: list[float] | None, keep_rates: bool = False) -> None:
+        """Take the bases of slots of the same groups under another plan: those given, or their own."""
+        known = {(id(slot.group), slot.line.hyper): (slot, i) for i, slot in enumerate(old.slots)}
+        for slot in self.slots:
+            if found := known.get((id(slot.group), slot.line.hyper)):
+                then, i = found
+                own = bases is None or (keep_rates and slot.key == "lr")
+                slot.base, slot.initial = then.base if own else bases[i], then.initial  # type: ignore[index]
+            slot.settled = True
+
+    def recovered(self, saved: Session, written: dict[int, float]) -> list[float]:
+        """The base of every slot for a saved state; refuses what cannot be known.
 
         `written` is what this scheduler last wrote, by slot: another value there means that the optimizer was loaded.
         """
-        factors = {line.key: line.schedule(position) for line in saved.lines}
+        factors = {line.key: saved.value(line) for line in saved.plan.lines}
         return [
             slot.base
             if slot.line.is_absolute or slot.line.key not in factors
@@ -125,8 +147,8 @@ def _numbered_slots(slots: Slots) -> list[tuple[int, Slot]]:
     return [(number[id(slot.group)], slot) for slot in slots.slots]
 
 
-def _resolved(groups: list[Group], plan: Plan) -> list[Slot]:
-    """The slots of a plan; a line for one group overrides the line for all."""
+def _resolved(groups: list[Group], plan: Plan) -> tuple[list[Slot], list[Line]]:
+    """The slots of a plan, and its lines for quantities outside the groups; a line for one group overrides that for all."""
     names = [str(group.get("name", i)) for i, group in enumerate(groups)]
     for line in plan.lines:
         if line.group is not None and line.group not in names and not _is_index(line.group, groups):
@@ -136,13 +158,13 @@ def _resolved(groups: list[Group], plan: Plan) -> list[Slot]:
         lines = {line.hyper: line for line in plan.lines if line.group is None}
         lines |= {line.hyper: line for line in plan.lines if line.group in (name, str(i))}
         slots += [_slot(group, name, line) for line in lines.values() if _has(group, line)]
-    for line in plan.lines:
-        if not any(slot.line.hyper == line.hyper for slot in slots):
-            known = sorted({key for group in groups for key in group if key not in ("params", "initial_lr", "name")})
-            raise PreheatError(
-                f"no group has {line.hyper!r}, which the plan's line {line.key!r} schedules{nearest(line.hyper, known)}"
-            )
-    return slots
+    missing = [line for line in plan.lines if not any(slot.line.hyper == line.hyper for slot in slots)]
+    for line in missing:
+        known = {key for group in groups for key in group} - {"params", "initial_lr", "name"}
+        near = nearest(line.hyper, known)
+        if line.group is not None or not line.is_absolute or "did you mean" in near:
+            raise PreheatError(f"no group has {line.hyper!r}, which the plan's line {line.key!r} schedules{near}")
+    return slots, missing
 
 
 def _is_index(name: str, groups: list[Group]) -> bool:

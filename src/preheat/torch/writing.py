@@ -11,19 +11,20 @@ from collections.abc import Callable
 
 import torch
 
+from preheat.control.session import Session
 from preheat.core.errors import PreheatError
 from preheat.core.plan import Line
-from preheat.torch.groups import Slot, Slots, split_key
+from preheat.torch.groups import Group, Slot, Slots, split_key
 
 Write = Callable[[float], None]
 
 
-def attach(slots: Slots) -> Write:
-    """Take the values over, and give back the function that writes them all for a time."""
+def attach(slots: Slots, session: Session | None = None) -> Write:
+    """Take the values over, and give back the function that writes them all for a time; rates × the session's gain."""
     for slot in slots.slots:
         if slot.key == "lr":
             slot.group.setdefault("initial_lr", slot.base)
-    writes = [writer(rows, line) for line in slots.plan.lines if (rows := slots.of(line))]
+    writes = [writer(rows, line, session) for line in slots.plan.lines if (rows := slots.of(line))]
     if len(writes) == 1:
         return writes[0]
 
@@ -34,16 +35,16 @@ def attach(slots: Slots) -> Write:
     return write
 
 
-def writer(slots: list[Slot], line: Line) -> Write:
+def writer(slots: list[Slot], line: Line, session: Session | None) -> Write:
     """The function that writes one line's values for a time."""
     key, index = split_key(line.hyper)
-    function = line.schedule.function
+    function = line.schedule.function if session is None else lambda t: session.value(line)
     if index is not None:
         return _write_entries(slots, key, index, function)
     floats = [(slot.group, slot.gain) for slot in slots if not isinstance(slot.group[key], torch.Tensor)]
     buffers = _buffers([slot for slot in slots if isinstance(slot.group[key], torch.Tensor)], key)
 
-    def write_floats(t: float) -> None:
+    def write_floats(t: float, key: str = key, floats: list[tuple[Group, float]] = floats) -> None:  # locals are faster
         value = function(t)
         for group, gain in floats:
             group[key] = gain * value
@@ -88,3 +89,13 @@ def _buffers(slots: list[Slot], key: str) -> list[tuple[torch.Tensor, torch.Tens
             slot.group[key] = buffer[i].view(slot.group[key].shape)
         pairs.append((gains, buffer))
     return pairs
+
+
+def targets(slots: list[Slot]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The gains and the tensors of one line's slots, all of them tensors: one pair a buffer, or one an entry."""
+    if not slots:
+        return []
+    if slots[0].index is None:
+        return _buffers(slots, slots[0].key)
+    entries = [(slot.gain, slot.group[slot.key][slot.index]) for slot in slots]
+    return [(torch.tensor(gain, dtype=torch.float64, device=held.device), held) for gain, held in entries]

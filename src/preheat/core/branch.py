@@ -1,0 +1,44 @@
+"""Extending, cooling down and warming up again: what one does to a run that is under way, as operations on values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from preheat.core.combine import sequence
+from preheat.core.errors import BindError, PreheatError, shown
+from preheat.core.numbers import ticks
+from preheat.core.pieces import Hold, Ramp
+from preheat.core.schedule import Schedule
+from preheat.core.shapes import Shape, shape_of
+from preheat.core.spans import Run, Span, SpanLike
+
+
+def extended(schedule: Schedule, total: SpanLike) -> Schedule:
+    """The schedule that was bound, laid out on a run with another total."""
+    given, run = schedule.__dict__.get("_origin", (schedule, Run()))
+    longer = replace(run, total=total)
+    if given.bind(longer) == given.bind(replace(longer, total=longer.total + 1)):  # type: ignore[operator]
+        raise BindError(
+            f"nothing in {shown(given)} is 'rest' or '%', so nothing can grow; write what is to come: s >> …"
+        )
+    return given.bind(longer)
+
+
+def cooldown_from(schedule: Schedule, step: float, span: SpanLike, shape: Shape | str, to: float) -> Schedule:
+    """The schedule until `step`, and from its value there down to `to`."""
+    at = _moment(step)
+    value = schedule(at)
+    longer = schedule if schedule.length >= at else schedule >> Hold(value, Span(at - schedule.length))
+    return sequence((longer.truncated(at), Ramp(value, to, Span(span), shape_of(shape))))
+
+
+def rewarmed(schedule: Schedule, at: float, span: SpanLike, start: float) -> Schedule:
+    """The schedule times a warmup that begins at `at`."""
+    return schedule * sequence((Hold(1.0, Span(_moment(at))), Ramp(start, 1.0, Span(span), Shape("linear"))))
+
+
+def _moment(at: object) -> float:
+    moment = ticks(at, "a position")
+    if moment < 0:
+        raise PreheatError(f"a position cannot be negative: {shown(at)}")
+    return moment
