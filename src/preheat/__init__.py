@@ -32,6 +32,8 @@ from preheat.recipes import (
     presets,
     radam,
     restarts,
+    scaled_adam,
+    scaled_peak,
     step_decay,
     untuned_exponential,
     untuned_linear,
@@ -74,6 +76,8 @@ __all__ = [
     "restarts",
     "reverse",
     "saturating",
+    "scaled_adam",
+    "scaled_peak",
     "step_decay",
     "steps",
     "table",
@@ -84,3 +88,17 @@ __all__ = [
     "warmup",
     "wsd",
 ]
+
+_LAZY = ("control", "lab", "torch")  # rooms that are entered on demand: some of them import frameworks
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return import_module(f"preheat.{name}")
+    raise AttributeError(f"module 'preheat' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

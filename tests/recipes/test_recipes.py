@@ -29,7 +29,8 @@ def plain(name: str) -> ph.Schedule:
 
 def test_the_recipes_are_those_of_the_design() -> None:
     assert set(RECIPES) == NAMES
-    assert set(recipes.__all__) == {*NAMES, "Preset", "RECIPES", "presets"}
+    scaling = {"AdamScaling", "scaled_adam", "scaled_peak"}
+    assert set(recipes.__all__) == {*NAMES, *scaling, "Preset", "RECIPES", "presets"}
 
 
 def test_no_two_recipes_are_equal_at_their_defaults() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from preheat.control.rules import Rule, State, rule_from_data
@@ -23,26 +23,35 @@ class Session:
 
     def advance(self, ticks: float) -> None:
         """Let time pass, unless a rule holds it; whatever is passed on the way to where a rule holds is passed."""
-        if not any(rule.holds(state, self.position) for rule, state in zip(self.rules, self.states, strict=True)):
+        if any(rule.holds(state, self.position) for rule, state in self._pairs()):
+            self.states = [rule.waited(state, ticks) for rule, state in self._pairs()]
+        else:
             self.position += ticks
 
     def observe(self, metrics: Mapping[str, Any]) -> None:
-        """Tell the rules what was measured. Raises PreheatError, having told none, for a metric that is no number."""
-        values = {name: _measured(name, value) for name, value in metrics.items()}
+        """Tell the rules what was measured; what no rule listens to may be anything.
+
+        Raises PreheatError, having told none, for a metric that is no number, or if no rule listens to any of them.
+        """
+        if not isinstance(metrics, Mapping):
+            raise PreheatError(f"metrics are given by name, such as {{'loss': 0.1}}, not {shown(metrics)}")
         known = {rule.metric for rule in self.rules}
-        for name in known:
-            if not known & set(values):
-                raise PreheatError(f"no rule listens to {', '.join(values) or 'nothing'}{nearest(name, known)}")
-        pairs = zip(self.rules, self.states, strict=True)
+        values = {name: _measured(name, value) for name, value in metrics.items() if name in known}
+        if known and metrics and not values:
+            first = str(next(iter(metrics)))
+            raise PreheatError(f"no rule listens to {', '.join(map(repr, metrics))}{nearest(first, known)}")
         self.states = [
             rule.observe(state, values[rule.metric], self.position) if rule.metric in values else state
-            for rule, state in pairs
+            for rule, state in self._pairs()
         ]
+
+    def _pairs(self) -> Iterable[tuple[Rule, State]]:
+        return zip(self.rules, self.states, strict=True)
 
     @property
     def gain(self) -> float:
         """What the rules make of the rate at this position."""
-        gains = (rule.gain(state, self.position) for rule, state in zip(self.rules, self.states, strict=True))
+        gains = (rule.gain(state, self.position) for rule, state in self._pairs())
         return math.prod(gains, start=1.0)
 
     def value(self, line: Line) -> float:
@@ -52,8 +61,15 @@ class Session:
 
     def rules_text(self) -> str:
         """The rules and their states as JSON: what a checkpoint holds."""
-        pairs = zip(self.rules, self.states, strict=True)
-        return json.dumps([{"rule": rule.to_data(), "state": state} for rule, state in pairs])
+        return json.dumps([{"rule": rule.to_data(), "state": state} for rule, state in self._pairs()])
+
+    def take_over(self, then: Session) -> None:
+        """Go on with what the rules of another session have seen, each rule with what its like saw there."""
+        seen = list(then._pairs())
+        for i, rule in enumerate(self.rules):
+            like = [j for j, (old, _) in enumerate(seen) if type(old) is type(rule) and old.metric == rule.metric]
+            if like:
+                self.states[i] = seen.pop(next((j for j in like if seen[j][0] == rule), like[0]))[1]
 
 
 def checked_rules(rules: object, run: Run) -> tuple[Rule, ...]:
@@ -80,7 +96,10 @@ def rules_from_text(text: object) -> tuple[list[Rule], list[State]]:
 
 def _measured(name: str, value: Any) -> float:
     if hasattr(value, "item") and not isinstance(value, numbers.Real):  # a tensor or array of one number
-        value = value.item()
+        try:
+            value = value.item()
+        except (RuntimeError, TypeError, ValueError):
+            raise PreheatError(f"the metric {name!r} must be one number, not {shown(value)}; write .mean()") from None
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise PreheatError(f"the metric {name!r} must be a number, not {shown(value)}")
     return float(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from preheat.core.combine import sequence
 from preheat.core.errors import BindError, PreheatError, shown
@@ -12,16 +13,31 @@ from preheat.core.schedule import Schedule
 from preheat.core.shapes import Shape, shape_of
 from preheat.core.spans import Run, Span, SpanLike
 
+if TYPE_CHECKING:
+    from preheat.core.plan import Plan
+
+_MUCH = 10**6  # ticks more, of which any share is seen
+
 
 def extended(schedule: Schedule, total: SpanLike) -> Schedule:
     """The schedule that was bound, laid out on a run with another total."""
     given, run = schedule.__dict__.get("_origin", (schedule, Run()))
     longer = replace(run, total=total)
-    if given.bind(longer) == given.bind(replace(longer, total=longer.total + 1)):  # type: ignore[operator]
-        raise BindError(
-            f"nothing in {shown(given)} is 'rest' or '%', so nothing can grow; write what is to come: s >> …"
-        )
-    return given.bind(longer)
+    bound = given.bind(longer)
+    if not stretches(given, longer):
+        raise BindError(nothing_grows(given))
+    return bound
+
+
+def stretches(given: Schedule | Plan, run: Run) -> bool:
+    """Whether what was given would be laid out otherwise on a longer run."""
+    total = run.total or 0
+    return given.bind(run) != given.bind(replace(run, total=total + max(total, _MUCH)))
+
+
+def nothing_grows(given: Schedule | Plan) -> str:
+    """Why a longer run changes nothing."""
+    return f"nothing in {shown(given, 200)} is 'rest' or '%', so nothing can grow; write what is to come: s >> …"
 
 
 def cooldown_from(schedule: Schedule, step: float, span: SpanLike, shape: Shape | str, to: float) -> Schedule:

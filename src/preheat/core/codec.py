@@ -9,7 +9,7 @@ from typing import Any
 from preheat.core import combine, pieces, shapes, words
 from preheat.core.errors import ParseError, PreheatError, nearest, shown
 from preheat.core.reader import Reader
-from preheat.core.repeat import Repeated
+from preheat.core.repeat import Repeated, Truncated
 from preheat.core.schedule import MAX_NESTING, Schedule
 from preheat.core.shapes import Shape
 from preheat.core.spans import Span
@@ -29,7 +29,7 @@ METHODS: dict[str, type] = {
     "scaled": combine.Scaled,
     "repeated": Repeated,
     "shifted": combine.Shifted,
-    "truncated": combine.Truncated,
+    "truncated": Truncated,
 }
 INFIX: dict[str, type] = {"sequence": combine.Sequence, "product": combine.Product}
 KINDS: dict[str, type] = {**CALLS, **METHODS, **INFIX}

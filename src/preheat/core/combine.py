@@ -1,4 +1,4 @@
-"""What joins and transforms schedules: then, product, lower and upper, scaled, shifted, truncated."""
+"""What joins and transforms schedules: then, product, lower and upper, scaled, shifted."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 
 from preheat.core.errors import BindError, PreheatError, shown
 from preheat.core.numbers import Number, half_up, real, ticks, whole
-from preheat.core.pieces import Hold, _put
+from preheat.core.pieces import _put
 from preheat.core.schedule import Schedule, nested
-from preheat.core.spans import Edge, Run, Span
+from preheat.core.spans import Edge, Run
 from preheat.core.xp import Scalars
 
 
@@ -24,7 +24,7 @@ def sequence(parts: Iterable[Schedule]) -> Schedule:
     return parts[0] if len(parts) == 1 else Sequence(parts)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(eq=False, repr=False)
 class Sequence(Schedule):
     """`a >> b`: one after another. Sequences inside are flattened, so `>>` is associative as a value."""
 
@@ -33,9 +33,13 @@ class Sequence(Schedule):
     def __post_init__(self) -> None:
         parts = _flat(self.parts, Sequence)
         if sum(part._grows for part in parts) > 1:
-            raise PreheatError(f"a sequence has at most one 'rest', and this has more: {_cut(parts)}; give the others a span")
+            raise PreheatError(
+                f"a sequence has at most one 'rest', and this has more: {_cut(parts)}; give the others a span"
+            )
         if any(part._endless for part in parts[:-1]):
             raise PreheatError(f"what follows a part that never ends would never come: {_cut(parts)}; give repeated(n)")
+        if parts[-1]._endless and any(part._grows for part in parts):
+            raise PreheatError(f"'rest' before a part that never ends would be nothing: {_cut(parts)}; give it a span")
         _put(self, parts=parts, _children=parts, _depth=nested(*parts), _endless=parts[-1]._endless)
 
     @cached_property
@@ -105,12 +109,11 @@ class Pointwise(Schedule):
         return max(operand._exact(run) for operand in self.operands)
 
     def _laid(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
-        fixed = {i: s._laid(run, begin, None) for i, s in enumerate(self.operands) if not s._grows}
-        if fixed:
-            exact, actual = self._exact(run), max(operand._length for operand in fixed.values())
-            end = None if math.inf in (exact, actual) else _edge(begin, exact, actual)
-        laid = (fixed.get(i) or s._laid(run, begin, end) for i, s in enumerate(self.operands))
-        return replace(self, operands=tuple(laid))  # type: ignore[type-var]
+        if not self._grows:
+            least = max(s._laid(run, begin, begin if s._grows else None)._length for s in self.operands)
+            end = None if least == math.inf else _edge(begin, self._exact(run), least)
+        laid = tuple(s._laid(run, begin, end if s._grows else None) for s in self.operands)
+        return replace(self, operands=laid)  # type: ignore[type-var]
 
     @cached_property
     def _length(self) -> Number:  # type: ignore[override]
@@ -130,7 +133,7 @@ class Pointwise(Schedule):
         return max(operand._magnitude() for operand in self.operands)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(eq=False, repr=False)
 class Product(Pointwise):
     """`a * b`: the product at every time; products inside are flattened."""
 
@@ -146,7 +149,7 @@ class Product(Pointwise):
         return math.prod(max(1.0, operand._magnitude()) for operand in self.operands)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(eq=False, repr=False)
 class Lower(Pointwise):
     """The least of several at every time."""
 
@@ -159,7 +162,7 @@ class Lower(Pointwise):
         return xp.minimum(a, b)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(eq=False, repr=False)
 class Upper(Pointwise):
     """The greatest of several at every time."""
 
@@ -200,7 +203,7 @@ class Wrapped(Schedule):
         return self.base._magnitude()
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(eq=False, repr=False)
 class Scaled(Wrapped):
     """k · s."""
 
@@ -220,7 +223,7 @@ class Scaled(Wrapped):
         return self.base._magnitude() * max(1.0, abs(self.factor))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(eq=False, repr=False)
 class Shifted(Wrapped):
     """s(t − n): later, or earlier if n < 0."""
 
@@ -239,54 +242,11 @@ class Shifted(Wrapped):
 
     @property
     def _length(self) -> Number:
-        return self.base._length if self.base._length == math.inf else max(0, whole(self._exact(None)))
+        length = self.base._length
+        return length if length == math.inf else whole(max(Fraction(0), Fraction(length) + Fraction(self.ticks)))
 
     def _formula(self, t: Any, xp: Any) -> Any:
         return self.base._at(xp.since(t, self.ticks), xp)
-
-
-@dataclass(frozen=True, repr=False)
-class Truncated(Wrapped):
-    """The same until a span has passed, then the value it has there."""
-
-    base: Schedule
-    span: Span
-
-    _grows = False  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        span = Span(self.span)
-        if span.is_rest:
-            raise PreheatError("truncated('rest') would cut nothing; give it a span such as 1000 or '80%'")
-        self._prepare(span=span)
-        _put(self, _endless=False)
-
-    def _exact(self, run: Run | None) -> Fraction | float:
-        exact = self.span.exact(run)
-        return exact if self.base._grows else min(exact, self.base._exact(run))
-
-    def _laid(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
-        known = self.base._grows and run is not None and run.total is not None
-        whole_run = Edge(Fraction(run.total), Fraction(run.total)) if known else None  # type: ignore[union-attr, arg-type]
-        return replace(self, base=self.base._laid(run, begin, whole_run), span=Span(self.span.measured(run, begin)))
-
-    @property
-    def _length(self) -> Number:
-        return min(self.base._length, self.span.value)  # type: ignore[type-var]
-
-    def _formula(self, t: Any, xp: Any) -> Any:
-        return self.base._formula(t, xp)
-
-
-def clipped(base: Schedule, low: float | None, high: float | None) -> Schedule:
-    """`base` kept between two constants; None leaves that side open."""
-    bounds = {"low": low, "high": high}
-    low, high = (None if bound is None else real(bound, f"{name} of clipped") for name, bound in bounds.items())
-    if low is not None and high is not None and low > high:
-        raise PreheatError(f"clipped(low, high) needs low ≤ high, not {low!r} and {high!r}")
-    if low is not None:
-        base = Upper((base, Hold(low, Span("rest"))))
-    return base if high is None else Lower((base, Hold(high, Span("rest"))))
 
 
 def _flat(parts: Iterable[Schedule], kind: type) -> tuple[Schedule, ...]:
@@ -322,13 +282,17 @@ def _row(parts: Iterable[Schedule], run: Run | None, edge: Edge) -> tuple[list[S
     return laid, edge
 
 
-def _grown(part: Schedule, after: tuple[Schedule, ...], run: Run | None, begin: Edge, end: Edge | None) -> list[Schedule]:
+def _grown(
+    part: Schedule, after: tuple[Schedule, ...], run: Run | None, begin: Edge, end: Edge | None
+) -> list[Schedule]:
     """The part that grows and those after it, so that all of them reach `end`."""
     if end is None:
         if after and math.inf == (open_ended := part._laid(run, begin, None))._length:
-            raise BindError(f"how long {open_ended!r} lasts before {_cut(after)} is not known; bind it to a Run with a total")
+            raise BindError(
+                f"how long {open_ended!r} lasts before {_cut(after)} is not known; bind it to a Run with a total"
+            )
         return [part._laid(run, begin, None), *_row(after, run, begin)[0]]
-    start = max(begin.exact, end.exact - sum((s._exact(run) for s in after), Fraction(0)))
+    start = Fraction(max(begin.exact, end.exact - sum(s._exact(run) for s in after)))
     tail, _ = _row(after, run, Edge(start, Fraction(half_up(start))))
     taken = sum((Fraction(s._length) for s in tail), Fraction(0))
     room = max(Fraction(0), end.actual - begin.actual - taken)

@@ -1,9 +1,9 @@
 """The error tree. A message says what is wrong, what was given, and what to write instead.
 
-    PreheatError(ValueError)
-    ├── ParseError    the text of a schedule, span, plan or record cannot be read
-    ├── BindError     a schedule cannot be laid out on a run
-    └── StateError    a saved state does not fit, or cannot be trusted
+PreheatError(ValueError)
+├── ParseError    the text of a schedule, span, plan or record cannot be read
+├── BindError     a schedule cannot be laid out on a run
+└── StateError    a saved state does not fit, or cannot be trusted
 """
 
 from collections.abc import Iterable

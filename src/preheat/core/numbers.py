@@ -7,12 +7,14 @@ from fractions import Fraction
 from preheat.core.errors import PreheatError, shown
 
 Number = int | float
+MOST_TICKS = 2**53  # where floats stop counting by ones
 
 
 def real(value: object, what: str) -> float:
     """`value` as a finite float, −0.0 made 0.0; bool, NaN, infinity and anything else are refused."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise PreheatError(f"{what} must be a number, not {shown(value)}{_hint(value)}")
+        hint = "; write .item()" if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else ""
+        raise PreheatError(f"{what} must be a number, not {shown(value)}{hint}")
     try:
         result = float(value)
     except OverflowError:
@@ -31,17 +33,15 @@ def positive(value: object, what: str) -> float:
 
 
 def ticks(value: object, what: str) -> Number:
-    """`value` as a finite number of ticks: an int where it is whole, however large, else a float."""
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        real(value, what)
-        return int(value)
-    return whole(real(value, what))
+    """`value` as a number of ticks: an int where it is whole, else a float; at most 2^53."""
+    result = whole(real(value, what))
+    if abs(result) > MOST_TICKS:
+        raise PreheatError(f"{what} is at most 2^53 ticks, not {shown(value)}; count in a larger unit")
+    return result
 
 
 def whole(value: float | Fraction) -> Number:
     """An int if `value` is whole once it is a float, else that float."""
-    if isinstance(value, Fraction) and value.denominator == 1:
-        return int(value)
     result = float(value)
     return int(result) if result.is_integer() else result
 
@@ -49,9 +49,3 @@ def whole(value: float | Fraction) -> Number:
 def half_up(value: Fraction) -> int:
     """The nearest whole number; halves go up."""
     return math.floor(value + Fraction(1, 2))
-
-
-def _hint(value: object) -> str:
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        return "; write .item()"
-    return ""

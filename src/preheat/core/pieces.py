@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
+from copy import copy
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 from preheat.core.errors import BindError, PreheatError, shown
-from preheat.core.numbers import Number, positive, real
+from preheat.core.numbers import Number, real, whole
+from preheat.core.rectify import rectification
 from preheat.core.schedule import Schedule, nested
-from preheat.core.shapes import Shape, shape_of
-from preheat.core.spans import Edge, Run, Span, SpanLike
+from preheat.core.shapes import LINEAR, Shape, shape_of
+from preheat.core.spans import Edge, Run, Span
 
 MAX_TEXT = 256 * 1024
 
@@ -37,13 +40,13 @@ class Leaf(Schedule):
             return self._sized(Span(self.span.measured(run, begin)), run)
         if end is not None:
             left = max(Fraction(0), end.actual - begin.actual)
-            return self._sized(Span(int(left) if left.denominator == 1 else float(left)), run)
+            return self._sized(Span(whole(left)), run)
         if self._open_ended:
             return self._sized(self.span, run)
         raise BindError(f"how long {self!r} lasts is not known; bind it to a Run with a total, or give it a span")
 
     def _sized(self, span: Span, run: Run | None) -> Schedule:
-        laid = replace(self, span=span)
+        laid = replace(self, span=span)  # type: ignore[type-var]
         return laid if span.value else Hold(laid._last(), span)
 
     @property
@@ -54,14 +57,14 @@ class Leaf(Schedule):
         return 1.0
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(eq=False, repr=False)
 class Ramp(Leaf):
     """From `start` at its first moment to `end` at its last."""
 
     start: float
     end: float
     span: Span
-    shape: Shape = Shape("linear")
+    shape: Shape = LINEAR
 
     _open_ended = False
 
@@ -77,23 +80,20 @@ class Ramp(Leaf):
 
     @cached_property
     def _cases(self) -> tuple[list[float], list[Any]]:
-        return self.shape.cases(self._length)
+        return self.shape.cases(self.start, self.end, self._length)
 
     def _formula(self, t: Any, xp: Any) -> Any:
         seams, sides = self._cases
-        return xp.choose(t, seams, lambda i, t: sides[i](self.start, self.end, t, xp))
+        return xp.choose(t, seams, lambda i, t: sides[i](t, xp))
 
     def _last(self) -> float:
         return self.end
 
     def _magnitude(self) -> float:
-        a, b = abs(self.start), abs(self.end)
-        if self.shape.name == "exponential":
-            return max(a, b, self.end / self.start, self.start / self.end)
-        return max(a, b, abs(self.end - self.start))
+        return max(abs(self.start), abs(self.end), abs(self.end - self.start))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(eq=False, repr=False)
 class Hold(Leaf):
     """Constant."""
 
@@ -101,7 +101,7 @@ class Hold(Leaf):
     span: Span
 
     def __post_init__(self) -> None:
-        _put(self, value=real(self.value, "the value of a hold"), span=Span(self.span))
+        _put(self, value=real(self.value, "the value of a hold"), span=Span(self.span), _depth=1)
 
     def _formula(self, t: Any, xp: Any) -> Any:
         return self.value
@@ -110,7 +110,7 @@ class Hold(Leaf):
         return abs(self.value)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(eq=False, repr=False)
 class _Timed(Leaf):
     """A curve with a time constant τ."""
 
@@ -121,7 +121,7 @@ class _Timed(Leaf):
         tau = Span(self.tau)
         if tau.is_rest or tau.value == 0:
             raise PreheatError(f"tau must be a length above 0, not {tau.value!r}; write for example 4000")
-        _put(self, tau=tau, span=Span(self.span))
+        _put(self, tau=tau, span=Span(self.span), _depth=1)
 
     def _sized(self, span: Span, run: Run | None) -> Schedule:
         tau = Span(self.tau.measured(run, Edge()))
@@ -129,29 +129,28 @@ class _Timed(Leaf):
             raise BindError(f"tau={self.tau} is less than half a tick of this run; give a longer one")
         return super(_Timed, replace(self, tau=tau))._sized(span, run)
 
-    def _exact(self, run: Run | None) -> Fraction:
-        self.tau.exact(run)
-        return super()._exact(run)
+    @property
+    def _tau(self) -> float:
+        return float(self.tau.value)  # an int beyond 2^31 could not meet the 32-bit positions of JAX
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(eq=False, repr=False)
 class InvSqrt(_Timed):
     """√(τ/(τ+t))."""
 
     def _formula(self, t: Any, xp: Any) -> Any:
-        tau = self.tau.value
-        return xp.sqrt(tau / (tau + t))
+        return xp.sqrt(1.0 / (1.0 + t / self._tau))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(eq=False, repr=False)
 class Saturating(_Timed):
     """1 − exp(−t/τ)."""
 
     def _formula(self, t: Any, xp: Any) -> Any:
-        return -xp.expm1(-t / self.tau.value)
+        return -xp.expm1(-t / self._tau)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(eq=False, repr=False)
 class Rectified(Leaf):
     """RAdam's variance rectification."""
 
@@ -161,26 +160,21 @@ class Rectified(Leaf):
     def __post_init__(self) -> None:
         beta2 = real(self.beta2, "beta2")
         if not 0.6 < beta2 < 1:
-            raise PreheatError(f"beta2 must lie between 0.6 and 1, where the factor is defined, not {shown(self.beta2)}")
-        _put(self, beta2=beta2, span=Span(self.span))
+            raise PreheatError(
+                f"beta2 must lie between 0.6 and 1, where the factor is defined, not {shown(self.beta2)}"
+            )
+        _put(self, beta2=beta2, span=Span(self.span), _depth=1)
 
     @cached_property
-    def _constants(self) -> tuple[float, float, int]:
-        """ρ∞ = 2/(1−β₂) − 1, −ln β₂, and the first update k, counted from 1, with ρₖ > 4."""
-        gap = 1 - Fraction(repr(self.beta2))
-        limit, rate = float(2 / gap - 1), -math.log1p(-float(gap))
-        first = next(k for k in range(1, 1000) if limit - 2 * k / math.expm1(k * rate) > 4)
-        return limit, rate, first
+    def _cases(self) -> tuple[list[float], list[Any]]:
+        return rectification(self.beta2)
 
     def _formula(self, t: Any, xp: Any) -> Any:
-        limit, rate, first = self._constants
-        k = t + first
-        decayed = xp.exp(k * -rate)
-        rho = limit - 2.0 * k * decayed / (1.0 - decayed)
-        return xp.sqrt((rho - 4.0) * (rho - 2.0) * limit / (((limit - 4.0) * (limit - 2.0)) * rho))
+        seams, sides = self._cases
+        return xp.choose(t, seams, lambda i, t: sides[i](t, xp))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(eq=False, repr=False)
 class Table(Schedule):
     """One value per tick, linear between."""
 
@@ -202,7 +196,7 @@ class Table(Schedule):
         return Fraction(len(self.values))
 
     def _laid(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
-        return self
+        return copy(self)  # what is bound remembers its run
 
     @property
     def _length(self) -> Number:
@@ -222,13 +216,18 @@ class Table(Schedule):
         return max(map(abs, self.values)) * 2.0
 
 
-def _listed(values: object, word: str) -> Iterable[Any]:
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+def _listed(values: object, word: str) -> list[Any]:
+    """The items of a list, tuple, range, iterator or array of one dimension; what has no order or no end is refused."""
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    if isinstance(values, str | bytes | Mapping | Set) or not isinstance(values, Iterable):
         raise PreheatError(f"{word} takes a list of values, not {shown(values)}")
-    return values.tolist() if hasattr(values, "tolist") else values
+    found = list(itertools.islice(values, MAX_TEXT))
+    if len(found) == MAX_TEXT:
+        raise PreheatError(f"{word} takes fewer than {MAX_TEXT} values")
+    return found
 
 
 def _put(node: Schedule, **values: object) -> None:
-    """Set fields of a frozen node while it is being built."""
-    for name, value in values.items():
-        object.__setattr__(node, name, value)
+    """Set fields of a node while it is being built; `_depth`, which each has, seals it."""
+    vars(node).update(values)

@@ -11,6 +11,7 @@ own `ast` takes hundreds of times the memory of the text, fails at 1,000 parts, 
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from inspect import signature
 from typing import Any, NoReturn
 
@@ -19,16 +20,19 @@ from preheat.core.errors import ParseError, PreheatError, nearest, shown
 from preheat.core.pieces import MAX_TEXT
 from preheat.core.schedule import MAX_NESTING, Schedule
 
-_TOKEN = re.compile(
-    r"""(?P<number>[+-]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?)
+_TOKEN = r"""(?ax)
+        (?P<number>[+-]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?)
       | (?P<name>[A-Za-z_][A-Za-z_0-9]*)
       | (?P<string>'[^'\\\n]*'|"[^"\\\n]*")
       | (?P<sign>>>|[*().,=\[\]])
-      | (?P<end>$)""",
-    re.ASCII | re.VERBOSE,
-)
+      | (?P<end>$)"""
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DIGITS = 400
+
+
+@cache
+def _token() -> re.Pattern[str]:
+    return re.compile(_TOKEN)  # when first needed: an import should not pay for it
 
 
 class Reader:
@@ -56,7 +60,7 @@ class Reader:
         """Move to the next token; gives back the one that was."""
         past = self.token if self.stop else ""
         self.start = _SPACE.match(self.text, self.stop).end()  # type: ignore[union-attr]
-        found = _TOKEN.match(self.text, self.start)
+        found = _token().match(self.text, self.start)
         if found is None:
             self.refuse(f"{self.text[self.start]!r} has no meaning here")
         self.kind, self.token, self.stop = str(found.lastgroup), found[0], max(found.end(), 1)

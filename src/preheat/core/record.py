@@ -3,10 +3,11 @@
 An expression is an operation and its arguments: other expressions, or constants. Constants fold only with constants and
 by the same double operation that the formula would have done, so what is emitted gives the same bits.
 
-    + - * / ** // neg < > <= >=        the operators
-    sin sqrt exp log1p expm1 floor     the functions of one argument
-    where(condition, yes, no)          minimum(a, b)   maximum(a, b)   take(values, index)
-    within(t, low, high)               choose(t, edges, branches)      a branch depends on t alone
+    + - * / // % ** neg < >        the operators (power is **)
+    sin sqrt log1p expm1 floor     the functions of one argument
+    minimum(a, b)  maximum(a, b)   where(condition, yes, no)
+    take(values, index)            find(starts, t), the index of the start that came last
+    within(t, low, high)           choose(t, edges, branches), where a branch depends on t alone
 """
 
 from __future__ import annotations
@@ -39,17 +40,25 @@ def _operator(op: str, name: str, reflected: bool = True) -> None:
         setattr(Expr, f"__r{name}__", lambda self, other: Expr(op, other, self))
 
 
-for _op, _name in {"+": "add", "-": "sub", "*": "mul", "/": "truediv", "**": "pow", "//": "floordiv"}.items():
+for _op, _name in {
+    "+": "add",
+    "-": "sub",
+    "*": "mul",
+    "/": "truediv",
+    "//": "floordiv",
+    "%": "mod",
+    "**": "pow",
+}.items():
     _operator(_op, _name)
-for _op, _name in {"<": "lt", ">": "gt", "<=": "le", ">=": "ge"}.items():
+for _op, _name in {"<": "lt", ">": "gt"}.items():
     _operator(_op, _name, reflected=False)
 
 
-def _function(name: str) -> Callable[..., Any]:
+def _function(name: str, op: str = "") -> Callable[..., Any]:
     plain = getattr(Scalars, name)
 
     def record(*args: Any) -> Any:
-        return Expr(name, *args) if any(isinstance(arg, Expr) for arg in args) else plain(*args)
+        return Expr(op or name, *args) if any(isinstance(arg, Expr) for arg in args) else plain(*args)
 
     return staticmethod(record)  # type: ignore[return-value]
 
@@ -57,7 +66,7 @@ def _function(name: str) -> Callable[..., Any]:
 class Recorder:
     """The namespace whose values are expressions."""
 
-    sin, sqrt, exp = _function("sin"), _function("sqrt"), _function("exp")
+    sin, sqrt, power = _function("sin"), _function("sqrt"), _function("power", "**")
     log1p, expm1, floor = _function("log1p"), _function("expm1"), _function("floor")
     where, minimum, maximum = _function("where"), _function("minimum"), _function("maximum")
     take, within = _function("take"), _function("within")
@@ -68,8 +77,13 @@ class Recorder:
         return t - start if start else t
 
     @staticmethod
-    def counts(t: Any) -> bool:
-        return False
+    def laps(t: Any, length: float) -> tuple[Any, Any]:
+        return t // length, t % length
+
+    @staticmethod
+    def find(t: Any, starts: Sequence[float]) -> tuple[Any, Any]:
+        k = Expr("find", tuple(starts), t)
+        return k, t - Expr("take", tuple(starts), k)
 
     @staticmethod
     def choose(t: Any, edges: Sequence[float], part: Part) -> Any:
@@ -85,5 +99,3 @@ def record(schedule: Schedule) -> tuple[Expr, Any]:
     """The symbol for time and the recorded value of a bound schedule, a number where it is constant."""
     t = Expr("t")
     return t, schedule._ready._at(t, Recorder)
-
-

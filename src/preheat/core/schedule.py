@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from preheat.core.errors import BindError, PreheatError, shown
-from preheat.core.numbers import Number
-from preheat.core.spans import Edge, Run, SpanLike
-from preheat.core.xp import Scalars, Sorted, namespace
+from preheat.core.numbers import MOST_TICKS, Number
+from preheat.core.spans import Edge, Run, Span, SpanLike
+from preheat.core.times import namespace
+from preheat.core.value import Value
+from preheat.core.xp import Scalars, Sorted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from preheat.core.shapes import Shape
 
 MAX_NESTING = 32
 _BLOCK = 1 << 14  # times per block of a table: the temporaries stay in the cache
 
 
-class Schedule:
+class Schedule(Value):
     """An immutable, total function of time: update `t`, counted from 0, uses `s(t)`.
 
     Before its start a schedule keeps its first value, after its end its last. Built by ramp, hold, warmup, decay and
@@ -37,7 +40,6 @@ class Schedule:
     # -- what each kind of node says of itself ----------------------------------------------------------------------
 
     _children: tuple[Schedule, ...] = ()
-    _depth: int = 1
     _endless = False  # goes on for ever by itself
 
     @property
@@ -97,7 +99,9 @@ class Schedule:
         """
         if not isinstance(run, Run):
             raise PreheatError(f"bind takes a Run, not {shown(run)}; write .bind(Run(total=10_000))")
-        return self._bound(run, truncate)
+        bound = self._bound(run, truncate)
+        bound.__dict__["_origin"] = self.__dict__.get("_origin", (self, run))
+        return bound
 
     def _bound(self, run: Run | None, truncate: bool) -> Schedule:
         total = run.total if run else None
@@ -108,6 +112,8 @@ class Schedule:
         laid = self._laid(run, Edge(), end)
         if not math.isfinite(laid._magnitude()):
             raise BindError(f"its values overflow: {shown(self)}; scale it down")
+        if MOST_TICKS < laid._length < math.inf:
+            raise BindError(f"it lasts more than 2^53 ticks: {shown(self)}; count in a larger unit")
         if total is not None and total < laid._length < math.inf:
             if laid._length >= total + 1 and not truncate:
                 raise BindError(_misfit(self, laid._length, run))
@@ -137,10 +143,10 @@ class Schedule:
         import numpy
 
         ready, xp, n = self._ready, Sorted(numpy), int(n)
-        out = numpy.empty(n)
+        out, block = numpy.empty(n), numpy.arange(min(n, _BLOCK), dtype=numpy.float64)
         for low in range(0, n, _BLOCK):
             high = min(low + _BLOCK, n)
-            out[low:high] = ready._at(numpy.arange(low, high, dtype=numpy.float64), xp)
+            out[low:high] = ready._at(block[: high - low] + low, xp)
         return out
 
     @cached_property
@@ -161,7 +167,9 @@ class Schedule:
         return Product((self, _schedule(other, "*")))
 
     def __rmul__(self, other: object) -> Schedule:
-        raise PreheatError(f"{shown(other)} * schedule would bind tighter than >>; write schedule.scaled({shown(other)})")
+        raise PreheatError(
+            f"{shown(other)} * schedule would bind tighter than >>; write schedule.scaled({shown(other)})"
+        )
 
     def __rrshift__(self, other: object) -> Schedule:
         raise PreheatError(f">> joins schedules, not {shown(other)}; write hold({shown(other)}, span) >> schedule")
@@ -179,7 +187,7 @@ class Schedule:
         >>> ramp(0, 1, 10).clipped(0.2, 0.8).table(11).tolist()[:4]
         [0.2, 0.2, 0.2, 0.3]
         """
-        from preheat.core.combine import clipped
+        from preheat.core.words import clipped
 
         return clipped(self, low, high)
 
@@ -200,17 +208,53 @@ class Schedule:
 
     def truncated(self, span: SpanLike) -> Schedule:
         """The same until `span` has passed, then the value it has there."""
-        from preheat.core.combine import Truncated
+        from preheat.core.repeat import Truncated
 
-        return Truncated(self, span)
+        return Truncated(self, Span(span))
+
+    def extended(self, total: SpanLike) -> Schedule:
+        """What was bound, laid out anew on a run of another `total`: 'rest' and '%' grow with it.
+
+        >>> from preheat import Run, decay, warmup
+        >>> (warmup(10) >> decay()).bind(Run(total=100)).extended(200)
+        ramp(0.0, 1.0, 10) >> ramp(1.0, 0.0, 190)
+
+        Raises BindError where nothing is 'rest' or '%'.
+        """
+        from preheat.core.branch import extended
+
+        return extended(self, total)
+
+    def cooldown_from(self, step: float, span: SpanLike, shape: Shape | str = "linear", *, to: float = 0.0) -> Schedule:
+        """The same until `step`, then from its value there down to `to` over `span`: a decay off any checkpoint.
+
+        >>> from preheat import hold
+        >>> hold(0.5, 1000).cooldown_from(100, 50).table(151).tolist()[98::26]
+        [0.5, 0.26, 0.0]
+
+        Hägele et al. 2024, arXiv:2405.18392.
+        """
+        from preheat.core.branch import cooldown_from
+
+        return cooldown_from(self, step, span, shape, to)
+
+    def rewarmed(self, at: float, span: SpanLike, *, start: float = 0.0) -> Schedule:
+        """The same until `at`, then from `start` times its value back to all of it over `span`.
+
+        >>> from preheat import hold
+        >>> hold(1.0, 100).rewarmed(10, 4).table(16).tolist()[9:]
+        [1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
+
+        Gupta et al. 2023, arXiv:2308.04014.
+        """
+        from preheat.core.branch import rewarmed
+
+        return rewarmed(self, at, span, start)
 
     def __repr__(self) -> str:
         from preheat.core.codec import text
 
         return text(self)
-
-    def __reduce__(self) -> tuple[type, tuple]:
-        return type(self), tuple(getattr(self, f.name) for f in fields(self))  # type: ignore[arg-type]
 
 
 def nested(*children: Schedule, extra: int = 0) -> int:

@@ -2,78 +2,90 @@
 
 With u = t/n and v = (n − t)/n a ramp from a to b is `a + (b − a)·w` before the seam, where w = ½, and `b + (a − b)·w̄`
 after it, w̄ = 1 − w written without cancellation. So both ends are exact, a ramp from a to a is constant, and values of
-one sign keep a relative error below 2e-15. A weight is a function of (t, s, n, xp) with s = n − t.
+one sign keep a relative error below 2e-15. A rise is w, a function of (t, n, xp); a fall is w̄, one of (s, t, n, xp)
+with s = n − t. Run backwards, a shape has its fall first and its rise last, t and s exchanged.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from itertools import pairwise
 from typing import Any
 
 from preheat.core.errors import PreheatError, nearest, shown
-from preheat.core.numbers import positive
+from preheat.core.numbers import positive, whole
 
-Weight = Callable[[Any, Any, Any, Any], Any]
-Side = Callable[[float, float, Any, Any], Any]
+Rise = Callable[[Any, Any, Any], Any]
+Fall = Callable[[Any, Any, Any, Any], Any]
+Side = Callable[[Any, Any], Any]
 _HALF_PI = math.pi / 2
+_LAST_SEAM = 1.0 - 2.0**-20  # later ones would, in float32, fall together with the end
+_STEEPEST = 8.0  # ln(end/start) of one exponential stretch: (end/start)**u multiplies the error of u by half of it
 
 
-def _linear(t: Any, s: Any, n: Any, xp: Any) -> Any:
+def _linear(t: Any, n: Any, xp: Any) -> Any:
     return t / n
 
 
-def _cosine(t: Any, s: Any, n: Any, xp: Any) -> Any:
+def _cosine(t: Any, n: Any, xp: Any) -> Any:
     wave = xp.sin(_HALF_PI * (t / n))
     return wave * wave
 
 
-def _mirror_cosine(t: Any, s: Any, n: Any, xp: Any) -> Any:
+def _mirror_cosine(t: Any, n: Any, xp: Any) -> Any:
     u = t / n
-    return u + (u - _cosine(t, s, n, xp))
+    return u + (u - _cosine(t, n, xp))
 
 
-def _smooth(t: Any, s: Any, n: Any, xp: Any) -> Any:
+def _smooth(t: Any, n: Any, xp: Any) -> Any:
     u = t / n
-    return u * u * (1.0 + 2.0 * (s / n))
+    return u * u * (3.0 - 2.0 * u)
 
 
-def _sqrt(t: Any, s: Any, n: Any, xp: Any) -> Any:
-    return xp.sqrt(t / n)
-
-
-def _sqrt_rest(t: Any, s: Any, n: Any, xp: Any) -> Any:
-    return s / n / (1.0 + xp.sqrt(t / n))
-
-
-def _square(t: Any, s: Any, n: Any, xp: Any) -> Any:
+def _square(t: Any, n: Any, xp: Any) -> Any:
     u = t / n
     return u * u
 
 
-def _square_rest(t: Any, s: Any, n: Any, xp: Any) -> Any:
-    return s / n * (1.0 + t / n)
+def _square_fall(s: Any, t: Any, n: Any, xp: Any) -> Any:
+    v = s / n
+    return v * (2.0 - v)
 
 
-def _log(t: Any, s: Any, n: Any, xp: Any) -> Any:
+def _sqrt(t: Any, n: Any, xp: Any) -> Any:
+    return xp.sqrt(t / n)
+
+
+def _sqrt_fall(s: Any, t: Any, n: Any, xp: Any) -> Any:
+    return s / n / (1.0 + xp.sqrt(t / n))
+
+
+def _log(t: Any, n: Any, xp: Any) -> Any:
     return xp.log1p(t) / math.log1p(n)
 
 
-def _log_rest(t: Any, s: Any, n: Any, xp: Any) -> Any:
+def _log_fall(s: Any, t: Any, n: Any, xp: Any) -> Any:
     return xp.log1p(s / (1.0 + t)) / math.log1p(n)
 
 
+def _mirrored(rise: Rise) -> Fall:
+    return lambda s, t, n, xp: rise(s, n, xp)
+
+
 # name: (w, w̄, the u at which w = ½ and the sides meet, given n)
-_NAMED: dict[str, tuple[Weight, Weight, Callable[[float], float]]] = {
-    "linear": (_linear, lambda t, s, n, xp: _linear(s, t, n, xp), lambda n: 0.5),
-    "cosine": (_cosine, lambda t, s, n, xp: _cosine(s, t, n, xp), lambda n: 0.5),
-    "smooth": (_smooth, lambda t, s, n, xp: _smooth(s, t, n, xp), lambda n: 0.5),
-    "mirror-cosine": (_mirror_cosine, lambda t, s, n, xp: _mirror_cosine(s, t, n, xp), lambda n: 0.5),
-    "sqrt": (_sqrt, _sqrt_rest, lambda n: 0.25),
-    "square": (_square, _square_rest, lambda n: math.sqrt(0.5)),
-    "log": (_log, _log_rest, lambda n: 1.0 / (math.sqrt(1.0 + n) + 1.0)),
+_NAMED: dict[str, tuple[Rise, Fall, Callable[[float], float]]] = {
+    "linear": (_linear, _mirrored(_linear), lambda n: 0.5),
+    "cosine": (_cosine, _mirrored(_cosine), lambda n: 0.5),
+    "smooth": (_smooth, _mirrored(_smooth), lambda n: 0.5),
+    "mirror-cosine": (_mirror_cosine, _mirrored(_mirror_cosine), lambda n: 0.5),
+    "sqrt": (_sqrt, _sqrt_fall, lambda n: 0.25),
+    "square": (_square, _square_fall, lambda n: math.sqrt(0.5)),
+    "log": (_log, _log_fall, lambda n: 1.0 / (math.sqrt(1.0 + n) + 1.0)),
 }
 _SYMMETRIC = ("linear", "cosine", "smooth", "mirror-cosine")
 NAMES = (*_NAMED, "exponential")
+_EXAMPLES = (*NAMES, "power(2)", "reverse('sqrt')")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -93,43 +105,39 @@ class Shape:
         """How many brackets its text has inside one another."""
         return (self.exponent is not None) + self.mirrored
 
-    def cases(self, n: float) -> tuple[list[float], list[Side]]:
-        """The seams, in ticks, of a ramp of n ticks, and the formula (a, b, t, xp) of each stretch between them."""
+    def cases(self, a: float, b: float, n: float) -> tuple[list[float], list[Side]]:
+        """The seams, in ticks, of a ramp from a to b in n ticks, and the formula (t, xp) of each stretch between them."""
         if self.name == "exponential":
-            return [n * 0.5], [_geometric_start(n), _geometric_end(n)]
-        seams, sides = self._weights(n)
+            return _geometric(a, b, n)
+        rise, fall, seam = _NAMED[self.name] if self.exponent is None else _power(self.exponent, n)
+        first, last, u = _line(a, b - a), _line(b, a - b), seam(float(n))
+        sides: list[Side]
         if self.mirrored:
-            flipped = [(not ends, _swapped(weight)) for ends, weight in reversed(sides)]
-            seams, sides = [1.0 - u for u in reversed(seams)], flipped
-        return [u * n for u in seams], [_side(ends, weight, n) for ends, weight in sides]
+            u = min(1.0 - u, _LAST_SEAM)
+            sides = [lambda t, xp: first(fall(t, n - t, n, xp)), lambda t, xp: last(rise(n - t, n, xp))]
+        else:
+            sides = [lambda t, xp: first(rise(t, n, xp)), lambda t, xp: last(fall(n - t, t, n, xp))]
+        return [whole(u * n)], sides
 
-    def _weights(self, n: float) -> tuple[list[float], list[tuple[bool, Weight]]]:
-        """Seams in u, and for each stretch whether it counts from the end, and its weight."""
-        if self.exponent is None:
-            weight, rest, seam = _NAMED[self.name]
-            return [seam(float(n))], [(False, weight), (True, rest)]
-        p = self.exponent
-        seam, rise = 0.5 ** (1.0 / p), _power(p)
-        near_end: Weight = lambda t, s, n, xp: -xp.expm1(p * xp.log1p(-(s / n)))  # noqa: E731
-        if p >= 1.0:
-            return [seam], [(False, rise), (True, near_end)]
-        return [seam, 0.5], [(False, rise), (True, lambda *args: 1.0 - rise(*args)), (True, near_end)]
+
+LINEAR = Shape("linear")
 
 
 def shape_of(value: "Shape | str") -> Shape:
     """The shape called `value`; refuses an unknown name with the nearest known one."""
     if isinstance(value, Shape):
         return value
+    if not isinstance(value, str):
+        raise PreheatError(f"a shape is a name such as 'cosine', power(p) or reverse(shape), not {shown(value)}")
     name = "sqrt" if value == "1-sqrt" else value
-    if isinstance(name, str) and name in NAMES:
+    if name in NAMES:
         return Shape(name)
-    if isinstance(name, str) and "(" in name:
+    if "(" in name:
         from preheat.core.codec import read
 
         if isinstance(shape := read(name), Shape):
             return shape
-    known = [*NAMES, "power(2)", "reverse('sqrt')"]
-    raise PreheatError(f"unknown shape {shown(value)}{nearest(str(value), known)}")
+    raise PreheatError(f"unknown shape {shown(value)}{nearest(name, _EXAMPLES)}")
 
 
 def power(exponent: float) -> Shape:
@@ -138,6 +146,8 @@ def power(exponent: float) -> Shape:
     >>> from preheat import ramp
     >>> ramp(0, 1, 4, shape=power(3))(2)
     0.125
+
+    Relative error ≤ 2e-15 at whole ticks; between them, run backwards, up to p · 1.1e-16.
 
     Raises PreheatError for an exponent out of range. A polynomial decay (1 − u)ᵖ is `reverse(power(p))`.
     """
@@ -166,32 +176,50 @@ def reverse(shape: Shape | str) -> Shape:
     return Shape(given.name, given.exponent, not given.mirrored)
 
 
-def _power(p: float) -> Weight:
-    if p >= 1.0:
-        return lambda t, s, n, xp: (t / n) ** p
-
-    def weight(t: Any, s: Any, n: Any, xp: Any) -> Any:
-        """uᵖ whose derivative at 0, infinite for p < 1, is taken as 0: times 0 it would make NaN."""
-        u = t / n
-        above = u > 0
-        return xp.where(above, xp.where(above, u, 1.0) ** p, 0.0)
-
-    return weight
+def _power(p: float, n: float) -> tuple[Rise, Fall, Callable[[float], float]]:
+    """uᵖ. A power multiplies the error of its base by p, so t is divided by a power of two, which is exact."""
+    scale = 2.0 ** (math.frexp(n)[1] - 1)
+    full = (n / scale) ** p
+    return (
+        lambda t, n, xp: xp.power(t / scale, p) / full,
+        lambda s, t, n, xp: -xp.expm1(-p * xp.log1p(s / t)),
+        lambda n: 0.5 ** (1.0 / p),
+    )
 
 
-def _swapped(weight: Weight) -> Weight:
-    return lambda t, s, n, xp: weight(s, t, n, xp)
+def _line(start: float, rise: float) -> Callable[[Any], Any]:
+    """The function start + rise · w, without what changes nothing in it."""
+    if start == 0 and rise >= 0:
+        return (lambda w: w) if rise == 1 else (lambda w: rise * w)
+    if rise == -1:
+        return lambda w: start - w
+    return lambda w: start + rise * w
 
 
-def _side(ends: bool, weight: Weight, n: float) -> Side:
-    if ends:
-        return lambda a, b, t, xp: b + (a - b) * weight(t, n - t, n, xp)
-    return lambda a, b, t, xp: a + (b - a) * weight(t, n - t, n, xp)
+def _geometric(a: float, b: float, n: float) -> tuple[list[float], list[Side]]:
+    """Stretches a·(b/a)**u, each two-sided, between correctly rounded values: one unless the ends are far apart."""
+    count = max(1, math.ceil(abs(math.log(b) - math.log(a)) / _STEEPEST)) if n > 1e-300 else 1
+    if count > n and isinstance(n, int):
+        count = n * math.ceil(count / n)  # so that every whole tick is an edge
+    edges = [*(whole(n * i // count if n > count else n * i / count) for i in range(count)), n]
+    values = [a, *(_between(a, b, edge, n) for edge in edges[1:-1]), b]
+    seams: list[float] = []
+    sides: list[Side] = []
+    for (low, high), (start, end) in zip(pairwise(edges), pairwise(values), strict=True):
+        seams += [whole((low + high) * 0.5), high]
+        sides += [_stretch(low, high - low, start, end / start), _stretch(high, low - high, end, start / end)]
+    return seams[:-1], sides
 
 
-def _geometric_start(n: float) -> Side:
-    return lambda a, b, t, xp: a * (b / a) ** (t / n)
+def _stretch(origin: float, width: float, value: float, ratio: float) -> Side:
+    """`value` at `origin`, and `ratio` times it a `width` away (before it if negative)."""
+    if width > 0:
+        return lambda t, xp: value * ratio ** (xp.since(t, origin) / width)
+    return lambda t, xp: value * ratio ** ((origin - t) / -width)
 
 
-def _geometric_end(n: float) -> Side:
-    return lambda a, b, t, xp: b * (a / b) ** ((n - t) / n)
+def _between(a: float, b: float, t: float, n: float) -> float:
+    """a·(b/a)^(t/n), correctly rounded."""
+    with localcontext(prec=50):
+        first, last = Decimal(a).ln(), Decimal(b).ln()
+        return float((first + (last - first) * Decimal(t) / Decimal(n)).exp())

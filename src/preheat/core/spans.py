@@ -5,21 +5,23 @@ import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from typing import NamedTuple
 
 from preheat.core.errors import BindError, ParseError, PreheatError, nearest, shown
 from preheat.core.numbers import Number, half_up, positive, ticks, whole
 
-_TEXT = re.compile(r"([0-9][0-9_]*(?:\.[0-9_]+)?(?:e[+-]?[0-9]{1,2})?)\s*([A-Za-z%]*)(?:\s+([a-z]+))?", re.ASCII)
+_TEXT = r"(?a)([0-9][0-9_]*(?:\.[0-9_]+)?(?:e[+-]?[0-9]{1,2})?)\s*([A-Za-z%]*)(?:\s+([a-z]+))?"
 _SUFFIX = {"": 1, "k": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _COUNTED = ("step", "epoch", "sample", "token")
 _UNITS = {**{unit: unit for unit in _SECONDS}, **{f"{unit}{s}": unit for unit in _COUNTED for s in ("", "s")}}
 CLOCKS = (*_COUNTED, "second")
 REST = "rest"
+_LONGEST, _SPACE = 64, " \t\r\n"
 _EXAMPLES = "write a number of ticks, or for example '500 steps', '2 epochs', '1.5B tokens', '6 h', '5%' or 'rest'"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, init=False)
 class Span:
     """A length of time with its unit, kept as written: ticks, `'500 steps'`, `'1.5B tokens'`, `'5%'`, `'rest'`.
 
@@ -32,17 +34,14 @@ class Span:
 
     value: Number | str
 
-    def __post_init__(self) -> None:
-        value = self.value
-        if isinstance(value, Span):
-            value = value.value
-        elif isinstance(value, str):
-            value = _canonical(value)
-        else:
-            value = ticks(value, "a span")
-        if not isinstance(value, str) and value < 0:
-            raise PreheatError(f"a span cannot be negative: {shown(self.value)}; {_EXAMPLES}")
-        object.__setattr__(self, "value", value)
+    def __init__(self, value: "SpanLike") -> None:
+        given = value.value if isinstance(value, Span) else value
+        read = _canonical(given) if isinstance(given, str) else given
+        if not isinstance(read, str):
+            read = ticks(read, "a span")
+            if read < 0:
+                raise PreheatError(f"a span cannot be negative: {shown(value)}; {_EXAMPLES}")
+        object.__setattr__(self, "value", read)
 
     def __repr__(self) -> str:
         return f"Span({self.value!r})"
@@ -79,14 +78,13 @@ class Span:
     def measured(self, run: "Run | None", begin: "Edge") -> Number:
         """The length in ticks at its place: a bare number as it is, a unit up to the nearest whole edge."""
         exact = self.exact(run)
-        return whole(exact if self.is_bare else max(Fraction(0), half_up(begin.exact + exact) - begin.actual))
+        return ticks(exact if self.is_bare else max(Fraction(0), half_up(begin.exact + exact) - begin.actual), "a span")
 
 
 SpanLike = Span | str | int | float
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """A moment of the run: where the exact lengths put it, and where whole ticks put it."""
 
     exact: Fraction = Fraction(0)
@@ -114,8 +112,8 @@ class Run:
     tokens_per_step: Number | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.clock not in CLOCKS:
-            raise PreheatError(f"unknown clock {shown(self.clock)}{nearest(str(self.clock), CLOCKS)}")
+        if not isinstance(self.clock, str) or self.clock not in CLOCKS:
+            raise PreheatError(f"unknown clock {shown(self.clock)}; write one of {', '.join(CLOCKS)}")
         for name in ("steps_per_epoch", "samples_per_step", "tokens_per_step"):
             if (worth := getattr(self, name)) is not None:
                 positive(worth, name)
@@ -124,7 +122,7 @@ class Run:
             total = Span(self.total)
             if total.is_rest or str(total.value).endswith("%"):
                 raise PreheatError(f"the total of a run cannot be {total.value!r}; write Run(total=10_000)")
-            object.__setattr__(self, "total", math.ceil(total.exact(self)))
+            object.__setattr__(self, "total", ticks(math.ceil(total.exact(self)), "the total of a run"))
 
     def __repr__(self) -> str:
         given = [f"total={self.total!r}"] if self.total is not None else []
@@ -158,13 +156,15 @@ class Run:
 
 def _canonical(text: str) -> Number | str:
     """The one spelling of a span: equal spans print alike."""
-    if text.strip() == REST:
+    if text.strip(_SPACE) == REST:
         return REST
     amount, suffix, unit = _split(text)
     digits = format(Decimal(amount), "f")
     digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
     digits = digits.lstrip("0") or "0"
     digits = f"0{digits}" if digits.startswith(".") else digits
+    if len(digits) > _LONGEST - 16:
+        raise ParseError(f"the span {shown(text)} has too many digits")
     if unit == "":
         return whole(Fraction(digits) * _SUFFIX[suffix])
     if unit == "%":
@@ -181,7 +181,7 @@ def _read(text: str) -> tuple[Fraction, str]:
 
 def _split(text: str) -> tuple[str, str, str]:
     """Digits, suffix and unit (`""` for ticks); refuses whatever else stands there."""
-    found = _TEXT.fullmatch(text.strip()) if len(text) <= 64 else None
+    found = re.fullmatch(_TEXT, text.strip(_SPACE)) if len(text) <= _LONGEST else None
     if found is None:
         raise ParseError(f"cannot read the span {shown(text)}; {_EXAMPLES}")
     amount, word, unit = found[1].replace("_", ""), found[2], found[3]

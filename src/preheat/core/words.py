@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from preheat.core.combine import Lower, Upper, sequence
 from preheat.core.errors import PreheatError
+from preheat.core.numbers import real
 from preheat.core.pieces import Hold, InvSqrt, Ramp, Rectified, Saturating, Table, _listed
 from preheat.core.schedule import Schedule
 from preheat.core.shapes import Shape
@@ -92,7 +93,7 @@ def steps(values: Sequence[float], spans: Sequence[SpanLike]) -> Schedule:
 
     Raises PreheatError if there are not equally many of both, or none. He et al. 2016, arXiv:1512.03385.
     """
-    values, spans = tuple(_listed(values, "steps")), tuple(_listed(spans, "steps"))
+    values, spans = _listed(values, "steps"), _listed(spans, "steps")
     if len(values) != len(spans) or not values:
         raise PreheatError(f"steps takes equally many values and spans, not {len(values)} and {len(spans)}")
     return sequence([hold(value, span) for value, span in zip(values, spans, strict=True)])
@@ -140,6 +141,8 @@ def rectified(beta2: float, span: SpanLike = "rest") -> Schedule:
     >>> [round(rectified(0.999)(t), 6) for t in (0, 1, 2)]
     [0.017312, 0.025821, 0.032739]
 
+    Relative error ≤ 2e-15 for β₂ ≥ 0.9; below that up to 2e-15 · 4/(ρ − 4).
+
     Raises PreheatError for a beta2 out of range. Liu et al. 2019, arXiv:1908.03265.
     """
     return Rectified(beta2, span)  # type: ignore[arg-type]
@@ -186,3 +189,13 @@ def upper(*schedules: Schedule) -> Schedule:
     Raises PreheatError for fewer than two schedules.
     """
     return Upper(schedules)
+
+
+def clipped(base: Schedule, low: float | None, high: float | None) -> Schedule:
+    """`base` kept between two constants; None leaves that side open."""
+    bounds = {"low": low, "high": high}
+    low, high = (None if bound is None else real(bound, f"{name} of clipped") for name, bound in bounds.items())
+    if low is not None and high is not None and low > high:
+        raise PreheatError(f"clipped(low, high) needs low ≤ high, not {low!r} and {high!r}")
+    base = base if low is None else upper(base, hold(low))
+    return base if high is None else lower(base, hold(high))

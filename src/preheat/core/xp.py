@@ -1,7 +1,8 @@
-"""The namespaces that a formula may be evaluated in, found from the type of its argument and never imported.
+"""The namespaces that a formula may be evaluated in.
 
 A formula is written once, against the ten functions of FUNCTIONS and the operators. `choose` is the only way to have
-cases; `since` and `within` are the only ways to move and to bound a time. Each namespace does them as its arrays need:
+cases; `since`, `within`, `laps` and `find` are the only ways to move, bound and divide a time. Each namespace does them as
+its arrays need:
 
     Scalars   Python numbers: bisect, then evaluate one part
     Arrays    numpy, torch: a chain of `where`, each branch's time clamped to its own interval
@@ -11,14 +12,15 @@ cases; `since` and `within` are the only ways to move and to bound a time. Each 
 """
 
 import math
-import sys
+import operator
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
-from preheat.core.errors import PreheatError, shown
+from preheat.core.errors import PreheatError
 
-FUNCTIONS = ("sin", "sqrt", "exp", "log1p", "expm1", "floor", "where", "minimum", "maximum", "take")
+FUNCTIONS = ("sin", "sqrt", "power", "log1p", "expm1", "floor", "where", "minimum", "maximum", "take")
 Part = Callable[[int, Any], Any]
 INT32 = 2**31
 
@@ -27,7 +29,9 @@ class Scalars:
     """Python ints and floats."""
 
     scattered: Any
-    sin, sqrt, exp, log1p, expm1, floor = math.sin, math.sqrt, math.exp, math.log1p, math.expm1, math.floor
+    sin, sqrt, power, log1p, expm1, floor = math.sin, math.sqrt, operator.pow, math.log1p, math.expm1, math.floor
+    take, laps = operator.getitem, divmod
+
     @staticmethod
     def where(condition: bool, yes: float, no: float) -> float:
         return yes if condition else no
@@ -41,10 +45,6 @@ class Scalars:
         return a if a > b else b
 
     @staticmethod
-    def take(values: Sequence[float], index: float) -> float:
-        return values[int(index)]
-
-    @staticmethod
     def since(t: float, start: float) -> float:
         return t - start
 
@@ -53,9 +53,9 @@ class Scalars:
         return low if t < low else high if t > high else t
 
     @staticmethod
-    def counts(t: float) -> bool:
-        """Whether times are integers that must not become floats yet."""
-        return False
+    def find(t: float, starts: Sequence[float]) -> tuple[int, float]:
+        k = bisect_right(starts, t) - 1
+        return k, t - starts[k]
 
     @staticmethod
     def choose(t: float, edges: Sequence[float], part: Part) -> float:
@@ -68,12 +68,22 @@ Scalars.scattered = Scalars  # repetitions leave single times as they are
 class Arrays:
     """Floating-point numpy arrays; the base of the other array namespaces."""
 
+    scattered: Any
+
     def __init__(self, module: Any) -> None:
         self.module = module
         self.scattered = self
-        self.sin, self.exp, self.log1p = module.sin, module.exp, module.log1p
-        self.expm1, self.floor, self.sqrt = module.expm1, module.floor, module.sqrt
-        self.where, self.minimum, self.maximum = module.where, module.minimum, module.maximum
+        self.sin, self.log1p, self.expm1 = module.sin, module.log1p, module.expm1
+        self.sqrt, self.floor, self.where = module.sqrt, module.floor, module.where
+
+    def power(self, x: Any, p: float) -> Any:
+        return x**p
+
+    def minimum(self, a: Any, b: Any) -> Any:
+        return Scalars.minimum(a, b) if _numbers(a, b) else self.module.minimum(a, b)
+
+    def maximum(self, a: Any, b: Any) -> Any:
+        return Scalars.maximum(a, b) if _numbers(a, b) else self.module.maximum(a, b)
 
     def take(self, values: Sequence[float], index: Any) -> Any:
         return self.module.asarray(values)[index.astype(int)]
@@ -85,11 +95,18 @@ class Arrays:
         t = t if low is None else self.module.maximum(t, low)
         return t if high is None or high == math.inf else self.module.minimum(t, high)
 
+    def laps(self, t: Any, length: float) -> tuple[Any, Any]:
+        """How often `length` has passed, and the time since."""
+        return t // length, t % length
+
+    def find(self, t: Any, starts: Sequence[float]) -> tuple[Any, Any]:
+        """Which of the rising `starts` came last, and the time since."""
+        known = self.module.asarray(starts)
+        k = self.module.searchsorted(known, t, side="right") - 1
+        return k, t - known[k]
+
     def before(self, t: Any, edge: float) -> Any:
         return t < edge
-
-    def counts(self, t: Any) -> bool:
-        return False
 
     def choose(self, t: Any, edges: Sequence[float], part: Part) -> Any:
         value = self.spread(part(0, self._branch(t, None, edges[0] if edges else None)), t)
@@ -112,17 +129,39 @@ class Torch(Arrays):
 
     def __init__(self, module: Any) -> None:
         super().__init__(module)
-        self.sqrt = lambda x: _sqrt(x, module)
-        self.minimum = lambda a, b: module.minimum(*_tensors(a, b, module))
-        self.maximum = lambda a, b: module.maximum(*_tensors(a, b, module))
+        self.sqrt = lambda x: _at_zero(x, module.sqrt, module)
+
+    def power(self, x: Any, p: float) -> Any:
+        return x**p if p >= 1 else _at_zero(x, lambda x: x**p, self.module)
+
+    def minimum(self, a: Any, b: Any) -> Any:
+        return Scalars.minimum(a, b) if _numbers(a, b) else self.module.minimum(*self._tensors(a, b))
+
+    def maximum(self, a: Any, b: Any) -> Any:
+        return Scalars.maximum(a, b) if _numbers(a, b) else self.module.maximum(*self._tensors(a, b))
 
     def take(self, values: Sequence[float], index: Any) -> Any:
-        table = self.module.tensor(values, dtype=index.dtype, device=index.device)
-        return table[index.long()]
+        return self._known(values, index)[index.long()]
 
     def within(self, t: Any, low: float | None, high: float | None) -> Any:
         high = None if high == math.inf else high
         return t if low is None and high is None else t.clamp(low, high)
+
+    def laps(self, t: Any, length: float) -> tuple[Any, Any]:
+        return t.detach() // length, t % length
+
+    def find(self, t: Any, starts: Sequence[float]) -> tuple[Any, Any]:
+        known = self._known(starts, t)
+        k = self.module.searchsorted(known, t.detach().contiguous(), right=True) - 1
+        return k.to(t.dtype), t - known[k]
+
+    def _known(self, values: Sequence[float], like: Any) -> Any:
+        return self.module.tensor(values, dtype=like.dtype, device=like.device)
+
+    def _tensors(self, a: Any, b: Any) -> tuple[Any, Any]:
+        """Both operands as tensors; a number takes the dtype and device of the other."""
+        like = b if isinstance(a, int | float) else a
+        return tuple(self.module.full_like(like, x) if isinstance(x, int | float) else x for x in (a, b))  # type: ignore[return-value]
 
 
 class Traced(Arrays):
@@ -130,28 +169,57 @@ class Traced(Arrays):
 
     def __init__(self, module: Any) -> None:
         super().__init__(module)
-        self.sqrt = lambda x: _sqrt(x, module)
+        self.sqrt = lambda x: _at_zero(x, module.sqrt, module)
+
+    def power(self, x: Any, p: float) -> Any:
+        return x**p if p >= 1 else _at_zero(x, lambda x: x**p, self.module)
 
     def since(self, t: Any, start: float) -> Any:
         if not self.counts(t):
-            return t - start
+            return t - start if start else t
         below = self._whole(start, t, math.floor)
+        if below < 0:  # what would wrap around stays at the largest integer
+            t = self.module.minimum(t, self.module.iinfo(t.dtype).max + below)
         return t - below if start == below else (t - below) - (start - below)
 
     def within(self, t: Any, low: float | None, high: float | None) -> Any:
         t = self._branch(t, low, high)
-        return t if high is None or isinstance(high, int) or not self.counts(t) else super().within(t, low, high)
+        return t if high is None or isinstance(high, int) or not self.counts(t) else self._between(t, low, high)
+
+    def laps(self, t: Any, length: float) -> tuple[Any, Any]:
+        if self.counts(t):
+            self._whole(length, t, math.ceil)
+        return super().laps(t, length)
+
+    def find(self, t: Any, starts: Sequence[float]) -> tuple[Any, Any]:
+        if not self.counts(t):
+            return super().find(t, starts)
+        most = self.module.iinfo(t.dtype).max
+        below, above = (
+            self.module.asarray([min(near(start), most) for start in starts], t.dtype)
+            for near in (math.floor, math.ceil)
+        )
+        k = self.module.searchsorted(above, t, side="right") - 1
+        local = t - below[k]
+        fractions = [start - math.floor(start) for start in starts]
+        return k, local - self.module.asarray(fractions)[k] if any(fractions) else local
 
     def _branch(self, t: Any, low: float | None, high: float | None) -> Any:
         if not self.counts(t):
-            return super().within(t, low, high)
-        t = t if low is None else self.module.maximum(t, self._whole(low, t, math.floor))
+            return self._between(t, low, high)
+        t = t if low is None else self.module.maximum(t, self._whole(low, t, math.ceil))
         return t if high is None or high == math.inf else self.module.minimum(t, self._whole(high, t, math.ceil))
+
+    def _between(self, t: Any, low: float | None, high: float | None) -> Any:
+        """By comparisons: at a tie the slope of a minimum is only half that of t."""
+        t = t if low is None else self.where(t < low, low, t)
+        return t if high is None or high == math.inf else self.where(t > high, high, t)
 
     def before(self, t: Any, edge: float) -> Any:
         return t < (self._whole(edge, t, math.ceil) if self.counts(t) else edge)
 
     def counts(self, t: Any) -> bool:
+        """Whether times are integers that must not become floats yet."""
         return self.module.issubdtype(t.dtype, self.module.integer)
 
     def spread(self, value: Any, t: Any) -> Any:
@@ -159,7 +227,7 @@ class Traced(Arrays):
 
     def _whole(self, edge: float, t: Any, nearest: Callable[[float], int]) -> int:
         """An edge as the integer that integer times are compared with: floats lose whole ticks above 2²⁴."""
-        if t.dtype.itemsize < 8 and edge >= INT32:
+        if t.dtype.itemsize < 8 and abs(edge) >= INT32:
             raise PreheatError(
                 f"tick {edge} is beyond what 32-bit integers hold (2^31); "
                 "call jax.config.update('jax_enable_x64', True), or count in a larger unit"
@@ -174,75 +242,27 @@ class Sorted(Arrays):
         super().__init__(module)
         self.scattered = Arrays(module)
 
+    def within(self, t: Any, low: float | None, high: float | None) -> Any:
+        inside = (low is None or low <= t[0]) and (high is None or t[-1] <= high)
+        return t if inside else super().within(t, low, high)
+
     def choose(self, t: Any, edges: Sequence[float], part: Part) -> Any:
         first, last = bisect_right(edges, t[0]), bisect_right(edges, t[-1])
         if first == last:
             return part(first, t)
         cuts = [0, *self.module.searchsorted(t, edges[first:last]).tolist(), len(t)]
         out = self.module.empty_like(t)
-        for i, (low, high) in enumerate(zip(cuts, cuts[1:], strict=False), first):
+        for i, (low, high) in enumerate(pairwise(cuts), first):
             if low < high:
                 out[low:high] = part(i, t[low:high])
         return out
 
 
-def _sqrt(x: Any, module: Any) -> Any:
-    """√x whose derivative at 0 is 0: the infinite one would make NaN wherever it is multiplied by 0."""
+def _numbers(a: Any, b: Any) -> bool:
+    return isinstance(a, int | float) and isinstance(b, int | float)
+
+
+def _at_zero(x: Any, root: Callable[[Any], Any], module: Any) -> Any:
+    """A root of x whose derivative at 0 is 0: the infinite one would make NaN wherever it is multiplied by 0."""
     above = x > 0
-    return module.where(above, module.sqrt(module.where(above, x, 1.0)), 0.0)
-
-
-def _tensors(a: Any, b: Any, module: Any) -> tuple[Any, Any]:
-    """Both operands as tensors; a constant takes the dtype and device of the other."""
-    like = b if isinstance(a, int | float) else a
-    if isinstance(like, int | float):
-        return module.tensor(a, dtype=module.float64), module.tensor(b, dtype=module.float64)
-    return tuple(module.full_like(like, x) if isinstance(x, int | float) else x for x in (a, b))
-
-
-def namespace(t: Any) -> tuple[Any, Any]:
-    """The namespace for the times `t`, and `t` as that namespace wants it; refuses what is not a time."""
-    if isinstance(t, int | float) and not isinstance(t, bool):
-        if t != t:
-            raise PreheatError("a schedule has no value at NaN")
-        return Scalars, t
-    numpy, torch, jax = (sys.modules.get(name) for name in ("numpy", "torch", "jax"))
-    if torch is not None and isinstance(t, torch.Tensor):
-        return Torch(torch), _floating(t, t.is_floating_point(), t.dtype is torch.bool or t.is_complex(), torch)
-    if numpy is not None and isinstance(t, numpy.generic) and t.dtype.kind in "iuf":
-        return namespace(t.item())
-    if numpy is not None and isinstance(t, numpy.ndarray):
-        if t.dtype.kind not in "iuf":
-            raise PreheatError(f"times must be numbers, not an array of {t.dtype}")
-        return Arrays(numpy), t.astype(numpy.float64, copy=False)
-    if jax is not None and isinstance(t, jax.Array):
-        return _traced(t, jax.numpy)
-    raise PreheatError(f"a schedule is called with a time, not with {shown(t)}{_adapter(t)}")
-
-
-def _floating(t: Any, floating: bool, refused: bool, module: Any) -> Any:
-    if refused:
-        raise PreheatError(f"times must be numbers, not a tensor of {t.dtype}")
-    if not floating:
-        return t.to(module.float64)
-    return t if t.dtype.itemsize >= 4 else t.to(module.float32)
-
-
-def _traced(t: Any, jnp: Any) -> tuple[Any, Any]:
-    if jnp.issubdtype(t.dtype, jnp.integer):
-        default = jnp.int64 if jnp.zeros((), int).dtype.itemsize == 8 else jnp.int32
-        if jnp.iinfo(t.dtype).max > jnp.iinfo(default).max:
-            t = jnp.minimum(t, jnp.asarray(jnp.iinfo(default).max, t.dtype))
-        return Traced(jnp), t.astype(default)
-    if not jnp.issubdtype(t.dtype, jnp.floating):
-        raise PreheatError(f"times must be numbers, not an array of {t.dtype}")
-    return Traced(jnp), t if t.dtype.itemsize >= 4 else t.astype(jnp.float32)
-
-
-def _adapter(t: Any) -> str:
-    """Where an object that is no time should have gone instead."""
-    if hasattr(t, "param_groups"):
-        return "; write preheat.torch.Scheduler(optimizer, schedule)"
-    if isinstance(t, list | tuple | range):
-        return "; write schedule(numpy.asarray(times))"
-    return "; write schedule(step), with step a number or an array of numbers"
+    return module.where(above, root(module.where(above, x, 1.0)), 0.0)

@@ -1,4 +1,4 @@
-"""Schedules by the names of the field, each a composition of the words of the language, and published runs.
+"""Schedules by the names of the field, each a composition of the words of the language; published runs; scaling rules.
 
 All take the same arguments for the same things: total_steps (warmup included; without it the schedule is bound to a Run
 later), warmup_steps or warmup_ratio, peak_lr, min_lr or min_lr_ratio, start_lr or start_ratio. A recipe with
@@ -10,6 +10,7 @@ from preheat.recipes.cycles import multistep, one_cycle, restarts, step_decay
 from preheat.recipes.decays import constant, cosine, exponential_decay, linear, polynomial, wsd
 from preheat.recipes.endless import inverse_sqrt, noam, radam, untuned_exponential, untuned_linear
 from preheat.recipes.presets import Preset, presets
+from preheat.recipes.scaling import AdamScaling, scaled_adam, scaled_peak
 
 RECIPES = {
     recipe.__name__: recipe
@@ -34,6 +35,7 @@ RECIPES = {
 
 __all__ = [
     "RECIPES",
+    "AdamScaling",
     "Preset",
     "constant",
     "cosine",
@@ -47,6 +49,8 @@ __all__ = [
     "presets",
     "radam",
     "restarts",
+    "scaled_adam",
+    "scaled_peak",
     "step_decay",
     "untuned_exponential",
     "untuned_linear",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import time
 
+import numpy
 import torch
 from torch import Tensor
 
 from preheat.control.session import Session
 from preheat.core.errors import PreheatError, shown
 from preheat.core.numbers import Number, ticks
-from preheat.core.plan import Line
+from preheat.core.schedule import Schedule
 from preheat.core.spans import Run
 from preheat.torch.groups import Slots, entry
 from preheat.torch.writing import targets
+
+_LONGEST = 1 << 22  # updates in a table: 32 MiB
 
 
 def tick_of(run: Run) -> int | None:
@@ -46,10 +50,12 @@ class Stopwatch:
 
 
 class DeviceClock:
-    """A position in a device tensor, and the values computed from it there.
+    """A position in a device tensor, and the values found from it there.
 
     Everything that `step` does is an operation on tensors that stay where they are, so it may stand inside a compiled
-    training step or a captured CUDA graph, and replaying the graph advances the schedule.
+    training step or a captured CUDA graph, and replaying the graph advances the schedule. The values are looked up in a
+    table made once, or computed where a schedule is too long for one. Taking the same groups again, as loading a
+    state does, keeps every tensor, so that what was compiled or captured goes on.
     """
 
     def __init__(self, slots: Slots, session: Session, tick: int | None) -> None:
@@ -57,43 +63,96 @@ class DeviceClock:
             raise PreheatError("on_device=True follows a plan alone: metrics reach rules on the host; drop rules=")
         if tick is None:
             raise PreheatError("on_device=True counts updates; write a Run whose updates are all worth the same")
-        held = [entry(slot.group, slot.key, slot.index) for slot in slots.slots]
-        for slot, value in zip(slots.slots, held, strict=True):
-            if not isinstance(value, Tensor):
-                raise PreheatError(
-                    f"on_device=True needs tensor values, and {slot.line.key!r} of group {slot.name} is {shown(value)}; "
-                    f"write torch.tensor({value!r}) on the device of the parameters, and capturable=True where it exists"
-                )
-        if not held or len({value.device for value in held}) != 1:
-            raise PreheatError("on_device=True needs all scheduled values on one device")
-        self.tick = tick
-        self.position = torch.zeros((), dtype=torch.float64, device=held[0].device)
+        self.tick, self.rows = tick, list[_Row]()
+        self.position = torch.zeros((), dtype=torch.float64, device=_device(slots))
+        self._known = (0, 0)  # updates and position when last set from the host
         self.take(slots)
 
     def take(self, slots: Slots) -> None:
-        """Write to these slots from now on."""
-        self.rows: list[tuple[Line, Tensor, Tensor]] = []
-        for line in slots.plan.lines:
-            for gains, target in targets(slots.of(line)):
-                self.rows.append((line, gains, target))
+        """Write to these slots from now on. Raises PreheatError, having changed nothing, if one of them is no tensor."""
+        _device(slots)
+        made = [
+            _Row(line.schedule, gains, target, self.tick)
+            for line in slots.plan.lines
+            for gains, target in targets(slots.of(line))
+        ]
+        same = len(made) == len(self.rows)
+        self.rows = [row.in_place_of(old) for row, old in zip(made, self.rows, strict=True)] if same else made
+        self._look_up()
 
     def step(self, found_inf: Tensor | None = None) -> None:
-        """Go on by one update, or by none where `found_inf` is 1, and write the values."""
+        """Go on by one update, or by none where `found_inf` is not 0, and write the values."""
         if found_inf is None:
             self.position.add_(self.tick)
         else:
-            self.position.add_((1.0 - found_inf.to(self.position.dtype).reshape(())) * self.tick)
+            self.position.add_((found_inf == 0).reshape(()) * self.tick)
         self.write()
 
     def write(self) -> None:
         """Write the values for the position."""
-        for line, gains, target in self.rows:
-            target.copy_(gains * line.schedule(self.position))
+        index = (self.position / self.tick).long()
+        for row in self.rows:
+            row.write(self.position, index)
 
-    def updates(self) -> int:
-        """How many updates were counted; reading it waits for the device."""
-        return int(self.position.item()) // self.tick
+    def read(self) -> tuple[int, int]:
+        """How many updates were counted, and the position; reading them waits for the device."""
+        updates, start = self._known
+        position = int(self.position.item())
+        return updates + (position - start) // self.tick, position
 
-    def move_to(self, updates: int) -> None:
-        """Go to another position, in place."""
-        self.position.fill_(updates * self.tick)
+    def move_to(self, updates: int, session: Session) -> None:
+        """Go to the session's position, in place."""
+        self._known = (updates, int(session.position))
+        self.position.fill_(session.position)
+        self._look_up()
+
+    def _look_up(self) -> None:
+        for row in self.rows:
+            row.fill(self._known[1] % self.tick)
+
+
+class _Row:
+    """One line's tensors of one kind: what they follow, what it is multiplied with, and where the values go."""
+
+    def __init__(self, schedule: Schedule, gains: Tensor, target: Tensor, tick: int) -> None:
+        self.schedule, self.gains, self.target, self.tick = schedule, gains, target, tick
+        updates = schedule.length / tick
+        size = math.ceil(updates) + 1 if updates < _LONGEST else 0
+        self.values = torch.empty(size, dtype=torch.float64, device=gains.device)
+
+    def in_place_of(self, old: _Row) -> _Row:
+        """This row in the tensors of another, where they fit."""
+        if old.gains.shape == self.gains.shape and old.gains.device == self.gains.device:
+            self.gains = old.gains.copy_(self.gains)
+        if old.values.shape == self.values.shape and old.values.device == self.values.device:
+            self.values = old.values
+        return self
+
+    def fill(self, first: int) -> None:
+        """Make the table of values, one an update; `first` is the position of an update that is less than one away."""
+        if len(self.values):
+            values = self.schedule(first + self.tick * numpy.arange(len(self.values)))
+            self.values.copy_(torch.from_numpy(values))
+
+    def write(self, position: Tensor, index: Tensor) -> None:
+        """Write the values for a position, which is that of update `index`."""
+        last = len(self.values) - 1
+        value = self.schedule(position.reshape(1)) if last < 0 else self.values.take(index.clamp(max=last))
+        self.target.copy_(self.gains * value)
+
+
+def _device(slots: Slots) -> torch.device:
+    """The one device of all scheduled values; refuses what is no tensor, or lies elsewhere."""
+    held = [(slot, entry(slot.group, slot.key, slot.index)) for slot in slots.slots]
+    for slot, value in held:
+        if not isinstance(value, Tensor):
+            raise PreheatError(
+                f"on_device=True needs tensor values, and {slot.line.key!r} of group {slot.name} is {shown(value)}; "
+                f"write torch.tensor({value!r}) on the device of the parameters, and capturable=True where it exists"
+            )
+    devices = {value.device for _, value in held}
+    if len(devices) != 1:
+        raise PreheatError(
+            f"on_device=True needs all scheduled values on one device, not on {', '.join(map(str, devices)) or 'none'}"
+        )
+    return devices.pop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from preheat.core.numbers import real
 from preheat.core.plan import Line, Plan
 
 Group = dict[str, Any]
+_OWN = ("lr", "momentum", "betas", "weight_decay", "eps", "dampening")  # never a quantity outside of an optimizer
 
 
 @dataclass(slots=True)
@@ -38,6 +40,13 @@ class Slot:
         """What the schedule's value is multiplied with."""
         return 1.0 if self.line.is_absolute else self.base * self.scale
 
+    def edited(self, last: Any) -> str | None:
+        """What it is called, if another value than the `last` written object stands there."""
+        held = self.group[self.key]
+        replaced = isinstance(held, torch.Tensor) or isinstance(last, torch.Tensor)
+        changed = held is not last and (replaced or held != last)
+        return f"{self.line.hyper!r} of group {self.name}" if changed else None
+
     @property
     def value(self) -> float:
         """What stands in the group now."""
@@ -52,7 +61,7 @@ class Slots:
         self.lists = [optimizer.param_groups for optimizer in optimizers]
         self.groups: list[Group] = [group for groups in self.lists for group in groups]
         self.slots, self.outside = _resolved(self.groups, plan)
-        self.used = any(optimizer.state for optimizer in optimizers)
+        self.used = any(optimizer.state for optimizer in optimizers) or any(map(_was_loaded, self.groups))
 
     def set_peak(self, peak: float) -> None:
         """Make the largest rate of the groups `peak`, the others keeping their ratio to it."""
@@ -83,16 +92,23 @@ class Slots:
             if then := before.get((id(slot.group) if same else i, slot.line.key)):
                 slot.base, slot.initial, slot.settled = then.base, then.initial, then.settled
 
-    def watched(self) -> tuple[Group, str] | None:
-        """The first value that is a plain float, if there is one."""
-        floats = (slot for slot in self.slots if isinstance(entry(slot.group, slot.key, slot.index), float))
-        return next(((slot.group, slot.key) for slot in floats if slot.index is None), None)
+    def ends(self) -> list[Slot]:
+        """The first and the last rate (or other value): where edits by someone else are looked for. Empty without any."""
+        looked_at = [slot for slot in self.slots if slot.key == "lr"] or self.slots
+        return [looked_at[0], looked_at[-1]] if looked_at else []
+
+    def watched(self) -> tuple[tuple[Group, str], tuple[Group, str]]:
+        """Where those two stand."""
+        first, last = [(slot.group, slot.key) for slot in self.ends()] or [({"": None}, "")] * 2
+        return first, last
 
     def are_current(self) -> bool:
         """Whether the optimizers still hold the groups that these slots are of."""
         lists = [optimizer.param_groups for optimizer in self.optimizers]
-        same = all(now is then for now, then in zip(lists, self.lists, strict=True))
-        return same and sum(map(len, lists)) == len(self.groups)
+        if not all(now is then for now, then in zip(lists, self.lists, strict=True)):
+            return False
+        groups = [group for groups in lists for group in groups]
+        return len(groups) == len(self.groups) and all(a is b for a, b in zip(groups, self.groups, strict=True))
 
     def settle(self, old: Slots, bases: list[float] | None, keep_rates: bool = False) -> None:
         """Take the bases of slots of the same groups under another plan: those given, or their own."""
@@ -141,6 +157,14 @@ class Slots:
         return found / (factor * slot.scale)
 
 
+def _was_loaded(group: Group) -> bool:
+    """Whether a group comes from `optimizer.load_state_dict`, which puts the parameters last; a built one has them first.
+
+    SGD without momentum has no state that would tell.
+    """
+    return [key for key in group if key != "initial_lr"][-1] == "params"
+
+
 def _numbered_slots(slots: Slots) -> list[tuple[int, Slot]]:
     """Every slot with the number of its group."""
     number = {id(group): i for i, group in enumerate(slots.groups)}
@@ -150,21 +174,34 @@ def _numbered_slots(slots: Slots) -> list[tuple[int, Slot]]:
 def _resolved(groups: list[Group], plan: Plan) -> tuple[list[Slot], list[Line]]:
     """The slots of a plan, and its lines for quantities outside the groups; a line for one group overrides that for all."""
     names = [str(group.get("name", i)) for i, group in enumerate(groups)]
+    often = Counter(names)
     for line in plan.lines:
-        if line.group is not None and line.group not in names and not _is_index(line.group, groups):
-            raise PreheatError(f"the plan's line {line.key!r} names no group{nearest(line.group, names)}")
+        if line.group is not None and line.group not in often and not _is_index(line.group, groups):
+            raise PreheatError(
+                f"the plan's line {line.key!r} names no group{nearest(line.group, names)}; a group is named by its "
+                "'name' key or its index, and a plan for groups that have changed needs a new Scheduler"
+            )
     slots = []
     for i, (group, name) in enumerate(zip(groups, names, strict=True)):
+        called = (name,) if str(i) in often else (name, str(i))
         lines = {line.hyper: line for line in plan.lines if line.group is None}
-        lines |= {line.hyper: line for line in plan.lines if line.group in (name, str(i))}
-        slots += [_slot(group, name, line) for line in lines.values() if _has(group, line)]
-    missing = [line for line in plan.lines if not any(slot.line.hyper == line.hyper for slot in slots)]
+        lines |= {line.hyper: line for line in plan.lines if line.group in called}
+        label = name if often[name] == 1 else f"{name}[{i}]"
+        slots += [_slot(group, label, line) for line in lines.values() if _has(group, line)]
+    return slots, _outside(groups, plan, slots)
+
+
+def _outside(groups: list[Group], plan: Plan, slots: list[Slot]) -> list[Line]:
+    """The lines that drive nothing in the groups; refuses those that were meant to."""
+    driven, found = {slot.line.key for slot in slots}, {slot.line.hyper for slot in slots}
+    missing = [line for line in plan.lines if line.key not in driven and (line.group or line.hyper not in found)]
     for line in missing:
         known = {key for group in groups for key in group} - {"params", "initial_lr", "name"}
-        near = nearest(line.hyper, known)
-        if line.group is not None or not line.is_absolute or "did you mean" in near:
-            raise PreheatError(f"no group has {line.hyper!r}, which the plan's line {line.key!r} schedules{near}")
-    return slots, missing
+        near, key = nearest(line.hyper, known), split_key(line.hyper)[0]
+        if line.group or not line.is_absolute or key != line.hyper or key in _OWN or "did you mean" in near:
+            where = "no group has" if line.group is None else f"the group {line.group!r} does not have"
+            raise PreheatError(f"{where} {line.hyper!r}, which the plan's line {line.key!r} schedules{near}")
+    return missing
 
 
 def _is_index(name: str, groups: list[Group]) -> bool:
@@ -179,7 +216,10 @@ def _has(group: Group, line: Line) -> bool:
 
 def _slot(group: Group, name: str, line: Line) -> Slot:
     key, index = split_key(line.hyper)
-    present = _number(entry(group, key, index), line.key)
+    held = entry(group, key, index)
+    if isinstance(held, torch.Tensor) and not held.is_floating_point():
+        raise PreheatError(f"{line.key!r} is a tensor of {held.dtype}, which cannot hold it; write torch.tensor(0.1)")
+    present = _number(held, line.key)
     rate = key == "lr"
     scale = _number(group.get("lr_scale", 1.0), "lr_scale") if rate else 1.0
     initial = group.get("initial_lr") if rate else None

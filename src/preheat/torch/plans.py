@@ -12,7 +12,8 @@ from preheat.core.schedule import Schedule
 from preheat.core.spans import Run
 
 _BLOCK = 1 << 16
-_HORIZON = 1 << 24
+_MOST = 1 << 24  # updates compared one by one
+_FAR = 1 << 22  # updates are compared where the end is not known, and times where it is not known when updates come
 
 
 def laid_out(plan: Plan, run: Run) -> Plan:
@@ -33,54 +34,71 @@ def _until_rest(schedule: Schedule) -> Schedule:
     return sequence(schedule.parts[: grower + 1])
 
 
-def first_change(old: Plan, new: Plan, position: float, until: float = math.inf) -> str | None:
-    """The first update from `position` to `until` whose value differs between bound plans, in words; None if none does."""
+def first_change(old: Plan, new: Plan, position: float, until: float = math.inf, tick: int | None = None) -> str | None:
+    """The first update from `position` to `until` whose value differs between bound plans, in words; None if none does.
+
+    tick: what an update is worth, where that is known.
+    """
     if set(old) != set(new):
         return f"the lines were {', '.join(old)} and are {', '.join(new)}"
     changes = []
     for key in old:
         if type(old[key]) is not type(new[key]):
             return f"{key!r} was {old[key]!r} and is {new[key]!r}"
-        if old[key] != new[key] and (found := _difference(_schedule(old[key]), _schedule(new[key]), position, until)):
-            changes.append((*found, key))
+        if old[key] != new[key]:
+            pair = _schedule(old[key]), _schedule(new[key])
+            last = min(until, _compared_until(*pair, position, tick or 1))
+            if found := _difference(*pair, position, last, _stride(last - position, tick)):
+                changes.append((*found, key))
     if not changes:
         return None
     t, before, after, key = min(changes)
     return f"the first update to differ is {t:g}, where {key!r} was {before!r} and is {after!r}"
 
 
-def _difference(old: Schedule, new: Schedule, position: float, until: float) -> tuple[float, float, float] | None:
-    """The first tick from `position` on at which two schedules differ, and both values there."""
+def _compared_until(old: Schedule, new: Schedule, position: float, tick: int) -> float:
+    """Where both have ended; where one never does, far enough to tell."""
+    ends = [s.length for s in (old, new) if s.length < math.inf]
+    last = max([position, *ends])
+    return last if len(ends) == 2 else last + max(last, _FAR * tick)
+
+
+def _stride(ticks: float, tick: int | None) -> int:
+    """Ticks between the times at which schedules are compared: updates, or evenly where updates may fall anywhere."""
+    return max(1, math.ceil(ticks / _FAR)) if tick is None else tick * math.ceil(max(1, ticks / tick / _MOST))
+
+
+def _difference(
+    old: Schedule, new: Schedule, position: float, last: float, stride: int
+) -> tuple[float, float, float] | None:
+    """The first time from `position` to `last` at which two schedules differ, and both values there."""
     import numpy
 
-    ends = [s.length for s in (old, new) if s.length < math.inf]
-    last = min(max([position, *ends]), position + _HORIZON) + 1
-    if len(ends) < 2:  # one of them never ends: as far again, at least a block
-        last += max(last - position, _BLOCK)
-    at, last = position, min(last, until)
-    while at <= last:
-        times = numpy.arange(min(_BLOCK, math.floor(last - at) + 1)) + at
+    for block in range(0, math.floor((last - position) / stride) + 1, _BLOCK):
+        count = min(_BLOCK, math.floor((last - position) / stride) + 1 - block)
+        times = (numpy.arange(count) + block) * stride + position
         before, after = old(times), new(times)
         where = numpy.flatnonzero(before != after)
         if len(where):
             i = int(where[0])
             return float(times[i]), float(before[i]), float(after[i])
-        at += _BLOCK
     return None
 
 
-def rebased(old: Plan, new: Plan, position: float) -> Plan:
-    """The new plan, each line scaled so that it goes on from the value in force."""
+def rebased(old: Plan, new: Plan, position: float, gain: float = 1.0) -> Plan:
+    """The new plan, each line scaled so that it goes on from the value in force; `gain` is what rules no longer do."""
     if set(old) != set(new):
         raise StateError(f"cannot rebase: the lines were {', '.join(old)} and are {', '.join(new)}")
     lines: dict[str, Schedule | Absolute] = {}
-    for key, target in new.items():
-        schedule, force = _schedule(target), _schedule(old[key])(position)
-        there = schedule(position)
+    for line in new.lines:
+        there, force = line.schedule(position), _schedule(old[line.key])(position)
+        force = force * gain if line.hyper == "lr" else force
         if there == 0 and force != 0:
-            raise StateError(f"cannot rebase {key!r}: the new plan is 0 at update {position:g}; pass on_change='adopt'")
-        schedule = schedule if there == force else schedule.scaled(force / there)
-        lines[key] = Absolute(schedule) if isinstance(target, Absolute) else schedule
+            raise StateError(
+                f"cannot rebase {line.key!r}: the new plan is 0 at update {position:g}; pass on_change='adopt'"
+            )
+        schedule = line.schedule if there == force else line.schedule.scaled(force / there)
+        lines[line.key] = Absolute(schedule) if line.is_absolute else schedule
     return Plan(lines)
 
 

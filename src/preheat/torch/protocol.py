@@ -17,6 +17,7 @@ class TorchProtocol(LRScheduler):
     session: Session
     _slots: Slots
     _tick: int | None
+    _lead: int  # of _step_count over last_epoch, while nobody else moves one of them
 
     def get_last_lr(self) -> list[float | Tensor]:
         """The rate of every group for the coming update, as this scheduler wrote it."""
@@ -67,8 +68,9 @@ class TorchProtocol(LRScheduler):
 
     def get_lr(self) -> list[float | Tensor]:
         """The rates at `last_epoch`, which some followers set before they ask."""
-        if self._tick and not self.session.rules:
+        if self._step_count - self.last_epoch != self._lead and self._tick and not self.session.rules:
             self.session.position = self.last_epoch * self._tick
+            self._lead = self._step_count - self.last_epoch
         return self.get_last_lr()
 
     _get_closed_form_lr = get_lr
@@ -82,12 +84,14 @@ class TorchProtocol(LRScheduler):
             self._start_over()
         self._step_count = 1
         self.last_epoch += 1
+        self._lead = self._step_count - self.last_epoch
         self._write_now()
 
     def _update_lr(self, epoch: int | None = None) -> None:
         if self.last_epoch == -1:
             self._start_over()
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        self._lead = self._step_count - self.last_epoch
         self.session.position = self.last_epoch * (self._tick or 1)
         self._write_now()
 

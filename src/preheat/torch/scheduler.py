@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -16,19 +15,18 @@ from preheat.core.errors import PreheatError, nearest, shown
 from preheat.core.numbers import positive
 from preheat.core.plan import Absolute, Plan
 from preheat.core.schedule import Schedule
-from preheat.core.shapes import Shape
-from preheat.core.spans import Edge, Run, Span, SpanLike
+from preheat.core.spans import Run
 from preheat.torch.audit import Audit, audited
+from preheat.torch.branching import Branching
 from preheat.torch.clock import DeviceClock, Stopwatch, checked_advance, tick_of
 from preheat.torch.groups import Slots, check_optimizers
-from preheat.torch.plans import first_change, laid_out
-from preheat.torch.protocol import TorchProtocol
+from preheat.torch.plans import laid_out
 from preheat.torch.state import POLICIES, from_state, resolved, to_state
 from preheat.torch.watching import Watch
 from preheat.torch.writing import attach
 
 
-class Scheduler(TorchProtocol):
+class Scheduler(Branching):
     """Makes an optimizer's hyper-parameters follow a plan: attach it, and call `step()` after every `optimizer.step()`.
 
     Update t, counted from 0, uses `base · s(t)`, or `s(t)` itself where the line says `absolute(s)`.
@@ -91,7 +89,7 @@ class Scheduler(TorchProtocol):
         if self._peak is not None:
             slots.set_peak(self._peak)
         self._clock = DeviceClock(slots, self.session, self._tick) if on_device else None
-        self.last_epoch, self._step_count, self._edits = -1, 0, 0
+        self.last_epoch, self._step_count, self._edits = -1, 0, dict[str, int]()
         self._watch, self._stopwatch = Watch(self.optimizers, scaler), Stopwatch()
         self._take(slots)
         self._initial_step()
@@ -110,28 +108,41 @@ class Scheduler(TorchProtocol):
 
         metrics: what was measured, for the rules, by name; it may come with any call, or never.
         advance: how many ticks have passed, where they are not the same for every update (tokens, samples, seconds).
+            Where the Run does not say what an update is worth, a call without it brings metrics and counts nothing.
         found_inf: with on_device, a tensor that is 1 where the update was skipped and 0 where it was applied.
 
         Until an applied update has been seen each call counts, so that a bare loop draws the curve; from then on only
         calls that follow one do. The others change nothing but what the rules have seen, and `audit()` counts them.
         """
+        if epoch is not None:
+            raise PreheatError(
+                f"step() takes no epoch, not {shown(epoch)}; write step(metrics={{'loss': …}}) for a metric; "
+                "load_state_dict moves to another position"
+            )
         if self._clock is not None:
+            if metrics is not None or advance is not None:
+                raise PreheatError("with on_device=True a step is one update, whatever the host has measured")
+            if not self._slots.are_current():
+                self._take(self._current_slots())
             self._clock.step(found_inf)
             return
-        if epoch is not None:
-            raise PreheatError(f"step() takes no epoch, not {shown(epoch)}; load_state_dict moves to another position")
-        session = self.session
+        if found_inf is not None:
+            raise PreheatError("found_inf= is for on_device=True; pass scaler= to Scheduler to count on the host")
+        session, passed = self.session, self._tick if advance is None else checked_advance(advance, self.run)
+        if passed is None and metrics is None and self.run.clock != "second":
+            raise PreheatError(f"how many {self.run.clock}s have passed is not known; write step(advance=…)")
         if metrics is not None:
             session.observe(metrics)
-        if self._watch.due():
+        if (passed is not None or self.run.clock == "second") and self._watch.due(metrics is not None):
             self._step_count += 1
             self.last_epoch += 1
-            if advance is not None or self._tick is None:
-                session.advance(self._stopwatch.read() if advance is None else checked_advance(advance, self.run))
+            if self._tick is None:  # the time since the last update, which must not be counted again
+                measured = self._stopwatch.read()
+                session.advance(measured if passed is None else passed)
             elif session.rules:
-                session.advance(self._tick)
+                session.advance(passed)
             else:
-                session.position += self._tick
+                session.position += passed
         elif metrics is None:
             return
         self._write_now()
@@ -139,37 +150,6 @@ class Scheduler(TorchProtocol):
     def audit(self) -> Audit:
         """What was counted, skipped and ignored so far, and what looks wrong; `print` it."""
         return audited(self)
-
-    # -- changing the plan of a run that goes on --------------------------------------------------------------------
-
-    def finish_in(self, span: SpanLike) -> None:
-        """Say that the run ends `span` from now: the open stable phase ends in time for what follows it.
-
-        Raises PreheatError, having changed nothing, if what follows does not fit into `span`.
-        """
-        self.extend(self.position + self._ticks(span))
-
-    def extend(self, total: SpanLike) -> None:
-        """Make the run end at `total`: the plan that was given is laid out anew, its 'rest' and '%' with it.
-
-        Raises PreheatError, having changed nothing, if a value before now would have been another.
-        """
-        run = replace(self.run, total=total)  # type: ignore[arg-type]
-        plan = self._given.bind(run)
-        if change := first_change(self.plan, plan, 0, self.position):
-            raise PreheatError(f"that comes too late, the run is at {self.position:g}: {change}")
-        self.run = run
-        self._go_on_with(plan)
-
-    def cooldown(self, span: SpanLike, shape: Shape | str = "linear", to: float = 0.0) -> None:
-        """From now on bring the rate down to `to`, a factor (a rate for an absolute line), over `span`."""
-        now, ticks = self.position, self._ticks(span)
-        self._go_on_with(self.plan.replaced("lr", lambda s: s.cooldown_from(now, ticks, shape, to=to)))
-
-    def rewarm(self, span: SpanLike, start: float = 0.0) -> None:
-        """From now on warm up again over `span`: from `start` of the planned value to all of it."""
-        now, ticks = self.position, self._ticks(span)
-        self._go_on_with(self.plan.replaced("lr", lambda s: s.rewarmed(now, ticks, start=start)))
 
     # -- checkpoints ------------------------------------------------------------------------------------------------
 
@@ -184,6 +164,7 @@ class Scheduler(TorchProtocol):
         Raises StateError, having changed nothing, for a state that is damaged, or whose plan differs (see on_change),
         or where what a group was given cannot be known.
         """
+        self._read_clock()
         saved = from_state(state_dict, self.run.clock)
         session, run = resolved(saved, self.session, self._given, self.run, self.on_change)
         current = self._current_slots()
@@ -191,8 +172,10 @@ class Scheduler(TorchProtocol):
         slots = Slots(self.optimizers, session.plan)
         slots.settle(current, bases, keep_rates=self._peak is not None)
         self.last_epoch, self._step_count = saved.last_epoch, saved.step_count
+        self._lead = self._step_count - self.last_epoch
         self.session, self.run = session, run
         self._stopwatch.read()
+        self._watch.start_over()
         self._take(slots)
         if self._clock is not None:
             self._clock.move_to(self.last_epoch, session)
@@ -211,27 +194,48 @@ class Scheduler(TorchProtocol):
     def _take(self, slots: Slots) -> None:
         """Write to these slots from now on."""
         self._slots, self._write = slots, attach(slots, self.session if self.session.rules else None)
-        self._watched, self._last = slots.watched(), None
-        if self._watched is not None:  # one value is looked at, to find out whether someone else writes to it
-            self._last = self._watched[0][self._watched[1]]
-        self._groups, self._count = self.optimizer.param_groups, len(self.optimizer.param_groups)
+        self._watched = slots.watched()  # two values are looked at, to find out whether someone else writes to them
+        self._note()
+        self._groups = groups = self.optimizer.param_groups
+        self._count, self._tail = len(groups), groups[-1]
         if self._clock is not None:
             self._clock.take(slots)
 
     def _write_now(self) -> None:
         groups = self.optimizer.param_groups
-        if groups is not self._groups or len(groups) != self._count or len(self.optimizers) > 1:
-            now = self._current_slots()
-            if now is not self._slots:
-                self._take(now)
-        elif (watched := self._watched) is not None and watched[0][watched[1]] != self._last:
-            self._edits += 1
+        if (
+            groups is not self._groups
+            or len(groups) != self._count
+            or groups[-1] is not self._tail
+            or len(self.optimizers) > 1
+        ):
+            self._catch_up()
+        (group, key), (other, last) = self._watched
+        if group[key] is not self._first or other[last] is not self._final:
+            self._find_edits()
         if self._clock is not None:
             self._clock.write()
             return
         self._write(self.session.position)
-        if self._watched is not None:
-            self._last = self._watched[0][self._watched[1]]
+        self._first, self._final = group[key], other[last]
+
+    def _note(self) -> None:
+        """Keep what stands in the watched places."""
+        self._first, self._final = (group[key] for group, key in self._watched)
+
+    def _find_edits(self) -> None:
+        """Name what someone else has written to."""
+        seen = zip(self._slots.ends(), (self._first, self._final), strict=True)
+        found = {label for slot, last in seen if (label := slot.edited(last))}
+        for label in found:
+            self._edits[label] = self._edits.get(label, 0) + 1
+        if found:  # a tensor may have been replaced
+            self._take(self._slots)
+
+    def _catch_up(self) -> None:
+        now = self._current_slots()
+        if now is not self._slots:
+            self._take(now)
 
     def _current_slots(self) -> Slots:
         """The slots of the groups as they are now, should some have been added, or replaced by loaded ones."""
@@ -244,37 +248,34 @@ class Scheduler(TorchProtocol):
     def _written(self, slot: Any) -> float:
         return slot.gain * self.session.value(slot.line)
 
-    def _ticks(self, span: SpanLike) -> float:
-        return Span(span).measured(self.run, Edge())
-
-    def _go_on_with(self, plan: Plan) -> None:
-        """Follow another bound plan from here."""
-        slots = Slots(self.optimizers, plan)
-        slots.settle(self._current_slots(), None)
-        self.session.plan = plan
-        self._take(slots)
-        self._write_now()
-
     def _read_clock(self) -> None:
         if self._clock is not None:
-            self.last_epoch = self._clock.updates()
+            self.last_epoch, self.session.position = self._clock.read()
             self._step_count = self.last_epoch + 1
-            self.session.position = self.last_epoch * (self._tick or 1)
 
     def __getstate__(self) -> dict[str, Any]:
         self._read_clock()
-        dropped = ("_slots", "_write", "_watch", "_watched", "_groups", "_count", "_stopwatch", "_clock")
+        dropped = ("_slots", "_write", "_watch", "_stopwatch", "_clock")
+        dropped += ("_watched", "_first", "_final", "_groups", "_count", "_tail")
+        self._catch_up()
         bases = [(slot.base, slot.initial, slot.settled) for slot in self._slots.slots]
         kept = {key: value for key, value in self.__dict__.items() if key not in dropped}
-        return kept | {"_bases": bases, "_scaler": self._watch.scaler, "_on_device": self._clock is not None}
+        counts = {name: getattr(self._watch, name) for name in Watch.KEPT}
+        return kept | {
+            "_bases": bases,
+            "_scaler": self._watch.scaler,
+            "_counts": counts,
+            "_on_device": self._clock is not None,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        bases, scaler, on_device = (state.pop(key) for key in ("_bases", "_scaler", "_on_device"))
+        bases, scaler, counts, on_device = (state.pop(key) for key in ("_bases", "_scaler", "_counts", "_on_device"))
         self.__dict__.update(state)
         slots = Slots(self.optimizers, self.plan)
         for slot, (base, initial, settled) in zip(slots.slots, bases, strict=True):
             slot.base, slot.initial, slot.settled = base, initial, settled
         self._watch, self._stopwatch = Watch(self.optimizers, scaler), Stopwatch()
+        self._watch.__dict__.update(counts)
         self._clock = DeviceClock(slots, self.session, self._tick) if on_device else None
         self._take(slots)
         if self._clock is not None:

@@ -15,6 +15,7 @@ from preheat.control.session import Session, rules_from_text
 from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.plan import Plan
 from preheat.core.spans import Run
+from preheat.torch.clock import tick_of
 from preheat.torch.plans import first_change, laid_out, rebased
 
 FORMAT = 1
@@ -74,30 +75,37 @@ def from_state(state: object, clock: str) -> Saved:
 def resolved(saved: Saved, own: Session, given: Plan, run: Run, policy: str) -> tuple[Session, Run]:
     """The session to go on with, and its run: the own plan and rules, or what the policy says where they differ."""
     then = saved.session
-    if run.total is None and saved.run.total is not None and laid_out(given, saved.run) == then.plan:
-        plan, run = then.plan, saved.run  # the end, not known when this one was built, had been decided
-    else:
-        plan = _resolved_plan(then, own.plan, policy)
-    session = Session(plan, own.rules, then.position)
-    if own.rules == then.rules or policy == "keep":
-        session.rules, session.states = then.rules, then.states
-    elif policy == "refuse":
+    source = then if policy == "keep" else own
+    session = Session(source.plan, source.rules, then.position)
+    session.take_over(then)
+    if own.rules != then.rules and policy == "refuse":
         raise StateError(
             f"the rules have changed since this state was saved: they were {shown(then.rules, 300)} and are "
             f"{shown(own.rules, 300)}. Pass on_change='adopt' for the new ones, or 'keep' for the saved ones"
         )
+    if run.total is None and saved.run.total is not None and _was_finished(given, saved.run, then.plan):
+        session.plan, run = then.plan, saved.run  # the end, not known when this one was built, had been decided
+    elif policy in ("refuse", "rebase"):
+        session.plan = _checked_plan(then, session, policy, tick_of(run))
     return session, run
 
 
-def _resolved_plan(then: Session, plan: Plan, policy: str) -> Plan:
-    if then.plan == plan or policy == "adopt":
+def _was_finished(given: Plan, run: Run, plan: Plan) -> bool:
+    try:
+        return laid_out(given, run) == plan
+    except PreheatError:  # what is given now does not even fit
+        return False
+
+
+def _checked_plan(then: Session, session: Session, policy: str, tick: int | None) -> Plan:
+    plan, position = session.plan, then.position
+    change = None if then.plan == plan else first_change(then.plan, plan, position, tick=tick)
+    if policy == "rebase" and (change or then.gain != session.gain):
+        if not session.gain:
+            raise StateError("cannot rebase: the new rules make the rate 0; pass on_change='adopt'")
+        return rebased(then.plan, plan, position, then.gain / session.gain)
+    if change is None:
         return plan
-    if (change := first_change(then.plan, plan, then.position)) is None:
-        return plan
-    if policy == "keep":
-        return then.plan
-    if policy == "rebase":
-        return rebased(then.plan, plan, then.position)
     raise StateError(
         f"the plan has changed since this state was saved: {change}. Pass on_change='adopt' for the new plan, "
         f"'keep' for the saved one, or 'rebase' for the new one scaled to go on from the value in force. "

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
+import torch
+from torch import Tensor
 from torch.amp import GradScaler
 from torch.optim import Optimizer
+
+from preheat.core.errors import PreheatError, shown
+
+_LOOKED_AT = 16  # parameters whose own counts are read: each reading may wait for the device
 
 
 class Flag:
@@ -16,9 +23,35 @@ class Flag:
 
     def __init__(self) -> None:
         self.up = False
+        self.captured = False  # into a CUDA graph, whose replays run no hooks
 
     def __call__(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        self.up = True
+        if _is_capturing():
+            self.captured = True
+        else:
+            self.up = True
+
+
+class ScaledFlag(Flag):
+    """The same under a GradScaler: a fused optimizer steps always, and skips inside where the scaler's `found_inf`,
+    which stands on it just then, is not 0. It is read only when `step()` asks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[Tensor] = []
+
+    def __call__(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        found = getattr(optimizer, "found_inf", None)
+        if found is None or _is_capturing():
+            super().__call__(optimizer, args, kwargs)
+        else:
+            self.found.append(found)
+
+    def settle(self) -> bool:
+        """Raise the flag for fused updates that were applied; whether there were only skipped ones."""
+        found, self.found = self.found, []
+        self.up = self.up or any(not value.item() for value in found)
+        return bool(found) and not self.up
 
 
 class Watch:
@@ -26,40 +59,77 @@ class Watch:
 
     Until an applied update has been seen every call counts, so that a bare loop draws the curve. From then on a call
     counts if an update was applied since the last one. With a GradScaler the updates that it skips do not count, those
-    that a fused optimizer skips inside itself among them.
+    that a fused optimizer skips inside itself among them. Of several optimizers one that applies an update is enough.
+    Once an update was captured in a CUDA graph every call counts: replays cannot be seen.
     """
 
+    KEPT = ("seen", "applied", "surplus", "skipped", "unseen")
+
     def __init__(self, optimizers: Sequence[Optimizer], scaler: GradScaler | None) -> None:
-        self.optimizers, self.scaler, self.flag = optimizers, scaler, Flag()
+        if scaler is not None and not hasattr(scaler, "get_scale"):
+            raise PreheatError(f"scaler= takes the torch.amp.GradScaler of the training loop, not {shown(scaler)}")
+        self.optimizers, self.scaler = optimizers, scaler
+        self.flag = Flag() if scaler is None else ScaledFlag()
         self.seen = False
         self.applied = self.surplus = self.skipped = self.unseen = 0
+        self.since: tuple[int, int | None] | None = None  # counts at the first update: ours, and the optimizers' own
         self._scale = scaler.get_scale() if scaler else 1.0
         for optimizer in optimizers:
             weakref.finalize(self, optimizer.register_step_post_hook(self.flag).remove)
 
-    def due(self) -> bool:
-        """Whether this call of `step()` stands for an applied update."""
+    def due(self, told: bool = False) -> bool:
+        """Whether this call of `step()` stands for an applied update; `told`: if not, it has brought metrics."""
         flag = self.flag
-        if self.scaler is not None and self._was_skipped():
-            flag.up = False
-            self.skipped += 1
-            return False
-        if flag.up:
+        skipped = self.scaler is not None and self._was_skipped()
+        if flag.up or (flag.captured and not skipped):
             flag.up = False
             self.seen = True
             self.applied += 1
+            if self.since is None:
+                self.since = self.applied, own_count(self.optimizers)
             return True
-        if self.seen:
-            self.surplus += 1
-            return False
-        self.unseen += 1
-        return True
+        if skipped:
+            self.skipped += 1
+        elif self.seen:
+            self.surplus += not told
+        else:
+            self.unseen += 1
+            return True
+        return False
+
+    def start_over(self) -> None:
+        """What comes next is another run's: a state was loaded."""
+        self.flag.up, self.since = False, None
 
     def _was_skipped(self) -> bool:
-        """Whether the scaler found an infinity: it says so until its update(), and lowers its scale in it."""
+        """Whether the scaler skipped an update, and no other was applied.
+
+        The scaler says so until its update(), and lowers its scale in it.
+        """
+        skipped_inside = self.flag.settle()  # type: ignore[attr-defined]
         before, self._scale = self._scale, self.scaler.get_scale()  # type: ignore[union-attr]
-        if self._scale < before:
-            return True
-        states = self.scaler._per_optimizer_states  # type: ignore[union-attr]  # no public name says it
+        if self.flag.up:
+            return False
+        states = getattr(self.scaler, "_per_optimizer_states", {})  # no public name says it; a disabled one has none
         found = [states[id(o)]["found_inf_per_device"] for o in self.optimizers if id(o) in states]
-        return any(bool(value.item()) for per_device in found for value in per_device.values())
+        if skipped_inside or any(bool(value.item()) for per_device in found for value in per_device.values()):
+            self._scale = 0.0  # known already: the lower scale to come is no news
+            return True
+        return self._scale < before
+
+
+def _is_capturing() -> bool:
+    compiling = torch.compiler.is_compiling()
+    return not compiling and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+
+
+def own_count(optimizers: Sequence[Optimizer]) -> int | None:
+    """How many updates the optimizers themselves say they applied; None if none of them counts."""
+    counts = []
+    for optimizer in optimizers:
+        states = islice(optimizer.state.values(), _LOOKED_AT)
+        steps = [
+            held["step"] for held in (*states, *optimizer.param_groups) if isinstance(held, dict) and "step" in held
+        ]
+        counts += [int(step) for step in steps if isinstance(step, int | float | Tensor)]
+    return max(counts, default=None)

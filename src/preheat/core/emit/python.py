@@ -11,20 +11,38 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from preheat.core.errors import shown
 from preheat.core.record import Expr, record
 from preheat.core.schedule import Schedule
 
-WIDE, DEEP, LONG = 256, 40, 12
-_UNARY = ("sin", "sqrt", "exp", "log1p", "expm1", "floor")
-_HEADER = "from bisect import bisect_right\nfrom math import exp, expm1, floor, log1p, sin, sqrt\n"
+WIDE, DEEP, LONG = 256, 40, 100  # cases in one tree, levels of it, characters of an expression without a name
+_MATH = ("expm1", "floor", "log1p", "sin", "sqrt")
+_IF, _COMPARE, _SUM, _TERM, _SIGN, _POWER, _ATOM = range(7)  # how tightly an expression binds
+_BINDS = {
+    "<": _COMPARE,
+    ">": _COMPARE,
+    "+": _SUM,
+    "-": _SUM,
+    "*": _TERM,
+    "/": _TERM,
+    "//": _TERM,
+    "%": _TERM,
+    "**": _POWER,
+}
+
+Text = tuple[str, int]  # an expression's text, and how tightly it binds
 
 
 def source(schedule: Schedule, name: str = "schedule") -> str:
     """Python source of a function `name(t)` equal to the bound `schedule`, bit for bit; it needs the standard library only."""
     t, value = record(schedule)
     module = _Module()
-    module.define(name, t, value)
-    return _HEADER + "\n\n".join(["", *module.definitions])
+    module.define(name, t, value, shown(schedule._ready, 1000))
+    code = "\n\n\n".join(module.definitions)
+    used = [word for word in _MATH if f"{word}(" in code]
+    header = "from bisect import bisect_right\n" * ("bisect_right(" in code)
+    header += f"from math import {', '.join(used)}\n" * bool(used)
+    return f"{header}\n\n{code}\n" if header else f"{code}\n"
 
 
 def compiled(schedule: Schedule) -> Callable[[float], float]:
@@ -41,25 +59,27 @@ class _Module:
         self.definitions: list[str] = []
         self.tables: dict[tuple, str] = {}
 
-    def define(self, name: str, t: Expr, value: Any) -> None:
+    def define(self, name: str, t: Expr, value: Any, doc: str = "") -> None:
         """Add `def name(t): return value`."""
         body = _Body(self)
-        body.block(value, {t: "t"}, 1, 0, "return {}")
-        self.definitions.append("\n".join([f"def {name}(t):", *body.lines]))
+        _Block(body, {t: ("t", _ATOM)}, 1, 0).end(value, "return {}")
+        docstring = [f'    """{doc}"""'] if doc else []
+        self.definitions.append("\n".join([f"def {name}(t):", *docstring, *body.lines]))
 
     def table(self, values: tuple) -> str:
         """The name of a constant tuple."""
         if values not in self.tables:
-            self.tables[values] = f"table_{len(self.tables)}"
-            self.definitions.append(f"{self.tables[values]} = {_constant(values)}")
+            self.tables[values] = f"TABLE_{len(self.tables)}"
+            items = ", ".join(_constant(value)[0] for value in values)
+            self.definitions.append(f"{self.tables[values]} = ({items}{',' * (len(values) == 1)})")
         return self.tables[values]
 
     def functions(self, t: Expr, branches: tuple) -> str:
         """The name of a tuple of functions of t, one a branch."""
-        name = f"parts_{len(self.definitions)}"
+        name = f"part_{len(self.definitions)}"
         for i, branch in enumerate(branches):
             self.define(f"{name}_{i}", t, branch)
-        self.definitions.append(f"{name} = ({''.join(f'{name}_{i}, ' for i in range(len(branches)))})")
+        self.definitions.append(f"{name} = ({', '.join(f'{name}_{i}' for i in range(len(branches)))})")
         return name
 
 
@@ -70,93 +90,115 @@ class _Body:
         self.module = module
         self.lines: list[str] = []
 
-    def block(self, root: Any, names: dict[Expr, str], indent: int, used: int, sink: str) -> None:
-        """Lines that compute `root`, given the texts of what is known, and hand it to `sink`."""
-        names, line = dict(names), _Line(self, indent, used)
-        order, uses = _needed(root, names)
+
+class _Block:
+    """Lines of one indentation: the texts of what is known there, and how many local names are taken."""
+
+    def __init__(self, body: _Body, names: dict[Expr, Text], indent: int, taken: int) -> None:
+        self.body, self.names, self.indent, self.taken = body, dict(names), indent, taken
+
+    def end(self, root: Any, sink: str) -> None:
+        """Compute `root` and hand it to `sink`: `return {}`, or `x = {}`."""
+        order, uses = _needed(root, self.names)
         for expr in order:
             if expr.op == "choose" and expr is root:
-                self.choose(expr, names, line, sink)
+                self.choose(expr, sink)
                 return
             if expr.op == "choose":
-                names[expr] = target = line.fresh()
-                self.choose(expr, names, line, f"{target} = {{}}")
+                target = self.fresh()
+                self.choose(expr, f"{target} = {{}}")
+                self.names[expr] = target, _ATOM
             else:
-                text = line.text(expr, names)
-                shared = uses[expr] > 1 or len(text) > 20 * LONG or expr.op == "within"
-                names[expr] = line.local(text) if shared else text
-        line.add(sink.format(_text(root, names)))
+                text = self.operation(expr)
+                named = uses[expr] > 1 or len(text[0]) > LONG or expr.op == "within"
+                self.names[expr] = self.local(text[0]) if named else text
+        self.add(sink.format(self.text(root)[0]))
 
-    def choose(self, expr: Expr, names: dict[Expr, str], line: _Line, sink: str) -> None:
+    def choose(self, expr: Expr, sink: str) -> None:
         """The cases of `expr`, each handing its value to `sink`."""
         t, edges, branches = expr.args
-        known = line.atom(_text(t, names))
-        names[t] = known
-        if len(branches) > WIDE or line.indent > DEEP:
-            parts, table = self.module.functions(t, branches), self.module.table(edges)
-            line.add(sink.format(f"{parts}[bisect_right({table}, {known})]({known})"))
+        self.names[t] = known = self.atom(self.text(t))
+        if len(branches) > WIDE or self.indent > DEEP:
+            parts, table = self.body.module.functions(t, branches), self.body.module.table(edges)
+            self.add(sink.format(f"{parts}[bisect_right({table}, {known[0]})]({known[0]})"))
         else:
-            self.tree(expr, (0, len(branches)), {t: known}, line, sink)
+            self.tree(expr, range(len(branches)), sink)
 
-    def tree(self, expr: Expr, span: tuple[int, int], names: dict[Expr, str], line: _Line, sink: str) -> None:
-        """A balanced if-tree over the branches span[0] … span[1] − 1."""
-        low, high = span
-        if high - low == 1:
-            self.block(expr.args[2][low], names, line.indent, line.used, sink)
+    def tree(self, expr: Expr, span: range, sink: str) -> None:
+        """A balanced if-tree over these branches."""
+        t, edges, branches = expr.args
+        known = {t: self.names[t]}
+        if len(span) == 1:
+            _Block(self.body, known, self.indent, self.taken).end(branches[span[0]], sink)
             return
-        middle = (low + high) // 2
-        inner = _Line(self, line.indent + 1, line.used)
-        line.add(f"if {names[expr.args[0]]} < {_constant(expr.args[1][middle - 1])}:")
-        self.tree(expr, (low, middle), names, inner, sink)
-        line.add("else:")
-        self.tree(expr, (middle, high), names, inner, sink)
+        middle = len(span) // 2
+        returns = sink.startswith("return")
+        self.add(f"if {known[t][0]} < {_constant(edges[span[middle] - 1])[0]}:")
+        _Block(self.body, known, self.indent + 1, self.taken).tree(expr, span[:middle], sink)
+        if not returns:
+            self.add("else:")
+        _Block(self.body, known, self.indent + (not returns), self.taken).tree(expr, span[middle:], sink)
 
-
-class _Line:
-    """Where the next line goes: its indentation, and how many local names are taken on the way to it."""
-
-    def __init__(self, body: _Body, indent: int, used: int) -> None:
-        self.body, self.indent, self.used = body, indent, used
+    # -- one line -----------------------------------------------------------------------------------------------------
 
     def add(self, text: str) -> None:
-        self.body.lines.append(" " * self.indent + text)
+        self.body.lines.append("    " * self.indent + text)
 
     def fresh(self) -> str:
-        self.used += 1
-        return f"x{self.used}"
+        self.taken += 1
+        return f"x{self.taken}"
 
-    def local(self, text: str) -> str:
+    def local(self, text: str) -> Text:
         name = self.fresh()
         self.add(f"{name} = {text}")
-        return name
+        return name, _ATOM
 
-    def atom(self, text: str) -> str:
+    def atom(self, text: Text) -> Text:
         """A text that may stand twice: a name or a number."""
-        return text if text.replace(".", "").isalnum() else self.local(text)
+        return text if text[0].replace(".", "").isalnum() else self.local(text[0])
 
-    def text(self, expr: Expr, names: dict[Expr, str]) -> str:
+    def text(self, value: Any) -> Text:
+        return self.names[value] if isinstance(value, Expr) else _constant(value)
+
+    def operation(self, expr: Expr) -> Text:
         """The Python of one operation whose arguments have texts already."""
-        op = expr.op
-        if op == "take":
-            return f"{self.body.module.table(tuple(expr.args[0]))}[int({_text(expr.args[1], names)})]"
-        args = [_text(arg, names) for arg in expr.args]
-        if op in _UNARY:
-            return f"{op}({args[0]})"
+        op, args = expr.op, expr.args
+        if op in ("take", "find"):
+            table, index = self.body.module.table(tuple(args[0])), self.text(args[1])[0]
+            return (f"{table}[{index}]", _ATOM) if op == "take" else (f"bisect_right({table}, {index}) - 1", _SUM)
+        texts = [self.text(arg) for arg in args]
+        if op in _MATH:
+            return f"{op}({texts[0][0]})", _ATOM
         if op == "neg":
-            return f"(-{args[0]})"
+            return f"-{_tight(texts[0], _SIGN)}", _SIGN
         if op == "where":
-            return f"({args[1]} if {args[0]} else {args[2]})"
+            condition, yes, no = (_tight(text, _COMPARE) for text in texts)
+            return f"{yes} if {condition} else {no}", _IF
         if op in ("minimum", "maximum"):
-            a, b = map(self.atom, args)
-            return f"({a} if {a} {'<' if op == 'minimum' else '>'} {b} else {b})"
+            a, b = (self.atom(text)[0] for text in texts)
+            return f"{a} if {a} {'<' if op == 'minimum' else '>'} {b} else {b}", _IF
         if op == "within":
-            t = self.atom(args[0])
-            above = "" if args[2] == "inf" else f"{args[2]} if {t} > {args[2]} else "
-            return f"{args[1]} if {t} < {args[1]} else {above}{t}"
-        return f"({args[0]} {op} {args[1]})"
+            t, low, high = self.atom(texts[0])[0], texts[1][0], texts[2][0]
+            above = "" if high == "inf" else f"{high} if {t} > {high} else "
+            return f"{low} if {t} < {low} else {above}{t}", _IF
+        return _binary(op, *texts)
 
 
-def _needed(root: Any, names: dict[Expr, str]) -> tuple[list[Expr], Counter[Expr]]:
+def _binary(op: str, a: Text, b: Text) -> Text:
+    """`a op b` with the brackets that it needs: operators associate to the left, powers to the right."""
+    binds = _BINDS[op]
+    if op == "**":
+        return f"{_tight(a, _ATOM)} ** {_tight(b, _SIGN)}", binds
+    if op == "+" and b[0].startswith("-") and b[1] >= _TERM:
+        return f"{_tight(a, _SUM)} - {b[0][1:]}", _SUM
+    return f"{_tight(a, binds)} {op} {_tight(b, binds + 1)}", binds
+
+
+def _tight(text: Text, binds: int) -> str:
+    return text[0] if text[1] >= binds else f"({text[0]})"
+
+
+def _needed(root: Any, names: dict[Expr, Text]) -> tuple[list[Expr], Counter[Expr]]:
     """What must be computed for `root`, arguments first, and how often each is used; not what is inside branches."""
     found: set[Expr] = set()
     uses: Counter[Expr] = Counter()
@@ -171,11 +213,5 @@ def _needed(root: Any, names: dict[Expr, str]) -> tuple[list[Expr], Counter[Expr
     return sorted(found, key=lambda expr: expr.serial), uses
 
 
-def _text(value: Any, names: dict[Expr, str]) -> str:
-    return names[value] if isinstance(value, Expr) else _constant(value)
-
-
-def _constant(value: Any) -> str:
-    if isinstance(value, tuple):
-        return f"({''.join(_constant(item) + ', ' for item in value)})"
-    return f"({value!r})" if value < 0 else repr(value)
+def _constant(value: float) -> Text:
+    return repr(value), _SIGN if value < 0 else _ATOM

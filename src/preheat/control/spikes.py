@@ -1,0 +1,86 @@
+"""The rule that listens for spikes of a metric, and warms up again after one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from preheat.control.rules import Rule, State, count, finite, told
+from preheat.core.errors import PreheatError, StateError, shown
+from preheat.core.numbers import positive, real
+from preheat.core.spans import SpanLike
+
+_KEPT = 0.97  # the weight of what was seen before
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewarm(Rule):
+    """After a spike of a metric back off and warm up again.
+
+        gain(t) = backoff + (1 − backoff) · min(1, (t − t_spike)/n)
+
+    A value is a spike if it is not finite, or more than `threshold` standard deviations above the running mean (both
+    exponential, weight 0.97), once `settle` values have been seen. A spike does not enter the mean. During the new
+    warmup all finite values do and none starts it again, so that a metric which stays high is not taken for a spike for
+    ever.
+
+    metric: its name.   span: the length n of the new warmup.   backoff: the gain at the spike, from 0 to below 1.
+    threshold: in standard deviations, > 0.   settle: values, ≥ 2.
+
+    >>> from preheat import Run
+    >>> rule = Rewarm("loss", span=100).bind(Run())
+    >>> state = rule.start()
+    >>> for loss in [2.0, 2.1] * 20 + [9.0]:
+    ...     state = rule.observe(state, loss, position=50)
+    >>> rule.gain(state, 50), rule.gain(state, 100), rule.gain(state, 150)
+    (0.1, 0.55, 1.0)
+
+    Raises PreheatError for values out of range. Kumar et al. 2025, arXiv:2504.02507 (the exponential z-score).
+    """
+
+    span: SpanLike = 100
+    backoff: float = 0.1
+    threshold: float = 6.0
+    settle: int = 25
+
+    def __post_init__(self) -> None:
+        self._check_metric()
+        if not 0 <= real(self.backoff, "backoff") < 1:
+            raise PreheatError(f"backoff of Rewarm lies from 0 to below 1, not {shown(self.backoff)}")
+        positive(self.threshold, "threshold")
+        count("settle", self.settle)
+        if not (span := told(self.span, "span")).is_bare or span.value:
+            object.__setattr__(self, "span", span)
+        else:
+            raise PreheatError("the span of Rewarm must be above 0; write a number of ticks such as 100")
+
+    def start(self) -> State:
+        return {"seen": 0, "mean": 0.0, "variance": 0.0, "since": None}
+
+    def observe(self, state: State, value: float, position: float) -> State:
+        gap = finite(value - state["mean"])
+        settled = state["seen"] >= max(2, self.settle) and self._passed(state, position) is None
+        if not math.isfinite(value) or (settled and gap > self.threshold * math.sqrt(state["variance"]) > 0):
+            return {**state, "since": position}
+        if state["seen"] == 0:
+            return {**state, "seen": 1, "mean": value}
+        variance = finite(_KEPT * (state["variance"] + (1.0 - _KEPT) * gap * gap))
+        return {**state, "seen": state["seen"] + 1, "mean": state["mean"] + (1.0 - _KEPT) * gap, "variance": variance}
+
+    def gain(self, state: State, position: float) -> float:
+        passed = self._passed(state, position)
+        return 1.0 if passed is None else self.backoff + (1.0 - self.backoff) * passed
+
+    def waited(self, state: State, ticks: float) -> State:
+        return state if state["since"] is None else {**state, "since": state["since"] - ticks}
+
+    def checked(self, state: object) -> State:
+        read = super().checked(state)
+        if read["variance"] < 0:
+            raise StateError(f"the variance of Rewarm cannot be negative: {shown(read['variance'])}")
+        return read
+
+    def _passed(self, state: State, position: float) -> float | None:
+        """How much of a new warmup has passed, from 0 to below 1; None outside of one."""
+        passed, length = position - (state["since"] or 0), self.span.value  # type: ignore[union-attr]
+        return None if state["since"] is None or passed >= length else max(0.0, passed / length)  # type: ignore[operator]

@@ -1,0 +1,135 @@
+"""Rules that wait for a metric to stall: scale the rate down then, or stay in a phase until then."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from preheat.control.rules import LARGEST, Rule, State, count, finite, one_of, told
+from preheat.core.errors import PreheatError, StateError, shown
+from preheat.core.numbers import real
+from preheat.core.spans import SpanLike
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stalls(Rule):
+    """What rules that wait for a metric to stall have in common: when a value counts as better, and how long to wait."""
+
+    patience: int = 10
+    threshold: float = 1e-4
+    threshold_mode: str = "rel"
+    mode: str = "min"
+
+    def __post_init__(self) -> None:
+        self._check_metric()
+        one_of("mode", self.mode, ("min", "max"))
+        one_of("threshold_mode", self.threshold_mode, ("rel", "abs"))
+        if real(self.threshold, "threshold") < 0:
+            raise PreheatError(f"threshold cannot be negative: {shown(self.threshold)}")
+        count("patience", self.patience)
+
+    def better(self, value: float, best: float | None) -> bool:
+        """Whether `value` improves on `best` by more than the threshold; NaN never does."""
+        sign = 1.0 if self.mode == "max" else -1.0
+        best = -sign * math.inf if best is None else best if abs(best) < LARGEST else math.copysign(math.inf, best)
+        relative = self.threshold_mode == "rel"
+        bar = best * (1.0 + sign * self.threshold) if relative else best + sign * self.threshold
+        return value > bar if self.mode == "max" else value < bar
+
+    def counted(self, state: State, value: float) -> State:
+        """The state with the best value so far and how many were no better since."""
+        if self.better(value, state["best"]):
+            return {**state, "best": finite(value), "bad": 0}
+        return {**state, "bad": state["bad"] + 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plateau(_Stalls):
+    """Scale the rate down when a metric stalls: torch's ReduceLROnPlateau, composed with any schedule.
+
+        gain ← max(gain · factor, min)   after more than `patience` values that were no better
+
+    metric: its name in `step(metrics={...})`.   factor: 0 < factor < 1.   patience: values, ≥ 0.
+    threshold, threshold_mode: how much better counts: "rel" best·(1 ± threshold), "abs" best ± threshold.
+    mode: "min" or "max".   cooldown: values to ignore after a cut.   min: the least gain, a factor of the schedule.
+    after: a span; what is seen earlier is not counted, so that a warmup is not taken for a stall.
+
+    >>> from preheat import Run
+    >>> rule = Plateau("loss", factor=0.5, patience=1).bind(Run())
+    >>> state = rule.start()
+    >>> for loss in (1.0, 1.0, 1.0):
+    ...     state = rule.observe(state, loss, position=0)
+    >>> rule.gain(state, position=0)
+    0.5
+
+    Raises PreheatError for values out of range. PyTorch, torch.optim.lr_scheduler.ReduceLROnPlateau.
+    """
+
+    factor: float = 0.1
+    cooldown: int = 0
+    min: float = 0.0
+    after: SpanLike = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < real(self.factor, "factor") < 1:
+            raise PreheatError(f"the factor of Plateau lies between 0 and 1, not {shown(self.factor)}")
+        if not 0 <= real(self.min, "min") <= 1:
+            raise PreheatError(f"min of Plateau is a factor from 0 to 1, not {shown(self.min)}")
+        count("cooldown", self.cooldown)
+        object.__setattr__(self, "after", told(self.after, "after"))
+
+    def start(self) -> State:
+        return {"best": None, "bad": 0, "cooldown": 0, "gain": 1.0}
+
+    def observe(self, state: State, value: float, position: float) -> State:
+        if position < self.after.value:  # type: ignore[union-attr, operator]
+            return state
+        state = self.counted(state, value)
+        if state["cooldown"] > 0:
+            state = {**state, "cooldown": state["cooldown"] - 1, "bad": 0}
+        if state["bad"] <= self.patience:
+            return state
+        return {**state, "gain": max(state["gain"] * self.factor, self.min), "cooldown": self.cooldown, "bad": 0}
+
+    def gain(self, state: State, position: float) -> float:
+        return state["gain"]
+
+    def checked(self, state: object) -> State:
+        read = super().checked(state)
+        if not 0 <= read["gain"] <= 1:
+            raise StateError(f"the gain of Plateau lies from 0 to 1, not {shown(read['gain'])}")
+        return read
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldUntil(_Stalls):
+    """Stay at a moment of the schedule until a metric stalls, then go on: a stable phase of whatever length it needs.
+
+    metric, patience, threshold, threshold_mode, mode: as in Plateau.   at: the span after which time stands still.
+
+    >>> from preheat import Run
+    >>> rule = HoldUntil("loss", at=100, patience=0).bind(Run())
+    >>> rule.holds(rule.start(), 99), rule.holds(rule.start(), 100)
+    (False, True)
+
+    Raises PreheatError for values out of range.
+    """
+
+    at: SpanLike = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "at", told(self.at, "at"))
+
+    def start(self) -> State:
+        return {"best": None, "bad": 0, "released": 0}
+
+    def observe(self, state: State, value: float, position: float) -> State:
+        if state["released"] or position < self.at.value:  # type: ignore[union-attr, operator]
+            return state
+        state = self.counted(state, value)
+        return {**state, "released": int(state["bad"] > self.patience)}
+
+    def holds(self, state: State, position: float) -> bool:
+        return not state["released"] and position >= self.at.value  # type: ignore[union-attr, operator]

@@ -1,0 +1,71 @@
+"""What may be a time, and which namespace it belongs to: found from its type, nothing is imported."""
+
+import math
+import sys
+from typing import Any
+
+from preheat.core.errors import PreheatError, shown
+from preheat.core.xp import Arrays, Scalars, Torch, Traced
+
+FAR = 2.0**1000  # a number beyond it is taken as it: arithmetic on it would overflow
+
+
+def namespace(t: Any) -> tuple[Any, Any]:
+    """The namespace for the times `t`, and `t` as that namespace wants it; refuses what is not a time."""
+    if isinstance(t, int | float) and not isinstance(t, bool):
+        return Scalars, _number(t)
+    numpy, torch, jax = (sys.modules.get(name) for name in ("numpy", "torch", "jax"))
+    if torch is not None and isinstance(t, torch.Tensor):
+        return Torch(torch), _floating(t, torch)
+    if numpy is not None and isinstance(t, numpy.generic) and t.dtype.kind in "iuf":
+        return Scalars, _number(float(t) if t.dtype.kind == "f" else int(t))
+    if numpy is not None and isinstance(t, numpy.ndarray):
+        return Arrays(numpy), _counted(t, numpy)
+    if jax is not None and isinstance(t, jax.Array):
+        return _traced(t, jax.numpy)
+    raise PreheatError(f"a schedule is called with a time, not with {shown(t)}{_adapter(t)}")
+
+
+def _number(t: float) -> float:
+    """A plain int or float that arithmetic can bear."""
+    if t != t:
+        raise PreheatError("a schedule has no value at NaN")
+    t = t if -FAR <= t <= FAR else math.copysign(FAR, t) if isinstance(t, float) else FAR if t > 0 else -FAR
+    return t if type(t) in (int, float) else float(t) if isinstance(t, float) else int(t)
+
+
+def _counted(t: Any, numpy: Any) -> Any:
+    if t.dtype.kind not in "iuf":
+        raise PreheatError(f"times must be numbers, not an array of {t.dtype}")
+    t = numpy.asarray(t, dtype=numpy.float64)
+    if numpy.isnan(t).any():
+        raise PreheatError("a schedule has no value at NaN")
+    return t
+
+
+def _floating(t: Any, torch: Any) -> Any:
+    if t.dtype is torch.bool or t.is_complex():
+        raise PreheatError(f"times must be numbers, not a tensor of {t.dtype}")
+    if not t.is_floating_point():
+        return t.to(torch.float64)
+    return t if t.dtype.itemsize >= 4 else t.to(torch.float32)
+
+
+def _traced(t: Any, jnp: Any) -> tuple[Any, Any]:
+    if jnp.issubdtype(t.dtype, jnp.integer):
+        default = jnp.int64 if jnp.zeros((), int).dtype.itemsize == 8 else jnp.int32
+        if jnp.iinfo(t.dtype).max > jnp.iinfo(default).max:
+            t = jnp.minimum(t, jnp.asarray(jnp.iinfo(default).max, t.dtype))
+        return Traced(jnp), t.astype(default)
+    if not jnp.issubdtype(t.dtype, jnp.floating):
+        raise PreheatError(f"times must be numbers, not an array of {t.dtype}")
+    return Traced(jnp), t if t.dtype.itemsize >= 4 else t.astype(jnp.float32)
+
+
+def _adapter(t: Any) -> str:
+    """Where an object that is no time should have gone instead."""
+    if hasattr(t, "param_groups"):
+        return "; write preheat.torch.Scheduler(optimizer, schedule)"
+    if isinstance(t, list | tuple | range):
+        return "; write schedule(numpy.asarray(times))"
+    return "; write schedule(step), with step a number or an array of numbers"

@@ -1,0 +1,257 @@
+"""Random schedules of every kind, runs to bind them to, and moments to look at them."""
+
+import math
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+
+import preheat as ph
+from preheat.core.shapes import NAMES
+
+# -- numbers and spans ------------------------------------------------------------------------------------------------
+
+ordinary = st.sampled_from([0.0, 1.0, 0.1, 0.5, 3e-4, 1e-6, 2.0, -1.0, -0.25])
+wide = st.floats(1e-30, 1e30)
+positive_values = st.one_of(st.sampled_from([1.0, 0.1, 0.5, 3e-4, 1e-6, 2.0]), st.floats(1e-3, 1e3), wide)
+values = st.one_of(ordinary, ordinary, st.floats(-10.0, 10.0), wide, wide.map(lambda x: -x))
+
+whole_spans = st.one_of(st.sampled_from([0, 1, 2, 3, 7, 10, 64]), st.integers(0, 200), st.integers(0, 100_000))
+fractional_spans = st.one_of(
+    st.sampled_from([0.5, 2.5, 0.1, 7.3, 33.3, 1e-9]), st.integers(0, 400).map(lambda k: k / 8), st.floats(0, 300)
+)
+bare_spans = st.one_of(whole_spans, whole_spans, fractional_spans)
+lasting_spans = bare_spans.filter(lambda span: span >= 0.01)
+percents = st.one_of(
+    st.sampled_from(["5%", "10%", "33.3%", "0.1%", "12.5%", "7%", "0%"]),
+    st.integers(0, 400).map(lambda k: f"{k / 10:g}%"),
+)
+unit_spans = st.one_of(
+    percents,
+    percents,
+    st.integers(0, 50).map(lambda k: f"{k} steps"),
+    st.integers(0, 30).map(lambda k: f"{k / 10:g} epochs"),
+    st.integers(0, 900).map(lambda k: f"{k}k tokens"),
+    st.integers(0, 3000).map(lambda k: f"{k} samples"),
+)
+rest = st.just("rest")
+written_spans = st.one_of(bare_spans, unit_spans, unit_spans)
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> ph.Run:
+    """A run on which every unit but time has a worth."""
+    return ph.Run(
+        total=draw(st.one_of(st.sampled_from([1, 2, 100, 999, 9_999]), st.integers(1, 50_000))),
+        steps_per_epoch=draw(st.sampled_from([1, 7, 100, 333])),
+        samples_per_step=draw(st.sampled_from([1, 32, 37])),
+        tokens_per_step=draw(st.sampled_from([1000, 4096, 65_537])),
+    )
+
+
+# -- shapes -----------------------------------------------------------------------------------------------------------
+
+exponents = st.one_of(st.sampled_from([0.01, 0.25, 0.5, 1.0, 2.0, 3, 100]), st.floats(0.01, 100))
+plain_shapes = st.one_of(st.sampled_from([n for n in NAMES if n != "exponential"]), exponents.map(ph.power))
+shapes = st.one_of(plain_shapes, plain_shapes.map(ph.reverse))
+
+
+@cache
+@st.composite
+def ramps(draw: st.DrawFn, spans: st.SearchStrategy = bare_spans, ends: st.SearchStrategy = values) -> ph.Schedule:
+    """A ramp of any shape."""
+    span = draw(spans)
+    if draw(st.integers(0, 6)) == 0:
+        return ph.ramp(draw(positive_values), draw(positive_values), span, "exponential")
+    return ph.ramp(draw(ends), draw(ends), span, draw(shapes))
+
+
+@cache
+@st.composite
+def leaves(draw: st.DrawFn, spans: st.SearchStrategy = bare_spans) -> ph.Schedule:
+    """A part without parts, of any kind."""
+    kind = draw(st.sampled_from(["ramp", "ramp", "ramp", "hold", "invsqrt", "saturating", "rectified", "table"]))
+    if kind == "ramp":
+        return draw(ramps(spans))
+    if kind == "hold":
+        return ph.hold(draw(values), draw(spans))
+    if kind == "table":
+        return ph.table(draw(st.lists(values, min_size=1, max_size=8)))
+    if kind == "rectified":
+        return ph.rectified(draw(st.sampled_from([0.9, 0.95, 0.98, 0.99, 0.999, 0.9999])), draw(spans))
+    tau = draw(st.one_of(st.integers(1, 5000), st.floats(0.5, 100)))
+    return {"invsqrt": ph.invsqrt, "saturating": ph.saturating}[kind](tau, draw(spans))
+
+
+# -- trees ------------------------------------------------------------------------------------------------------------
+
+
+@cache
+@st.composite
+def trees(draw: st.DrawFn, spans: st.SearchStrategy = bare_spans, depth: int = 3) -> ph.Schedule:
+    """A schedule of every kind of node, none of whose spans is `rest`."""
+    if depth == 0 or draw(st.integers(0, 4)) == 0:
+        return draw(leaves(spans))
+    inner = trees(spans, depth - 1)
+    kind = draw(st.sampled_from(["sequence", "sequence", "pointwise", "change", "repeated"]))
+    if kind == "sequence":
+        return _joined(draw(st.lists(inner, min_size=2, max_size=4)))
+    if kind == "pointwise":
+        return _pointwise(draw, draw(st.lists(inner, min_size=2, max_size=3)))
+    if kind == "change":
+        return _changed(draw, draw(inner), spans)
+    return _repeated(draw, draw(inner))
+
+
+@cache
+@st.composite
+def growing(draw: st.DrawFn, spans: st.SearchStrategy = written_spans, depth: int = 3) -> ph.Schedule:
+    """A schedule that takes what a run leaves: it has a `rest` somewhere, however deep."""
+    if depth == 0 or draw(st.integers(0, 4)) == 0:
+        return draw(leaves(rest).filter(lambda leaf: leaf._grows))
+    kind = draw(st.sampled_from(["sequence", "sequence", "pointwise", "change", "repeated"]))
+    inner = growing(spans, depth - 1)
+    if kind == "sequence":
+        others = draw(st.lists(trees(spans, depth - 1), min_size=1, max_size=3))
+        place = draw(st.integers(0, len(others)))
+        return _joined([*others[:place], draw(inner), *others[place:]])
+    if kind == "pointwise":
+        return _pointwise(draw, draw(st.lists(inner, min_size=2, max_size=3)))
+    if kind == "change":
+        base = draw(inner)
+        return base.scaled(draw(ordinary)) if draw(st.booleans()) else base.shifted(draw(st.integers(-20, 20)))
+    return _repeated(draw, draw(inner))
+
+
+written = st.one_of(trees(written_spans), growing())  # as a user writes it: units, percents, rest
+
+
+@st.composite
+def bound(draw: st.DrawFn) -> ph.Schedule:
+    """A written schedule laid out on a run."""
+    return lay(draw(written), draw(runs()))
+
+
+callable_trees = st.one_of(trees(), trees(whole_spans), bound())  # whatever has a value without more ado
+
+
+def lay(schedule: ph.Schedule, run: ph.Run) -> ph.Schedule:
+    """`schedule` on `run`, cut at its end; an example whose values overflow or whose lengths are unknown is dropped."""
+    try:
+        return schedule.bind(run, truncate=True)
+    except ph.BindError:
+        assume(False)
+        raise
+
+
+def ready(schedule: ph.Schedule) -> ph.Schedule:
+    """`schedule`, if its values do not overflow."""
+    try:
+        schedule.length  # noqa: B018
+    except ph.BindError:
+        assume(False)
+    return schedule
+
+
+def _joined(parts: list[ph.Schedule]) -> ph.Schedule:
+    schedule = parts[0]
+    for part in parts[1:]:
+        schedule = schedule >> part
+    return schedule
+
+
+def _pointwise(draw: st.DrawFn, parts: list[ph.Schedule]) -> ph.Schedule:
+    kind = draw(st.sampled_from(["product", "lower", "upper"]))
+    if kind == "product":
+        return math.prod(parts[1:], start=parts[0])  # type: ignore[arg-type]
+    return (ph.lower if kind == "lower" else ph.upper)(*parts)
+
+
+def _changed(draw: st.DrawFn, base: ph.Schedule, spans: st.SearchStrategy) -> ph.Schedule:
+    kind = draw(st.sampled_from(["scaled", "shifted", "truncated", "clipped"]))
+    if kind == "scaled":
+        return base.scaled(draw(st.one_of(ordinary, st.floats(-100, 100))))
+    if kind == "shifted":
+        return base.shifted(draw(st.one_of(st.integers(-50, 50), st.floats(-20, 20))))
+    if kind == "truncated":
+        return base.truncated(draw(spans))
+    low, high = sorted([draw(ordinary), draw(ordinary)])
+    return base.clipped(low, high)
+
+
+def _repeated(draw: st.DrawFn, base: ph.Schedule) -> ph.Schedule:
+    stretch = draw(st.sampled_from([1.0, 1.0, 2.0, 0.5, 1.5, 1.1]))
+    return base.repeated(draw(st.integers(1, 4)), stretch, draw(st.sampled_from([1.0, 1.0, 0.5, 0.9, 2.0])))
+
+
+# -- moments ----------------------------------------------------------------------------------------------------------
+
+
+Picks = list[tuple[int, float]]
+picks = st.lists(st.tuples(st.integers(0, 60), st.floats(0, 1)), min_size=1, max_size=12)
+
+
+def moments(schedule: ph.Schedule, picks: Picks) -> list[float]:
+    """Times before, at, between and after the ends of `schedule`, whole and not, and beside the edges of its parts."""
+    length = schedule.length
+    until = 1000.0 if length == math.inf else float(length)
+    special = [0, 1, until, until + 1, -1, 2 * until + 10, until / 2, math.floor(until), 2**31, 1e18]
+    special += [float(edge) for edge in edges(schedule)[:8]]
+    special += [math.nextafter(t, toward) for t in special[:1] + special[10:] for toward in (-math.inf, math.inf)]
+    return [
+        special[k] if k < len(special) else math.floor(u * (until + 3)) - 1 if k % 2 else u * until for k, u in picks
+    ]
+
+
+def edges(schedule: ph.Schedule) -> list[Fraction]:
+    """Where the outermost parts of a schedule meet, exactly."""
+    parts = getattr(schedule._ready, "parts", ())
+    lengths = [part._length for part in parts if part._length != math.inf]
+    return [sum(map(Fraction, lengths[:i]), Fraction(0)) for i in range(len(lengths) + 1)]
+
+
+def leaf_count(schedule: ph.Schedule) -> int:
+    """How many leaves a tree has."""
+    return sum(map(leaf_count, schedule._children)) or 1
+
+
+def agree(s: ph.Schedule, found: object, expected: list[float], each: float) -> None:
+    """Within `each` for every leaf, relative to the largest value that goes into it: parts of opposite sign cancel."""
+    found = np.asarray(found, dtype=np.float64)
+    most = each * leaf_count(s._ready) * max(s._ready._magnitude(), 1e-300)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=most)
+
+
+# -- for compiled back-ends, which take seconds for each new tree -------------------------------------------------------
+
+RUN = ph.Run(total=9_999, steps_per_epoch=333, samples_per_step=32, tokens_per_step=4096)
+FIXED = [
+    s.bind(RUN)
+    for s in (
+        ph.hold(0.1),
+        ph.warmup(100) >> ph.hold(),
+        ph.warmup("5%") >> ph.decay(),
+        ph.warmup(1000) >> ph.hold(1.0, "60%") >> ph.decay(to=0.1, shape="cosine"),
+        ph.warmup("1 epoch", 0.01, "exponential") >> ph.decay(to=1e-6, shape="exponential"),
+        ph.ramp(1e-30, 1e30, 9000, "exponential"),
+        ph.ramp(1, 0, 500, "sqrt") >> ph.ramp(0, 1, 500, ph.reverse("sqrt")) >> ph.decay(shape="1-sqrt"),
+        ph.ramp(0, 1, 500, ph.power(0.3))
+        >> ph.decay(shape=ph.reverse(ph.power(2)))
+        >> ph.ramp(0, 1, 99, ph.power(0.05)),
+        ph.ramp(0, 1, 500, ph.reverse(ph.power(0.05))) >> ph.decay(shape=ph.power(7)),
+        ph.ramp(0, 2, 70, "square") >> ph.ramp(2, 1, 70, "smooth") >> ph.decay(shape="mirror-cosine"),
+        ph.ramp(0, 1, 3000, "log") >> ph.decay(shape=ph.reverse("log")),
+        ph.warmup(400) >> ph.invsqrt(400),
+        ph.saturating("4M tokens") * ph.hold(0.3),
+        ph.rectified(0.999) * (ph.warmup(10) >> ph.decay(to=0.1)),
+        ph.table([0.0, 0.5, 0.25, 1.0, 1.0]) >> ph.steps([1.0, 0.1, 0.01], ["30%", "30%", "rest"]),
+        ph.lower(ph.warmup(2000), ph.decay(9000)) >> ph.hold(0.0),
+        ph.upper(ph.decay(9000), ph.hold(0.2)).clipped(0.25, 0.75).scaled(3e-4),
+        (ph.warmup(10) >> ph.decay(90, shape="cosine")).repeated(6, stretch=2, shrink=0.5),
+        (ph.ramp(0, 1, 30) >> ph.ramp(1, 0, 30)).repeated(shrink=0.99),
+        (ph.decay(1000, shape="cosine").shifted(300) >> ph.warmup("0.5 epochs").shifted(-20)).truncated("12%"),
+    )
+]

@@ -1,0 +1,176 @@
+"""What a schedule is at every moment: constant outside, joined without gaps, the same however it is evaluated."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from strategies import (
+    Picks,
+    bare_spans,
+    callable_trees,
+    edges,
+    lasting_spans,
+    moments,
+    ordinary,
+    picks,
+    positive_values,
+    ramps,
+    ready,
+    trees,
+    whole_spans,
+)
+
+import preheat as ph
+
+SMOOTH = ["linear", "cosine", "square", "smooth", "mirror-cosine", "exponential", "log"]  # no infinite slope
+
+
+@given(callable_trees, picks)
+def test_the_emitted_function_gives_the_same_bits(s: ph.Schedule, picks: Picks) -> None:
+    for t in moments(ready(s), picks):
+        direct, emitted = s(t), s.function(t)
+        assert isinstance(direct, float)
+        assert isinstance(emitted, float)
+        assert direct == emitted
+
+
+@given(callable_trees, st.floats(0, 1e12))
+def test_outside_its_time_a_schedule_is_constant_and_finite(s: ph.Schedule, far: float) -> None:
+    ready(s)
+    assert s(-far) == s(0) == s(-math.inf)
+    assert math.isfinite(s(far))
+    if s.length != math.inf:
+        assert s(s.length + far) == s(s.length) == s(math.inf) == s._ready._last()
+
+
+@given(callable_trees, picks)
+def test_every_value_is_finite(s: ph.Schedule, picks: Picks) -> None:
+    assert all(math.isfinite(s(t)) for t in moments(ready(s), picks))
+
+
+@given(callable_trees, st.integers(1, 3000))
+def test_the_table_is_what_numpy_gives_at_each_step(s: ph.Schedule, n: int) -> None:
+    table = ready(s).table(n)
+    assert table.shape == (n,)
+    assert table.dtype == np.float64
+    assert np.array_equal(table, s(np.arange(n)))
+
+
+@given(trees(whole_spans, 2), trees(whole_spans, 2), picks)
+def test_then_is_the_first_and_after_it_the_second(a: ph.Schedule, b: ph.Schedule, picks: Picks) -> None:
+    ready(a >> b)
+    assume(isinstance(a.length, int) and isinstance(b.length, int))
+    for t in moments(a >> b, picks):
+        if a.length == 0:
+            assert (a >> b)(t) == b(t)
+        elif b.length == 0 or t < a.length:
+            assert (a >> b)(t) == a(t)
+        else:
+            assert (a >> b)(t) == b(t - a.length)
+
+
+@given(trees(depth=2), trees(depth=2), picks)
+def test_product_lower_and_upper_are_pointwise(a: ph.Schedule, b: ph.Schedule, picks: Picks) -> None:
+    product, lower, upper = a * b, ph.lower(a, b), ph.upper(a, b)
+    for t in moments(ready(product), picks):
+        assert math.isclose(product(t), a(t) * b(t), rel_tol=1e-14, abs_tol=1e-300)
+        assert lower(t) == min(a(t), b(t))
+        assert upper(t) == max(a(t), b(t))
+
+
+@given(trees(), st.floats(-100, 100), picks)
+def test_scaled_multiplies_every_value(s: ph.Schedule, k: float, picks: Picks) -> None:
+    for t in moments(ready(s.scaled(k)), picks):
+        assert s.scaled(k)(t) == s(t) * k
+
+
+@given(trees(), ordinary, ordinary, picks)
+def test_clipped_is_clamping(s: ph.Schedule, a: float, b: float, picks: Picks) -> None:
+    low, high = min(a, b), max(a, b)
+    clipped = s.clipped(low, high)
+    for t in moments(ready(clipped), picks):
+        assert clipped(t) == min(max(s(t), low), high)
+
+
+@given(trees(), st.integers(-300, 300), picks)
+def test_shifted_is_the_same_later(s: ph.Schedule, n: int, picks: Picks) -> None:
+    shifted = s.shifted(n)
+    for t in moments(ready(s), picks):
+        assert shifted(t + n) == s(t + n - n) or t + n < 0 or t > s.length
+    assert shifted.length == max(0, s.length + n)
+
+
+@given(trees(), bare_spans, picks)
+def test_truncated_changes_nothing_before_and_holds_after(s: ph.Schedule, n: float, picks: Picks) -> None:
+    cut = s.truncated(n)
+    for t in moments(ready(s), picks):
+        assert cut(t) == s(min(t, n))
+    assert cut.length == min(n, s.length)
+
+
+@given(
+    trees(whole_spans, depth=2),
+    st.integers(1, 5),
+    st.sampled_from([1, 2, 3]),
+    st.sampled_from([1.0, 0.5, 2.0]),
+    picks,
+)
+def test_repeated_is_its_copies_one_after_another(s, n, stretch, shrink, picks) -> None:
+    ready(s.repeated(n, stretch, shrink))
+    assume(s.length > 0 and isinstance(s.length, int))
+    repeated = s.repeated(n, stretch, shrink)
+    starts = [sum(s.length * stretch**i for i in range(k)) for k in range(n + 1)]
+    assert repeated.length == starts[-1]
+    for t in moments(repeated, picks):
+        if 0 <= t < starts[-1]:
+            k = max(i for i in range(n) if starts[i] <= t)
+            assert repeated(t) == s((t - starts[k]) / stretch**k) * shrink**k
+        elif t >= starts[-1]:
+            assert repeated(t) == s(s.length) * shrink ** (n - 1)
+
+
+@given(trees(depth=2), st.integers(1, 6), st.floats(0, 5.999))
+def test_repeated_without_end_begins_as_repeated_often(s: ph.Schedule, n: int, at: float) -> None:
+    ready(s)
+    assume(s.length > 1e-3)
+    t = min(at, n - 0.001) * s.length
+    assert s.repeated()(t) == s.repeated(n)(t)
+
+
+@given(ramps(lasting_spans))
+def test_both_ends_of_a_ramp_are_exact(s: ph.Schedule) -> None:
+    assert s(0) == s.start
+    assert s(s.length) == s.end == s(s.length + 1)
+    assert s(np.array([0, s.length])).tolist() == [s.start, s.end]
+
+
+@given(ramps(lasting_spans), picks)
+def test_a_ramp_is_monotone_and_never_leaves_its_ends(s: ph.Schedule, picks: Picks) -> None:
+    found = [s(t) for t in sorted(moments(s, picks))]
+    assert found == sorted(found, reverse=s.end < s.start)
+    low, high = sorted((s.start, s.end))
+    assert all(low <= value <= high for value in found)
+
+
+@given(ramps(lasting_spans), st.floats(-1e6, 1e6), picks)
+def test_a_ramp_from_a_value_to_itself_is_constant(s: ph.Schedule, a: float, picks: Picks) -> None:
+    flat = ph.ramp(abs(a) + 1e-3, abs(a) + 1e-3, s.span, s.shape)
+    assert {flat(t) for t in moments(flat, picks)} == {abs(a) + 1e-3}
+
+
+@given(positive_values, positive_values, positive_values, st.sampled_from(SMOOTH), st.integers(1, 1000))
+def test_where_the_ends_of_parts_meet_there_is_no_jump(a: float, b: float, c: float, shape: str, n: int) -> None:
+    joined = ph.ramp(a, b, n, shape) >> ph.ramp(b, c, n, shape)
+    assert joined(n) == b
+    for side in (math.nextafter(n, 0), math.nextafter(n, 2 * n)):
+        assert math.isclose(joined(side), b, rel_tol=1e-12, abs_tol=1e-12 * max(a, c))
+
+
+@given(trees())
+def test_the_edges_of_a_sequence_are_exact_sums(s: ph.Schedule) -> None:
+    ready(s)
+    if s.length != math.inf:
+        assert s.length == pytest.approx(float(edges(s)[-1] if len(edges(s)) > 1 else Fraction(s.length)), rel=1e-15)
