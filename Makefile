@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Python refuses to find "src" twice, and a stray PYTHONPATH would test something else than what is installed.
 unexport PYTHONPATH
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check bench soak clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -22,6 +22,9 @@ check: $(VENV)/.dev  ## style, types
 
 bench: $(VENV)/.dev  ## speed beside the peers, in one process
 	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.dev  ## kill a training run fifty times and resume it: the same weights, bit for bit
+	PREHEAT_KILLS=50 $(BIN)/pytest -q tests/torch/test_kill.py
 
 clean:  ## remove the environment and what the runs wrote
 	rm -rf $(VENV) runs

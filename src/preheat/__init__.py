@@ -1,5 +1,6 @@
 """Learning-rate warmup and hyper-parameter schedules: exact, composable, impossible to resume wrongly."""
 
+from preheat.control import HoldUntil, Plateau, Rewarm
 from preheat.core.codec import from_dict, parse, to_dict
 from preheat.core.errors import BindError, ParseError, PreheatError, StateError
 from preheat.core.plan import Plan, absolute
@@ -38,15 +39,19 @@ from preheat.recipes import (
     untuned_exponential,
     untuned_linear,
     wsd,
+    yolo_warmup,
 )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BindError",
+    "HoldUntil",
     "ParseError",
     "Plan",
+    "Plateau",
     "PreheatError",
+    "Rewarm",
     "Run",
     "Schedule",
     "Shape",
@@ -87,6 +92,7 @@ __all__ = [
     "upper",
     "warmup",
     "wsd",
+    "yolo_warmup",
 ]
 
 _LAZY = ("control", "lab", "torch")  # rooms that are entered on demand: some of them import frameworks

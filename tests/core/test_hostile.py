@@ -88,7 +88,7 @@ TEXTS = [
     "hold(1).repeated()",
     "hold(1, 5).repeated(10000000, stretch=2)",
     "hold(1, 5).repeated(5, stretch=0)",
-    "hold(1, 5).repeated(5, shrink=-1)",
+    "hold(1, 5).repeated(shrink=-2)",
     "hold(1, 5).repeated() >> hold(1)",
     "hold(1) >> hold(1, 5).repeated()",
     "hold(1).truncated('rest')",

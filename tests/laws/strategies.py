@@ -183,7 +183,7 @@ def _changed(draw: st.DrawFn, base: ph.Schedule, spans: st.SearchStrategy) -> ph
 
 def _repeated(draw: st.DrawFn, base: ph.Schedule) -> ph.Schedule:
     stretch = draw(st.sampled_from([1.0, 1.0, 2.0, 0.5, 1.5, 1.1]))
-    return base.repeated(draw(st.integers(1, 4)), stretch, draw(st.sampled_from([1.0, 1.0, 0.5, 0.9, 2.0])))
+    return base.repeated(draw(st.integers(1, 4)), stretch, draw(st.sampled_from([1.0, 1.0, 0.5, 0.9, 2.0, 0.0, -0.5])))
 
 
 # -- moments ----------------------------------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ FIXED = [
         ph.lower(ph.warmup(2000), ph.decay(9000)) >> ph.hold(0.0),
         ph.upper(ph.decay(9000), ph.hold(0.2)).clipped(0.25, 0.75).scaled(3e-4),
         (ph.warmup(10) >> ph.decay(90, shape="cosine")).repeated(6, stretch=2, shrink=0.5),
-        (ph.ramp(0, 1, 30) >> ph.ramp(1, 0, 30)).repeated(shrink=0.99),
+        (ph.ramp(0, 1, 30) >> ph.ramp(1, 0, 30)).repeated(shrink=-0.99),
         (ph.decay(1000, shape="cosine").shifted(300) >> ph.warmup("0.5 epochs").shifted(-20)).truncated("12%"),
     )
 ]

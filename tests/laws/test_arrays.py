@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import Picks, agree, callable_trees, lasting_spans, moments, picks, ramps, ready
+from strategies import Picks, agree, callable_trees, lasting_spans, moments, picks, ramps, ready, trees, whole_spans
 
 import preheat as ph
 
@@ -53,9 +53,9 @@ def test_whole_positions_of_any_type_give_float64(s: ph.Schedule, dtype: type) -
     assert single == s(21)
 
 
-@given(callable_trees, picks)
+@given(trees(whole_spans), picks)
 def test_a_float32_tensor_stays_float32(s: ph.Schedule, picks: Picks) -> None:
-    ready(s)
+    assume(ready(s)._ready._magnitude() < 1e37)
     found = s(torch.tensor(moments(s, picks), dtype=torch.float32))
     assert found.dtype == torch.float32
     assert not torch.isnan(found).any()

@@ -115,7 +115,7 @@ def test_truncated_changes_nothing_before_and_holds_after(s: ph.Schedule, n: flo
     trees(whole_spans, depth=2),
     st.integers(1, 5),
     st.sampled_from([1, 2, 3]),
-    st.sampled_from([1.0, 0.5, 2.0]),
+    st.sampled_from([1.0, 0.5, 2.0, 0.0, -0.5]),
     picks,
 )
 def test_repeated_is_its_copies_one_after_another(s, n, stretch, shrink, picks) -> None:

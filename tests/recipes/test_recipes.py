@@ -30,7 +30,7 @@ def plain(name: str) -> ph.Schedule:
 def test_the_recipes_are_those_of_the_design() -> None:
     assert set(RECIPES) == NAMES
     scaling = {"AdamScaling", "scaled_adam", "scaled_peak"}
-    assert set(recipes.__all__) == {*NAMES, *scaling, "Preset", "RECIPES", "presets"}
+    assert set(recipes.__all__) == {*NAMES, *scaling, "Preset", "RECIPES", "presets", "yolo_warmup"}
 
 
 def test_no_two_recipes_are_equal_at_their_defaults() -> None:

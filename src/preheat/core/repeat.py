@@ -11,7 +11,7 @@ from typing import Any
 
 from preheat.core.combine import Wrapped, sequence
 from preheat.core.errors import BindError, PreheatError, shown
-from preheat.core.numbers import MOST_TICKS, Number, half_up, positive, whole
+from preheat.core.numbers import MOST_TICKS, Number, half_up, positive, real, whole
 from preheat.core.pieces import Hold, _put
 from preheat.core.schedule import Schedule
 from preheat.core.spans import Edge, Run, Span
@@ -37,8 +37,8 @@ class Repeated(Wrapped):
         ):
             raise PreheatError(f"repeated(n) takes a whole number from 1 to 2^53, or None, not {shown(times)}")
         times = None if times is None else int(times)
-        stretch, shrink = positive(self.stretch, "stretch"), positive(self.shrink, "shrink")
-        if times is None and (stretch < 1 or shrink > 1):
+        stretch, shrink = positive(self.stretch, "stretch"), real(self.shrink, "shrink")
+        if times is None and (stretch < 1 or abs(shrink) > 1):
             raise PreheatError(
                 f"repeated(None, stretch={stretch!r}, shrink={shrink!r}) "
                 + ("would end all the same" if stretch < 1 else "would grow without bound")
@@ -144,13 +144,14 @@ class Repeated(Wrapped):
     def _gain(self) -> float:
         """What the last repetition is multiplied by."""
         k = (self.times or 1) - 1
-        return self.shrink**k if k * math.log2(self.shrink) < 1000 else math.inf
+        steep = abs(self.shrink) > 1 and k * math.log2(abs(self.shrink)) > 1000
+        return math.inf if steep else self.shrink**k
 
     def _last(self) -> float:
         return self._one(0, Scalars) if self.times is None else self.base._last() * self._gain
 
     def _magnitude(self) -> float:
-        return self.base._magnitude() * max(1.0, self._gain)
+        return self.base._magnitude() * max(1.0, abs(self._gain))
 
 
 @dataclass(eq=False, repr=False)

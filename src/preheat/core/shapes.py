@@ -21,6 +21,7 @@ Fall = Callable[[Any, Any, Any, Any], Any]
 Side = Callable[[Any, Any], Any]
 _HALF_PI = math.pi / 2
 _LAST_SEAM = 1.0 - 2.0**-20  # later ones would, in float32, fall together with the end
+_SMALLEST = 2.0**-1022  # of a seam: after it, time is divided by
 _STEEPEST = 8.0  # ln(end/start) of one exponential stretch: (end/start)**u multiplies the error of u by half of it
 
 
@@ -117,7 +118,7 @@ class Shape:
             sides = [lambda t, xp: first(fall(t, n - t, n, xp)), lambda t, xp: last(rise(n - t, n, xp))]
         else:
             sides = [lambda t, xp: first(rise(t, n, xp)), lambda t, xp: last(fall(n - t, t, n, xp))]
-        return [whole(u * n)], sides
+        return [whole(u * n) or _SMALLEST], sides
 
 
 LINEAR = Shape("linear")

@@ -189,7 +189,8 @@ class Traced(Arrays):
     def laps(self, t: Any, length: float) -> tuple[Any, Any]:
         if self.counts(t):
             self._whole(length, t, math.ceil)
-        return super().laps(t, length)
+        k, local = super().laps(t, length)
+        return k.astype(int), local  # a whole number has no slope: that of shrink**k would be NaN for shrink ≤ 0
 
     def find(self, t: Any, starts: Sequence[float]) -> tuple[Any, Any]:
         if not self.counts(t):

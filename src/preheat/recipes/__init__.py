@@ -9,6 +9,7 @@ from preheat.core.codec import learn
 from preheat.recipes.cycles import multistep, one_cycle, restarts, step_decay
 from preheat.recipes.decays import constant, cosine, exponential_decay, linear, polynomial, wsd
 from preheat.recipes.endless import inverse_sqrt, noam, radam, untuned_exponential, untuned_linear
+from preheat.recipes.plans import yolo_warmup
 from preheat.recipes.presets import Preset, presets
 from preheat.recipes.scaling import AdamScaling, scaled_adam, scaled_peak
 
@@ -55,6 +56,7 @@ __all__ = [
     "untuned_exponential",
     "untuned_linear",
     "wsd",
+    "yolo_warmup",
 ]
 
 learn(**RECIPES)

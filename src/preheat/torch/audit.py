@@ -67,7 +67,7 @@ def _calls(watch: Watch) -> list[str]:
         found.append(f"stepped {times:g} times per update; the surplus calls were ignored")
     if watch.unseen and watch.applied:
         found.append(
-            f"{watch.unseen} calls came before any update was seen and were counted; "
+            f"of the calls, {watch.unseen} came before any update was seen, and counted; "
             "call step() after optimizer.step(), and pass scaler= if a GradScaler may skip the first updates"
         )
     return found
@@ -126,7 +126,7 @@ def _asked(optimizer: Optimizer, key: str) -> bool:
 
 def _edited(edits: dict[str, int]) -> list[str]:
     return [
-        f"{name} was changed by someone else {times} times, and overwritten at the next step; schedule it, or drop one"
+        f"{name} was changed by someone else ({times}×), and overwritten at the next step; one of the two has to go"
         for name, times in edits.items()
     ]
 

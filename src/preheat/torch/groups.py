@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch.optim import Optimizer
@@ -34,11 +34,23 @@ class Slot:
     present: float  # the value found when the slot was made
     initial: float | None  # the initial_lr found then
     settled: bool = False  # whether the base has been confirmed by a saved state
+    loaded: bool = False  # whether the optimizer has loaded its state since the base was found
+
+    KEPT: ClassVar = ("base", "present", "initial", "settled", "loaded")
 
     @property
     def gain(self) -> float:
         """What the schedule's value is multiplied with."""
         return 1.0 if self.line.is_absolute else self.base * self.scale
+
+    def kept(self) -> dict[str, Any]:
+        """What is known of its base."""
+        return {name: getattr(self, name) for name in self.KEPT}
+
+    def take(self, kept: dict[str, Any]) -> None:
+        """Know what another slot of the same value knew."""
+        for name, value in kept.items():
+            setattr(self, name, value)
 
     def edited(self, last: Any) -> str | None:
         """What it is called, if another value than the `last` written object stands there."""
@@ -87,10 +99,13 @@ class Slots:
                 f"the optimizer had {len(old.groups)} groups and its loaded state has {len(self.groups)}; "
                 "build a new Scheduler for it and load the scheduler's state into that"
             )
+        self.used = old.used if same else True
         before = {(id(slot.group) if same else i, slot.line.key): slot for i, slot in _numbered_slots(old)}
         for i, slot in _numbered_slots(self):
             if then := before.get((id(slot.group) if same else i, slot.line.key)):
-                slot.base, slot.initial, slot.settled = then.base, then.initial, then.settled
+                slot.take(then.kept())
+                if not same:  # what stands there now is what was loaded
+                    slot.loaded, slot.present = True, slot.value
 
     def ends(self) -> list[Slot]:
         """The first and the last rate (or other value): where edits by someone else are looked for. Empty without any."""
@@ -101,6 +116,12 @@ class Slots:
         """Where those two stand."""
         first, last = [(slot.group, slot.key) for slot in self.ends()] or [({"": None}, "")] * 2
         return first, last
+
+    def came_or_went(self) -> bool:
+        """Whether groups have been added to the optimizers, or taken away."""
+        lists = [optimizer.param_groups for optimizer in self.optimizers]
+        same = all(now is then for now, then in zip(lists, self.lists, strict=True))
+        return same and sum(map(len, lists)) != len(self.groups)
 
     def are_current(self) -> bool:
         """Whether the optimizers still hold the groups that these slots are of."""
@@ -120,34 +141,32 @@ class Slots:
                 slot.base, slot.initial = then.base if own else bases[i], then.initial  # type: ignore[index]
             slot.settled = True
 
-    def recovered(self, saved: Session, written: dict[int, float]) -> list[float]:
+    def recovered(self, saved: Session, written: dict[int, float], trained: bool) -> list[float]:
         """The base of every slot for a saved state; refuses what cannot be known.
 
         `written` is what this scheduler last wrote, by slot: another value there means that the optimizer was loaded.
+        `trained`: whether it has seen updates of its own, so that its bases are right.
         """
         factors = {line.key: saved.value(line) for line in saved.plan.lines}
         return [
             slot.base
             if slot.line.is_absolute or slot.line.key not in factors
-            else self._base(slot, factors[slot.line.key], written[i])
+            else self._base(slot, factors[slot.line.key], written[i], trained)
             for i, slot in enumerate(self.slots)
         ]
 
-    def _base(self, slot: Slot, factor: float, written: float) -> float:
+    def _base(self, slot: Slot, factor: float, written: float, trained: bool) -> float:
         now = slot.value
-        if not _close(now, written, slot):
-            found, candidates = (
-                now,
-                [slot.base, slot.group.get("initial_lr") if slot.key == "lr" else None, slot.initial],
-            )
-        elif slot.settled:
+        untouched = _close(now, written, slot)
+        if untouched and not slot.loaded and (slot.settled or trained):
             return slot.base
-        else:
-            found, candidates = slot.present, [slot.initial]
+        found, candidates = (slot.present if untouched else now), [slot.initial]
+        if slot.loaded or not untouched:
+            candidates = [slot.base, slot.group.get("initial_lr") if slot.key == "lr" else None, slot.initial]
         for candidate in candidates:
             if candidate is not None and _close(float(candidate) * slot.scale * factor, found, slot):
                 return float(candidate)
-        if found is slot.present and not self.used:
+        if untouched and not slot.loaded and not self.used:
             return slot.base  # a new optimizer, whose own state is still to be loaded
         if factor * slot.scale == 0:
             raise StateError(

@@ -27,7 +27,8 @@ class TorchProtocol(LRScheduler):
 
     def values(self) -> dict[str, float]:
         """Everything scheduled, for a logger: `{"head/lr": 0.1, "body/lr": 0.01}`; of a lone group, `{"lr": 0.1}`."""
-        lone, values = len(self._slots.groups) == 1, self._values
+        values = self._values
+        lone = len(self._slots.groups) == 1
         own = {line.key: values[line.key] for line in self._slots.outside}
         return own | {
             slot.line.hyper if lone else f"{slot.name}/{slot.line.hyper}": slot.gain * values[slot.line.key]
@@ -44,6 +45,8 @@ class TorchProtocol(LRScheduler):
     @property
     def _values(self) -> dict[str, float]:
         self._read_clock()
+        if self._slots.came_or_went():  # before their first update, if someone asks
+            self._write_now()
         return {line.key: self.session.value(line) for line in self.plan.lines}
 
     @property

@@ -168,7 +168,8 @@ class Scheduler(Branching):
         saved = from_state(state_dict, self.run.clock)
         session, run = resolved(saved, self.session, self._given, self.run, self.on_change)
         current = self._current_slots()
-        bases = current.recovered(saved.session, {i: self._written(slot) for i, slot in enumerate(current.slots)})
+        written = {i: self._written(slot) for i, slot in enumerate(current.slots)}
+        bases = current.recovered(saved.session, written, self._watch.trained)
         slots = Slots(self.optimizers, session.plan)
         slots.settle(current, bases, keep_rates=self._peak is not None)
         self.last_epoch, self._step_count = saved.last_epoch, saved.step_count
@@ -258,7 +259,7 @@ class Scheduler(Branching):
         dropped = ("_slots", "_write", "_watch", "_stopwatch", "_clock")
         dropped += ("_watched", "_first", "_final", "_groups", "_count", "_tail")
         self._catch_up()
-        bases = [(slot.base, slot.initial, slot.settled) for slot in self._slots.slots]
+        bases = self._slots.used, [slot.kept() for slot in self._slots.slots]
         kept = {key: value for key, value in self.__dict__.items() if key not in dropped}
         counts = {name: getattr(self._watch, name) for name in Watch.KEPT}
         return kept | {
@@ -272,8 +273,9 @@ class Scheduler(Branching):
         bases, scaler, counts, on_device = (state.pop(key) for key in ("_bases", "_scaler", "_counts", "_on_device"))
         self.__dict__.update(state)
         slots = Slots(self.optimizers, self.plan)
-        for slot, (base, initial, settled) in zip(slots.slots, bases, strict=True):
-            slot.base, slot.initial, slot.settled = base, initial, settled
+        slots.used, kept = bases
+        for slot, known in zip(slots.slots, kept, strict=True):
+            slot.take(known)
         self._watch, self._stopwatch = Watch(self.optimizers, scaler), Stopwatch()
         self._watch.__dict__.update(counts)
         self._clock = DeviceClock(slots, self.session, self._tick) if on_device else None

@@ -97,6 +97,11 @@ class Watch:
             return True
         return False
 
+    @property
+    def trained(self) -> bool:
+        """Whether any update has been applied since it watches."""
+        return self.flag.up or self.applied > 0
+
     def start_over(self) -> None:
         """What comes next is another run's: a state was loaded."""
         self.flag.up, self.since = False, None

@@ -13,6 +13,7 @@ import random
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import torch
@@ -91,18 +92,18 @@ def life(folder: Path, seconds: float | None = None) -> bool:
     folder.mkdir(exist_ok=True)
     child = os.fork()
     if not child:
-        status = 1
         try:
             train(folder)
-            status = 0
-        finally:
-            os._exit(status)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
     if seconds is not None:
         time.sleep(seconds)
         os.kill(child, signal.SIGKILL)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if status not in (0, -signal.SIGKILL):
-        raise SystemExit("training failed, as printed above")
+        raise SystemExit(f"training ended with {status}; what it printed is above")
     return status != 0
 
 

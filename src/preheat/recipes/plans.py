@@ -1,0 +1,53 @@
+"""Plans for several hyper-parameters and groups at once, as a published method has them."""
+
+from __future__ import annotations
+
+from preheat.core.numbers import positive, real
+from preheat.core.plan import Absolute, Plan, absolute
+from preheat.core.schedule import Schedule
+from preheat.core.spans import Span, SpanLike
+from preheat.core.words import hold, ramp, warmup
+from preheat.recipes import lengths
+
+
+def yolo_warmup(
+    *,
+    warmup_steps: SpanLike | None = None,
+    warmup_ratio: float | None = None,
+    bias: str = "bias",
+    bias_start_ratio: float = 10.0,
+    momentum: float | None = 0.937,
+    start_momentum: float = 0.8,
+    min_lr_ratio: float = 0.01,
+) -> Plan:
+    """YOLO's warmup: the rate of the biases falls while the others rise, and the momentum rises with them.
+
+        lr       min(1, t/W) · d(t)                              d(t) = 1 + (min − 1) · t/T
+        bias/lr  (start + (1 − start) · min(1, t/W)) · d(t)
+        momentum from start_momentum to momentum over W, then constant
+
+    warmup_steps: W, in updates or with a unit, default "3 epochs"; or warmup_ratio: W as a share of the run, 0 to 1.
+    bias: the name of the group that holds the biases.   bias_start_ratio: its first rate, a factor of its own, > 0.
+    momentum, start_momentum: absolute; momentum=None for optimizers without one.   min_lr_ratio: min, 0 to 1.
+    T is the total of the Run. The rates are factors of each group's own.
+
+    Choose it to reproduce YOLOv5 to YOLO11, whose decay also counts from update 0. They change d once per epoch, and do
+    not apply it to the first rate of the biases. Prefer a Plan of your own for anything else.
+
+    >>> from preheat import Run
+    >>> yolo_warmup(warmup_steps=100).bind(Run(total=1000))["momentum"]
+    absolute(ramp(0.8, 0.937, 100) >> hold(0.937, 900))
+
+    Raises PreheatError for two ways of giving one thing, or a value out of range.
+    Ultralytics, engine/trainer.py (warmup_epochs 3, warmup_bias_lr 0.1 at lr0 0.01, warmup_momentum 0.8, lrf 0.01).
+    """
+    warm = lengths.length("warmup", warmup_steps, warmup_ratio) or Span("3 epochs")
+    down = ramp(1.0, lengths.rates(None, min_lr_ratio=min_lr_ratio).floor, "rest")
+    lines: dict[str, Schedule | Absolute] = {
+        "lr": (warmup(warm) >> hold()) * down,
+        f"{bias}/lr": (ramp(positive(bias_start_ratio, "bias_start_ratio"), 1.0, warm) >> hold()) * down,
+    }
+    if momentum is not None:
+        end = real(momentum, "momentum")
+        lines["momentum"] = absolute(ramp(real(start_momentum, "start_momentum"), end, warm) >> hold(end))
+    return Plan(lines)
