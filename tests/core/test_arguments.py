@@ -71,7 +71,7 @@ def test_however_far_away_there_is_a_value(t: float) -> None:
         (torch.optim.SGD([torch.zeros(1)], lr=0.1), r"preheat\.torch\.Scheduler\(optimizer, schedule\)"),
         (S, "a number or an array"),
     ],
-    ids=lambda x: repr(x)[:30] if not isinstance(x, str) else "",
+    ids=lambda x: type(x).__name__ if not isinstance(x, str) else "",
 )
 def test_what_is_no_time_is_refused_and_the_right_call_is_named(argument: object, advice: str) -> None:
     with pytest.raises(ph.PreheatError, match=advice):

@@ -138,6 +138,27 @@ def test_the_deepest_brackets_parse() -> None:
     assert ph.parse(repr(s)) == s
 
 
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda s: s.repeated(2, stretch=1.01),
+        lambda s: ph.lower(s, ph.hold(1, 5)),
+        lambda s: ph.upper(ph.hold(), s),
+        lambda s: ph.lower(ph.hold(1, 5), (s >> ph.hold()).scaled(1)),
+        lambda s: (s >> ph.hold(1, "1%")).truncated("50%"),
+        lambda s: s.shifted(1).clipped(0, 1),
+    ],
+    ids=["repeated", "lower", "upper", "mixed", "truncated", "clipped"],
+)
+def test_depth_costs_no_more_than_its_length(wrap) -> None:
+    start, s = time.process_time(), ph.hold(1, "1%")
+    while s._depth < 27:
+        s = wrap(s)
+    b = s.bind(ph.Run(total=10**9), truncate=True)
+    assert b.function(3) == b(3)
+    assert time.process_time() - start < 5
+
+
 def test_a_thousand_parts_evaluate_print_parse_and_pickle() -> None:
     start = time.process_time()
     s = ph.ramp(0, 1, 10)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
-from strategies import FIXED, agree, leaf_count
+from strategies import FIXED, RUN, agree, leaf_count
 
 import preheat as ph
 
@@ -54,7 +54,7 @@ def test_jax_gradients_are_never_nan(s: ph.Schedule) -> None:
 @trees
 def test_torch_compiles_the_whole_graph_and_gives_the_same(s: ph.Schedule) -> None:
     torch._dynamo.reset()
-    compiled = torch.compile(s, fullgraph=True, backend="eager")
+    compiled = torch.compile(ph.parse(repr(s)).bind(RUN), fullgraph=True, backend="eager")  # none was called before
     for times in (torch.from_numpy(WHOLE), torch.from_numpy(BETWEEN)):
         found = compiled(times)
         assert found.dtype == torch.float64
@@ -64,7 +64,7 @@ def test_torch_compiles_the_whole_graph_and_gives_the_same(s: ph.Schedule) -> No
 @pytest.mark.parametrize("s", [FIXED[3], FIXED[17]], ids=["phases", "repeated"])
 def test_torch_inductor_gives_what_numbers_give(s: ph.Schedule) -> None:
     torch._dynamo.reset()
-    compiled = torch.compile(s, fullgraph=True)
+    compiled = torch.compile(ph.parse(repr(s)).bind(RUN), fullgraph=True)
     agree(s, compiled(torch.from_numpy(WHOLE)), numbers(s, WHOLE), 2e-15)
 
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import preheat as ph
@@ -30,6 +30,7 @@ def test_the_rules_are_exact_on_what_is_written(base: int, batch: int, rule: str
     assert ph.scaled_peak(0.1, base, batch, rule) == peak
 
 
+@settings(max_examples=100)
 @given(rates, batches, batches, st.sampled_from(["linear", "sqrt"]))
 def test_there_and_back_is_where_it_began(lr: float, a: int, b: int, rule: str) -> None:
     there = ph.scaled_peak(lr, a, b, rule)
@@ -38,6 +39,7 @@ def test_there_and_back_is_where_it_began(lr: float, a: int, b: int, rule: str) 
     assert (there > lr) == (b > a) or there == lr
 
 
+@settings(max_examples=100)
 @given(rates, batches, batches, batches)
 def test_two_scalings_are_one(lr: float, a: int, b: int, c: int) -> None:
     """Tokens or samples, in one go or in two: k is all that counts."""
@@ -58,6 +60,7 @@ def test_adam_takes_them_as_they_are() -> None:
     assert (optimizer.defaults["lr"], optimizer.defaults["betas"]) == (found.lr, (0.8, 0.9))
 
 
+@settings(max_examples=100)
 @given(st.floats(0.001, 0.999), st.integers(2, 1000))
 def test_the_time_that_a_beta_remembers_stays_the_same_in_samples(beta: float, k: int) -> None:
     if k * (1 - beta) < 0.99:

@@ -82,7 +82,7 @@ class Rule:
 
 def rule_from_data(data: object) -> Rule:
     """The rule that `to_data` described; raises PreheatError for anything else."""
-    if not isinstance(data, Mapping) or str(kind := data.get("kind")) not in KINDS:
+    if not isinstance(data, Mapping) or (kind := str(data.get("kind"))) not in KINDS:
         raise PreheatError(f"a rule as data is a mapping with a 'kind', not {shown(data)}; known: {', '.join(KINDS)}")
     try:
         return KINDS[kind](**{key: value for key, value in data.items() if key != "kind"})

@@ -29,13 +29,12 @@ class Sequence(Schedule):
     """`a >> b`: one after another. Sequences inside are flattened, so `>>` is associative as a value."""
 
     parts: tuple[Schedule, ...]
+    _once = ("_starts", "_edges", "_whole")
 
     def __post_init__(self) -> None:
         parts = _flat(self.parts, Sequence)
         if sum(part._grows for part in parts) > 1:
-            raise PreheatError(
-                f"a sequence has at most one 'rest', and this has more: {_cut(parts)}; give the others a span"
-            )
+            raise PreheatError(f"a sequence has at most one 'rest', and this has more: {_cut(parts)}; give spans")
         if any(part._endless for part in parts[:-1]):
             raise PreheatError(f"what follows a part that never ends would never come: {_cut(parts)}; give repeated(n)")
         if parts[-1]._endless and any(part._grows for part in parts):
@@ -96,6 +95,7 @@ class Pointwise(Schedule):
     """Several schedules at the same time: it lasts as long as the longest, and grows only if all of them do."""
 
     operands: tuple[Schedule, ...]
+    _once = ("_length",)
 
     def _prepare(self, operands: tuple[Schedule, ...]) -> None:
         endless = any(operand._endless for operand in operands)
@@ -109,11 +109,14 @@ class Pointwise(Schedule):
         return max(operand._exact(run) for operand in self.operands)
 
     def _laid(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
-        if not self._grows:
-            least = max(s._laid(run, begin, begin if s._grows else None)._length for s in self.operands)
-            end = None if least == math.inf else _edge(begin, self._exact(run), least)
-        laid = tuple(s._laid(run, begin, end if s._grows else None) for s in self.operands)
-        return replace(self, operands=laid)  # type: ignore[type-var]
+        laid = {i: s._laid(run, begin, None) for i, s in enumerate(self.operands) if not s._grows}
+        if laid:
+            needed, longest = self._exact(run), max(operand._length for operand in laid.values())
+            if longest < needed < math.inf:  # it is one that grows
+                longest = max(longest, half_up(begin.exact + Fraction(needed)) - begin.actual)
+            end = None if longest == math.inf else _edge(begin, needed, longest)
+        operands = (laid[i] if i in laid else s._laid(run, begin, end) for i, s in enumerate(self.operands))
+        return replace(self, operands=tuple(operands))  # type: ignore[type-var]
 
     @cached_property
     def _length(self) -> Number:  # type: ignore[override]
@@ -268,7 +271,7 @@ def _cut(parts: tuple[Schedule, ...]) -> str:
     return shown(" >> ".join(map(repr, parts[-3:])), 200)
 
 
-def _edge(begin: Edge, exact: Fraction | float, length: Number) -> Edge:
+def _edge(begin: Edge, exact: Fraction | float, length: Fraction | float) -> Edge:
     return Edge(begin.exact + Fraction(exact), begin.actual + Fraction(length))
 
 
@@ -282,15 +285,11 @@ def _row(parts: Iterable[Schedule], run: Run | None, edge: Edge) -> tuple[list[S
     return laid, edge
 
 
-def _grown(
-    part: Schedule, after: tuple[Schedule, ...], run: Run | None, begin: Edge, end: Edge | None
-) -> list[Schedule]:
+def _grown(part: Schedule, after: tuple[Schedule, ...], run: Run | None, begin: Edge, end: Edge | None) -> list[Any]:
     """The part that grows and those after it, so that all of them reach `end`."""
     if end is None:
         if after and math.inf == (open_ended := part._laid(run, begin, None))._length:
-            raise BindError(
-                f"how long {open_ended!r} lasts before {_cut(after)} is not known; bind it to a Run with a total"
-            )
+            raise BindError(f"how long {open_ended!r} lasts before {_cut(after)} is not known; give the run a total")
         return [part._laid(run, begin, None), *_row(after, run, begin)[0]]
     start = Fraction(max(begin.exact, end.exact - sum(s._exact(run) for s in after)))
     tail, _ = _row(after, run, Edge(start, Fraction(half_up(start))))

@@ -67,6 +67,7 @@ class Ramp(Leaf):
     shape: Shape = LINEAR
 
     _open_ended = False
+    _once = ("_cases",)
 
     def __post_init__(self) -> None:
         shape = shape_of(self.shape)
@@ -156,6 +157,8 @@ class Rectified(Leaf):
 
     beta2: float
     span: Span
+
+    _once = ("_cases",)
 
     def __post_init__(self) -> None:
         beta2 = real(self.beta2, "beta2")

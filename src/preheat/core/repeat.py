@@ -30,6 +30,8 @@ class Repeated(Wrapped):
     stretch: float = 1.0
     shrink: float = 1.0
 
+    _once = ("_length",)
+
     def __post_init__(self) -> None:
         times = self.times
         if times is not None and (
@@ -104,11 +106,8 @@ class Repeated(Wrapped):
 
     def _in_whole_ticks(self, run: Run | None, begin: Edge) -> Schedule:
         """All repetitions are alike, so where units make edges to round, they are rounded down: then all of them fit."""
-        base, exact = self.base._laid(run, begin, None), self.base._exact(run)
-        if base._length == whole(exact):
-            return self._filled(base, Fraction(0))
-        base = self.base._laid(run, Edge(Fraction(-1, 2)), None)
-        if self.times is None:
+        base, exact = self.base._laid(run, Edge(Fraction(-1, 2)), None), self.base._exact(run)
+        if self.times is None or base._length == whole(exact):
             return self._filled(base, Fraction(0))
         return self._filled(base, half_up(begin.exact + Fraction(exact * self._shares)) - begin.actual)
 
@@ -121,6 +120,11 @@ class Repeated(Wrapped):
         laid = replace(self, base=base)
         left = room - Fraction(laid._length) if room > 0 else 0
         return sequence((laid, Hold(laid._last(), Span(whole(left))))) if left > 0 else laid
+
+    def _settle(self) -> None:
+        super()._settle()
+        if self.stretch != 1:
+            self._starts  # noqa: B018
 
     # -- values -----------------------------------------------------------------------------------------------------
 
@@ -138,7 +142,7 @@ class Repeated(Wrapped):
             k, local = xp.find(t, self._starts)
             local = xp.within(local / xp.take(self._scales, k), 0, length)
         value = self.base._formula(local, xp.scattered)
-        return value if self.shrink == 1 else value * self.shrink**k
+        return value if self.shrink == 1 else value * xp.power(self.shrink, k)
 
     @property
     def _gain(self) -> float:

@@ -41,6 +41,7 @@ class Schedule(Value):
 
     _children: tuple[Schedule, ...] = ()
     _endless = False  # goes on for ever by itself
+    _once: tuple[str, ...] = ()  # what is computed once, when laid: compilers that trace a call find it done
 
     @property
     def _grows(self) -> bool:
@@ -119,7 +120,14 @@ class Schedule(Value):
                 raise BindError(_misfit(self, laid._length, run))
             laid = laid.truncated(total)
         laid.__dict__["_ready"] = laid
+        laid._settle()
         return laid
+
+    def _settle(self) -> None:
+        for child in self._children:
+            child._settle()
+        for name in self._once:
+            getattr(self, name)
 
     @cached_property
     def _ready(self) -> Schedule:

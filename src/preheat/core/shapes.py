@@ -21,7 +21,7 @@ Fall = Callable[[Any, Any, Any, Any], Any]
 Side = Callable[[Any, Any], Any]
 _HALF_PI = math.pi / 2
 _LAST_SEAM = 1.0 - 2.0**-20  # later ones would, in float32, fall together with the end
-_SMALLEST = 2.0**-1022  # of a seam: after it, time is divided by
+_INSTANT = 1e-30  # a ramp of fewer ticks is a jump at its end: its times have no digits to divide
 _STEEPEST = 8.0  # ln(end/start) of one exponential stretch: (end/start)**u multiplies the error of u by half of it
 
 
@@ -108,6 +108,8 @@ class Shape:
 
     def cases(self, a: float, b: float, n: float) -> tuple[list[float], list[Side]]:
         """The seams, in ticks, of a ramp from a to b in n ticks, and the formula (t, xp) of each stretch between them."""
+        if n < _INSTANT:
+            return [n], [lambda t, xp: a, lambda t, xp: b]
         if self.name == "exponential":
             return _geometric(a, b, n)
         rise, fall, seam = _NAMED[self.name] if self.exponent is None else _power(self.exponent, n)
@@ -118,7 +120,7 @@ class Shape:
             sides = [lambda t, xp: first(fall(t, n - t, n, xp)), lambda t, xp: last(rise(n - t, n, xp))]
         else:
             sides = [lambda t, xp: first(rise(t, n, xp)), lambda t, xp: last(fall(n - t, t, n, xp))]
-        return [whole(u * n) or _SMALLEST], sides
+        return [whole(u * n)], sides
 
 
 LINEAR = Shape("linear")
@@ -199,7 +201,7 @@ def _line(start: float, rise: float) -> Callable[[Any], Any]:
 
 def _geometric(a: float, b: float, n: float) -> tuple[list[float], list[Side]]:
     """Stretches a·(b/a)**u, each two-sided, between correctly rounded values: one unless the ends are far apart."""
-    count = max(1, math.ceil(abs(math.log(b) - math.log(a)) / _STEEPEST)) if n > 1e-300 else 1
+    count = max(1, math.ceil(abs(math.log(b) - math.log(a)) / _STEEPEST))
     if count > n and isinstance(n, int):
         count = n * math.ceil(count / n)  # so that every whole tick is an edge
     edges = [*(whole(n * i // count if n > count else n * i / count) for i in range(count)), n]

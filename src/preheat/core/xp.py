@@ -76,7 +76,7 @@ class Arrays:
         self.sin, self.log1p, self.expm1 = module.sin, module.log1p, module.expm1
         self.sqrt, self.floor, self.where = module.sqrt, module.floor, module.where
 
-    def power(self, x: Any, p: float) -> Any:
+    def power(self, x: Any, p: Any) -> Any:
         return x**p
 
     def minimum(self, a: Any, b: Any) -> Any:
@@ -131,7 +131,9 @@ class Torch(Arrays):
         super().__init__(module)
         self.sqrt = lambda x: _at_zero(x, module.sqrt, module)
 
-    def power(self, x: Any, p: float) -> Any:
+    def power(self, x: Any, p: Any) -> Any:
+        if isinstance(x, int | float):
+            return self.module.pow(x, p)  # torch.compile loses the brackets of a negative x in x**p
         return x**p if p >= 1 else _at_zero(x, lambda x: x**p, self.module)
 
     def minimum(self, a: Any, b: Any) -> Any:
@@ -171,8 +173,8 @@ class Traced(Arrays):
         super().__init__(module)
         self.sqrt = lambda x: _at_zero(x, module.sqrt, module)
 
-    def power(self, x: Any, p: float) -> Any:
-        return x**p if p >= 1 else _at_zero(x, lambda x: x**p, self.module)
+    def power(self, x: Any, p: Any) -> Any:
+        return x**p if isinstance(x, int | float) or p >= 1 else _at_zero(x, lambda x: x**p, self.module)
 
     def since(self, t: Any, start: float) -> Any:
         if not self.counts(t):

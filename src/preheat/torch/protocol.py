@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from preheat.control.session import Session
@@ -15,6 +16,7 @@ class TorchProtocol(LRScheduler):
     """The part of LRScheduler that others reach for: abstract, and free of any decision about schedules."""
 
     session: Session
+    optimizers: tuple[Optimizer, ...]
     _slots: Slots
     _tick: int | None
     _lead: int  # of _step_count over last_epoch, while nobody else moves one of them
@@ -41,6 +43,12 @@ class TorchProtocol(LRScheduler):
         if name not in values:
             raise PreheatError(f"the plan has no {shown(name)}{nearest(str(name), values)}")
         return values[name]
+
+    @property
+    def position(self) -> float:
+        """Where on the run's clock the coming update is, in ticks."""
+        self._read_clock()
+        return self.session.position
 
     @property
     def _values(self) -> dict[str, float]:

@@ -140,9 +140,9 @@ class Scheduler(Branching):
                 measured = self._stopwatch.read()
                 session.advance(measured if passed is None else passed)
             elif session.rules:
-                session.advance(passed)
+                session.advance(passed or 0)
             else:
-                session.position += passed
+                session.position += passed or 0
         elif metrics is None:
             return
         self._write_now()
@@ -181,14 +181,6 @@ class Scheduler(Branching):
         if self._clock is not None:
             self._clock.move_to(self.last_epoch, session)
         self._write_now()
-
-    # -- where it is ------------------------------------------------------------------------------------------------
-
-    @property
-    def position(self) -> float:
-        """Where on the run's clock the coming update is, in ticks."""
-        self._read_clock()
-        return self.session.position
 
     # -- the optimizer ----------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ import preheat as ph
 from preheat.control import Plateau, Rewarm
 from preheat.torch import Scheduler
 
-UPDATES = 600
+UPDATES = 400
 EVERY = 3  # updates from one checkpoint to the next
 PLAN = ph.Plan(
     {

@@ -1,0 +1,213 @@
+"""Rules in a running scheduler: what they do to the rates, and that a checkpoint holds them exactly."""
+
+import json
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+import preheat as ph
+from preheat.torch import Scheduler
+
+WARM = ph.warmup(5) >> ph.hold()
+
+
+def build(*rules: object, schedule: object = WARM, **options: object) -> tuple[Optimizer, Scheduler]:
+    groups = [{"params": [torch.nn.Parameter(torch.ones(2))], "lr": lr} for lr in (0.4, 0.1)]
+    optimizer = SGD(groups, momentum=0.9)
+    return optimizer, Scheduler(optimizer, schedule, rules=rules, **options)
+
+
+def update(optimizer: Optimizer) -> None:
+    for group in optimizer.param_groups:
+        group["params"][0].grad = torch.ones(2)
+    optimizer.step()
+
+
+def rates(optimizer: Optimizer) -> list[float]:
+    return [float(group["lr"]) for group in optimizer.param_groups]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.floats(0.5, 1.0) | st.sampled_from([math.nan, math.inf]), max_size=40), st.integers(0, 3))
+def test_warmup_then_plateau_is_torchs_plateau_after_a_warmup(losses: list[float], patience: int) -> None:
+    """pytorch#68978, Lightning#10759, transformers#29417: refused, broken, or ignored elsewhere."""
+    optimizer, scheduler = build(ph.Plateau("loss", factor=0.5, patience=patience, min=0.05))
+    for step in range(5):
+        assert rates(optimizer) == pytest.approx([0.4 * step / 5, 0.1 * step / 5])
+        update(optimizer)
+        scheduler.step()
+    other, _ = build()
+    for group, rate in zip(other.param_groups, (0.4, 0.1), strict=True):
+        group["lr"] = rate
+    peer = ReduceLROnPlateau(other, factor=0.5, patience=patience, min_lr=[0.02, 0.005], eps=0)
+    for loss in losses:
+        update(optimizer)
+        scheduler.step(metrics={"loss": loss})
+        peer.step(loss)
+        assert rates(optimizer) == pytest.approx(rates(other), rel=1e-14)
+        assert scheduler.get_last_lr() == rates(optimizer)
+
+
+def test_a_metric_takes_effect_at_once_even_between_updates() -> None:
+    optimizer, scheduler = build(ph.Plateau("val_loss", factor=0.1, patience=0), schedule=ph.hold())
+    for epoch in range(2):
+        for _ in range(3):
+            update(optimizer)
+            scheduler.step()
+        scheduler.step(metrics={"val_loss": torch.tensor(1.0)})
+        assert rates(optimizer) == pytest.approx([[0.4, 0.1], [0.04, 0.01]][epoch])
+    assert scheduler.position == 6
+
+
+def test_rules_scale_rates_and_nothing_else() -> None:
+    plan = ph.Plan({"lr": ph.hold(), "momentum": ph.hold(), "clip_norm": ph.absolute(ph.hold(1.0))})
+    optimizer, scheduler = build(ph.Plateau("loss", factor=0.5, patience=0), schedule=plan)
+    for _ in range(2):
+        update(optimizer)
+        scheduler.step(metrics={"loss": 1.0})
+    assert scheduler.value("0/lr") == rates(optimizer)[0] == 0.2
+    assert (scheduler.value("0/momentum"), scheduler.value("clip_norm")) == (0.9, 1.0)
+
+
+def test_a_tensor_rate_is_scaled_in_place() -> None:
+    optimizer = AdamW([torch.nn.Parameter(torch.ones(2))], lr=torch.tensor(0.4), foreach=False)
+    scheduler = Scheduler(optimizer, ph.hold(), rules=[ph.Plateau("loss", factor=0.5, patience=0)])
+    held = optimizer.param_groups[0]["lr"]
+    for _ in range(2):
+        update(optimizer)
+        scheduler.step(metrics={"loss": 1.0})
+    assert optimizer.param_groups[0]["lr"] is held
+    assert held.item() == pytest.approx(0.2)
+
+
+def test_hold_until_the_loss_stalls_then_decay() -> None:
+    schedule = ph.warmup(5) >> ph.hold(1.0, 1) >> ph.decay(10)
+    optimizer, scheduler = build(ph.HoldUntil("loss", at=5, patience=2), schedule=schedule)
+    losses = [9.0] * 5 + [3.0, 2.0, 1.0] + [1.0] * 12
+    seen = []
+    for loss in losses:
+        seen.append(rates(optimizer)[0] / 0.4)
+        update(optimizer)
+        scheduler.step(metrics={"loss": loss})
+    assert seen == pytest.approx([0, 0.2, 0.4, 0.6, 0.8] + [1.0] * 7 + [1 - i / 10 for i in range(1, 9)])
+    assert scheduler.last_epoch == 20
+    assert scheduler.position == 15  # five updates passed while it stood still
+
+
+def test_after_a_spike_the_rate_backs_off_and_warms_up_again() -> None:
+    optimizer, scheduler = build(ph.Rewarm("loss", span=4, backoff=0.2, settle=5), schedule=ph.hold())
+    seen = []
+    for loss in [1.0, 1.1] * 5 + [50.0] + [1.0] * 6:
+        update(optimizer)
+        scheduler.step(metrics={"loss": loss})
+        seen.append(rates(optimizer)[0] / 0.4)
+    assert seen == pytest.approx([1.0] * 10 + [0.4, 0.6, 0.8, 1.0, 1.0, 1.0, 1.0])
+
+
+# -- checkpoints ----------------------------------------------------------------------------------------------------
+
+RULES = (
+    ph.Plateau("loss", factor=0.5, patience=1, cooldown=1, after=6),
+    ph.HoldUntil("val_loss", at=8, patience=1),
+    ph.Rewarm("loss", span=4, settle=3, threshold=3.0),
+)
+VALUES = st.floats(0.5, 1.5) | st.sampled_from([math.nan, 9.0])
+EVENTS = st.lists(st.tuples(VALUES, st.none() | VALUES, st.booleans()), max_size=30)
+
+
+@settings(max_examples=40)
+@given(EVENTS)
+def test_resuming_anywhere_is_exact(events: list) -> None:
+    schedule = ph.warmup(4) >> ph.hold() >> ph.decay(20)
+    run = ph.Run(total=40)
+    whole, truth = build(*RULES, schedule=schedule, run=run)
+    optimizer, scheduler = build(*RULES, schedule=schedule, run=run)
+    for loss, val_loss, cut in events:
+        if cut:
+            states = optimizer.state_dict(), json.loads(json.dumps(scheduler.state_dict()))
+            optimizer, scheduler = build(*RULES, schedule=schedule, run=run)
+            optimizer.load_state_dict(states[0])
+            scheduler.load_state_dict(states[1])
+        for pair in ((whole, truth), (optimizer, scheduler)):
+            update(pair[0])
+            pair[1].step(metrics={"loss": loss} | ({} if val_loss is None else {"val_loss": val_loss}))
+        assert (scheduler.position, scheduler.last_epoch) == (truth.position, truth.last_epoch)
+        assert scheduler.session.states == truth.session.states
+        assert rates(optimizer) == pytest.approx(rates(whole), rel=1e-14)
+
+
+def cut_once(**options: object) -> tuple[Optimizer, Scheduler]:
+    """A run whose rate a Plateau has halved."""
+    optimizer, scheduler = build(ph.Plateau("loss", factor=0.5, patience=1), schedule=ph.hold(), **options)
+    for _ in range(4):
+        update(optimizer)
+        scheduler.step(metrics={"loss": 1.0})
+    assert rates(optimizer)[0] == 0.2
+    return optimizer, scheduler
+
+
+@pytest.mark.parametrize(
+    ("policy", "rules", "after"),
+    [
+        ("refuse", [ph.Plateau("loss", factor=0.5, patience=1)], 0.2),
+        ("adopt", [ph.Plateau("loss", factor=0.5, patience=7)], 0.2),
+        ("adopt", [ph.HoldUntil("loss", at=50), ph.Plateau("loss", factor=0.5, patience=1)], 0.2),
+        ("adopt", [ph.Plateau("val_loss", factor=0.5, patience=1)], 0.4),
+        ("adopt", [], 0.4),
+        ("keep", [], 0.2),
+        ("keep", [ph.Plateau("loss", factor=0.1)], 0.2),
+        ("rebase", [], 0.2),
+        ("rebase", [ph.Plateau("val_loss")], 0.2),
+    ],
+)
+def test_changed_rules_on_resume(policy: str, rules: list, after: float) -> None:
+    _, before = cut_once()
+    optimizer, scheduler = build(*rules, schedule=ph.hold(), on_change=policy)
+    scheduler.load_state_dict(before.state_dict())
+    assert rates(optimizer) == pytest.approx([after, after / 4])
+    kept = before.session.rules if policy == "keep" else tuple(scheduler.session.rules)
+    assert scheduler.session.rules == kept
+    update(optimizer)
+    scheduler.step()
+    assert rates(optimizer) == pytest.approx([after, after / 4])
+
+
+@pytest.mark.parametrize("rules", [[], [ph.Plateau("loss", factor=0.5, patience=2)], [ph.Rewarm("loss")]])
+def test_changed_rules_are_refused_by_default_and_nothing_changes(rules: list) -> None:
+    _, before = cut_once()
+    optimizer, scheduler = build(*rules, schedule=ph.hold())
+    then = scheduler.state_dict(), rates(optimizer)
+    with pytest.raises(ph.StateError, match=r"rules have changed.*patience=1.*on_change='adopt'.*'keep'"):
+        scheduler.load_state_dict(before.state_dict())
+    assert (scheduler.state_dict(), rates(optimizer)) == then
+
+
+def test_a_metric_that_no_rule_listens_to_is_refused_before_anything_is_counted() -> None:
+    optimizer, scheduler = build(*RULES, run=ph.Run(total=40))
+    update(optimizer)
+    then = scheduler.state_dict()
+    with pytest.raises(ph.PreheatError, match="no rule listens to 'losss'; did you mean 'loss'"):
+        scheduler.step(metrics={"losss": 1.0})
+    assert scheduler.state_dict() == then
+    scheduler.step(metrics={"loss": 1.0, "accuracy": 0.5})
+    assert scheduler.position == 1
+
+
+def test_metrics_are_welcome_where_there_are_no_rules() -> None:
+    optimizer, scheduler = build()
+    update(optimizer)
+    scheduler.step(metrics={"loss": 2.3})
+    assert scheduler.position == 1
+
+
+def test_a_metric_in_place_of_the_old_epoch_is_told_where_to_go() -> None:
+    _, scheduler = build(*RULES, run=ph.Run(total=40))
+    with pytest.raises(ph.PreheatError, match=r"write step\(metrics=\{'loss': …\}\) for a metric"):
+        scheduler.step(0.7)
+    with pytest.raises(ph.PreheatError, match="metrics are given by name"):
+        scheduler.step(metrics=0.7)
