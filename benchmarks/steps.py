@@ -1,5 +1,6 @@
 """One `scheduler.step()` in the decay phase, against the hand-written loop and the peers."""
 
+import contextlib
 import importlib.util
 import math
 from collections.abc import Callable
@@ -65,6 +66,24 @@ if importlib.util.find_spec("transformers"):
     from transformers import get_cosine_schedule_with_warmup
 
     PEERS["transformers cosine"] = lambda target: get_cosine_schedule_with_warmup(target, WARM, TOTAL)
+
+with contextlib.suppress(ImportError):  # timm needs torchvision
+    from timm.scheduler import CosineLRScheduler
+
+    class _Timm:
+        """timm is told the update; what else it needs is a count."""
+
+        def __init__(self, target: Optimizer) -> None:
+            self.scheduler = CosineLRScheduler(
+                target, t_initial=TOTAL, warmup_t=WARM, warmup_prefix=True, t_in_epochs=False
+            )
+            self.t = 0
+
+        def step(self) -> None:
+            self.t += 1
+            self.scheduler.step_update(self.t)
+
+    PEERS["timm cosine"] = _Timm
 
 
 def compare(groups: int, tensor: bool) -> dict[str, float]:

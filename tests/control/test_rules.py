@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 import preheat as ph
 from preheat.control import HoldUntil, Plateau, Rewarm, Rule
-from preheat.control.rules import rule_from_data
+from preheat.control.rules import KINDS, rule_from_data
 from preheat.control.session import Session, checked_rules, rules_from_text
 
 RULES = [
@@ -103,24 +104,29 @@ def test_a_rule_survives_as_data(rule: Rule) -> None:
         assert rule_from_data(json.loads(json.dumps(one.to_data()))) == one
 
 
-@dataclass(frozen=True)
-class Halve(Rule):
-    """A rule of one's own: half the rate once the metric has been seen."""
+@pytest.fixture
+def halve() -> Iterator[type[Rule]]:
+    """A rule of one's own: half the rate once the metric has been seen more than `after` times."""
 
-    after: int = 0
+    @dataclass(frozen=True)
+    class Halve(Rule):
+        after: int = 0
 
-    def start(self) -> dict:
-        return {"seen": 0}
+        def start(self) -> dict:
+            return {"seen": 0}
 
-    def observe(self, state: dict, value: float, position: float) -> dict:
-        return {"seen": state["seen"] + 1}
+        def observe(self, state: dict, value: float, position: float) -> dict:
+            return {"seen": state["seen"] + 1}
 
-    def gain(self, state: dict, position: float) -> float:
-        return 0.5 if state["seen"] > self.after else 1.0
+        def gain(self, state: dict, position: float) -> float:
+            return 0.5 if state["seen"] > self.after else 1.0
+
+    yield Halve
+    del KINDS["Halve"]
 
 
-def test_a_rule_of_ones_own_is_saved_and_read_like_any_other() -> None:
-    run = session(Halve("loss", after=1))
+def test_a_rule_of_ones_own_is_saved_and_read_like_any_other(halve: type[Rule]) -> None:
+    run = session(halve("loss", after=1))
     for _ in range(2):
         run.observe({"loss": 0.0})
     rules, states = rules_from_text(run.rules_text())

@@ -28,14 +28,13 @@ percents = st.one_of(
     st.sampled_from(["5%", "10%", "33.3%", "0.1%", "12.5%", "7%", "0%"]),
     st.integers(0, 400).map(lambda k: f"{k / 10:g}%"),
 )
-unit_spans = st.one_of(
-    percents,
-    percents,
+counted_spans = st.one_of(
     st.integers(0, 50).map(lambda k: f"{k} steps"),
     st.integers(0, 30).map(lambda k: f"{k / 10:g} epochs"),
     st.integers(0, 900).map(lambda k: f"{k}k tokens"),
     st.integers(0, 3000).map(lambda k: f"{k} samples"),
 )
+unit_spans = st.one_of(percents, counted_spans)
 rest = st.just("rest")
 written_spans = st.one_of(bare_spans, unit_spans, unit_spans)
 

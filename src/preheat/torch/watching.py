@@ -132,9 +132,8 @@ def own_count(optimizers: Sequence[Optimizer]) -> int | None:
     """How many updates the optimizers themselves say they applied; None if none of them counts."""
     counts = []
     for optimizer in optimizers:
-        states = islice(optimizer.state.values(), _LOOKED_AT)
-        steps = [
-            held["step"] for held in (*states, *optimizer.param_groups) if isinstance(held, dict) and "step" in held
-        ]
-        counts += [int(step) for step in steps if isinstance(step, int | float | Tensor)]
+        for held in (*islice(optimizer.state.values(), _LOOKED_AT), *optimizer.param_groups):
+            step = held.get("step") if isinstance(held, dict) else None
+            if isinstance(step, int | float) or (isinstance(step, Tensor) and step.numel() == 1):
+                counts.append(int(step))
     return max(counts, default=None)
