@@ -1,6 +1,7 @@
 """Learning-rate warmup and hyper-parameter schedules: exact, composable, impossible to resume wrongly."""
 
-from preheat.control import HoldUntil, Plateau, Rewarm
+from typing import TYPE_CHECKING
+
 from preheat.core.codec import from_dict, parse, to_dict
 from preheat.core.errors import BindError, ParseError, PreheatError, StateError
 from preheat.core.plan import Plan, absolute
@@ -95,16 +96,22 @@ __all__ = [
     "yolo_warmup",
 ]
 
-_LAZY = ("control", "lab", "torch")  # rooms that are entered on demand: some of them import frameworks
+if TYPE_CHECKING:
+    from preheat.control import HoldUntil, Plateau, Rewarm
+
+_ROOMS = ("control", "lab", "torch")  # entered on demand: some of them import frameworks
+_RULES = ("HoldUntil", "Plateau", "Rewarm")
 
 
 def __getattr__(name: str) -> object:
-    if name in _LAZY:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name in _ROOMS:
         return import_module(f"preheat.{name}")
+    if name in _RULES:
+        return getattr(import_module("preheat.control"), name)
     raise AttributeError(f"module 'preheat' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_LAZY])
+    return sorted([*globals(), *_ROOMS, *_RULES])

@@ -1,6 +1,7 @@
 """A command line that runs in this process, and one that runs as users run it."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +24,11 @@ class Answer:
     code: int
     out: str
     err: str
+
+
+def _heeds_ctrl_c() -> None:
+    """A shell makes its background jobs deaf to Ctrl-C, the tests that it runs there among them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
@@ -59,6 +65,7 @@ def start() -> Callable[..., subprocess.Popen[str]]:
 
     def run(*tokens: str, stdout: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
         line, pipe = [sys.executable, "-m", "preheat", *tokens], subprocess.PIPE
-        return subprocess.Popen(line, stdout=stdout, stderr=pipe, text=True, encoding="utf-8", env=environment())
+        options = {"text": True, "encoding": "utf-8", "env": environment(), "preexec_fn": _heeds_ctrl_c}
+        return subprocess.Popen(line, stdout=stdout, stderr=pipe, **options)
 
     return run

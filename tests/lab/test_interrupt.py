@@ -45,6 +45,7 @@ def driver(tmp_path):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     until(lambda: finished(out) and partial(out))
     yield process, out, options

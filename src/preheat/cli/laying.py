@@ -18,7 +18,7 @@ LONGEST = 10**15
 # what the core says to a Python program, and what there is to say at a prompt
 _AS_OPTIONS = (
     (r"call \.bind\(Run\(\.\.\.\)\) first", "add --total, for example --total 10_000"),
-    (r"bind it to a Run with a total", "add --total, for example --total 10_000"),
+    (r"bind (it )?to a Run( with a total|\(total=…\))", "add --total, for example --total 10_000"),
     (r"write Run\(total=…\)", "add --total, for example --total 10_000"),
     (r"write Run\(total=10_000\)", "write --total 10_000"),
     (r"write Run\(total='6 h', clock='second'\)", "add --clock second and a --total such as '6 h'"),

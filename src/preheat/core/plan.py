@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -135,18 +134,26 @@ class Plan(Mapping[str, "Schedule | Absolute"]):
 
     def to_text(self) -> str:
         """The plan as one JSON object from line to schedule text: what a checkpoint holds."""
+        import json  # not every import of preheat saves a plan
+
         return json.dumps({line.key: repr(line.target) for line in self.lines})
 
     @staticmethod
     def from_text(data: str) -> Plan:
         """The plan that `to_text` wrote; raises ParseError for anything else. Nothing is evaluated."""
         try:
-            lines = json.loads(data)
+            lines = _loaded(data)
         except (ValueError, TypeError, RecursionError) as error:
             raise ParseError(f"cannot read a plan from {shown(data)}: {error}") from None
         if not isinstance(lines, dict):
             raise ParseError(f"a plan is a JSON object from line to schedule, not {shown(lines)}")
         return Plan({key: read(value) for key, value in lines.items()})
+
+
+def _loaded(data: str) -> object:
+    import json
+
+    return json.loads(data)
 
 
 def _line(key: object, target: object) -> Line:
