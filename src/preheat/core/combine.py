@@ -112,7 +112,7 @@ class Pointwise(Schedule):
         laid = {i: s._laid(run, begin, None) for i, s in enumerate(self.operands) if not s._grows}
         if laid:
             needed, longest = self._exact(run), max(operand._length for operand in laid.values())
-            if longest < needed < math.inf:  # it is one that grows
+            if needed < math.inf and longest < whole(needed):  # it is one that grows
                 longest = max(longest, half_up(begin.exact + Fraction(needed)) - begin.actual)
             end = None if longest == math.inf else _edge(begin, needed, longest)
         operands = (laid[i] if i in laid else s._laid(run, begin, end) for i, s in enumerate(self.operands))
