@@ -122,8 +122,7 @@ class Scheduler(Branching):
         if self._clock is not None:
             if metrics is not None or advance is not None:
                 raise PreheatError("with on_device=True a step is one update, whatever the host has measured")
-            if not self._slots.are_current():
-                self._take(self._current_slots())
+            self._catch_up()
             self._clock.step(found_inf)
             return
         if found_inf is not None:
