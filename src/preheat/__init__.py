@@ -59,15 +59,18 @@ __all__ = [
     "Span",
     "StateError",
     "absolute",
+    "compare",
     "constant",
     "cosine",
     "decay",
     "exponential_decay",
     "from_dict",
+    "from_env",
     "hold",
     "inverse_sqrt",
     "invsqrt",
     "linear",
+    "log",
     "lower",
     "multistep",
     "noam",
@@ -98,9 +101,18 @@ __all__ = [
 
 if TYPE_CHECKING:
     from preheat.control import HoldUntil, Plateau, Rewarm
+    from preheat.lab.api import compare
+    from preheat.lab.launched import from_env, log
 
 _ROOMS = ("control", "lab", "torch")  # entered on demand: some of them import frameworks
-_RULES = ("HoldUntil", "Plateau", "Rewarm")
+_LATE = {
+    "HoldUntil": "control",
+    "Plateau": "control",
+    "Rewarm": "control",
+    "compare": "lab.api",
+    "from_env": "lab.launched",
+    "log": "lab.launched",
+}
 
 
 def __getattr__(name: str) -> object:
@@ -108,10 +120,10 @@ def __getattr__(name: str) -> object:
 
     if name in _ROOMS:
         return import_module(f"preheat.{name}")
-    if name in _RULES:
-        return getattr(import_module("preheat.control"), name)
+    if name in _LATE:
+        return getattr(import_module(f"preheat.{_LATE[name]}"), name)
     raise AttributeError(f"module 'preheat' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ROOMS, *_RULES])
+    return sorted([*globals(), *_ROOMS, *_LATE])

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from preheat.lab.demo import LINEAR, NONE, demo_experiment
-from preheat.lab.experiment import Arm
+from preheat.lab.experiment import Arm, Metric
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def experiment(ask, monkeypatch):
 
 def test_options_become_an_experiment(experiment):
     arms = ("--arm", "none=decay()", "--arm", "warm=warmup('33%', start=0.1) >> decay()")
-    made, machine, out = experiment(
+    made, machine, out, race = experiment(
         "bytes", *arms, "--seeds", "4", "--steps", "50", "--norm", "pre", "--peak", "1e-3", "--jobs", "2", "--out", "x"
     )
     (study,) = made.studies
@@ -36,12 +36,12 @@ def test_options_become_an_experiment(experiment):
     assert study.arms[1] == Arm("warm", "ramp(0.1, 1, '33%') >> decay()")
     assert (study.task, study.seeds, study.steps) == ("bytes", (0, 1, 2, 3), 50)
     assert (study.options.norm, study.options.peak, study.options.depth) == ("pre", 1e-3, 8)
-    assert (machine.jobs, machine.engine, out) == (2, "processes", Path("x"))
+    assert (machine.jobs, machine.engine, out, race) == (2, "processes", Path("x"), False)
     assert made.title == "bytes: none vs warm"
 
 
 def test_without_arms_no_warmup_is_compared_with_some(experiment):
-    made, _, out = experiment("digits", "--init-gain", "3")
+    made, _, out, _ = experiment("digits", "--init-gain", "3")
     assert made.studies[0].arms == (NONE, LINEAR)
     assert made.studies[0].options.init_gain == 3
     assert out == Path("runs/digits")
@@ -56,6 +56,38 @@ def test_the_command_that_is_reported_makes_the_same_experiment(experiment):
     again = experiment(*words[2:])
     assert again[0] == first[0]
     assert again[2] == first[2]
+
+
+def test_peaks_and_warmups_make_a_grid(experiment):
+    made, _, _, race = experiment("digits", "--warmups", "0, 50,5%", "--peaks", "0.01,0.02", "--race")
+    (study,) = made.studies
+    assert [arm.name for arm in study.arms] == [
+        *("none @ 0.01", "none @ 0.02", "warmup 50 @ 0.01", "warmup 50 @ 0.02", "warmup 5% @ 0.01", "warmup 5% @ 0.02")
+    ]
+    assert study.is_grid
+    assert race
+    again = experiment(*shlex.split(shlex.join(made.command))[2:])
+    assert (again[0], again[3]) == (made, True)
+
+
+def test_a_command_of_ones_own_becomes_an_experiment(experiment):
+    words = (
+        "--metric",
+        "accuracy:max",
+        "--metric",
+        "loss",
+        "--arms",
+        "a=decay()",
+        "b=warmup('200k tokens') >> decay()",
+    )
+    made, _, out, race, usual = experiment("--launch", "python train.py --seed {seed}", *words)
+    (study,) = made.studies
+    assert study.options.command == "python train.py --seed {seed}"
+    assert study.metrics == (Metric("accuracy", "max"), Metric("loss"))
+    assert [arm.name for arm in study.arms] == ["a", "b"]
+    assert (study.steps, out, race, usual) == (None, Path("runs/launch"), False, {"jobs": 1, "gpus": 0})
+    again = experiment(*shlex.split(shlex.join(made.command))[2:])
+    assert again[0] == made
 
 
 def test_the_demo_is_the_demo(experiment):
@@ -78,6 +110,9 @@ def test_the_demo_is_the_demo(experiment):
         (("--depth", "0"), "depth must be a whole number of at least 1"),
         (("--width", "33"), "width 33 cannot be shared among 2 heads"),
         (("--peak", "-1"), "peak must be a number > 0"),
+        (("--peaks", "1e-3,low"), "--peaks are numbers such as 1e-3,3e-3, not 'low'"),
+        (("--peaks", "0"), "a peak must be above 0"),
+        (("--warmups", "5", "--arm", "a=decay()"), "--warmups stands instead of --arm"),
     ],
 )
 def test_what_cannot_run_is_refused_before_anything_starts(ask, monkeypatch, tmp_path, tokens, words):

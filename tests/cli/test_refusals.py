@@ -28,7 +28,7 @@ REFUSED = [
     (("show", "warmup(5)", ">>", "decay(5)"), "put the schedule in quotes, and see preheat show --help"),
     (("show", "warmup(5)", "--pea", "3"), "Unknown option: --pea. Did you mean --peak?; see preheat show --help"),
     (("shw", "warmup(5)"), 'Did you mean "show"?'),
-    (("compare", "dgits"), 'Did you mean "digits"?'),
+    (("compare", "dgits"), "did you mean 'digits'"),
     (("compare", "bytes", "--norm", "mid"), "see preheat compare bytes --help"),
 ]
 HOSTILE = [

@@ -3,7 +3,7 @@
 from fake_trainer import FakeOptions
 
 from preheat.lab.experiment import Arm, Experiment, Study
-from preheat.lab.records import Writer, header, read_record
+from preheat.lab.records import Result, Writer, header, read_record
 from preheat.lab.summary import summary_of
 
 NONE = Arm("none", "decay()")
@@ -23,9 +23,10 @@ def write_record(trial, folder, loss, *, losses=None, diverged=False, seconds=1.
     ended = losses or [5.0 - 0.05 * step for step in range(trial.study.steps)]
     with Writer(path, header(trial, 1)) as record:
         for step, value in enumerate(ended):
-            record.step(step, value, 1e-3, 0.5)
-        result = {"val_loss": loss, "val_accuracy": None, "chance_loss": 3.2, "diverged": diverged or loss is None}
-        record.end({**result, "reason": "", "steps": len(ended), "parameters": 10, "data": "none"}, seconds)
+            record.step(step, {"loss": value, "lr": 1e-3, "grad_norm": 0.5})
+        metrics = {"val_loss": loss, "val_accuracy": None}
+        failed = diverged or loss is None
+        record.end(Result(metrics=metrics, diverged=failed, steps=len(ended), data="none", chance_loss=3.2), seconds)
     return path
 
 

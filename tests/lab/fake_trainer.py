@@ -24,7 +24,7 @@ class FakeOptions:
     marks: str = ""
 
 
-def train(options, schedule, *, seed, steps, on_step):
+def train(options, schedule, seed, log, *, steps):
     """Loss falls from 5.6 towards 2; warmed schedules end `benefit` lower."""
     if options.marks:
         Path(options.marks, f"{seed}-{time.time_ns()}-{os.getpid()}").touch()
@@ -47,11 +47,12 @@ def train(options, schedule, *, seed, steps, on_step):
             if fault == "exit":
                 os._exit(3)
             if fault == "nan":
-                on_step(step, math.nan, bound(step) * options.peak, math.inf)
+                log(step, loss=math.nan, lr=bound(step) * options.peak, grad_norm=math.inf)
                 return result(None, True, f"non-finite loss at step {step}", step)
         if fault == "chance":
             loss = 3.2 + noise.gauss(0, 0.1)
-        on_step(step, loss, bound(step) * options.peak, 0.2 + 3 * math.exp(-6 * u) * noise.uniform(0.8, 1.2))
+        norm = 0.2 + 3 * math.exp(-6 * u) * noise.uniform(0.8, 1.2)
+        log(step, loss=loss, lr=bound(step) * options.peak, grad_norm=norm)
     if fault == "chance":
         return result(3.21, True, "validation loss 3.21 is at or above chance 3.2", steps)
     return result(final, False, "", steps)
@@ -70,6 +71,6 @@ def result(loss, diverged, reason, steps):
     }
 
 
-def wrong(options, schedule, *, seed, steps, on_step):
+def wrong(options, schedule, seed, log, *, steps):
     """Returns what is not a result."""
-    return {"loss": 1.0}
+    return {"final": 1.0}

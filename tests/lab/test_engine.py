@@ -15,8 +15,9 @@ from rich.console import Console
 import preheat
 from preheat.core.errors import PreheatError
 from preheat.lab.compare import run_experiment
-from preheat.lab.engine import cause, engine_named
+from preheat.lab.engine import engine_named
 from preheat.lab.experiment import Arm
+from preheat.lab.processes import cause
 
 
 @pytest.fixture
@@ -30,7 +31,9 @@ def marks(tmp_path):
 def picture(request, monkeypatch):
     """No PNG but where it is asked for: matplotlib takes longer than everything else here."""
     if "real_picture" not in request.fixturenames:
-        monkeypatch.setattr("preheat.lab.figure.save_figure", lambda studies, records, path: path.touch())
+        monkeypatch.setattr(
+            "preheat.lab.figure.save_figure", lambda studies, records, *paths: [path.touch() for path in paths]
+        )
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def test_a_comparison_in_processes_writes_everything_and_the_same_again_runs_not
         "fake-study-none-seed0.jsonl",
     ]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        *("figure.png", "report.html", "runs", "summary.json")
+        *(".lock", "figure.png", "figure.svg", "report.html", "report.md", "runs", "summary.json")
     ]
     assert re.search(r"2/2 +fake study +(none|linear) +seed 0 +validation loss \d\.\d+", text)
     assert summary.verdicts[0] in text
@@ -120,7 +123,7 @@ def test_a_divergence_is_a_result_and_not_a_failure(tmp_path):
     experiment = experiment_of(seeds=(0, 1), fault="nan", fault_seed=1)
     summary, text = run(experiment, tmp_path)
     assert summary.failures == ()
-    assert "no finite loss  diverged: non-finite loss at step 20" in text
+    assert "no finite validation loss  diverged: non-finite loss at step 20" in text
     assert "diverged: none 1 of 2, linear 0 of 2." in summary.verdicts[0]
     last = (tmp_path / "runs" / "fake-study-none-seed1.jsonl").read_text().splitlines()[-2]
     assert json.loads(last)["loss"] == "nan"
@@ -163,7 +166,7 @@ def test_a_record_that_was_cut_off_is_not_counted(tmp_path, marks):
 
 def test_what_cannot_be_used_is_refused(tmp_path):
     with pytest.raises(PreheatError, match="jobs must be a whole number of at least 1"):
-        run(experiment_of(), tmp_path, jobs=0)
+        run(experiment_of(), tmp_path, engine="processes", jobs=0)
     with pytest.raises(PreheatError, match="unknown engine 'proceses'; did you mean 'processes'"):
         engine_named("proceses")
     (tmp_path / "file").write_text("")
@@ -181,7 +184,7 @@ def test_the_cause_of_a_silent_death_is_told_as_far_as_it_is_known():
 @pytest.mark.parametrize(
     ("trainer", "message"),
     [
-        ("fake_trainer:wrong", "a result must hold val_loss"),
+        ("fake_trainer:wrong", "neither returned nor logged 'val_loss'"),
         ("fake_trainer:absent", "has no function 'absent'"),
         ("no_such_module:train", "needs the module 'no_such_module', which is not installed"),
     ],
@@ -196,4 +199,4 @@ def test_the_driver_loads_nothing_heavy_before_the_runs():
     code = "import preheat.lab.compare, preheat.lab.demo, sys; print(*sys.modules)"
     paths = str(Path(preheat.__file__).parents[1])
     loaded = subprocess.check_output([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}, text=True)
-    assert {"torch", "numpy", "scipy", "matplotlib"}.isdisjoint(loaded.split())
+    assert {"torch", "scipy", "matplotlib"}.isdisjoint(loaded.split())

@@ -1,19 +1,27 @@
 """`preheat compare`: the same training under several schedules, and what the difference is."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from preheat.cli.arms import Arms, arm_words, arms_of, seeds_of
 from preheat.cli.laying import as_options
-from preheat.core.errors import ParseError, PreheatError, shown
-from preheat.lab.demo import LINEAR, NONE, demo_experiment
-from preheat.lab.experiment import Arm, Experiment, Study
+from preheat.core.errors import PreheatError, nearest, shown
+from preheat.lab.demo import demo_experiment
+from preheat.lab.experiment import Experiment, Metric, Study
 from preheat.lab.tasks.options import TASKS, BytesOptions, DigitsOptions, TrainingOptions
 
-NEEDED = {"torch": "torch", "sklearn": "scikit-learn", "scipy": "scipy", "matplotlib": "matplotlib"}
+NEEDED = {
+    "torch": "torch",
+    "sklearn": "scikit-learn",
+    "scipy": "scipy",
+    "matplotlib": "matplotlib",
+    "filelock": "filelock",
+}
 SOME_FAILED = 1
 
 app = App(
@@ -26,7 +34,8 @@ Try:
 
     preheat compare demo
     preheat compare bytes --arm no='decay()' --arm yes='warmup(90) >> decay()'
-    preheat compare digits --optimizer adam --peak 3e-3 --steps 200
+    preheat compare digits --optimizer adam --peaks 1e-3,3e-3 --warmups 0,50
+    preheat compare --launch "python train.py" --warmups 0,5%
 
 All arms have the same data, the same peak rate and, seed by seed, the same
 initial weights; only the schedule differs. The folder --out then holds a record
@@ -38,15 +47,8 @@ runs only what is missing. It needs pip install "preheat[lab]".
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Runs:
-    """What every comparison is asked: which schedules, how often, how long, and where to."""
-
-    arm: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ()
-    """NAME=SCHEDULE, with 1 as the peak; once for each arm, the others are compared with the first. Without any:
-    none='decay()' and linear='warmup("50%") >> decay()'."""
-
-    seeds: int = 3
-    """Runs of each arm: seeds 0, 1, 2 …; the same ones in every arm."""
+class Length:
+    """How long a run of a built-in task is."""
 
     steps: int = 400
     """Updates of each run."""
@@ -55,19 +57,98 @@ class Runs:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """Where the runs are carried out."""
+    """Where the runs are carried out, and what is printed."""
+
+    engine: Literal["processes", "inline", "ray", "slurm"] = "processes"
+    """A process for each run, all of them in this one (for a debugger), a Ray cluster, or Slurm."""
 
     jobs: int | None = None
-    """Runs at a time; the number of cores by default."""
+    """Runs at a time; one for each GPU, or for each core."""
 
-    engine: Literal["processes", "inline"] = "processes"
-    """A process for each run, or all of them in this one, for a debugger."""
+    gpus: int | None = None
+    """GPUs for each run, 1 by default where there are some."""
+
+    address: str | None = None
+    """The Ray cluster: auto, HOST:PORT or ray://HOST:PORT; without it a new one on this machine."""
+
+    patience: float | None = None
+    """Seconds without a logged update after which a run is ended, an hour by default; for processes only."""
+
+    markdown: bool = False
+    """Print the report as Markdown, for a pull request; everything else goes to stderr."""
+
+    def settings(self) -> dict[str, Any]:
+        """What the engine is told."""
+        for name in ("jobs", "gpus"):
+            value = getattr(self, name)
+            if value is not None and value < (name == "jobs"):
+                raise PreheatError(f"--{name} must be at least {int(name == 'jobs')}, not {value}")
+        given = {"jobs": self.jobs, "gpus": self.gpus, "address": self.address, "patience": self.patience}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@app.default
+def launch(
+    *task: Annotated[str, Parameter(show=False)],
+    launch: str | None = None,
+    arms: Arms = Arms(),  # noqa: B008  frozen
+    metric: tuple[str, ...] = ("val_loss",),
+    steps: int | None = None,
+    machine: Machine = Machine(),
+    out: Path = Path("runs/launch"),
+) -> int:
+    """Your own training script, in any language.
+
+    Try:
+
+        preheat compare --launch "torchrun --nproc-per-node 8 train.py" --seeds 5
+
+    Parameters
+    ----------
+    launch
+        The command. {seed}, {arm}, {run} and {log} in it are filled in. The script gets its schedule by
+        preheat.from_env() and reports by preheat.log(step, loss=…), or reads PREHEAT_SCHEDULE and PREHEAT_SEED and
+        appends lines such as {"step": 0, "loss": 5.6} to the file PREHEAT_LOG. One run at a time unless --jobs says more.
+    metric
+        The logged number that decides, accuracy:max where higher is better; more of them are told beside it.
+    steps
+        Updates of a run, where that is known: it only shows how much is left.
+    out
+        The folder for records and report.
+    """
+    if task or launch is None:
+        known = ["bytes", "digits", "demo"]
+        asked = (
+            f"there is no task {shown(task[0])}{nearest(task[0], known)}" if task else "nothing to compare was given"
+        )
+        raise PreheatError(f'{asked}; write one of {", ".join(known)}, or --launch "python train.py"')
+    from preheat.lab.launch import TRAINER, LaunchOptions, fingerprint
+
+    options = LaunchOptions(command=launch)
+    study = Study(
+        title="launch",
+        task="launch",
+        options=options,
+        arms=arms_of(arms),
+        seeds=seeds_of(arms),
+        steps=steps,
+        trainer=TRAINER,
+        metrics=tuple(map(Metric.read, metric)),
+        code=fingerprint(launch),
+    )
+    words = ["--launch", launch, *arm_words(study, arms), *(word for name in metric for word in ("--metric", name))]
+    experiment = Experiment(
+        options.public()["command"][:60], (study,), ("preheat", "compare", *words, "--out", str(out))
+    )
+    usual = {"jobs": 1, "gpus": 0} if machine.engine == "processes" else {}
+    return _carried_out(experiment, machine, out, arms.race, usual)
 
 
 @app.command(name="bytes", sort_key=1)
 def compare_bytes(
     *,
-    runs: Runs = Runs(),
+    arms: Arms = Arms(),  # noqa: B008  frozen
+    length: Length = Length(),
     task: Annotated[BytesOptions, Parameter(name="*")] = BytesOptions(),  # noqa: B008  frozen
     machine: Machine = Machine(),
     out: Path = Path("runs/bytes"),
@@ -84,13 +165,14 @@ def compare_bytes(
     out
         The folder for records and report.
     """
-    return _compare("bytes", runs, task, machine, out)
+    return _compare(task, arms, length, machine, out)
 
 
 @app.command(name="digits", sort_key=2)
 def compare_digits(
     *,
-    runs: Runs = Runs(),
+    arms: Arms = Arms(),  # noqa: B008  frozen
+    length: Length = Length(),
     task: Annotated[DigitsOptions, Parameter(name="*")] = DigitsOptions(),  # noqa: B008  frozen
     machine: Machine = Machine(),
     out: Path = Path("runs/digits"),
@@ -107,7 +189,7 @@ def compare_digits(
     out
         The folder for records and report.
     """
-    return _compare("digits", runs, task, machine, out)
+    return _compare(task, arms, length, machine, out)
 
 
 @app.command(sort_key=3)
@@ -128,50 +210,44 @@ def demo(*, machine: Machine = Machine(), out: Path = Path("runs/demo")) -> int:
     return _carried_out(demo_experiment(), machine, out)
 
 
-def experiment_of(task: str, runs: Runs, options: TrainingOptions, out: Path) -> Experiment:
+def experiment_of(task: TrainingOptions, arms: Arms, length: Length, out: Path) -> Experiment:
     """The experiment that the command line describes. Raises PreheatError for an arm or number that cannot be run."""
-    if runs.seeds < 1:
-        raise PreheatError(f"--seeds must be at least 1, not {runs.seeds}")
-    arms = tuple(map(_arm, runs.arm)) or (NONE, LINEAR)
+    name = next(name for name, kind in TASKS.items() if isinstance(task, kind))
     try:
-        study = Study(task, task, options, arms, tuple(range(runs.seeds)), runs.steps)
+        study = Study(name, name, task, arms_of(arms), seeds_of(arms), length.steps)
     except PreheatError as error:
         raise PreheatError(as_options(str(error)).replace("--total", "--steps")) from None
-    title = f"{task}: {' vs '.join(arm.name for arm in arms)}"
-    return Experiment(title if len(title) <= 60 else f"{task}: {len(arms)} arms", (study,), _command(study, out))
+    families = dict.fromkeys(arm.family for arm in study.arms)
+    title = f"{name}: {' vs '.join(families)}"
+    words = [*arm_words(study, arms), "--steps", str(length.steps), *task_words(name, task)]
+    command = ("preheat", "compare", name, *words, "--out", str(out))
+    return Experiment(title if len(title) <= 60 else f"{name}: {len(families)} arms", (study,), command)
 
 
-def _arm(text: str) -> Arm:
-    try:
-        return Arm.read(text)
-    except ParseError as error:
-        raise PreheatError(f"--arm {shown(text)}: {error}") from None
-
-
-def _command(study: Study, out: Path) -> tuple[str, ...]:
-    """The words that make this comparison again: arms, seeds and steps, and what is not the default of the task."""
-    usual, given = asdict(TASKS[study.task]()), asdict(study.options)
+def task_words(name: str, task: TrainingOptions) -> list[str]:
+    """What is not the default of the task."""
+    usual, given = asdict(TASKS[name]()), asdict(task)
     changed = [(name, value) for name, value in given.items() if value != usual[name]]
-    words = [word for name, value in changed for word in (f"--{name.replace('_', '-')}", str(value))]
-    texts = [
-        f"{arm.name}={arm.spec}".replace("'", '"') for arm in study.arms
-    ]  # a shell quotes what has these marks best
-    arms = [word for text in texts for word in ("--arm", text)]
-    size = ["--seeds", str(len(study.seeds)), "--steps", str(study.steps)]
-    return ("preheat", "compare", study.task, *arms, *size, *words, "--out", str(out))
+    return [word for name, value in changed for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
-def _compare(task: str, runs: Runs, options: TrainingOptions, machine: Machine, out: Path) -> int:
-    return _carried_out(experiment_of(task, runs, options, out), machine, out)
+def _compare(task: TrainingOptions, arms: Arms, length: Length, machine: Machine, out: Path) -> int:
+    return _carried_out(experiment_of(task, arms, length, out), machine, out, arms.race)
 
 
-def _carried_out(experiment: Experiment, machine: Machine, out: Path) -> int:
+def _carried_out(
+    experiment: Experiment, machine: Machine, out: Path, race: bool = False, usual: Mapping[str, Any] | None = None
+) -> int:
     """Run it, and return the exit code."""
-    if machine.jobs is not None and machine.jobs < 1:
-        raise PreheatError(f"--jobs must be at least 1, not {machine.jobs}")
+    settings = {**(usual or {}), **machine.settings()}
     if missing := [package for module, package in NEEDED.items() if find_spec(module) is None]:
         raise PreheatError(f'preheat compare needs {", ".join(missing)}; pip install "preheat[lab]"')
+    from rich.console import Console
+
     from preheat.lab.compare import run_experiment
 
-    summary = run_experiment(experiment, out, jobs=machine.jobs, engine=machine.engine)
+    console = Console(stderr=machine.markdown)
+    summary = run_experiment(experiment, out, engine=machine.engine, race=race, console=console, **settings)
+    if machine.markdown:
+        print((out / "report.md").read_text(encoding="utf-8"), end="")
     return SOME_FAILED if summary.failures else 0

@@ -6,57 +6,92 @@ in the same folder runs only what is missing.
 
 import json
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from preheat.core.errors import PreheatError
-from preheat.lab.engine import cores, engine_named
-from preheat.lab.experiment import Experiment, whole
+from preheat.lab.engine import Engine, as_engine
+from preheat.lab.experiment import Experiment, Trial
 from preheat.lab.progress import Monitor
+from preheat.lab.race import next_trials
 from preheat.lab.records import Record, is_of, read_record
-from preheat.lab.summary import Failure, Summary, summary_of, to_dict
+from preheat.lab.summary import Failure, Summary, by_arm, gone, summary_of, to_dict
 from preheat.lab.table import print_study
 from preheat.lab.worker import Job
-
-if TYPE_CHECKING:
-    from preheat.lab.engine import Engine
 
 
 def run_experiment(
     experiment: Experiment,
     out: Path,
     *,
-    jobs: int | None = None,
-    engine: str = "processes",
+    engine: Any = "processes",
+    race: bool = False,
     console: Console | None = None,
+    **settings: Any,
 ) -> Summary:
     """Run what is missing of `experiment` in the folder `out`, write the results there and show them on `console`.
 
-    jobs: runs at a time, default the number of cores. engine: "processes" or "inline".
+    engine: "processes", "inline", "ray", "slurm", an engine, or any `concurrent.futures.Executor`; settings: what the
+    named engine takes, such as jobs=2. race: after each round of seeds only the better half of the arms goes on.
     A run that fails does not stop the others; it is in `Summary.failures` and is tried again by the next call.
     Ctrl-C ends the running ones, keeps the finished ones, says so and raises `KeyboardInterrupt`.
-    Raises `PreheatError`, before anything is run, if `out` holds runs of another experiment.
+    Raises `PreheatError`, before anything is run, if `out` holds runs of another experiment, or another process is at
+    work in it.
     """
-    console = console or Console()
-    carry_out, out = engine_named(engine), Path(out)
-    if jobs is not None:
-        whole("jobs", jobs, low=1)
-    records = finished(experiment, out)
-    missing = planned(experiment, out, records, jobs, engine)
-    if records:
-        console.print(
-            f"{len(records)} of {len(records) + len(missing)} runs were finished before and are kept.", highlight=False
-        )
-    failures = carried_out(missing, carry_out, jobs or cores(), records, console)
-    summary = summary_of(experiment, records, failures)
-    write(summary, out)
+    console, out = console or Console(), Path(out)
+    carrier = as_engine(engine, **settings)
+    with held(out):
+        records = finished(experiment, out)
+        if records:
+            tell_kept(experiment, records, console)
+        failures: list[Failure] = []
+        for trials in rounds(experiment, records, failures, race):
+            jobs = planned(experiment, out, trials, carrier)
+            failures += carried_out(jobs, carrier, records, console)
+        summary = summary_of(experiment, records, failures, race=race, looked=looked_before(out))
+        write(summary, out)
     tell(summary, out, console)
     return summary
+
+
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """The folder, made where it is not there, for this process alone; what a killed one left half-written is removed."""
+    from filelock import FileLock, Timeout
+
+    try:
+        (out / "runs").mkdir(parents=True, exist_ok=True)
+        with FileLock(out / ".lock", timeout=0):
+            for left in (*out.glob("*.part"), *out.glob(".part-*"), *(out / "runs").glob("*.part")):
+                left.unlink(missing_ok=True)
+            yield
+    except Timeout:
+        raise PreheatError(f"another comparison is at work in {out}; wait for it, or write to another folder") from None
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        raise PreheatError(f"cannot write to {out / 'runs'}: {error.strerror}") from None
+
+
+def rounds(
+    experiment: Experiment, records: Mapping[str, Record], failures: list[Failure], race: bool
+) -> Iterator[list[Trial]]:
+    """What to run next: everything that is missing, or in a race a round at a time, until nothing is left to decide."""
+    if not race:
+        yield [trial for trial in experiment.trials() if trial.name not in records]
+        return
+    while True:
+        wanted = [
+            trial
+            for study in experiment.studies
+            for trial in next_trials(study, by_arm(study, records), gone(study, failures))
+        ]
+        if not wanted:
+            return
+        yield wanted
 
 
 def finished(experiment: Experiment, out: Path) -> dict[str, Record]:
@@ -85,27 +120,29 @@ def _odd(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return f"{name} is {before!r}, and now it is {after!r}"
 
 
-def planned(experiment: Experiment, out: Path, records: Iterable[str], jobs: int | None, engine: str) -> list[Job]:
-    """What is left to run, and with how many threads: that depends on the whole experiment, not on what is left."""
-    at_once = 1 if engine == "inline" else min(jobs or cores(), sum(1 for _ in experiment.trials()))
-    threads = max(1, cores() // at_once)
-    folder, kept = out / "runs", set(records)
-    missing = [trial for trial in experiment.trials() if trial.name not in kept]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PreheatError(f"cannot write to {folder}: {error.strerror}") from None
-    return [Job(trial, (folder / f"{trial.name}.jsonl").resolve(), threads) for trial in missing]
+def tell_kept(experiment: Experiment, records: Mapping[str, Record], console: Console) -> None:
+    """How many runs there are already, and whether the training function has changed since."""
+    trials = {trial.name: trial for trial in experiment.trials()}
+    console.print(f"{len(records)} of {len(trials)} runs were finished before and are kept.", highlight=False)
+    code = {name: record.header.get("code", "") for name, record in records.items()}
+    old = sum(found != trials[name].study.code for name, found in code.items())
+    if old:
+        text = f"{old} of them were made by another version of the training code; a new folder would start afresh."
+        console.print(Text(text, "yellow"), soft_wrap=True)
 
 
-def carried_out(
-    missing: list[Job], engine: "Engine", jobs: int, records: dict[str, Record], console: Console
-) -> list[Failure]:
+def planned(experiment: Experiment, out: Path, trials: Iterable[Trial], engine: Engine) -> list[Job]:
+    """The jobs, and with how many threads: that depends on the whole experiment, not on what is left of it."""
+    threads = engine.threads(sum(1 for _ in experiment.trials()))
+    return [Job(trial, (out / "runs" / f"{trial.name}.jsonl").resolve(), threads) for trial in trials]
+
+
+def carried_out(missing: list[Job], engine: Engine, records: dict[str, Record], console: Console) -> list[Failure]:
     """Run the jobs, put their records into `records`, and return what failed."""
     failures = []
     total = len(records) + len(missing)
     try:
-        with Monitor(console, total, len(records)) as monitor, closing(engine(missing, jobs)) as events:
+        with Monitor(console, total, len(records)) as monitor, closing(engine.run(missing)) as events:
             monitor.expect(missing)
             for event in events:
                 name = event.job.trial.name
@@ -122,22 +159,43 @@ def carried_out(
     return failures
 
 
+def looked_before(out: Path) -> list[int]:
+    """With how many seeds the results in this folder were looked at; nothing where that cannot be read."""
+    try:
+        found = json.loads((out / "summary.json").read_text(encoding="utf-8"))["looked"]
+        return [seeds for seeds in found if type(seeds) is int]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
 def write(summary: Summary, out: Path) -> None:
     """The summary, the picture and the page; each appears whole or not at all."""
     from preheat.lab.figure import save_figure
+    from preheat.lab.markdown import report_markdown
     from preheat.lab.report import report_html
 
-    replace(out / "summary.json", json.dumps(to_dict(summary), indent=1, allow_nan=False) + "\n")
-    replace(out / "report.html", report_html(summary))
-    save_figure(summary.studies, summary.records, out / "figure.png.part")
-    os.replace(out / "figure.png.part", out / "figure.png")
+    try:
+        replace(out / "summary.json", json.dumps(to_dict(summary), indent=1, allow_nan=False) + "\n")
+        replace(out / "report.html", report_html(summary))
+        replace(out / "report.md", report_markdown(summary))
+        parts = {out / f".part-{name}": out / name for name in ("figure.png", "figure.svg")}
+        save_figure(summary.studies, summary.records, *parts)
+        for part, whole in parts.items():
+            os.replace(part, whole)
+    except OSError as error:
+        raise PreheatError(
+            f"the runs are kept, but the report could not be written ({error.strerror}); the same command tries again"
+        ) from None
 
 
 def replace(path: Path, text: str) -> None:
     """Write a file in one step, so that a reader never finds half of it."""
     partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def tell(summary: Summary, out: Path, console: Console) -> None:

@@ -1,30 +1,98 @@
-"""Where runs are carried out: in processes of their own (the default), or in this one for a debugger.
+"""Where runs are carried out. An engine takes jobs and tells what becomes of each, in the order in which it happens.
 
-An engine is a generator of events. Closing it, as Ctrl-C does, ends what is still running; finished records stay.
+    class Engine(Protocol):
+        def threads(self, runs: int) -> int: ...                  # CPU threads that each of so many runs may use
+        def run(self, jobs: Sequence[Job]) -> Events: ...         # a generator of events
+
+Closing the generator, as Ctrl-C does, ends what is still running; finished records stay. A job counts as finished only
+when its record lies under its own name, whoever wrote it.
 """
 
-import contextlib
 import os
-import signal
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from preheat.core.errors import PreheatError, nearest, shown
-from preheat.lab.records import is_of, partial_path, read_record
-from preheat.lab.worker import Event, Job, described, main, perform
-
-PATIENCE = 0.5
-"""Seconds between two looks at whether a silent worker still lives."""
-
-GRACE = 5.0
-"""Seconds that a worker has for its exit once it has closed its line, or was told to end."""
+from preheat.lab.worker import Event, Job, described, perform
 
 Events = Generator[Event, None, None]
-Engine = Callable[[Sequence[Job], int], Events]
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """The whole contract."""
+
+    def threads(self, runs: int) -> int:
+        """CPU threads for each run, where there are `runs` of them in all."""
+        ...
+
+    def run(self, jobs: Sequence[Job]) -> Events:
+        """Carry the jobs out; for every job "started", and at last "finished" or "failed"."""
+        ...
+
+
+class Inline:
+    """One run after the other in this process: for debuggers and tests."""
+
+    def threads(self, runs: int) -> int:
+        """All cores: nothing else is running."""
+        return cores()
+
+    def run(self, jobs: Sequence[Job]) -> Events:
+        """In the order of the jobs; an exception of one run does not end the others."""
+        for job in jobs:
+            yield Event(job, "started")
+            try:
+                perform(job, lambda step, loss, rate: None)
+            except Exception as error:
+                yield Event(job, "failed", message=described(error))
+            else:
+                yield Event(job, "finished")
+
+
+ENGINES = ("processes", "inline", "ray", "slurm")
+
+
+def engine_named(name: str, **settings: Any) -> Engine:
+    """The engine of that name. settings: what its class takes; those that are None are left out.
+
+    Raises `PreheatError` for an unknown name, for a setting that this engine does not have, and for ray and slurm where
+    their package is not installed.
+    """
+    given = {key: value for key, value in settings.items() if value is not None}
+    try:
+        match name:
+            case "processes":
+                from preheat.lab.processes import Processes
+
+                return Processes(**given)
+            case "inline":
+                return Inline(**given)
+            case "ray":
+                from preheat.lab.ray_engine import Ray
+
+                return Ray(**given)
+            case "slurm":
+                from preheat.lab.slurm_engine import Slurm
+
+                return Slurm(**given)
+    except TypeError:
+        raise PreheatError(f"the engine {name} does not take all of {', '.join(given)}") from None
+    raise PreheatError(f"unknown engine {shown(name)}{nearest(str(name), ENGINES)}")
+
+
+def as_engine(engine: Any, **settings: Any) -> Engine:
+    """An engine by its name, an engine as it is, or any `concurrent.futures.Executor`."""
+    if isinstance(engine, str):
+        return engine_named(engine, **settings)
+    if isinstance(engine, Engine):
+        return engine
+    if hasattr(engine, "submit"):
+        from preheat.lab.pool import Futures
+
+        return Futures(engine)
+    raise PreheatError(f"an engine is one of {', '.join(ENGINES)}, an Engine or an Executor, not {shown(engine)}")
 
 
 def cores() -> int:
@@ -33,138 +101,14 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def engine_named(name: str) -> Engine:
-    """`processes` or `inline`."""
-    if name not in ENGINES:
-        raise PreheatError(f"unknown engine {shown(name)}{nearest(str(name), ENGINES)}")
-    return ENGINES[name]
-
-
-def inline(jobs: Sequence[Job], limit: int) -> Events:
-    """One run after the other in this process: for debuggers and tests. `limit` has no part in it."""
-    for job in jobs:
-        yield Event(job, "started")
-        try:
-            perform(job, lambda step, loss, rate: None)
-        except Exception as error:
-            yield Event(job, "failed", message=described(error))
-        else:
-            yield Event(job, "finished")
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """A process, its job, and the line on which it reports."""
-
-    job: Job
-    process: SpawnProcess
-    line: Connection
-
-
-def processes(jobs: Sequence[Job], limit: int) -> Events:
-    """A fresh process for every run, at most `limit` at a time; one that dies does not touch the others."""
-    waiting, running = deque(jobs), list[Worker]()
+def deliver(path: Path, record: bytes) -> None:
+    """Put a record that came from another machine under its own name, whole or not at all."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        while waiting or running:
-            while waiting and len(running) < limit:
-                running.append(start(waiting.popleft()))
-                yield Event(running[-1].job, "started")
-            ready = wait([worker.line for worker in running], timeout=PATIENCE)
-            for worker in list(running):
-                alive = worker.process.is_alive()  # asked first: what it sent before it died is then on the line
-                if worker.line in ready or not alive:
-                    events, ended = received(worker)
-                    yield from events
-                    if ended or not alive:
-                        running.remove(worker)
-                        yield from concluded(worker, events)
+        with partial.open("wb") as file:
+            file.write(record)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
     finally:
-        stop(running)
-
-
-def start(job: Job) -> Worker:
-    """A process for `job`. It is born deaf to Ctrl-C: otherwise one that is still importing would print a traceback."""
-    context = get_context("spawn")
-    line, end = context.Pipe(duplex=False)
-    process = context.Process(target=main, args=(job, end), name=job.trial.name, daemon=True)
-    with interrupts_held():
-        process.start()
-    end.close()  # the worker's copy is the only one left, so its death ends the line
-    return Worker(job, process, line)
-
-
-@contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits until the block is over; what is started inside inherits the deafness. No effect on Windows."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def received(worker: Worker) -> tuple[list[Event], bool]:
-    """What the worker has reported since the last look, and whether that was its last word."""
-    events: list[Event] = []
-    try:
-        while worker.line.poll():
-            match worker.line.recv():
-                case ("step", int(step), float(loss), float(rate)):
-                    events.append(Event(worker.job, "step", step, loss, rate))
-                case ("failed", str(message)):
-                    return [*events, Event(worker.job, "failed", message=message)], True
-    except (EOFError, OSError):
-        return events, True
-    return events, False
-
-
-def concluded(worker: Worker, said: list[Event]) -> list[Event]:
-    """What became of a worker that says no more. The record decides, not the way in which the process ended."""
-    stop([worker], patience=GRACE)
-    if any(event.kind == "failed" for event in said):
-        return []
-    job = worker.job
-    try:
-        if is_of(read_record(job.path), job.trial):
-            return [Event(job, "finished")]
-    except PreheatError:
-        pass
-    return [Event(job, "failed", message=cause(worker.process.exitcode or 0))]
-
-
-def cause(code: int) -> str:
-    """Why a process that left neither a record nor a message is gone, as far as its exit code tells."""
-    if code < 0:
-        name = signal_name(-code)
-        return f"the process was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
-    hint = "; a script that starts a comparison needs `if __name__ == '__main__':` around it" if code == 1 else ""
-    return f"the process ended with exit code {code} and no record{hint}"
-
-
-def signal_name(code: int) -> str:
-    """SIGKILL for 9."""
-    try:
-        return signal.Signals(code).name
-    except ValueError:
-        return f"signal {code}"
-
-
-def stop(workers: list[Worker], patience: float = 0.0) -> None:
-    """End workers, giving each `patience` seconds to do so by itself, and remove their half-written records."""
-    for worker in workers:
-        worker.process.join(patience)
-        worker.process.terminate()
-    for worker in workers:
-        worker.process.join(GRACE)
-        if worker.process.exitcode is None:
-            worker.process.kill()
-            worker.process.join()
-        worker.line.close()
-        if worker.process.pid is not None:
-            partial_path(worker.job.path, worker.process.pid).unlink(missing_ok=True)
-
-
-ENGINES: dict[str, Engine] = {"inline": inline, "processes": processes}
+        partial.unlink(missing_ok=True)

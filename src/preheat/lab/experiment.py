@@ -7,33 +7,45 @@ else: a finished run counts for this experiment only if its identity is equal.
 import dataclasses
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import preheat
 from preheat.core.errors import PreheatError, shown
+from preheat.core.numbers import positive
+from preheat.core.plan import Absolute
+from preheat.core.schedule import Schedule
+from preheat.lab.launched import Target, spelled, target
+from preheat.lab.naming import distinct, named, slug, whole
 
 TRAINER = "preheat.lab.tasks.training:train"
 """The built-in training loop, as `module:function`: imported by the worker only."""
 
-LONGEST_NAME = 60
 _ARM_EXAMPLE = "write NAME=SCHEDULE, such as linear='warmup(\"5%\") >> decay()'"
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A schedule under a name; `spec` is its text in factors of the peak rate, kept in the canonical spelling.
+    """A schedule under a name; `spec` is its text, kept in the canonical spelling: factors of the peak rate, or for
+    people's own training also `absolute(…)` or the JSON of a plan.
 
+    In a grid of peaks every arm has its `peak`, and `family` is the name that it shares with the other peaks.
     Raises `PreheatError` for a name that cannot be shown and for text that is not a schedule.
     """
 
     name: str
     spec: str
+    peak: float | None = None
+    family: str = ""
 
     def __post_init__(self) -> None:
         named("an arm", self.name)
-        object.__setattr__(self, "spec", repr(preheat.parse(self.spec)))
+        object.__setattr__(self, "spec", spelled(target(self.spec)))
+        object.__setattr__(self, "family", self.family or self.name)
+        if self.peak is not None:
+            object.__setattr__(self, "peak", positive(self.peak, "a peak"))
 
     @classmethod
     def read(cls, text: str) -> "Arm":
@@ -44,12 +56,48 @@ class Arm:
         return cls(name.strip(), spec.strip())
 
 
+def grid(arms: Iterable[Arm], peaks: Iterable[float]) -> tuple[Arm, ...]:
+    """Every arm at every peak, under names such as "linear @ 0.003". Arms must be schedules in factors of the peak."""
+    arms, peaks = tuple(arms), tuple(peaks)
+    for arm in arms:
+        if not isinstance(target(arm.spec), Schedule):
+            raise PreheatError(f"arm {arm.name!r} gives rates of its own, so it has no peak to vary; write factors")
+    return tuple(Arm(f"{arm.name} @ {peak:g}", arm.spec, float(peak), arm.name) for arm in arms for peak in peaks)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number that runs end with; `goal` says whether a lower ("min") or a higher ("max") one is better."""
+
+    name: str
+    goal: Literal["min", "max"] = "min"
+
+    def __post_init__(self) -> None:
+        named("a metric", self.name)
+        if self.goal not in ("min", "max"):
+            raise PreheatError(f'the goal of {self.name} is "min" or "max", not {shown(self.goal)}')
+
+    @property
+    def title(self) -> str:
+        """The metric in words: `validation loss` for `val_loss`."""
+        return {"val_loss": "validation loss", "loss": "training loss"}.get(self.name, self.name.replace("_", " "))
+
+    @classmethod
+    def read(cls, text: str) -> "Metric":
+        """`val_loss`, or `accuracy:max` where higher is better."""
+        name, _, goal = text.strip().partition(":")
+        return cls(name, goal or "min")  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True, slots=True)
 class Study:
     """The same task, options and number of updates under every arm, each arm with every seed.
 
-    The first arm is the one that the others are compared with. `options` is a frozen dataclass of plain values;
-    `trainer` names the function that trains, as `module:function`, called like `preheat.lab.tasks.training.train`.
+    The first arm is the one that the others are compared with; in a grid, at each peak. `metrics[0]` decides, the others
+    are told beside it. `options` is a frozen dataclass of plain values. `trainer` names the function that trains, as
+    `module:function`, called as `train(options, schedule, seed, log, steps=steps)`. People's own training is a
+    `function`, called as `train(schedule, seed, log)`; then `options` may be None, and `steps` too. `code` is a
+    fingerprint of its source: runs of another version are kept, and told.
     """
 
     title: str
@@ -57,37 +105,47 @@ class Study:
     options: Any
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
-    steps: int
+    steps: int | None
     trainer: str = TRAINER
+    metrics: tuple[Metric, ...] = (Metric("val_loss"),)
+    function: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
+    code: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         named("a study", self.title)
-        object.__setattr__(self, "arms", tuple(self.arms))
-        object.__setattr__(self, "seeds", tuple(self.seeds))
+        for name in ("arms", "seeds", "metrics"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.arms:
             raise PreheatError(f"the study {self.title!r} has no arm; {_ARM_EXAMPLE}")
+        if not self.metrics:
+            raise PreheatError(f"the study {self.title!r} has no metric to compare; write Metric('val_loss')")
         distinct("arms", [arm.name for arm in self.arms])
-        whole("steps", self.steps, low=1)
+        if self.steps is not None:
+            whole("steps", self.steps, low=1)
         for seed in self.seeds:
             whole("a seed", seed, low=0)
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise PreheatError(f"seeds must be different from one another and at least one, not {shown(self.seeds)}")
-        if not re.fullmatch(r"[\w.]+:\w+", self.trainer):
+        if self.function is None and not re.fullmatch(r"[\w.]+:\w+", self.trainer):
             raise PreheatError(f"a trainer is written 'module:function', not {shown(self.trainer)}")
         if self.trainer == TRAINER:  # what another trainer's run is worth in epochs or tokens, only that trainer knows
             for arm in self.arms:
                 fits(arm, self.steps)
         self.settings()
 
+    @property
+    def is_grid(self) -> bool:
+        """Whether every arm has a peak of its own."""
+        return all(arm.peak is not None for arm in self.arms)
+
+    def reference(self, arm: Arm) -> Arm | None:
+        """The arm that `arm` is compared with: the first one, at the same peak; None for that one itself."""
+        first = next((one for one in self.arms if one.peak == arm.peak and one.family == self.arms[0].family), None)
+        return None if first == arm else first
+
     def settings(self) -> dict[str, Any]:
         """What all runs of this study share, as JSON holds it."""
-        if not dataclasses.is_dataclass(self.options) or isinstance(self.options, type):
-            raise PreheatError(f"options must be a dataclass of plain values, not {shown(self.options)}")
-        try:
-            options = json.loads(json.dumps(dataclasses.asdict(self.options), allow_nan=False))
-        except (TypeError, ValueError) as error:
-            raise PreheatError(f"options must hold plain finite values that JSON can write: {error}") from None
-        return {"task": self.task, "trainer": self.trainer, "options": options, "steps": self.steps}
+        return {"task": self.task, "trainer": self.trainer, "options": plain(self.options), "steps": self.steps}
 
     def trials(self) -> Iterator["Trial"]:
         """Every run, seed by seed: when it is stopped early, whole pairs are there to be compared."""
@@ -110,9 +168,24 @@ class Trial:
         return f"{slug(self.study.title)}-{slug(self.arm.name)}-seed{self.seed}"
 
     @property
+    def options(self) -> Any:
+        """The study's options; in a grid at the arm's peak, where the options have one."""
+        options, peak = self.study.options, self.arm.peak
+        return dataclasses.replace(options, peak=peak) if peak is not None and hasattr(options, "peak") else options
+
+    @property
+    def target(self) -> Target:
+        """What the training follows: the arm's schedule; in a grid the rates themselves, where options have no peak."""
+        own, peak = target(self.arm.spec), self.arm.peak
+        if peak is None or hasattr(self.study.options, "peak") or not isinstance(own, Schedule):
+            return own
+        return Absolute(own.scaled(peak))
+
+    @property
     def identity(self) -> dict[str, Any]:
         """All that the run's outcome depends on; the names of the arm and of the study are not among it."""
-        return {**self.study.settings(), "spec": self.arm.spec, "seed": self.seed}
+        settings = {**self.study.settings(), "options": plain(self.options)}
+        return {**settings, "spec": spelled(self.target), "seed": self.seed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +207,8 @@ class Experiment:
         if not self.studies:
             raise PreheatError("an experiment needs at least one study")
         distinct("studies", [study.title for study in self.studies])
-        names = [trial.name.casefold() for trial in self.trials()]
-        for name in names:
-            if names.count(name) > 1:
+        for name, uses in Counter(trial.name.casefold() for trial in self.trials()).items():
+            if uses > 1:
                 raise PreheatError(f"two runs would share the file {name}.jsonl; give one study or arm another name")
 
     def trials(self) -> Iterator[Trial]:
@@ -145,36 +217,24 @@ class Experiment:
             yield from study.trials()
 
 
-def slug(name: str) -> str:
-    """`name` as a part of a file name."""
-    return re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.") or "unnamed"
+def plain(options: object) -> dict[str, Any] | None:
+    """Options as JSON holds them."""
+    if options is None:
+        return None
+    if hasattr(options, "public"):
+        return options.public()
+    if not dataclasses.is_dataclass(options) or isinstance(options, type):
+        raise PreheatError(f"options must be a dataclass of plain values, not {shown(options)}")
+    try:
+        return json.loads(json.dumps(dataclasses.asdict(options), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise PreheatError(f"options must hold plain finite values that JSON can write: {error}") from None
 
 
-def named(what: str, name: object) -> None:
-    """Refuse a name that could not stand in a table: empty, long, or with characters that do not print."""
-    if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-        raise PreheatError(f"{what} needs a printable name of 1 to {LONGEST_NAME} characters, not {shown(name)}")
-
-
-def distinct(what: str, names: list[str]) -> None:
-    """Refuse two names that would write to the same files, on file systems that ignore case too."""
-    seen: dict[str, str] = {}
-    for name in names:
-        other = seen.setdefault(slug(name).casefold(), name)
-        if other is not name:
-            raise PreheatError(
-                f"two {what} are too alike to have files of their own: {other!r} and {name!r}; rename one"
-            )
-
-
-def whole(what: str, value: object, low: int) -> None:
-    """Refuse what is not a whole number of at least `low`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise PreheatError(f"{what} must be a whole number of at least {low}, not {shown(value)}")
-
-
-def fits(arm: Arm, steps: int) -> None:
+def fits(arm: Arm, steps: int | None) -> None:
     """Refuse a schedule that does not fit the run, before a process is started for it."""
+    if steps is None:
+        raise PreheatError("the built-in tasks need to be told for how many steps to train")
     try:
         preheat.parse(arm.spec).bind(preheat.Run(total=steps))
     except PreheatError as error:

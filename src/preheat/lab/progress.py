@@ -8,6 +8,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from rich.table import Column
 from rich.text import Text
 
+from preheat.lab.experiment import Metric
 from preheat.lab.records import Record
 from preheat.lab.verdict import fixed
 from preheat.lab.worker import Event, Job
@@ -25,12 +26,12 @@ class Monitor:
         self.width = 1
         self.live = live_display(console)
         self.lines: dict[Job, TaskID] = {}
-        self.seen: dict[Job, int] = {}
-        self.overall = self.live.add_task("all runs", total=0, note="")
+        self.seen: dict[Job, float] = {}
+        self.overall = self.live.add_task("all runs", total=0, note="", done="")
 
     def expect(self, jobs: list[Job]) -> None:
         """The runs that are to come: they set the length of the bar for all."""
-        self.live.update(self.overall, total=sum(job.trial.study.steps for job in jobs), note=self._count())
+        self.live.update(self.overall, total=len(jobs), note=self._count())
         self.width = max((len(label(job)) for job in jobs), default=1)
 
     def show(self, event: Event, record: Record | None = None) -> None:
@@ -39,30 +40,32 @@ class Monitor:
             case "started":
                 self._started(event.job)
             case "step":
-                self._advance(event.job, event.step + 1)
+                self._advance(event.job, (event.step + 1) / (event.job.trial.study.steps or math.inf))
                 note = f"loss {event.loss:<6.4g} rate {event.rate:.2e}"
-                self.live.update(self.lines[event.job], completed=event.step + 1, note=note)
+                of = event.job.trial.study.steps
+                done = f"{event.step + 1}/{of}" if of else str(event.step + 1)
+                self.live.update(self.lines[event.job], completed=event.step + 1, note=note, done=done)
             case _:
                 self._ended(event, record)
 
     def _started(self, job: Job) -> None:
         name = f"{job.trial.arm.name}  seed {job.trial.seed}  {job.trial.study.title}"
-        self.lines[job] = self.live.add_task(name, total=job.trial.study.steps, note="starting")
+        self.lines[job] = self.live.add_task(name, total=job.trial.study.steps, note="starting", done="")
         self.seen[job] = 0
 
     def _ended(self, event: Event, record: Record | None) -> None:
-        self._advance(event.job, event.job.trial.study.steps)
+        self._advance(event.job, 1.0)
         self.live.remove_task(self.lines.pop(event.job))
         self.done += event.kind == "finished"
         self.live.update(self.overall, note=self._count())
         style = "red" if event.kind == "failed" else "yellow" if record and record.result.diverged else "none"
-        text = f"failed: {event.message}" if record is None else outcome(record)
+        text = f"failed: {event.message}" if record is None else outcome(record, event.job.trial.study.metrics[0])
         line = f"{self._count()}  {label(event.job).ljust(self.width)}  {text}"
         self.console.print(Text(line, style), soft_wrap=True)
 
-    def _advance(self, job: Job, step: int) -> None:
-        self.live.advance(self.overall, step - self.seen[job])
-        self.seen[job] = step
+    def _advance(self, job: Job, share: float) -> None:
+        self.live.advance(self.overall, share - self.seen[job])
+        self.seen[job] = share
 
     def _count(self) -> str:
         return f"{self.done:>{len(str(self.total))}}/{self.total}"
@@ -83,7 +86,7 @@ def live_display(console: Console) -> Progress:
     name = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     columns: list[ProgressColumn] = [
         TextColumn("{task.description}", markup=False, table_column=name),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}", justify="right", table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[done]}", justify="right", table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[note]}", markup=False, table_column=Column(no_wrap=True)),
         TimeRemainingColumn(table_column=Column(no_wrap=True)),
     ]
@@ -97,10 +100,11 @@ def label(job: Job) -> str:
     return f"{job.trial.study.title}  {job.trial.arm.name}  seed {job.trial.seed}"
 
 
-def outcome(record: Record) -> str:
+def outcome(record: Record, metric: Metric) -> str:
     """How a run ended: its loss or why there is none, and how long it took."""
     result = record.result
-    loss = "no finite loss" if result.val_loss is None else f"validation loss {fixed(result.val_loss, 4)}"
+    value = result.metrics.get(metric.name)
+    loss = f"no finite {metric.title}" if value is None else f"{metric.title} {fixed(value, 4)}"
     reason = f"  diverged: {result.reason}" if result.diverged else ""
     return f"{loss}{reason}  {duration(record.seconds)}"
 

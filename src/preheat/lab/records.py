@@ -1,8 +1,11 @@
 """One JSON-lines file per run: a header, one line per update, an end.
 
-    {"format": 1, "kind": "run", "study": …, "arm": …, "task": …, "options": {…}, "spec": …, "seed": …, …}
-    {"step": 0, "loss": 5.61, "rate": 3e-05, "grad_norm": 1.9}
-    {"kind": "end", "result": {"val_loss": 2.41, …}, "seconds": 12.5}
+    {"format": 2, "kind": "run", "study": …, "arm": …, "task": …, "options": {…}, "spec": …, "seed": …, …}
+    {"step": 0, "loss": 5.61, "lr": 3e-05, "grad_norm": 1.9}
+    {"kind": "end", "result": {"metrics": {"val_loss": 2.41}, "diverged": false, …}, "seconds": 12.5}
+
+A line may hold any metrics, under any names. Two lines of one step are one; a step lower than the one before means that
+training went back, and what was there from that step on is forgotten.
 
 Numbers that are not finite are the texts "nan", "inf" and "-inf", because JSON has no word for them. A run is written
 under another name and renamed when its end is on the disk, so a file that ends in `.jsonl` is a finished run. No path
@@ -13,12 +16,11 @@ import json
 import math
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -26,43 +28,47 @@ from typing import Any, Self, TextIO
 import preheat
 from preheat.core.errors import ParseError, PreheatError, shown
 from preheat.lab.experiment import Trial
+from preheat.lab.launched import row
 
-FORMAT = 1
+FORMAT = 2
 LARGEST = 1 << 30  # bytes; a record of more is not one of ours
 _TEXTS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-_STEP = ("step", "loss", "rate", "grad_norm")
+_PLAIN = {"diverged": bool, "reason": str, "steps": int | None, "parameters": int | None, "data": str}
+LAST = 20
+"""Where training returns no final value of a metric, it is the mean over the last one part in so many of what it logged,
+at least the last value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What training returned. `val_loss` is None where it is not finite; `reason` says why `diverged` is true."""
+    """What a run ended with. A metric is None where it is not finite; `reason` says why `diverged` is true.
 
-    val_loss: float | None
-    val_accuracy: float | None
-    chance_loss: float | None
-    diverged: bool
-    reason: str
-    steps: int
-    parameters: int
-    data: str
+    steps: updates applied; parameters: numbers that were trained; data: a fingerprint of the data; chance_loss: the loss
+    of a model that learned nothing. They are None, or empty, where the training did not say.
+    """
 
-    @property
-    def finite(self) -> bool:
-        """Whether there is a loss to compare."""
-        return self.val_loss is not None
+    metrics: dict[str, float | None]
+    diverged: bool = False
+    reason: str = ""
+    steps: int | None = None
+    parameters: int | None = None
+    data: str = ""
+    chance_loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One finished run: its header, what happened at every update, and the result."""
+    """One finished run: its header, what was logged at each update, and the result."""
 
     header: dict[str, Any]
     steps: list[int]
-    losses: list[float]
-    rates: list[float]
-    grad_norms: list[float]
+    columns: dict[str, list[float]]
     result: Result
     seconds: float
+
+    def column(self, name: str) -> list[float]:
+        """One metric, a value for every entry of `steps`; NaN where it was not logged."""
+        return self.columns.get(name) or [math.nan] * len(self.steps)
 
 
 class Writer:
@@ -74,15 +80,15 @@ class Writer:
         self.file: TextIO = self.partial.open("w", encoding="utf-8")
         self._line(head)
 
-    def step(self, step: int, loss: float, rate: float, grad_norm: float | None) -> None:
-        """One update."""
-        values = (step, *(None if x is None else number(float(x)) for x in (loss, rate, grad_norm)))
-        self._line(dict(zip(_STEP, values, strict=True)))
+    def step(self, step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """One update, or some of its metrics; returns the line as it was written."""
+        line = row(step, dict(metrics))
+        self._line(line)
+        return line
 
-    def end(self, result: dict[str, Any], seconds: float) -> None:
+    def end(self, result: Result, seconds: float) -> None:
         """The last line; from here on the run counts as finished."""
-        read_result(result)
-        self._line({"kind": "end", "result": result, "seconds": round(seconds, 3)})
+        self._line({"kind": "end", "result": asdict(result), "seconds": round(seconds, 3)})
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.close()
@@ -109,7 +115,7 @@ def partial_path(path: Path, process: int) -> Path:
 def header(trial: Trial, threads: int) -> dict[str, Any]:
     """The first line of the record of `trial`."""
     kind = {"format": FORMAT, "kind": "run", "study": trial.study.title, "arm": trial.arm.name}
-    return {**kind, **trial.identity, **environment(), "threads": threads}
+    return {**kind, **trial.identity, **environment(), "threads": threads, "code": trial.study.code}
 
 
 def environment() -> dict[str, Any]:
@@ -132,13 +138,6 @@ def installed(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
-
-
-def number(value: float) -> float | str:
-    """A number as JSON can hold it."""
-    if math.isfinite(value):
-        return value
-    return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
 
 
 def is_of(record: Record, trial: Trial) -> bool:
@@ -166,11 +165,22 @@ def assembled(rows: list[dict[str, Any]]) -> Record:
     end = rows[-1]
     if set(end) != {"kind", "result", "seconds"} or end["kind"] != "end":
         raise ParseError("the last line is not an end: the run was cut off")
-    steps = [at_line(number, read_step, row) for number, row in enumerate(rows[1:-1], start=2)]
-    if any(after[0] <= before[0] for before, after in pairwise(steps)):
-        raise ParseError("the steps do not follow one another")
-    at, losses, rates, norms = ([step[column] for step in steps] for column in range(4))
-    return Record(rows[0], at, losses, rates, norms, read_result(end["result"]), real("seconds", end["seconds"]))
+    logged = [at_line(number, read_step, line) for number, line in enumerate(rows[1:-1], start=2)]
+    steps, columns = table(logged)
+    return Record(rows[0], steps, columns, read_result(end["result"]), real("seconds", end["seconds"]))
+
+
+def table(rows: Iterable[tuple[int, dict[str, float]]]) -> tuple[list[int], dict[str, list[float]]]:
+    """The rows by columns: steps ascending, each once; a step lower than the last one cuts off all from there on."""
+    known: dict[int, dict[str, float]] = {}
+    last = -1
+    for step, values in rows:
+        if step < last:
+            known = {at: kept for at, kept in known.items() if at < step}
+        known.setdefault(step, {}).update(values)
+        last = step
+    names = dict.fromkeys(name for values in known.values() for name in values)
+    return list(known), {name: [values.get(name, math.nan) for values in known.values()] for name in names}
 
 
 def at_line(number: int, read: Callable[[Any], Any], value: object) -> Any:
@@ -192,25 +202,26 @@ def read_line(line: str) -> dict[str, Any]:
     return value
 
 
-def read_step(row: dict[str, Any]) -> tuple[int, float, float, float]:
-    """One update; what was not measured is NaN."""
-    if set(row) != set(_STEP) or type(row["step"]) is not int:
-        raise ParseError(f"an update must hold {', '.join(_STEP)}, not {shown(row)}")
-    loss, rate, norm = (math.nan if row[name] is None else real(name, row[name]) for name in _STEP[1:])
-    return row["step"], loss, rate, norm
+def read_step(line: dict[str, Any]) -> tuple[int, dict[str, float]]:
+    """One update and its metrics; null is what was not measured."""
+    step = line.get("step")
+    if type(step) is not int or step < 0:
+        raise ParseError(f'an update must hold "step": 0, 1, 2 …, not {shown(line)}')
+    values = {name: math.nan if value is None else real(name, value) for name, value in line.items() if name != "step"}
+    return step, values
 
 
 def read_result(value: object) -> Result:
-    """The result of training, with every field there and of its type."""
+    """The result of a run, with every field there and of its type."""
     names = [field.name for field in fields(Result)]
-    if not isinstance(value, dict) or set(value) != set(names):
+    if not isinstance(value, dict) or set(value) != set(names) or not isinstance(value["metrics"], dict):
         raise ParseError(f"a result must hold {', '.join(names)}, not {shown(value)}")
-    for name in ("val_loss", "val_accuracy", "chance_loss"):
-        if value[name] is not None and not math.isfinite(real(name, value[name])):
-            raise ParseError(f"{name} must be finite or null, not {shown(value[name])}")
-    for name, kind in (("diverged", bool), ("reason", str), ("steps", int), ("parameters", int), ("data", str)):
-        if type(value[name]) is not kind:
-            raise ParseError(f"{name} must be of type {kind.__name__}, not {shown(value[name])}")
+    for name, number in {**value["metrics"], "chance_loss": value["chance_loss"]}.items():
+        if number is not None and not math.isfinite(real(name, number)):
+            raise ParseError(f"{name} must be finite or null, not {shown(number)}")
+    for name, kind in _PLAIN.items():
+        if not isinstance(value[name], kind) or (kind is not bool and isinstance(value[name], bool)):
+            raise ParseError(f"{name} must be of type {getattr(kind, '__name__', kind)}, not {shown(value[name])}")
     return Result(**value)
 
 

@@ -1,7 +1,8 @@
 """The outcome of an experiment as one value, and as the JSON that holds all numbers of the table."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
 from preheat.lab.experiment import Experiment, Study
@@ -25,12 +26,16 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What `run_experiment` returns: a table and a verdict per study, the records behind them, and what failed."""
+    """What `run_experiment` returns: a table and a verdict per study, the records behind them, and what failed.
+
+    looked: with how many seeds these results have been looked at, this time included.
+    """
 
     experiment: Experiment
     studies: tuple[StudySummary, ...]
     records: tuple[Records, ...]
     failures: tuple[Failure, ...] = ()
+    looked: tuple[int, ...] = ()
 
     @property
     def verdicts(self) -> list[str]:
@@ -38,14 +43,39 @@ class Summary:
         return [study_verdict(study) for study in self.studies]
 
 
-def summary_of(experiment: Experiment, records: dict[str, Record], failures: Sequence[Failure] = ()) -> Summary:
-    """The summary of an experiment from its finished runs by name."""
-    groups = []
-    for study in experiment.studies:
-        trials = [trial for trial in study.trials() if trial.name in records]
-        groups.append({(trial.arm.name, trial.seed): records[trial.name] for trial in trials})
-    studies = [summarised(study, group) for study, group in zip(experiment.studies, groups, strict=True)]
-    return Summary(experiment, tuple(studies), tuple(groups), tuple(failures))
+def summary_of(
+    experiment: Experiment,
+    records: Mapping[str, Record],
+    failures: Sequence[Failure] = (),
+    *,
+    race: bool = False,
+    looked: Iterable[int] = (),
+) -> Summary:
+    """The summary of an experiment from its finished runs by name.
+
+    race: whether the arms were raced; looked: with how many seeds the results were looked at before. Each look with
+    fewer seeds than now was a chance to be misled, which the intervals allow for.
+    """
+    seeds = max(len(study.seeds) for study in experiment.studies)
+    before = {count for count in looked if count < seeds}
+    groups = [by_arm(study, records) for study in experiment.studies]
+    studies = [
+        summarised(study, group, race=race, failed=gone(study, failures), looks=len(before))
+        for study, group in zip(experiment.studies, groups, strict=True)
+    ]
+    return Summary(experiment, tuple(studies), tuple(groups), tuple(failures), tuple(sorted(before | {seeds})))
+
+
+def by_arm(study: Study, records: Mapping[str, Record]) -> Records:
+    """The study's finished runs, by the name of the arm and the seed."""
+    trials = [trial for trial in study.trials() if trial.name in records]
+    return {(trial.arm.name, trial.seed): records[trial.name] for trial in trials}
+
+
+def gone(study: Study, failures: Sequence[Failure]) -> set[tuple[str, int]]:
+    """The study's runs that failed, by the name of the arm and the seed."""
+    failed = {failure.run for failure in failures}
+    return {(trial.arm.name, trial.seed) for trial in study.trials() if trial.name in failed}
 
 
 def to_dict(summary: Summary) -> dict[str, Any]:
@@ -56,22 +86,37 @@ def to_dict(summary: Summary) -> dict[str, Any]:
         "title": summary.experiment.title,
         "studies": [study_dict(study) for study in summary.studies],
         "failures": [{"run": failure.run, "reason": failure.public} for failure in summary.failures],
+        "looked": list(summary.looked),
         "environment": environments(summary),
     }
 
 
 def study_dict(summary: StudySummary) -> dict[str, Any]:
     """One study: what was run, what came out, and the sentence."""
-    study: Study = summary.study
-    arms = [{**asdict(arm), "losses": {str(seed): loss for seed, loss in arm.losses.items()}} for arm in summary.arms]
+    study = summary.study
+    found = {name: jsonable(getattr(summary, name)) for name in ("arms", "others", "grid", "race", "claims", "looks")}
     return {
         "title": study.title,
         **study.settings(),
         "seeds": list(study.seeds),
+        "metrics": [asdict(metric) for metric in study.metrics],
         "verdict": study_verdict(summary),
         "first": study.arms[0].name,
-        "arms": arms,
+        **found,
     }
+
+
+def jsonable(value: object) -> Any:
+    """Results as JSON holds them: names of fields and keys as text, null for what is not finite."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(one) for key, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [jsonable(one) for one in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def environments(summary: Summary) -> list[dict[str, Any]]:
@@ -79,7 +124,9 @@ def environments(summary: Summary) -> list[dict[str, Any]]:
     counted: list[dict[str, Any]] = []
     for group in summary.records:
         for record in group.values():
-            facts = {name: record.header.get(name) for name in ("versions", "platform", "cpus", "threads", "date")}
+            facts = {
+                name: record.header.get(name) for name in ("versions", "platform", "cpus", "threads", "code", "date")
+            }
             known = next((one for one in counted if all(one[name] == facts[name] for name in facts)), None)
             if known is None:
                 counted.append({**facts, "runs": 1})

@@ -6,23 +6,23 @@ The driver never imports torch; whatever the trainer needs is imported here.
 import importlib
 import math
 import os
+import pickle
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-import preheat
 from preheat.core.errors import PreheatError
 from preheat.lab.experiment import Trial
+from preheat.lab.outcome import Log, Notify, result_of
 from preheat.lab.records import Writer, header
-
-INTERVAL = 0.1
-"""Seconds between two reports of progress: a report costs about 20 µs, and nobody reads faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +46,24 @@ class Event:
     message: str = ""
 
 
-Notify = Callable[[int, float, float], None]
-
-
 def perform(job: Job, notify: Notify) -> None:
-    """Train and write the record; `notify(step, loss, rate)` is called at most every `INTERVAL` seconds."""
-    study, told = job.trial.study, -math.inf
-    train = trainer(study.trainer)
+    """Train and write the record; `notify(step, loss, lr)` is called now and then while it goes on."""
+    trial = job.trial
+    train = bound_trainer(trial)
     limit_threads(job.threads)
-    with Writer(job.path, header(job.trial, job.threads)) as record:
-
-        def on_step(step: int, loss: float, rate: float, grad_norm: float | None) -> None:
-            nonlocal told
-            record.step(step, loss, rate, grad_norm)
-            if (now := time.monotonic()) - told >= INTERVAL:
-                told = now
-                notify(int(step), float(loss), float(rate))
-
-        schedule = preheat.parse(job.trial.arm.spec)
+    with Writer(job.path, header(trial, job.threads)) as record:
+        log = Log(record, trial, notify)
         start = time.perf_counter()
-        result = train(study.options, schedule, seed=job.trial.seed, steps=study.steps, on_step=on_step)
-        record.end(result, time.perf_counter() - start)
+        returned = train(trial.target, trial.seed, log)
+        record.end(result_of(returned, log), time.perf_counter() - start)
+
+
+def bound_trainer(trial: Trial) -> Callable[..., Any]:
+    """What is called as `train(schedule, seed, log)`."""
+    study = trial.study
+    if study.function is not None:
+        return study.function
+    return partial(trainer(study.trainer), trial.options, steps=study.steps)
 
 
 def trainer(reference: str) -> Callable[..., dict[str, Any]]:
@@ -89,19 +86,58 @@ def limit_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def main(job: Job, driver: Connection) -> None:
+def packed(job: Job) -> bytes:
+    """A job as bytes. cloudpickle, where it is installed, also packs functions of a notebook, local ones and lambdas.
+
+    Raises `PreheatError` for a training function that cannot be sent to another process.
+    """
+    try:
+        from cloudpickle import dumps
+    except ImportError:
+        from pickle import dumps
+    try:
+        return dumps(job)
+    except Exception as error:
+        raise PreheatError(
+            f"the training function cannot be sent to a process of its own ({error}); put it into a module, "
+            "pip install cloudpickle, or pass engine='inline'"
+        ) from None
+
+
+def main(job: bytes, driver: Connection, environment: dict[str, str]) -> None:
     """The process of one run. Sends `("step", …)` and lastly `("failed", message)`; a record speaks for itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver alone decides
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # read when torch is imported
-        os.environ[variable] = str(job.threads)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what the run has started is ended with it
+    os.environ.update(environment)
     try:
-        perform(job, lambda *progress: driver.send(("step", *progress)))
+        perform(pickle.loads(job), lambda *progress: driver.send(("step", *progress)))
     except BrokenPipeError:
         sys.exit(1)  # the driver is gone: nobody would read the record
     except Exception as error:
         driver.send(("failed", described(error)))
     finally:
         driver.close()
+
+
+def surroundings(job: Job) -> dict[str, str]:
+    """Environment variables that must be set before the job is unpacked: they are read when torch is imported."""
+    return {"OMP_NUM_THREADS": str(job.threads), "MKL_NUM_THREADS": str(job.threads)}
+
+
+def returned(job: bytes, environment: dict[str, str]) -> bytes:
+    """Carry out a job on another machine, and return its record: no file system needs to be shared.
+
+    Engines for clusters call it there. Whatever goes wrong is raised as a `PreheatError` that holds one line of text.
+    """
+    os.environ.update(environment)
+    found: Job = pickle.loads(job)
+    with TemporaryDirectory() as folder:
+        here = replace(found, path=Path(folder) / found.path.name)
+        try:
+            perform(here, lambda step, loss, rate: None)
+        except Exception as error:
+            raise PreheatError(described(error)) from None
+        return here.path.read_bytes()
 
 
 def described(error: BaseException) -> str:

@@ -5,34 +5,18 @@ import math
 import pytest
 import torch
 
-from preheat.core.errors import PreheatError
-from preheat.lab.tasks import BytesOptions, load
+from preheat.lab.tasks import BytesOptions, corpus, load
 from preheat.lab.tasks import bytes as task
 
 SMALL = BytesOptions(depth=2, width=16, heads=2, context=16, batch=4)
 
 
-def test_the_held_out_files_are_never_trained_on():
-    training, held_out = task.sources()
-    assert training
-    assert held_out
-    assert not set(training) & set(held_out)
-    assert not {path.name for path in training} & {path.name for path in held_out}
-    assert task.corpus()[0] == b"".join(path.read_bytes() for path in training)
-    assert task.corpus()[1] == b"".join(path.read_bytes() for path in held_out)
-
-
-def test_the_corpus_is_small_large_enough_and_stable():
-    training, held_out = task.corpus()
-    assert 1_000_000 < len(training) < task.LIMIT
-    assert len(held_out) > 100_000
-    assert load(SMALL).fingerprint == task.fingerprint(training, held_out) != task.fingerprint(held_out, training)
-
-
-def test_a_python_without_source_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(task.sysconfig, "get_paths", lambda: {"stdlib": str(tmp_path)})
-    with pytest.raises(PreheatError, match="holds none; use the digits task"):
-        task.sources()
+def test_the_text_is_the_standard_library_and_its_fingerprint_names_it():
+    text = corpus.read("library")
+    one = load(SMALL)
+    assert one.fingerprint == text.fingerprint
+    assert bytes(one.training.tolist()) == text.training
+    assert bytes(one.held_out.tolist()) == text.held_out
 
 
 @pytest.mark.parametrize("norm", ["post", "pre"])
@@ -73,7 +57,7 @@ def test_validation_is_the_same_every_time_and_reaches_to_the_last_byte():
 def test_chance_is_the_unigram_cross_entropy():
     one = load(SMALL)
     counts = [1] * 256
-    for byte in task.corpus()[0]:
+    for byte in corpus.read("library").training:
         counts[byte] += 1
     targets = one.validation()[1].flatten().tolist()
     expected = -sum(math.log(counts[byte] / sum(counts)) for byte in targets) / len(targets)

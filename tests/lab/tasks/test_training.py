@@ -27,8 +27,11 @@ def one_thread():
 def run(options, schedule, seed=0, steps=6):
     """The result, and what was reported per update as a list of (step, loss, rate, grad_norm)."""
     rows = []
-    result = train(options, schedule, seed=seed, steps=steps, on_step=lambda *row: rows.append(row))
-    return result, rows
+
+    def log(step, *, loss, lr, grad_norm=math.nan):
+        rows.append((step, loss, lr, grad_norm))
+
+    return train(options, schedule, seed, log, steps=steps), rows
 
 
 @pytest.mark.parametrize("options", [SMALL, DIGITS], ids=["bytes", "digits"])

@@ -19,7 +19,8 @@ MARGIN = 0.01
 """A validation loss above (1 − MARGIN) × chance is at chance level: a run that learned nothing ends a little to either
 side of the best constant predictor, and a run that learned anything is further below it than that."""
 
-OnStep = Callable[[int, float, float, float], None]
+Log = Callable[..., None]
+"""Called as `log(step, loss=…, lr=…, grad_norm=…)`, once per update."""
 
 
 class Task(Protocol):
@@ -44,13 +45,11 @@ class Task(Protocol):
         ...
 
 
-def train(
-    options: TrainingOptions, schedule: preheat.Schedule, *, seed: int, steps: int, on_step: OnStep
-) -> dict[str, Any]:
+def train(options: TrainingOptions, schedule: preheat.Schedule, seed: int, log: Log, *, steps: int) -> dict[str, Any]:
     """Train once and evaluate on the held-out data.
 
     `schedule` is in factors of `options.peak`. `seed` alone fixes the initial weights and the order of the data: two
-    schedules with the same seed see the same batches. `on_step(step, loss, rate, grad_norm)` is called once per update.
+    schedules with the same seed see the same batches. `log(step, loss=…, lr=…, grad_norm=…)` is called once per update.
     Training stops at the first loss that is not finite; that is a result and not an error.
 
     Returns a dict that JSON can hold: val_loss (None where not finite), val_accuracy, chance_loss, diverged, reason,
@@ -63,7 +62,7 @@ def train(
         model = task.model()
     optimizer = build_optimizer(options, model.parameters())
     scheduler = Scheduler(optimizer, schedule, run=preheat.Run(total=steps))
-    done, finite = fit(model, islice(task.batches(order), steps), scheduler, on_step)
+    done, finite = fit(model, islice(task.batches(order), steps), scheduler, log)
     chance = task.chance_loss()
     loss, accuracy = evaluate(model, *task.validation()) if finite else (math.nan, math.nan)
     reason = verdict(loss, chance) if finite else f"non-finite loss at step {done}"
@@ -79,9 +78,7 @@ def train(
     }
 
 
-def fit(
-    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], scheduler: Scheduler, on_step: OnStep
-) -> tuple[int, bool]:
+def fit(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], scheduler: Scheduler, log: Log) -> tuple[int, bool]:
     """One update per batch until a loss is not finite: (updates applied, whether all losses were finite)."""
     done = 0
     for inputs, targets in batches:
@@ -89,11 +86,11 @@ def fit(
         loss = cross_entropy(model(inputs), targets)
         value = loss.item()
         if not math.isfinite(value):
-            on_step(done, value, rate, math.nan)
+            log(done, loss=value, lr=rate)
             return done, False
         scheduler.optimizer.zero_grad()
         loss.backward()
-        on_step(done, value, rate, grad_norm(model))
+        log(done, loss=value, lr=rate, grad_norm=grad_norm(model))
         scheduler.optimizer.step()
         scheduler.step()
         done += 1

@@ -1,0 +1,85 @@
+"""The options of `preheat compare` that say what is compared: schedules, peaks, seeds."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from preheat.core.errors import ParseError, PreheatError, shown
+from preheat.lab.demo import LINEAR, NONE
+from preheat.lab.experiment import Arm, Study, grid
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Arms:
+    """Which schedules, at which peaks, how often."""
+
+    arm: Annotated[
+        tuple[str, ...], Parameter(name=("--arm", "--arms"), negative=(), show_default=False, consume_multiple=True)
+    ] = ()
+    """NAME=SCHEDULE, with 1 as the peak; once for each arm, the others are compared with the first. Without any:
+    none='decay()' and linear='warmup("50%") >> decay()'."""
+
+    warmups: str | None = None
+    """Lengths of linear warmups, such as 0,50,5% , instead of --arm; each is followed by a linear decay to 0."""
+
+    peaks: str | None = None
+    """Peak rates, such as 1e-3,3e-3,1e-2 : every arm is run at each."""
+
+    seeds: int = 3
+    """Runs of each arm: seeds 0, 1, 2 …; the same ones in every arm."""
+
+    race: bool = False
+    """After each round of seeds only the better half of the arms goes on."""
+
+
+def arms_of(arms: Arms) -> tuple[Arm, ...]:
+    """The arms that were asked for, at every peak."""
+    if arms.arm and arms.warmups:
+        raise PreheatError("--warmups stands instead of --arm; write one of them")
+    known = tuple(map(_arm, arms.arm)) or tuple(map(warmup_arm, listed(arms.warmups))) or (NONE, LINEAR)
+    return grid(known, map(_peak, listed(arms.peaks))) if arms.peaks else known
+
+
+def warmup_arm(length: str) -> Arm:
+    """A linear warmup of that length and the decay after it."""
+    if length in ("0", "0%"):
+        return NONE
+    span = length if length.isdecimal() else f'"{length}"'
+    return _arm(f"warmup {length}=warmup({span}) >> decay()")
+
+
+def listed(text: str | None) -> list[str]:
+    """The words between the commas."""
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+def _peak(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise PreheatError(f"--peaks are numbers such as 1e-3,3e-3, not {shown(text)}") from None
+
+
+def seeds_of(arms: Arms) -> tuple[int, ...]:
+    """Seeds 0, 1, 2 …"""
+    if arms.seeds < 1:
+        raise PreheatError(f"--seeds must be at least 1, not {arms.seeds}")
+    return tuple(range(arms.seeds))
+
+
+def _arm(text: str) -> Arm:
+    try:
+        return Arm.read(text)
+    except ParseError as error:
+        raise PreheatError(f"--arm {shown(text)}: {error}") from None
+
+
+def arm_words(study: Study, arms: Arms) -> list[str]:
+    """The words that make these arms again."""
+    named = {arm.family: arm.spec for arm in study.arms}
+    texts = [f"{name}={spec}".replace("'", '"') for name, spec in named.items()]  # what a shell quotes best
+    peaks = ["--peaks", arms.peaks] if arms.peaks else []
+    race = ["--race"] if arms.race else []
+    return [*(word for text in texts for word in ("--arm", text)), *peaks, "--seeds", str(len(study.seeds)), *race]

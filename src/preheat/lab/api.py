@@ -1,0 +1,111 @@
+"""`preheat.compare`: people's own training under several schedules."""
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from preheat.core.errors import PreheatError, shown
+from preheat.lab.compare import run_experiment
+from preheat.lab.experiment import Arm, Experiment, Metric, Study, grid
+from preheat.lab.launched import Target, spelled
+from preheat.lab.naming import LONGEST_NAME, slug
+from preheat.lab.summary import Summary
+
+
+def compare(
+    train: Callable[..., Any],
+    *,
+    arms: Mapping[str, Target | str],
+    seeds: int | Iterable[int] = 3,
+    peaks: Sequence[float] = (),
+    metric: str | Sequence[str] = "loss",
+    steps: int | None = None,
+    title: str | None = None,
+    out: str | Path | None = None,
+    engine: Any = "processes",
+    race: bool = False,
+    console: Console | None = None,
+    **settings: Any,
+) -> Summary:
+    """Train under every schedule with every seed, and say what the difference is: tables, verdict and report in `out`.
+
+        def train(schedule, seed, log):
+            torch.manual_seed(seed)                                  # weights and data order: from the seed alone
+            model, data = ...
+            optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+            scheduler = Scheduler(optimizer, schedule, run=preheat.Run(total=1000))
+            for step, batch in enumerate(data):
+                loss = ...
+                log(step, loss=loss, lr=scheduler.get_last_lr()[0])
+            return {"val_loss": evaluate(model)}
+
+        preheat.compare(train, arms={"none": preheat.decay(), "warm": preheat.warmup("5%") >> preheat.decay()},
+                        seeds=range(5), metric="val_loss", out="runs/warmup")
+
+    train: called as `train(schedule, seed, log)`, by default in a process of its own. `log(step, loss=…, lr=…)` takes
+    any numbers by name. What it returns are the final metrics: a dict, one number, or nothing; a metric that it does
+    not return is the mean over the last twentieth of what it logged of it.
+    arms: the schedules by name: factors of the peak, `absolute(…)`, a `Plan`, or text. The others are compared with the
+    first.
+    seeds: the same ones for every arm; a number n means 0 to n − 1.
+    peaks: with peaks every arm is run at each, and `train` gets `absolute(schedule.scaled(peak))`.
+    metric: what decides, and after it what is told beside it; "accuracy:max" where higher is better.
+    steps: updates of a run, where that is known beforehand: it only shows how much is left.
+    out: the folder, by default `runs/` and the name of `train`. The same call runs only what is missing.
+    engine: "processes" (jobs=…, gpus=…, patience=…), "inline", "ray" (address=…), "slurm" (folder=…), or any
+    `concurrent.futures.Executor`. race: after each round of seeds only the better half of the arms goes on.
+
+    Returns a `Summary`: `.verdicts`, `.studies`, `.records`, `.failures`. A script that calls this needs
+    `if __name__ == "__main__":` around the call, as always with processes.
+
+    Raises `PreheatError`, before anything is run, for what cannot be compared, or a folder that holds something else.
+    """
+    if not callable(train):
+        raise PreheatError(f"compare takes a function train(schedule, seed, log), not {shown(train)}")
+    name = getattr(train, "__name__", type(train).__name__)
+    metrics = tuple(map(Metric.read, [metric] if isinstance(metric, str) else metric))
+    study = Study(
+        title=(title or name)[:LONGEST_NAME],
+        task=name,
+        options=None,
+        arms=arms_of(arms, peaks),
+        seeds=tuple(range(seeds) if isinstance(seeds, int) else seeds),
+        steps=steps,
+        trainer=home(train),
+        metrics=metrics,
+        function=train,
+        code=source_of(train),
+    )
+    experiment = Experiment(study.title, (study,))
+    folder = Path(out if out is not None else Path("runs") / slug(name))
+    return run_experiment(experiment, folder, engine=engine, race=race, console=console, **settings)
+
+
+def arms_of(arms: Mapping[str, Target | str], peaks: Sequence[float]) -> tuple[Arm, ...]:
+    """The arms of a study, at every peak where there are some."""
+    if not isinstance(arms, Mapping):
+        raise PreheatError(f"arms are schedules by name, such as {{'none': preheat.decay()}}, not {shown(arms)}")
+    known = tuple(Arm(name, value if isinstance(value, str) else spelled(value)) for name, value in arms.items())
+    return grid(known, peaks) if peaks else known
+
+
+def home(function: Callable[..., Any]) -> str:
+    """`module:name`; for a function of the script that is being run, the script's name."""
+    module = getattr(function, "__module__", None) or "unknown"
+    if module == "__main__":
+        module = Path(getattr(sys.modules["__main__"], "__file__", None) or "notebook").stem
+    return f"{module}:{getattr(function, '__qualname__', type(function).__name__)}"
+
+
+def source_of(function: Callable[..., Any]) -> str:
+    """Twelve digits that name the function's source; empty where it cannot be read."""
+    try:
+        source = inspect.getsource(function)
+    except (OSError, TypeError):
+        return ""
+    return hashlib.sha256(source.encode()).hexdigest()[:12]

@@ -1,0 +1,204 @@
+"""A run that is a command: any script in any language, which reads its arm from the environment and reports by a file.
+
+The command's output goes to `runs/<run>.txt`. What it logs stays in `runs/<run>.metrics` until the run is finished: a
+script that resumes from its own checkpoint after a kill goes on in that file, one that starts again overwrites it.
+"""
+
+import contextlib
+import ctypes
+import hashlib
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from preheat.core.errors import PreheatError, shown
+from preheat.lab.launched import ARM, LOG, SCHEDULE, SEED, Target, spelled
+from preheat.lab.naming import relative, slug
+from preheat.lab.outcome import Log
+from preheat.lab.records import real
+
+TRAINER = "preheat.lab.launch:run"
+GLANCE = 0.05
+"""Seconds between two looks at what the command has reported."""
+
+GRACE = 4.0
+"""Seconds that a command has to end when it is told to."""
+
+PLACES = ("seed", "arm", "run", "log", "schedule")
+"""What may stand in braces in the command."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchOptions:
+    """The command as it would be typed in a shell; `{seed}`, `{arm}`, `{run}`, `{log}` and `{schedule}` are filled in."""
+
+    command: str
+
+    def __post_init__(self) -> None:
+        try:
+            words = shlex.split(self.command)
+        except ValueError as error:
+            raise PreheatError(f"the command {shown(self.command)} cannot be split into words: {error}") from None
+        if not words:
+            raise PreheatError('the command is empty; write for example --launch "python train.py --seed {seed}"')
+
+    def public(self) -> dict[str, Any]:
+        """The command without the folders of this machine."""
+        return {"command": shlex.join(map(relative, shlex.split(self.command)))}
+
+    def filled(self, **values: str) -> list[str]:
+        """The words of the command. Braces around anything else stay as they are."""
+        words = shlex.split(self.command)
+        for name in PLACES:
+            words = [word.replace(f"{{{name}}}", values[name]) for word in words]
+        return words
+
+
+def run(options: LaunchOptions, schedule: Target, seed: int, log: Log, *, steps: int | None = None) -> None:
+    """Start the command, pass on what it logs, and wait for its end; it is ended with whoever waits for it.
+
+    Raises `PreheatError` with the last line of its output if it ends with another exit code than 0.
+    """
+    metrics, output = log.path.with_suffix(".metrics"), log.path.with_suffix(".txt")
+    keep_own(metrics, log)
+    text, arm = spelled(schedule), log.trial.arm.name
+    places = {"seed": str(seed), "arm": slug(arm), "run": log.trial.name, "log": str(metrics), "schedule": text}
+    words = options.filled(**places)
+    environment = {**os.environ, SCHEDULE: text, SEED: str(seed), ARM: arm, LOG: str(metrics), "PYTHONUNBUFFERED": "1"}
+    with output.open("wb") as printed, started(words, environment, printed) as process:
+        reader = Reader(metrics)
+        parent = os.getppid()
+        while process.poll() is None:
+            reader.pass_on(log)
+            if os.getppid() != parent:
+                raise BrokenPipeError("the driver is gone")
+            time.sleep(GLANCE)
+        reader.pass_on(log)
+    if process.returncode:
+        raise PreheatError(f"the command ended with {ending(process.returncode)}: {last_line(output)} ({output.name})")
+    metrics.unlink(missing_ok=True)
+    owner(metrics).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def started(words: list[str], environment: dict[str, str], printed: Any) -> Iterator[subprocess.Popen]:
+    """The command in a session of its own; all that it started is ended when the block is left."""
+    own: dict[str, Any] = {"start_new_session": True, "preexec_fn": end_with_parent()} if os.name == "posix" else {}
+    try:
+        process = subprocess.Popen(
+            words, env=environment, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, **own
+        )
+    except OSError as error:
+        raise PreheatError(f"the command {shown(words[0])} cannot be started: {error.strerror}") from None
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen) -> None:
+    """Tell the command and what it started to end, and make sure."""
+    for sign in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
+        with contextlib.suppress(OSError):  # nobody is left
+            os.killpg(process.pid, sign) if os.name == "posix" else process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+
+
+def end_with_parent() -> Any:
+    """On Linux the kernel ends the command when the waiting process is killed; elsewhere None."""
+    if not sys.platform.startswith("linux"):
+        return None
+    control = ctypes.CDLL(None).prctl
+    return lambda: control(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG
+
+
+class Reader:
+    """Follows the file of metrics: whole lines only, from the start again if it was written anew."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.position, self.line = path, 0, 0
+
+    def pass_on(self, log: Log) -> None:
+        """Log what has come since the last look."""
+        for text in self._fresh():
+            self.line += 1
+            if text.strip():
+                step, values = logged(text, self.line)
+                log(step, **values)
+
+    def _fresh(self) -> list[bytes]:
+        try:
+            with self.path.open("rb") as file:
+                if os.fstat(file.fileno()).st_size < self.position:
+                    self.position = self.line = 0
+                file.seek(self.position)
+                *lines, rest = file.read().split(b"\n")
+                self.position = file.tell() - len(rest)
+        except FileNotFoundError:
+            return []
+        return lines
+
+
+def logged(text: bytes, line: int) -> tuple[int, dict[str, float]]:
+    """One line of metrics: the step, and every value that is a number; what else a script notes there is left out."""
+    try:
+        row = json.loads(text)
+        step = row["step"]
+        if type(step) is not int or step < 0:
+            raise ValueError("a step is 0, 1, 2 …")
+    except (ValueError, TypeError, KeyError, RecursionError):
+        example = '{"step": 0, "loss": 5.61}'
+        found = shown(text.decode(errors="replace"))
+        raise PreheatError(f"line {line} of the metrics is {found}; {example} was expected") from None
+    values = {}
+    for name, value in row.items():
+        with contextlib.suppress(PreheatError):
+            if name != "step":
+                values[name] = real(name, value)
+    return step, values
+
+
+def owner(metrics: Path) -> Path:
+    """The file that says whose metrics these are."""
+    return metrics.with_suffix(".attempt")
+
+
+def keep_own(metrics: Path, log: Log) -> None:
+    """Metrics of an earlier attempt at the same run are kept; those of another run are removed."""
+    own = json.dumps(log.trial.identity, sort_keys=True)
+    note = owner(metrics)
+    if not note.exists() or note.read_text(encoding="utf-8") != own:
+        metrics.unlink(missing_ok=True)
+        note.write_text(own, encoding="utf-8")
+
+
+def ending(code: int) -> str:
+    """`exit code 3`, `SIGKILL`."""
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def last_line(output: Path) -> str:
+    """The last line that the command printed."""
+    with output.open("rb") as file:
+        file.seek(max(0, output.stat().st_size - 4000))
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1].strip()[:300] if lines else "it printed nothing"
+
+
+def fingerprint(command: str) -> str:
+    """Twelve digits that name the contents of the scripts in the command that lie on this machine."""
+    digest = hashlib.sha256()
+    for word in shlex.split(command):
+        with contextlib.suppress(OSError):
+            if word.endswith((".py", ".sh")):
+                digest.update(Path(word).read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,45 @@
+"""What names and counts of an experiment must be: they become file names, columns and headings."""
+
+import re
+from pathlib import PurePosixPath, PureWindowsPath
+
+from preheat.core.errors import PreheatError, shown
+
+LONGEST_NAME = 60
+
+
+def slug(name: str) -> str:
+    """`name` as a part of a file name."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.") or "unnamed"
+
+
+def named(what: str, name: object) -> None:
+    """Refuse a name that could not stand in a table: empty, long, or with characters that do not print."""
+    if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+        raise PreheatError(f"{what} needs a printable name of 1 to {LONGEST_NAME} characters, not {shown(name)}")
+
+
+def distinct(what: str, names: list[str]) -> None:
+    """Refuse two names that would write to the same files, on file systems that ignore case too."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(slug(name).casefold(), name)
+        if other is not name:
+            raise PreheatError(
+                f"two {what} are too alike to have files of their own: {other!r} and {name!r}; rename one"
+            )
+
+
+def whole(what: str, value: object, low: int) -> None:
+    """Refuse what is not a whole number of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise PreheatError(f"{what} must be a whole number of at least {low}, not {shown(value)}")
+
+
+def relative(word: str) -> str:
+    """A word of a command without the folders of this machine."""
+    flag, equals, value = word.partition("=")
+    if equals and flag.startswith("--"):
+        return f"{flag}={relative(value)}"
+    absolute = PurePosixPath(word).is_absolute() or PureWindowsPath(word).is_absolute()
+    return PureWindowsPath(word).name or "." if absolute else word
