@@ -1,13 +1,15 @@
 import math
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preheat.lab.curves import ArmCurves, loss_range, mean_curve, sampled, smoothed
-from preheat.plots.charts import Interval, Series, decades, interval_chart, line_chart, round_values
+from preheat.plots.charts import Mark, Series, line_chart
+from preheat.plots.charts_axis import Axis, decades, round_values
+from preheat.plots.charts_interval import Interval, interval_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 LABELS = {"title": "t", "x_label": "x", "y_label": "y"}
@@ -23,6 +25,10 @@ def texts(tree):
     return [element.text for element in tree.iter(f"{SVG}text")]
 
 
+def of_class(tree, name):
+    return [element for element in tree.iter() if name in element.get("class", "").split()]
+
+
 def test_a_chart_is_well_formed_whatever_the_names_hold():
     tree, _ = drawn(Series('<a href="x">&\'', [0, 1], [0, 1]), Series("b", [0, 1], [1, 0], 1), title="<t>&\"'")
     assert '<a href="x">&\'' in texts(tree)
@@ -36,11 +42,47 @@ def test_a_legend_names_what_is_not_faint():
     assert "c" not in texts(tree)
 
 
-def test_values_that_are_not_finite_leave_a_gap_and_a_cross_marks_the_end():
-    _, paths = drawn(Series("a", [0, 1, 2, 3, 4], [1, 2, math.nan, 3, math.inf], cut=True))
+def test_inside_a_page_a_chart_has_no_legend_style_or_address_of_its_own():
+    text = line_chart([Series("a", [0, 1], [0, 1]), Series("b", [0, 1], [1, 0], 1)], **LABELS, inside=True)
+    assert "http" not in text
+    assert "<style>" not in text
+    assert texts(ElementTree.fromstring(text.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)))[:2] == [
+        "t",
+        "y",
+    ]
+
+
+def test_values_that_are_not_finite_leave_a_gap():
+    _, paths = drawn(Series("a", [0, 1, 2, 3, 4], [1, 2, math.nan, 3, math.inf]))
     assert sum(path.count("M") == 2 and path.count("L") == 1 for path in paths if path) == 1
-    assert any("l8 8m0 -8l-8 8" in path for path in paths)
     assert not re.search("nan|inf", " ".join(paths))
+
+
+def test_a_band_has_a_piece_on_each_side_of_a_gap():
+    low, high = [0, 1, math.nan, 1, 0], [2, 3, 4, 3, 2]
+    tree, _ = drawn(Series("a", range(5), [1, 2, 3, 2, 1], 3, low=low, high=high))
+    (band,) = of_class(tree, "band")
+    assert band.get("d").count("Z") == 2
+    assert "k3" in band.get("class")
+
+
+def test_marks_differ_by_shape_say_what_they_are_and_stay_on_the_chart():
+    marks = [Mark(k, value, kind, 0, f"{kind} at {k}") for k, (value, kind) in enumerate(
+        [(1e300, "spike"), (math.nan, "end"), (-1e300, "stuck"), (math.inf, "spike")]
+    )]  # fmt: skip
+    tree, _ = drawn(Series("a", range(5), [1, 2, 3, 2, 1]), marks=marks)
+    signs = [path for path in tree.iter(f"{SVG}path") if path.find(f"{SVG}title") is not None]
+    assert [sign.find(f"{SVG}title").text for sign in signs] == [mark.text for mark in marks]
+    places = [re.match(r"M([\d.]+) ([\d.]+)(.*)", sign.get("d")).groups() for sign in signs]
+    assert len({shape for _, _, shape in places}) == 3
+    assert all(0 < float(y) < 300 and 0 < float(x) < 460 for x, y, _ in places)
+
+
+def test_a_level_is_named_unless_it_is_not_on_the_axis():
+    series = Series("a", [0, 1], [1.0, 2.0])
+    assert "chance 1.5" in texts(drawn(series, level=("chance 1.5", 1.5))[0])
+    assert "chance 9" in texts(drawn(series, level=("chance 9", 9.0))[0])
+    assert "chance 9" not in texts(drawn(series, level=("chance 9", 9.0), y_range=(1.0, 2.0))[0])
 
 
 def test_a_logarithmic_axis_leaves_out_what_is_not_positive():
@@ -49,13 +91,49 @@ def test_a_logarithmic_axis_leaves_out_what_is_not_positive():
     assert any(path.count("L") == 1 for path in paths)
 
 
+def test_peaks_lie_evenly_on_a_logarithmic_axis_with_their_own_ticks():
+    peaks = [1e-4, 1e-3, 1e-2]
+    tree, _ = drawn(Series("a", peaks, [1, 2, 3], dots=True), log_x=True, x_ticks=peaks)
+    assert {"0.0001", "0.001", "0.01"} <= set(texts(tree))
+    left, middle, right = (float(dot.get("cx")) for dot in tree.iter(f"{SVG}circle"))
+    assert middle - left == pytest.approx(right - middle, abs=0.2)
+
+
+@pytest.mark.parametrize("count", [3, 12, 40])
+def test_numbers_under_the_axis_do_not_touch(count):
+    ticks = [1e-5 * 1.3**k for k in range(count)]
+    tree, _ = drawn(Series("a", ticks, ticks), log_x=True, x_ticks=ticks)
+    shown = [element for element in tree.iter(f"{SVG}text") if element.get("y") == "276.0"]
+    ends = []
+    for element in shown:
+        x, width = float(element.get("x")), 13 * 0.56 * len(element.text)
+        start = x - width if element.get("text-anchor") == "end" else x - width / 2
+        ends.append((start, start + width))
+    assert all(before[1] <= after[0] for before, after in pairwise(ends))
+
+
 @pytest.mark.parametrize(
     "ys", [[], [1.0], [2.0, 2.0], [math.nan, math.nan], [1e300, -1e300], [1e-300, 1e-299], [0.0, 0.0]]
 )
 @pytest.mark.parametrize("log", [False, True])
 def test_every_input_has_a_chart(ys, log):
-    _, paths = drawn(Series("a", list(range(len(ys))), ys), log_y=log)
+    _, paths = drawn(Series("a", list(range(len(ys))), ys, low=ys, high=ys, dots=True), log_y=log)
     assert not re.search("nan|inf", " ".join(paths))
+
+
+values = st.floats(allow_nan=True, allow_infinity=True)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.tuples(values, values, values), max_size=6), st.booleans(), st.booleans())
+def test_whatever_is_measured_the_chart_holds_numbers_only(points, log_x, log_y):
+    xs = range(1, len(points) + 1)
+    ys, low, high = zip(*points, strict=True) if points else ((), (), ())
+    marks = [Mark(x, y, "spike", 0, "m") for x, y in zip(xs, ys, strict=True)]
+    series = Series("a", xs, ys, low=low, high=high, dots=True)
+    tree = ElementTree.fromstring(line_chart([series], **LABELS, log_x=log_x, log_y=log_y, marks=marks))
+    numbers = " ".join(f"{element.get('d', '')} {element.get('cy', '')}" for element in tree.iter())
+    assert not re.search("nan|inf", numbers)
 
 
 finite = st.floats(-1e12, 1e12, allow_subnormal=False)
@@ -83,54 +161,13 @@ def test_logarithmic_ticks_are_within_the_axis(first, length, count):
     assert all(low * (1 - 1e-9) <= tick <= high * (1 + 1e-9) for tick in ticks)
 
 
+def test_an_axis_puts_its_ends_where_they_belong():
+    axis = Axis(1.0, 100.0, 10, 30, log=True)
+    assert [axis(value) for value in (1.0, 10.0, 100.0)] == [10, 20, 30]
+
+
 def test_intervals_have_a_row_each_with_a_dot_per_value():
     rows = [Interval("a", -0.3, -0.4, -0.2, [-0.31, -0.29], 1), Interval("b", 0.1, None, None, [0.1], 2)]
     tree = ElementTree.fromstring(interval_chart(rows, title="t", x_label="x"))
     assert len(list(tree.iter(f"{SVG}circle"))) == 3
-    assert sum(path.get("class", "").startswith("bar") for path in tree.iter(f"{SVG}path")) == 1
-
-
-def test_smoothing_is_a_mean_of_what_is_finite_and_a_gap_where_nothing_is():
-    assert smoothed([0, 1, 2], [1.0, 2.0, 6.0], [0, 1, 2, 3], 0)[:3] == [1.0, 2.0, 6.0]
-    assert smoothed([0, 1, 2], [1.0, 2.0, 6.0], [0, 1, 2], 1) == [1.5, 3.0, 4.0]
-    row = smoothed([0, 1, 2], [1.0, math.nan, math.inf], [0, 1, 2, 3, 4], 1)
-    assert row[0] == 1.0
-    assert all(map(math.isnan, row[1:]))
-    assert smoothed([0, 2], [1.0, 3.0], [0, 1, 2], 1) == [1.0, 2.0, 3.0]
-
-
-@settings(deadline=None)
-@given(st.integers(1, 5000))
-def test_a_curve_has_its_first_and_last_update_and_few_points(steps):
-    updates = sampled(steps)
-    assert (updates[0], updates[-1]) == (0, steps - 1)
-    assert updates == sorted(set(updates))
-    assert len(updates) <= 160
-
-
-def test_the_mean_over_seeds_ends_where_a_seed_ends():
-    means = mean_curve([[1.0, 2.0, math.nan], [3.0, 4.0, 5.0]])
-    assert means[:2] == [2.0, 3.0]
-    assert math.isnan(means[2])
-
-
-def test_one_spike_does_not_spoil_the_axis():
-    losses = [3.0 - 0.01 * k for k in range(100)]
-    losses[50] = 1e9
-    low, high = loss_range([ArmCurves("a", list(range(100)), [losses], losses, [], [], [False])], chance=3.2)
-    assert low < 2.01
-    assert 3.2 <= high < 4
-
-
-@pytest.mark.parametrize("losses", [[1e30], [50.0, 60.0], [3.0, 1e308, 1e308, 3.0], [0.0], [2.0, 2.0]])
-@pytest.mark.parametrize("chance", [None, 3.2])
-def test_losses_have_an_axis_however_they_blow_up(losses, chance):
-    arm = ArmCurves("a", list(range(len(losses))), [losses], losses, [], [], [False])
-    low, high = loss_range([arm], chance)
-    assert low < high
-    assert math.isfinite(high - low)
-
-
-def test_smoothing_after_a_spike_is_not_spoiled_by_it():
-    assert smoothed([0, 1, 2, 3, 4], [3.0, 1e30, 3.0, 2.0, 2.5], [0, 2, 3, 4], 1)[2:] == [2.5, 2.25]
-    assert smoothed([0, 1, 2], [1e308, 1e308, 1e308], [1], 1) == pytest.approx([1e308])
+    assert len(of_class(tree, "bar")) == 1

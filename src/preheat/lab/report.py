@@ -1,90 +1,135 @@
 """The report of an experiment: one HTML page that needs nothing but itself.
 
-Verdicts first, then for each study the differences, the table and the curves, then how to do it again and where it was
-done. Every text is escaped, links are relative, and nothing is fetched.
+Verdicts first, then for each study the tables and the charts, then how to do it again and where it was done. Every text
+is escaped, links are relative, and nothing is fetched.
 """
 
-import math
-import shlex
-from pathlib import PurePosixPath, PureWindowsPath
-from typing import Any
+import re
 
-from preheat.lab.curves import ArmCurves, chance_of, curves, example, loss_range
-from preheat.lab.experiment import Experiment, Study
-from preheat.lab.report_page import element, facts, page, rows_table
+from preheat.lab.curves import example, families
+from preheat.lab.experiment import Study
+from preheat.lab.report_charts import charts, differences_figure, side_by_side
+from preheat.lab.report_grid import OTHER_COLUMNS, best_figure, focus, grid_part, other_rows, sensitivity_figure
+from preheat.lab.report_page import cards, contents, element, facts, folded, page, rows_table, section
+from preheat.lab.reproduce import again, environment_pairs
 from preheat.lab.statistics import Records, StudySummary
 from preheat.lab.summary import Summary, environments
-from preheat.lab.table import COLUMNS, cells
+from preheat.lab.table import others, schedules, shown
 from preheat.lab.verdict import study_verdict
-from preheat.plots.charts import Interval, Series, interval_chart, line_chart
 
-NEUTRAL = 5
-"""The grey style of the charts, for what is not an arm."""
+LONG = 320
+"""Characters of a verdict that are easily read in one piece."""
 
 LEGEND = (
-    "Validation loss is the mean ± standard deviation over the seeds at the end of training; lower is better. "
-    "Differences are to the first arm, seed by seed, with a 95 % Student-t interval for each comparison on its own. "
-    "“Better” counts the seeds with a lower loss than in the first arm. A run diverged if its loss was not finite, or "
-    "ended at chance level. An arm with a loss that was not finite has no mean: what is left are the lucky runs."
+    "Values are the mean ± standard deviation over the seeds at the end of training. A difference is to the first arm, in "
+    "a grid to the first schedule at the same peak, seed by seed: the same seed has the same initial weights and the same "
+    "data in every arm. Its interval is wide enough that all intervals of a study hold together with 95 %. “Better” counts "
+    "the seeds with a better value than the reference's. A run diverged if its value was not finite, or ended at chance "
+    "level; the interval of that rate is in brackets. An arm with a value that was not finite has no mean: what is left "
+    "are the lucky runs."
+)
+GRID_LEGEND = (
+    " Of a grid: sensitivity is how much worse a run is than at its best peak, on average over the peaks (Wortsman et al. "
+    "2023); the largest trainable peak is the last one before half of the runs or more diverge; an octave is a doubling."
 )
 
 
 def report_html(summary: Summary) -> str:
     """The page as text."""
-    title = summary.experiment.title
-    parts = [element("h1", title), *verdicts(summary), failures(summary)]
-    for study, records in zip(summary.studies, summary.records, strict=True):
-        parts.append(study_section(study, records))
-    parts += [f"<h2>How to read the tables</h2>{element('p', LEGEND)}"]
-    parts += [reproduce(summary.experiment), environment(summary), files(summary)]
-    return page(title, "\n".join(part for part in parts if part))
+    experiment = summary.experiment
+    parts: list[tuple[str, str, str]] = [("failures", "Failed runs", failures(summary))] if summary.failures else []
+    for number, (study, records) in enumerate(zip(summary.studies, summary.records, strict=True), start=1):
+        parts.append((f"study-{number}", study.study.title, study_body(study, records)))
+    legend = LEGEND + (GRID_LEGEND if any(study.grid for study in summary.studies) else "")
+    parts.append(("reading", "How to read this", element("p", legend)))
+    parts.append(("again", "How to reproduce", reproduce(summary)))
+    parts.append(("environment", "Environment", environment(summary)))
+    parts.append(("files", "Files", files(summary)))
+    shown_parts = [part for part in parts if part[2]]
+    head = [
+        element("h1", experiment.title),
+        *verdicts(summary),
+        contents([(key, title) for key, title, _ in shown_parts]),
+    ]
+    series = max(len(families(study)) for study in experiment.studies)
+    return page(experiment.title, "\n".join([*head, *(section(*part) for part in shown_parts)]), series)
 
 
 def verdicts(summary: Summary) -> list[str]:
     """One box per study."""
     texts = [(study.study.title, study_verdict(study)) for study in summary.studies]
-    return [f'<p class="verdict">{element("b", title)}{element("span", text)}</p>' for title, text in texts]
+    return [f'<div class="verdict">{element("b", title)}{laid_out(text)}</div>' for title, text in texts]
+
+
+def laid_out(text: str) -> str:
+    """A long verdict with its clauses on lines of their own, and all after the first sentence folded; no word changes."""
+    first, *more = re.split(r"(?<=[.]) ", text) if len(text) > LONG else [text]
+    lines = [element("span", line) for line in (re.split(r"(?<=;) ", first) if len(text) > LONG else [first])]
+    rest = [element("span", line) for sentence in more for line in re.split(r"(?<=;) ", sentence)]
+    return "".join(lines) + (folded("The rest of the verdict", "".join(rest)) if len(rest) > 2 else "".join(rest))
 
 
 def failures(summary: Summary) -> str:
     """Runs that left no record. Their messages were shown in the terminal; they may name files of that machine."""
-    if not summary.failures:
-        return ""
     items = "".join(element("li", f"{failure.run}: {failure.public}") for failure in summary.failures)
-    return f"<h2>Failed runs</h2><p>Not in any number below; the same command tries them again.</p><ul>{items}</ul>"
+    return f"<p>Not in any number below; the same command tries them again.</p><ul>{items}</ul>"
 
 
-def study_section(summary: StudySummary, records: Records) -> str:
-    """Settings, table, charts."""
-    study = summary.study
-    shown = tuple(name for name in COLUMNS if name != "schedule")
-    rows = [
-        tuple(cell for name, cell in zip(COLUMNS, cells(arm), strict=True) if name != "schedule")
-        for arm in summary.arms
-    ]
-    charts = [differences_chart(summary), *curve_charts(study, records)]
-    return "".join(
-        [
-            element("h2", study.title),
-            element("p", settings_text(study, records), class_="soft"),
-            rows_table(shown, rows),
-            facts([(arm.name, arm.spec) for arm in study.arms], code=True),
-            f'<div class="charts">{"".join(f"<div>{inlined(chart)}</div>" for chart in charts if chart)}</div>',
-        ]
+def study_body(summary: StudySummary, records: Records) -> str:
+    """Settings, tables, charts."""
+    study, grid = summary.study, summary.grid
+    columns, *rows = shown(study.metrics[0], summary.arms)
+    table = cards(columns, rows, f"{study.title}: results")
+    differences = differences_figure(summary, records)
+    parts = [element("p", settings_text(study, records), class_="soft"), race_text(summary)]
+    if grid and grid.peaks:
+        parts.append(grid_part(summary, grid))
+        parts.append(side_by_side([sensitivity_figure(study, grid, records), best_figure(study, grid, records)]))
+        parts.append(
+            folded(
+                f"All {len(rows)} arms, each against the reference at the same peak",
+                table + side_by_side([differences]),
+            )
+        )
+    else:
+        parts.append(table)
+    for metric, (names, *values) in others(summary):
+        title = f"{metric.title.capitalize()} ({'lower' if metric.goal == 'min' else 'higher'} is better)"
+        every = rows_table(names, values, title)
+        at_best = rows_table(OTHER_COLUMNS, other_rows(grid, metric), title) if grid else ""
+        parts.append(element("h3", title) + (at_best + folded(f"All {len(values)} arms", every) if grid else every))
+    parts.append(facts(schedules(summary), code=True))
+    if records:
+        at = focus(study, grid) if grid and grid.peaks else None
+        parts.append(charts(summary, records, at, [] if grid else [differences]))
+    return "".join(parts)
+
+
+def race_text(summary: StudySummary) -> str:
+    """What the race left out, and what that risks."""
+    race = summary.race
+    if race is None:
+        return ""
+    stopped = ", ".join(f"{name} after {seeds}" for name, seeds in race.stopped.items()) or "none"
+    risk = "not known" if race.risk is None else f"{100 * race.risk:.2g} %"
+    text = (
+        f"Raced: {race.saved} of {race.full} runs were not needed. Arms stopped, and after how many seeds: {stopped}. "
     )
+    return element("p", f"{text}Risk that one of them is better than all that stayed: {risk}.")
 
 
 def settings_text(study: Study, records: Records) -> str:
     """What all runs of the study share, in one line."""
-    settings = study.settings()
-    options = ", ".join(f"{name} {shown_value(value)}" for name, value in settings["options"].items())
-    text = f"{study.task}: {options}; {study.steps} updates; seeds {', '.join(map(str, study.seeds))}"
+    options = ", ".join(f"{name} {shown_value(value)}" for name, value in (study.settings()["options"] or {}).items())
+    parts = [f"{study.task}: {options}" if options else study.task]
+    parts += [f"{study.steps} updates"] if study.steps is not None else []
+    parts.append(f"seeds {', '.join(map(str, study.seeds))}")
     run = example(records)
-    if run is None:
-        return text
-    chance = run.result.chance_loss
-    known = f"{text}; {run.result.parameters:,} parameters; data {run.result.data}"
-    return known if chance is None else f"{known}; chance level {chance:.3f}"
+    if run is not None:
+        parts += [f"{run.result.parameters:,} parameters"] if run.result.parameters is not None else []
+        parts += [f"data {run.result.data}"] if run.result.data else []
+        parts += [f"chance level {run.result.chance_loss:.3f}"] if run.result.chance_loss is not None else []
+    return "; ".join(parts)
 
 
 def shown_value(value: object) -> str:
@@ -92,117 +137,24 @@ def shown_value(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def inlined(chart: str) -> str:
-    """A chart inside a page needs no namespace, and the page then holds no address at all."""
-    return chart.replace(' xmlns="http://www.w3.org/2000/svg"', "", 1)
-
-
-def differences_chart(summary: StudySummary) -> str:
-    """The differences to the first arm with their intervals and seeds; empty where none is defined."""
-    first = summary.arms[0].losses
-    rows = []
-    for position, arm in enumerate(summary.arms):
-        found = arm.difference
-        if found:
-            both = [(loss, first[seed]) for seed, loss in arm.losses.items() if seed in first]
-            points = [own - other for own, other in both if own is not None and other is not None]
-            rows.append(Interval(arm.name, found.mean, found.low, found.high, points, position))
-    label = "← better · difference of validation loss · worse →"
-    return interval_chart(rows, title=f"Against {summary.arms[0].name}, 95 % interval", x_label=label) if rows else ""
-
-
-def curve_charts(study: Study, records: Records) -> list[str]:
-    """Loss, rate and gradient norm."""
-    arms = curves(study, records)
-    if not records:
-        return []
-    rates = [Series(arm.name, arm.updates, arm.rate, position) for position, arm in enumerate(arms) if arm.rate]
-    norms = [
-        Series(arm.name, arm.updates, arm.grad_norm, position) for position, arm in enumerate(arms) if arm.grad_norm
-    ]
-    charts = [
-        loss_chart(study, arms, chance_of(records)),
-        line_chart(rates, title="Schedule", x_label="update", y_label="learning rate"),
-    ]
-    if any(math.isfinite(value) and value > 0 for one in norms for value in one.ys):
-        title = "Gradient norm, mean over seeds"
-        charts.append(line_chart(norms, title=title, x_label="update", y_label="norm, logarithmic", log_y=True))
-    return charts
-
-
-def loss_chart(study: Study, arms: list[ArmCurves], chance: float | None) -> str:
-    """Training loss: seeds faint, their mean on top, chance level as a line; a cross where a loss was not finite."""
-    series = []
-    for position, arm in enumerate(arms):
-        for row, cut in zip(arm.losses, arm.cut, strict=True):
-            series.append(Series(arm.name, arm.updates, row, position, faint=True, cut=cut))
-        if arm.loss:
-            series.append(Series(arm.name, arm.updates, arm.loss, position))
-    if chance is not None:
-        series.append(Series("chance level", [0, study.steps - 1], [chance, chance], NEUTRAL))
-    limits = loss_range(arms, chance)
-    title = "Training loss, smoothed"
-    return line_chart(series, title=title, x_label="update", y_label="loss", y_range=limits) if limits else ""
-
-
-def reproduce(experiment: Experiment) -> str:
+def reproduce(summary: Summary) -> str:
     """The command, or the Python where there was no command."""
-    title = "<h2>How to reproduce</h2>"
-    if not experiment.command:
-        return title + element("pre", python_text(experiment))
     note = "The same command in the same folder runs only what is missing; a new folder starts afresh."
-    return title + element("pre", shlex.join(map(relative, experiment.command))) + element("p", note, class_="soft")
-
-
-def relative(word: str) -> str:
-    """A word of the command line without the folders of this machine."""
-    flag, equals, value = word.partition("=")
-    if equals and flag.startswith("--"):
-        return f"{flag}={relative(value)}"
-    absolute = PurePosixPath(word).is_absolute() or PureWindowsPath(word).is_absolute()
-    return PureWindowsPath(word).name or "." if absolute else word
-
-
-def python_text(experiment: Experiment) -> str:
-    """A script that makes the same runs."""
-    kinds = {type(study.options) for study in experiment.studies}
-    imports = sorted(f"from {kind.__module__} import {kind.__qualname__}" for kind in kinds)
-    studies = "".join(f"    {study!r},\n" for study in experiment.studies)
-    return "\n".join(
-        [
-            "from pathlib import Path",
-            "from preheat.lab.compare import run_experiment",
-            "from preheat.lab.experiment import Arm, Experiment, Study",
-            *imports,
-            "",
-            'if __name__ == "__main__":',
-            f"    studies = (\n    {studies.strip()}\n    )",
-            f'    run_experiment(Experiment({experiment.title!r}, studies), Path("runs/again"))',
-        ]
-    )
+    return element("pre", again(summary.experiment)) + element("p", note, class_="soft")
 
 
 def environment(summary: Summary) -> str:
     """Where the runs were made; more than one entry where they were made in several places or on several days."""
-    groups = environments(summary)
-    parts = [element("h2", "Environment")]
+    groups, parts = environments(summary), []
     for group in groups:
         if len(groups) > 1:
             parts.append(element("h3", f"{group['runs']} runs"))
         parts.append(facts(environment_pairs(group)))
-    return "".join(parts) if groups else ""
-
-
-def environment_pairs(group: dict[str, Any]) -> list[tuple[str, str]]:
-    """Versions, machine, day."""
-    versions = group["versions"] if isinstance(group["versions"], dict) else {}
-    pairs = [(str(name), str(version)) for name, version in versions.items()]
-    machine = f"{group['platform']}, {group['cpus']} cores, threads a run: {group['threads']}"
-    return [*pairs, ("machine", machine), ("date", str(group["date"]))]
+    return "".join(parts)
 
 
 def files(summary: Summary) -> str:
-    """The records, by relative links."""
+    """The records and everything else in the folder, by relative links."""
     kept = [
         trial.name
         for study, group in zip(summary.experiment.studies, summary.records, strict=True)
@@ -210,5 +162,7 @@ def files(summary: Summary) -> str:
         if (trial.arm.name, trial.seed) in group
     ]
     items = "".join(f"<li>{element('a', name, href=f'runs/{name}.jsonl')}</li>" for name in kept)
-    more = f"{element('a', 'summary.json', href='summary.json')}, {element('a', 'figure.png', href='figure.png')}"
-    return f'<h2>Files</h2><p>{more}, and one record a run:</p><ul class="records">{items}</ul>'
+    more = ", ".join(
+        element("a", name, href=name) for name in ("summary.json", "report.md", "figure.png", "figure.svg")
+    )
+    return f"<p>{more}.</p>" + folded(f"{len(kept)} records, one a run", f'<ul class="records">{items}</ul>')

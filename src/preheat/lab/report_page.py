@@ -1,57 +1,24 @@
 """The frame of the report: one page with everything inside it, no script, nothing to load."""
 
+from collections.abc import Sequence
 from html import escape
+
+from preheat.lab.report_style import STYLE
+from preheat.plots.charts import style, swatch
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Even if a name that slipped through carried markup, the browser would fetch and run nothing."""
 
-STYLE = """
-:root{color-scheme:light dark;--page:#fff;--text:#14181d;--soft:#5b6470;--line:#e3e6ea;--card:#f6f7f9;--accent:#0b63b5}
-@media(prefers-color-scheme:dark){:root{--page:#14181d;--text:#e6e9ed;--soft:#a7b0ba;--line:#2c333b;--card:#1b2027;--accent:#6cb2ff}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--page);color:var(--text);font:16px/1.5 system-ui,sans-serif}
-main{max-width:1080px;margin:0 auto;padding:32px 20px 64px}
-h1{font-size:1.7rem;line-height:1.2;margin:0 0 16px}
-h2{font-size:1.25rem;margin:48px 0 4px}
-h3{font-size:1rem;margin:24px 0 4px}
-.soft,small{color:var(--soft)}
-.verdict{border-left:4px solid var(--accent);background:var(--card);padding:12px 16px;margin:12px 0}
-.verdict b{display:block}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:16px;margin:16px 0}
-.charts>*{border:1px solid var(--line);border-radius:8px;padding:8px}
-.charts svg{display:block;width:100%;height:auto}
-table{border-collapse:collapse;width:100%;font-size:.92rem;margin:16px 0 4px}
-th,td{text-align:right;padding:6px 10px;border-bottom:1px solid var(--line);white-space:nowrap}
-td{font-variant-numeric:tabular-nums}
-th{color:var(--soft);font-weight:600}
-th:first-child,td:first-child{text-align:left;padding-left:0;font-weight:600;white-space:normal}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:12px 0}
-dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere}
-code,pre{font:.88em/1.5 ui-monospace,monospace}
-pre{background:var(--card);padding:12px 16px;border-radius:6px;white-space:pre-wrap;overflow-wrap:anywhere}
-a{color:var(--accent)}
-ul.records{columns:18rem;padding-left:1.2em}
-@media(max-width:720px){
- main{padding:20px 14px 48px}
- thead{display:none}
- table,tbody,tr,td{display:block}
- tr{border:1px solid var(--line);border-radius:8px;padding:6px 12px;margin:10px 0}
- td{display:flex;justify-content:space-between;gap:16px;padding:3px 0;border:0}
- td::before{content:attr(data-label);color:var(--soft);font-weight:400}
- td.none{display:none}.charts>*{padding:4px}
- td:first-child{font-size:1.05em}td:first-child::before{content:none}
- dl{grid-template-columns:1fr}dd{margin-bottom:6px}
-}
-"""
 
-
-def page(title: str, body: str) -> str:
-    """The whole document."""
+def page(title: str, body: str, series: int = 0) -> str:
+    """The whole document; `series` is the highest number of curves that one legend can hide."""
+    hidden = "".join(f".curves:has(.t{k}:not(:checked)) .k{k}{{display:none}}" for k in range(series))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body><main>{body}</main></body></html>\n"
+        f"<title>{escape(title)}</title><style>{style()}{STYLE}{hidden}</style></head>\n"
+        f'<body><a class="skip" href="#results">Skip to the results</a><main id="results">{body}</main></body></html>\n'
     )
 
 
@@ -61,24 +28,76 @@ def element(name: str, text: object, **attributes: str) -> str:
     return f"<{name}{given}>{escape(str(text))}</{name}>"
 
 
-def rows_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A table that becomes a card per row on a narrow screen, each cell with the name of its column."""
-    head = "".join(element("th", column, scope="col") for column in columns)
-    body = ""
-    for row in rows:
-        cells = "".join(cell(column, text) for column, text in zip(columns, row, strict=True))
-        body += f"<tr>{cells}</tr>"
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def cell(column: str, text: str) -> str:
-    """One cell; what is empty is left out where the row is a card."""
+def section(key: str, title: str, body: str) -> str:
+    """A part of the page with its heading, to which a link can lead."""
     return (
-        element("td", text, data_label=column, class_="none") if text == "–" else element("td", text, data_label=column)
+        f'<section id="{key}" aria-labelledby="{key}-title">{element("h2", title, id=f"{key}-title")}{body}</section>'
     )
 
 
-def facts(pairs: list[tuple[str, str]], code: bool = False) -> str:
+def contents(entries: Sequence[tuple[str, str]]) -> str:
+    """Links to the sections."""
+    links = "".join(f"<li>{element('a', title, href=f'#{key}')}</li>" for key, title in entries)
+    return f'<nav aria-label="Contents"><ul>{links}</ul></nav>'
+
+
+def cards(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+    """A table that becomes a card per row on a narrow screen, each cell with the name of its column.
+
+    The roles are written out, because a table that is not laid out as one is none to a screen reader.
+    """
+    head = "".join(element("th", column, scope="col", role="columnheader") for column in columns)
+    body = ""
+    for first, *others in rows:
+        values = "".join(card_value(column, text) for column, text in zip(columns[1:], others, strict=True))
+        body += f'<tr role="row">{element("th", first, scope="row", role="rowheader")}{values}</tr>'
+    inner = f'<thead role="rowgroup"><tr role="row">{head}</tr></thead><tbody role="rowgroup">{body}</tbody>'
+    return scrolled(f'<table class="cards" role="table" aria-label="{escape(caption)}">{inner}</table>', caption)
+
+
+def card_value(column: str, text: str) -> str:
+    """One cell; what is empty is left out where the row is a card."""
+    more = {"class_": "none"} if text == "–" else {}
+    return element("td", text, data_label=column, role="cell", **more)
+
+
+def rows_table(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
+    """A table of numbers, which scrolls sideways where it is too wide."""
+    head = "".join(element("th", column, scope="col") for column in columns)
+    body = "".join(
+        f"<tr>{element('th', first, scope='row')}{''.join(element('td', text) for text in others)}</tr>"
+        for first, *others in rows
+    )
+    label = f'aria-label="{escape(caption)}"'
+    return scrolled(f"<table {label}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>", caption)
+
+
+def scrolled(inner: str, label: str) -> str:
+    """Something wide in a box that scrolls by itself, by keyboard too."""
+    return f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}">{inner}</div>'
+
+
+def folded(summary: str, inner: str) -> str:
+    """What is shown when it is asked for."""
+    return f"<details>{element('summary', summary)}{inner}</details>"
+
+
+def figure(chart: str, caption: str, numbers: str = "") -> str:
+    """A chart with what there is to say of it, and its numbers."""
+    said = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f'<figure tabindex="0">{chart}{said}{folded("Numbers", numbers) if numbers else ""}</figure>'
+
+
+def legend(names: Sequence[str]) -> str:
+    """Names with their colours and dashes; each shows or hides its curves in the same `.curves`."""
+    boxes = (
+        f'<label><input type="checkbox" class="t{k}" checked>{swatch(k)}{element("span", name)}</label>'
+        for k, name in enumerate(names)
+    )
+    return f'<fieldset class="legend"><legend>Curves shown</legend>{"".join(boxes)}</fieldset>'
+
+
+def facts(pairs: Sequence[tuple[str, str]], code: bool = False) -> str:
     """Names with their values."""
     values = [(element("dt", name), element("code" if code else "span", text)) for name, text in pairs]
     return f"<dl>{''.join(f'{name}<dd>{text}</dd>' for name, text in values)}</dl>"

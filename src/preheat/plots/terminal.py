@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TextIO
 
-from preheat.plots.charts import round_values
+from preheat.plots.charts_axis import round_values
 
 # the dots of a braille cell, by column and row
 _DOTS = {(0, 0): 1, (0, 1): 2, (0, 2): 4, (1, 0): 8, (1, 1): 16, (1, 2): 32, (0, 3): 64, (1, 3): 128}

@@ -1,0 +1,70 @@
+"""How to do an experiment again, and where it was done, as text for the page and for Markdown."""
+
+import shlex
+from typing import Any
+
+from preheat.lab.experiment import Experiment, Study
+from preheat.lab.naming import relative
+
+
+def again(experiment: Experiment) -> str:
+    """The command that made the experiment; the Python where there was none."""
+    if experiment.command:
+        return shlex.join(map(relative, experiment.command))
+    if any(study.function is not None for study in experiment.studies):
+        return "\n".join(map(compare_text, experiment.studies))
+    return python_text(experiment)
+
+
+def python_text(experiment: Experiment) -> str:
+    """A script that makes the same runs."""
+    kinds = {type(study.options) for study in experiment.studies if study.options is not None}
+    imports = sorted(f"from {kind.__module__} import {kind.__qualname__}" for kind in kinds)
+    studies = "".join(f"    {study!r},\n" for study in experiment.studies)
+    return "\n".join(
+        [
+            "from pathlib import Path",
+            "from preheat.lab.compare import run_experiment",
+            "from preheat.lab.experiment import Arm, Experiment, Metric, Study",
+            *imports,
+            "",
+            'if __name__ == "__main__":',
+            f"    studies = (\n    {studies.strip()}\n    )",
+            f'    run_experiment(Experiment({experiment.title!r}, studies), Path("runs/again"))',
+        ]
+    )
+
+
+def compare_text(study: Study) -> str:
+    """The call of `preheat.compare` that makes the runs of a study of somebody's own training."""
+    module, _, name = study.trainer.partition(":")
+    arms = "".join(
+        f"            {family!r}: {spec!r},\n" for family, spec in {a.family: a.spec for a in study.arms}.items()
+    )
+    metrics = [metric.name + (":max" if metric.goal == "max" else "") for metric in study.metrics]
+    peaks = list(dict.fromkeys(arm.peak for arm in study.arms))
+    return "\n".join(
+        [
+            "import preheat",
+            f"from {module} import {name}",
+            "",
+            'if __name__ == "__main__":',
+            "    preheat.compare(",
+            f"        {name},",
+            f"        arms={{\n{arms}        }},",
+            f"        seeds={list(study.seeds)!r},",
+            *([f"        peaks={peaks!r},"] if study.is_grid else []),
+            f"        metric={metrics!r},",
+            *([f"        steps={study.steps},"] if study.steps is not None else []),
+            f"        title={study.title!r},",
+            "    )",
+        ]
+    )
+
+
+def environment_pairs(group: dict[str, Any]) -> list[tuple[str, str]]:
+    """Versions, machine, day."""
+    versions = group["versions"] if isinstance(group["versions"], dict) else {}
+    pairs = [(str(name), str(version)) for name, version in versions.items()]
+    machine = f"{group['platform']}, {group['cpus']} cores, threads a run: {group['threads']}"
+    return [*pairs, ("machine", machine), ("date", str(group["date"]))]
