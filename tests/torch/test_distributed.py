@@ -9,11 +9,8 @@ from pathlib import Path
 import pytest
 import torch.distributed as dist
 
-import preheat as ph
-
 HERE = Path(__file__).parent
 SECONDS = 240  # far more than is needed, so that only a hang runs into it
-TORCHRUN = ("-m", "torch.distributed.run", "--standalone")  # a free port of its own
 
 pytestmark = pytest.mark.skipif(not (dist.is_available() and dist.is_gloo_available()), reason="torch without gloo")
 
@@ -53,18 +50,3 @@ def test_two_processes_hold_equal_rates_and_their_checkpoint_goes_on_as_one_and_
             assert [row[:4] for row in resumed["seen"]] == used[7:]
             assert [row[4] for row in resumed["seen"]] == pytest.approx(losses[7:], rel=1e-5)
             assert {**resumed["state"], "rules": ""} == {**truth["state"], "rules": ""}
-
-
-def test_the_example_trains_under_torchrun_with_a_scaled_peak_and_a_warmup() -> None:
-    script = HERE.parents[1] / "examples" / "ddp_bytes.py"
-    if not script.exists():
-        pytest.skip("the examples are not part of this distribution")
-    lines = printed(*TORCHRUN, "--nproc-per-node=2", script, "--steps=20").splitlines()
-    assert lines[0] == "2 × 16 examples an update, peak rate 0.2 × 2 = 0.4"
-    rows = [line.split() for line in lines[1:-1]]
-    assert [float(row[3]) for row in rows] == pytest.approx(
-        ph.cosine(20, warmup_steps=2, peak_lr=0.4, min_lr_ratio=0.1).table(20).tolist(), abs=1e-5
-    )
-    losses = [float(row[5]) for row in rows]
-    assert losses[-1] < losses[0]
-    assert lines[-1].startswith("validation loss")

@@ -4,22 +4,17 @@ The text is on every machine that runs Python, so nothing is downloaded. Its byt
 next; the fingerprint in the result says which text it was.
 """
 
-import hashlib
-import sysconfig
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 from preheat.core.errors import PreheatError
+from preheat.lab.tasks.corpus import read
 from preheat.lab.tasks.options import BytesOptions
 
 ALPHABET = 256
-LIMIT = 8_000_000  # bytes of text that are read at most: more would only slow the start
-HELD_OUT = 8  # one file in so many is for validation
 WINDOWS = 512  # validation windows: their sampling error is the same in every arm, so it cancels in a difference
 
 
@@ -28,11 +23,11 @@ class Bytes:
 
     def __init__(self, options: BytesOptions) -> None:
         self.options = options
-        training, held_out = corpus()
-        self.training, self.held_out = as_tensor(training), as_tensor(held_out)
+        text = read("library")
+        self.training, self.held_out = as_tensor(text.training), as_tensor(text.held_out)
         if min(len(self.training), len(self.held_out)) <= options.context + 1:
             raise PreheatError(f"context {options.context} is longer than the text; write a smaller one")
-        self.fingerprint = fingerprint(training, held_out)
+        self.fingerprint = text.fingerprint
 
     def model(self) -> nn.Module:
         """A new model, initialised from torch's global generator."""
@@ -114,47 +109,6 @@ class Block(nn.Module):
         return self.down(F.relu(self.up(x)))
 
 
-@cache
-def corpus() -> tuple[bytes, bytes]:
-    """The training and the held-out text: the files of `sources()`, joined in order."""
-    training, held_out = sources()
-    return joined(training), joined(held_out)
-
-
-def sources() -> tuple[list[Path], list[Path]]:
-    """The training and the held-out files: top-level modules of the standard library, by name, up to `LIMIT` bytes.
-
-    A file is held out by a hash of its name, so it is on the same side on every machine and in every release.
-    """
-    folder = Path(sysconfig.get_paths()["stdlib"])
-    # _sysconfigdata* is written by the build of this very Python: long lists of its paths and flags.
-    files = [path for path in sorted(folder.glob("*.py")) if not path.name.startswith("_sysconfigdata")]
-    parts: tuple[list[Path], list[Path]] = ([], [])
-    size = 0
-    for path in files:
-        size += path.stat().st_size
-        if size <= LIMIT:
-            parts[hashlib.sha256(path.name.encode()).digest()[0] % HELD_OUT == 0].append(path)
-    if not all(parts):
-        raise PreheatError(
-            f"the bytes task reads the standard library's source, and {folder} holds none; use the digits task"
-        )
-    return parts
-
-
-def joined(files: list[Path]) -> bytes:
-    """The files' bytes, one after the other."""
-    return b"".join(path.read_bytes() for path in files)
-
-
 def as_tensor(text: bytes) -> Tensor:
     """The bytes as numbers from 0 to 255."""
     return torch.frombuffer(bytearray(text), dtype=torch.uint8)
-
-
-def fingerprint(*parts: bytes) -> str:
-    """Twelve hexadecimal digits that name a text."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(hashlib.sha256(part).digest())
-    return digest.hexdigest()[:12]
