@@ -232,7 +232,7 @@ def left_in(folder):
         ({"jobs": 0}, "jobs must be a whole number of at least 1"),
         ({"retries": -1}, "retries must be a whole number of at least 0"),
         ({"limit": 0}, "limit must be a number above 0, not 0"),
-        ({"patience": 3}, "the engine ray does not take all of patience"),
+        ({"patience": 3}, "the engine ray takes no patience; what it takes: address"),
     ],
 )
 @ray_needed

@@ -10,6 +10,8 @@ when its record lies under its own name, whoever wrote it.
 
 import os
 from collections.abc import Generator, Sequence
+from importlib import import_module
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -51,7 +53,13 @@ class Inline:
                 yield Event(job, "finished")
 
 
-ENGINES = ("processes", "inline", "ray", "slurm")
+ENGINES = {
+    "processes": ("processes", "Processes"),
+    "inline": ("engine", "Inline"),
+    "ray": ("ray_engine", "Ray"),
+    "slurm": ("slurm_engine", "Slurm"),
+}
+"""Module and class of each engine: loaded when it is asked for."""
 
 
 def engine_named(name: str, **settings: Any) -> Engine:
@@ -60,26 +68,16 @@ def engine_named(name: str, **settings: Any) -> Engine:
     Raises `PreheatError` for an unknown name, for a setting that this engine does not have, and for ray and slurm where
     their package is not installed.
     """
+    if name not in ENGINES:
+        raise PreheatError(f"unknown engine {shown(name)}{nearest(str(name), ENGINES)}")
+    module, kind = ENGINES[name]
+    engine = getattr(import_module(f"preheat.lab.{module}"), kind)
     given = {key: value for key, value in settings.items() if value is not None}
-    try:
-        match name:
-            case "processes":
-                from preheat.lab.processes import Processes
-
-                return Processes(**given)
-            case "inline":
-                return Inline(**given)
-            case "ray":
-                from preheat.lab.ray_engine import Ray
-
-                return Ray(**given)
-            case "slurm":
-                from preheat.lab.slurm_engine import Slurm
-
-                return Slurm(**given)
-    except TypeError:
-        raise PreheatError(f"the engine {name} does not take all of {', '.join(given)}") from None
-    raise PreheatError(f"unknown engine {shown(name)}{nearest(str(name), ENGINES)}")
+    known = signature(engine).parameters
+    open_ended = any(one.kind is Parameter.VAR_KEYWORD for one in known.values())
+    if wrong := [key for key in given if key not in known and not open_ended]:
+        raise PreheatError(f"the engine {name} takes no {wrong[0]}; what it takes: {', '.join(known) or 'nothing'}")
+    return engine(**given)
 
 
 def as_engine(engine: Any, **settings: Any) -> Engine:
