@@ -4,8 +4,8 @@ import numpy as np
 
 from preheat.lab.experiment import Arm, Metric, Study, grid
 from preheat.lab.records import Record, Result
-from preheat.lab.statistics import summarised
-from preheat.lab.verdict import study_verdict
+from preheat.lab.statistics.arms import summarised
+from preheat.lab.statistics.verdict import study_verdict
 
 LOSS = (Metric("val_loss"),)
 

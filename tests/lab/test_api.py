@@ -13,8 +13,8 @@ from rich.console import Console
 
 import preheat
 from preheat.core.errors import PreheatError
+from preheat.lab.engines.processes import Processes, accelerators
 from preheat.lab.experiment import Metric
-from preheat.lab.processes import Processes, accelerators
 
 ARMS = {"none": preheat.decay(), "warm": preheat.warmup("50%") >> preheat.decay()}
 
@@ -23,7 +23,7 @@ ARMS = {"none": preheat.decay(), "warm": preheat.warmup("50%") >> preheat.decay(
 def picture(monkeypatch):
     """No pictures: matplotlib takes longer than everything else here."""
     monkeypatch.setattr(
-        "preheat.lab.figure.save_figure", lambda studies, records, *paths: [path.touch() for path in paths]
+        "preheat.lab.report.figure.save_figure", lambda studies, records, *paths: [path.touch() for path in paths]
     )
 
 

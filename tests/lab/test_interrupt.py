@@ -83,7 +83,7 @@ def test_ctrl_c_ends_cleanly_keeps_what_is_finished_and_the_same_again_runs_the_
     for mark in (tmp_path / "marks").iterdir():
         mark.unlink()
     monkeypatch.setattr(
-        "preheat.lab.figure.save_figure", lambda studies, records, *paths: [path.touch() for path in paths]
+        "preheat.lab.report.figure.save_figure", lambda studies, records, *paths: [path.touch() for path in paths]
     )
     summary = run_experiment(experiment_of(**options), out, engine="inline")
     assert len(list((tmp_path / "marks").iterdir())) == 6 - len(kept)

@@ -28,7 +28,7 @@ ARMS = (Arm("none", "decay()"), Arm("warm", "warmup('50%') >> decay()"))
 def picture(monkeypatch):
     """No pictures: matplotlib takes longer than everything else here."""
     monkeypatch.setattr(
-        "preheat.lab.figure.save_figure", lambda studies, records, *paths: [path.touch() for path in paths]
+        "preheat.lab.report.figure.save_figure", lambda studies, records, *paths: [path.touch() for path in paths]
     )
 
 

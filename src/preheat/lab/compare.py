@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.text import Text
 
 from preheat.core.errors import PreheatError
-from preheat.lab.engine import Engine, as_engine
+from preheat.lab.engines.base import Engine, as_engine
 from preheat.lab.experiment import Experiment, Trial
 from preheat.lab.progress import Monitor
-from preheat.lab.race import next_trials
 from preheat.lab.records import Record, is_of, read_record
+from preheat.lab.report.table import print_study
+from preheat.lab.statistics.race import next_trials
 from preheat.lab.summary import Failure, Summary, by_arm, gone, summary_of, to_dict
-from preheat.lab.table import print_study
 from preheat.lab.worker import Job
 
 
@@ -170,9 +170,9 @@ def looked_before(out: Path) -> list[int]:
 
 def write(summary: Summary, out: Path) -> None:
     """The summary, the picture and the page; each appears whole or not at all."""
-    from preheat.lab.figure import save_figure
-    from preheat.lab.markdown import report_markdown
-    from preheat.lab.report import report_html
+    from preheat.lab.report.figure import save_figure
+    from preheat.lab.report.html import report_html
+    from preheat.lab.report.markdown import report_markdown
 
     try:
         replace(out / "summary.json", json.dumps(to_dict(summary), indent=1, allow_nan=False) + "\n")

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from preheat.lab.experiment import Metric
 from preheat.lab.records import Record
-from preheat.lab.verdict import fixed
+from preheat.lab.statistics.verdict import fixed
 from preheat.lab.worker import Event, Job
 
 WIDE = 100

@@ -7,8 +7,8 @@ from typing import Any
 
 from preheat.lab.experiment import Experiment, Study
 from preheat.lab.records import FORMAT, Record
-from preheat.lab.statistics import Records, StudySummary, summarised
-from preheat.lab.verdict import study_verdict
+from preheat.lab.statistics.arms import Records, StudySummary, summarised
+from preheat.lab.statistics.verdict import study_verdict
 
 
 @dataclass(frozen=True, slots=True)

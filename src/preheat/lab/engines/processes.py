@@ -1,0 +1,199 @@
+"""The default engine: a fresh process for every run, one GPU for each where there are some."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+
+from preheat.core.errors import PreheatError
+from preheat.lab.engines.base import Events, cores
+from preheat.lab.naming import whole
+from preheat.lab.records import is_of, partial_path, read_record
+from preheat.lab.worker import Event, Job, main, packed, surroundings
+
+GLANCE = 0.5
+"""Seconds between two looks at whether a silent worker still lives."""
+
+GRACE = 5.0
+"""Seconds that a worker has for its exit once it has closed its line, or was told to end."""
+
+PATIENCE = 3600.0
+"""Seconds without a logged update after which a run counts as hung."""
+
+
+@dataclass(slots=True)
+class Worker:
+    """A process, its job, the line on which it reports, its place, and when it was last heard of."""
+
+    job: Job
+    process: SpawnProcess
+    line: Connection
+    slot: int
+    heard: float = field(default_factory=time.monotonic)
+
+
+class Processes:
+    """At most `jobs` runs at a time, each in a process of its own (spawned): one that dies does not touch the others.
+
+    jobs: by default one for each GPU, without GPUs one for each core. gpus: GPUs that each run sees, by
+    CUDA_VISIBLE_DEVICES; 0 leaves the variable as it is. patience: seconds without a logged update until a run is ended.
+    """
+
+    def __init__(self, jobs: int | None = None, gpus: int = 1, patience: float = PATIENCE) -> None:
+        whole("gpus", gpus, low=0)
+        self.devices = accelerators() if gpus else []
+        if self.devices and gpus > len(self.devices):
+            raise PreheatError(f"a run cannot have {gpus} GPUs where there are {len(self.devices)}")
+        if not patience > 0:
+            raise PreheatError(f"patience must be above 0 seconds, not {patience!r}")
+        self.gpus, self.patience = gpus, patience
+        self.jobs = len(self.devices) // gpus if jobs is None and self.devices else jobs or cores()
+        whole("jobs", self.jobs if jobs is None else jobs, low=1)
+
+    def threads(self, runs: int) -> int:
+        """The cores, shared among the runs that go on at a time."""
+        return max(1, cores() // min(self.jobs, runs))
+
+    def run(self, jobs: Sequence[Job]) -> Events:
+        """As many at a time as there are places."""
+        waiting, running = deque(jobs), list[Worker]()
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.jobs:
+                    taken = {worker.slot for worker in running}
+                    running.append(self._start(waiting.popleft(), min(set(range(self.jobs)) - taken)))
+                    yield Event(running[-1].job, "started")
+                ready = wait([worker.line for worker in running], timeout=GLANCE)
+                for worker in list(running):
+                    if events := self._news(worker, worker.line in ready):
+                        yield from events
+                        if events[-1].kind in ("finished", "failed"):
+                            running.remove(worker)
+        finally:
+            stop(running)
+
+    def _start(self, job: Job, slot: int) -> Worker:
+        """A process for `job`. It is born deaf to Ctrl-C: else one that is still importing would print a traceback."""
+        context = get_context("spawn")
+        line, end = context.Pipe(duplex=False)
+        shared = [slot * self.gpus + k for k in range(self.gpus)] if self.devices else []
+        environment = surroundings(job)
+        if shared:
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.devices[at % len(self.devices)] for at in shared)
+        process = context.Process(target=main, args=(packed(job), end, environment), name=job.trial.name, daemon=True)
+        with interrupts_held():
+            process.start()
+        end.close()  # the worker's copy is the only one left, so its death ends the line
+        return Worker(job, process, line, slot)
+
+    def _news(self, worker: Worker, ready: bool) -> list[Event]:
+        """What there is to tell of a worker."""
+        alive = worker.process.is_alive()  # asked first: what it sent before it died is then on the line
+        events, ended = received(worker) if ready or not alive else ([], False)
+        if events:
+            worker.heard = time.monotonic()
+        if ended or not alive:
+            return [*events, *concluded(worker, events)]
+        if time.monotonic() - worker.heard > self.patience:
+            stop([worker])
+            message = (
+                f"ended: nothing was logged for {self.patience:g} s. If it hangs, py-spy dump shows where; "
+                "if it is only slow, log more often or raise patience"
+            )
+            return [*events, Event(worker.job, "failed", message=message)]
+        return events
+
+
+def accelerators() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; torch is not asked, it is slow to load."""
+    if (given := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [name.strip() for name in given.split(",") if name.strip() not in ("", "-1")]
+    if (tool := shutil.which("nvidia-smi")) is None:
+        return []
+    try:
+        listed = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [str(at) for at, _ in enumerate(line for line in listed.splitlines() if line.startswith("GPU "))]
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits until the block is over; what is started inside inherits the deafness. No effect on Windows."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def received(worker: Worker) -> tuple[list[Event], bool]:
+    """What the worker has reported since the last look, and whether that was its last word."""
+    events: list[Event] = []
+    try:
+        while worker.line.poll():
+            match worker.line.recv():
+                case ("step", int(step), float(loss), float(rate)):
+                    events.append(Event(worker.job, "step", step, loss, rate))
+                case ("failed", str(message)):
+                    return [*events, Event(worker.job, "failed", message=message)], True
+    except (EOFError, OSError):
+        return events, True
+    return events, False
+
+
+def concluded(worker: Worker, said: list[Event]) -> list[Event]:
+    """What became of a worker that says no more. The record decides, not the way in which the process ended."""
+    stop([worker], patience=GRACE)
+    if any(event.kind == "failed" for event in said):
+        return []
+    job = worker.job
+    try:
+        if is_of(read_record(job.path), job.trial):
+            return [Event(job, "finished")]
+    except PreheatError:
+        pass
+    return [Event(job, "failed", message=cause(worker.process.exitcode or 0))]
+
+
+def cause(code: int) -> str:
+    """Why a process that left neither a record nor a message is gone, as far as its exit code tells."""
+    if code < 0:
+        name = signal_name(-code)
+        return f"the process was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    hint = "; a script that starts a comparison needs `if __name__ == '__main__':` around it" if code == 1 else ""
+    return f"the process ended with exit code {code} and no record{hint}"
+
+
+def signal_name(code: int) -> str:
+    """SIGKILL for 9."""
+    try:
+        return signal.Signals(code).name
+    except ValueError:
+        return f"signal {code}"
+
+
+def stop(workers: list[Worker], patience: float = 0.0) -> None:
+    """End workers, giving each `patience` seconds to do so by itself, and remove their half-written records."""
+    for worker in workers:
+        worker.process.join(patience)
+        worker.process.terminate()
+    for worker in workers:
+        worker.process.join(GRACE)
+        if worker.process.exitcode is None:
+            worker.process.kill()
+            worker.process.join()
+        worker.line.close()
+        if worker.process.pid is not None:
+            partial_path(worker.job.path, worker.process.pid).unlink(missing_ok=True)

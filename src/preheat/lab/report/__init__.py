@@ -1,0 +1,1 @@
+"""What is shown of a comparison: tables, the page, the picture, Markdown."""

@@ -1,0 +1,148 @@
+"""Successive halving: every arm gets two seeds, the better half gets more, until few arms have all of them.
+
+Halving is over seeds, not over updates: half way through its run a schedule that still decays to the end cannot be
+compared with one that is already low, and warmups of different lengths have by then cost different amounts.
+
+After 2, 4, 8 … seeds the arms that are still in the race are ranked by how many of their runs diverged, then by the mean
+of the first metric over the seeds so far. Arms that diverged with every seed stop, then the worse half of the others;
+who ties with the last that stays, stays. The reference (in a grid the first family at every peak) is never stopped,
+because every other arm is compared with it. Decisions depend on finished records only, so a race that was killed takes
+the same ones when it goes on.
+
+What it costs: an arm may be stopped although it is the best. `risk` estimates that, `saved` is what it bought. And what is
+said of a whole grid, its sensitivity and its largest trainable peaks, rests on the few seeds that ran at every peak: to
+measure those, do not race.
+"""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from preheat.lab.experiment import Arm, Study, Trial
+from preheat.lab.statistics.finals import Records, cost, lost
+from preheat.lab.statistics.inference import SAME
+
+FIRST_RUNG = 2
+DRAWS = 4_000
+
+Failed = Collection[tuple[str, int]]
+"""Runs that left no record and are not going to be tried again now; they rank like diverged ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class RaceSummary:
+    """Which arms were stopped after how many seeds, what that saved, and what it risks.
+
+    full: runs of all arms with all seeds; saved: those that need not be made. risk: the estimated
+    probability that an arm that was stopped is better than all that stayed; 0 if none was, None where it is not known.
+    """
+
+    stopped: dict[str, int]
+    full: int
+    saved: int
+    risk: float | None
+
+
+def rungs(seeds: int) -> tuple[int, ...]:
+    """After how many seeds arms are stopped; the last is all of them.
+
+    >>> rungs(10), rungs(3), rungs(1)
+    ((2, 4, 8, 10), (2, 3), (1,))
+    """
+    counts, count = [], FIRST_RUNG
+    while count < seeds:
+        counts.append(count)
+        count *= 2
+    return (*counts, seeds)
+
+
+def next_trials(study: Study, records: Records, failed: Failed = ()) -> list[Trial]:
+    """What is to be run next, before anything else can be decided; empty when the race is over."""
+    return raced(study, records, failed)[1]
+
+
+def raced(study: Study, records: Records, failed: Failed = ()) -> tuple[dict[str, int], list[Trial]]:
+    """The arms that were stopped, after how many seeds, and the runs that the next decision waits for."""
+    racing, stopped = list(study.arms), {}
+    for count in rungs(len(study.seeds)):
+        seeds = study.seeds[:count]
+        trials = [Trial(study, arm, seed) for seed in seeds for arm in racing]
+        keys = [(trial.arm.name, trial.seed) for trial in trials]
+        missing = [t for t, key in zip(trials, keys, strict=True) if key not in records and key not in failed]
+        if missing or count == len(study.seeds):
+            return stopped, missing
+        staying = survivors(study, records, racing, seeds)
+        stopped |= {arm.name: count for arm in racing if arm not in staying}
+        racing = staying
+    return stopped, []
+
+
+def survivors(study: Study, records: Records, racing: Collection[Arm], seeds: Collection[int]) -> list[Arm]:
+    """The arms that go on after these seeds, in their order."""
+    scores = {arm.name: score(study, records, arm, seeds) for arm in racing if study.reference(arm) is not None}
+    trained = sorted(value for value in scores.values() if value[0] < len(seeds))
+    last = trained[(len(trained) + 1) // 2 - 1] if trained else (-1, 0.0)
+    return [arm for arm in racing if arm.name not in scores or scores[arm.name] <= last]
+
+
+def score(study: Study, records: Records, arm: Arm, seeds: Collection[int]) -> tuple[int, float]:
+    """How many runs diverged, and the mean cost; lower is better."""
+    runs = [records.get((arm.name, seed)) for seed in seeds]
+    costs = [math.inf if run is None else cost(run, study.metrics[0]) for run in runs]
+    away = sum(run is None or lost(run, study.metrics[0]) for run in runs)
+    return away, math.fsum(costs) / len(costs) if math.inf not in costs else math.inf
+
+
+def race_summary(study: Study, records: Records, failed: Failed = ()) -> RaceSummary:
+    """The race as far as it has come."""
+    stopped, _ = raced(study, records, failed)
+    seeds = len(study.seeds)
+    saved = sum(seeds - count for count in stopped.values())
+    return RaceSummary(stopped, len(study.arms) * seeds, saved, risk(study, records, stopped))
+
+
+def risk(study: Study, records: Records, stopped: Mapping[str, int]) -> float | None:
+    """An estimate of the probability that one of the stopped arms is better than all that stayed.
+
+    Every run is taken as the arm's true mean, plus what its seed adds in all arms, plus scatter, which is equally wide in
+    all arms; the means as one draw from a normal distribution as wide as the first rung shows. The estimate is how often
+    the best mean is a stopped arm's, given the runs. An arm that diverged in a run is taken to be no candidate.
+    """
+    if not stopped:
+        return 0.0
+    rows = {arm.name: [own_cost(study, records, arm, seed) for seed in study.seeds] for arm in study.arms}
+    rows = {name: row for name, row in rows.items() if math.inf not in row and not all(map(math.isnan, row))}
+    table = np.array(list(rows.values()))
+    first = table[:, :FIRST_RUNG] if len(rows) else table
+    if len(rows) < 2 or len(study.seeds) <= FIRST_RUNG or np.isnan(first).any():
+        return None
+    drawn = draws(table[:, ~np.isnan(table).all(axis=0)], first)
+    return None if drawn is None else float(np.mean([list(rows)[i] in stopped for i in drawn.argmin(axis=1)]))
+
+
+def draws(table: np.ndarray, first: np.ndarray) -> np.ndarray | None:
+    """Draws of the arms' true means (columns), given arms × seeds with NaN for runs not made; None without scatter."""
+    made = ~np.isnan(table)
+    share = made / made.sum(axis=0)
+    known = np.diag(made.sum(axis=1)) - share @ made.T
+    excess = np.where(made, table - np.nansum(table * share, axis=0), 0.0).sum(axis=1)
+    left = table - (np.linalg.pinv(known) @ excess)[:, None]
+    freedom = made.sum() - sum(made.shape) + 1
+    noise = np.nansum((left - np.nansum(left * share, axis=0)) ** 2) / max(freedom, 1)
+    if freedom < 1 or noise < (SAME * np.nanmax(np.abs(table))) ** 2:
+        return None
+    spread = max(first.mean(axis=1).var(ddof=1) - noise / first.shape[1], noise / len(table))
+    covariance = np.linalg.inv(known / noise + np.eye(len(table)) / spread)
+    rng = np.random.default_rng(0)
+    around = rng.multivariate_normal(np.zeros(len(table)), covariance, DRAWS)
+    return covariance @ excess / noise + around * np.sqrt(freedom / rng.chisquare(freedom, (DRAWS, 1)))
+
+
+def own_cost(study: Study, records: Records, arm: Arm, seed: int) -> float:
+    """The cost of one run; NaN if it was not made, infinite if it diverged."""
+    run = records.get((arm.name, seed))
+    if run is None:
+        return math.nan
+    return math.inf if lost(run, study.metrics[0]) else cost(run, study.metrics[0])

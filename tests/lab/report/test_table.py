@@ -1,0 +1,54 @@
+import io
+
+import pytest
+from made_runs import compared, gridded, many_arms, unstable
+from rich.console import Console
+
+from preheat.lab.report.table import decimals, print_study, value_text
+
+
+def printed(summary, width=80):
+    out = io.StringIO()
+    print_study(summary.studies[0], Console(file=out, width=width))
+    return out.getvalue()
+
+
+def table_of(text):
+    """The lines between the title and the schedules."""
+    lines = text.splitlines()[2:]
+    return lines[: next(place for place, line in enumerate(lines) if line.startswith("  "))]
+
+
+@pytest.mark.parametrize("make", [compared, unstable, gridded, many_arms])
+@pytest.mark.parametrize("width", [70, 80, 120])
+def test_a_table_fits_the_terminal_and_cuts_no_number(make, width):
+    summary = make()
+    text = printed(summary, width)
+    assert all(len(line.rstrip()) <= width for line in table_of(text))
+    assert "…" not in text
+    means = [arm.mean for arm in summary.studies[0].arms if arm.mean is not None]
+    assert all(value_text(mean) in text for mean in means)
+
+
+def test_intervals_are_in_the_table_where_there_is_room():
+    assert "interval" in table_of(printed(compared(), 120))[0]
+    assert "time" in table_of(printed(compared(), 120))[0]
+    assert "interval" not in table_of(printed(many_arms(), 70))[0]
+
+
+def test_a_grid_has_a_line_a_family_and_a_column_a_peak():
+    none, linear = [line.split() for line in table_of(printed(gridded()))[1:]]
+    assert none == ["none", "2.653", "2.510*", "3/3", "div."]
+    assert linear == ["linear", "2.553", "2.410*", "2.567"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(2.5, "2.500"), (0.1, "0.100"), (0.034, "0.034"), (0.00034, "0.00034"), (0.0, "0.000"), (None, "–")],
+)
+def test_a_small_value_is_not_written_as_zero(value, text):
+    assert value_text(value) == text
+
+
+def test_no_value_has_more_than_eight_decimals():
+    assert decimals(1e-300) == 8
