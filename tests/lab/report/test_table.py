@@ -38,8 +38,14 @@ def test_intervals_are_in_the_table_where_there_is_room():
 
 def test_a_grid_has_a_line_a_family_and_a_column_a_peak():
     none, linear = [line.split() for line in table_of(printed(gridded()))[1:]]
-    assert none == ["none", "2.653", "2.510*", "3/3", "div."]
+    assert none == ["none", "2.653", "2.510*", "×3"]
     assert linear == ["linear", "2.553", "2.410*", "2.567"]
+
+
+def test_where_that_is_too_wide_it_has_a_line_a_peak_and_all_names_stay():
+    head, *rows = [line.split() for line in table_of(printed(gridded(), 28))]
+    assert head == ["val_loss", "none", "linear"]
+    assert rows == [["0.001", "2.653", "2.553"], ["0.003", "2.510*", "2.410*"], ["0.01", "×3", "2.567"]]
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,11 @@ def decimals(value: float) -> int:
 def print_study(summary: StudySummary, console: Console) -> None:
     """The table and the verdict, in 80 columns: schedules stand under the table, where long ones have room."""
     console.print(Text(f"\n{summary.study.title}", "bold"))
-    console.print(rich_table(grid_rows(summary.grid) if summary.grid else terminal_rows(summary, console.width)))
+    console.print(
+        rich_table(grid_rows(summary.grid, console.width) if summary.grid else terminal_rows(summary, console.width))
+    )
+    if summary.grid:
+        console.print(Text("  * best peak   ×n: so many runs diverged", "dim"))
     for family, spec in schedules(summary):
         console.print(Text(f"  {family} = {spec}", "dim"), soft_wrap=True)
     console.print(Text(study_verdict(summary), "bold"))
@@ -106,21 +110,26 @@ def terminal_rows(summary: StudySummary, width: int) -> list[tuple[str, ...]]:
         rows.append((name, loss, difference, within, better, f"{arm.diverged} of {arm.runs}", time))
     for without in ((), ("time",), ("time", "interval")):
         kept = [place for place, name in enumerate(names) if name not in without]
-        widths = [max(len(row[place]) for row in rows) for place in kept]
-        if min(widths[0], 16) + sum(widths[1:]) + 2 * (len(kept) - 1) <= width:
+        if room(found := [tuple(row[place] for place in kept) for row in rows]) <= width:
             break
-    return [tuple(row[place] for place in kept) for row in rows]
+    return found
 
 
-def grid_rows(grid: GridSummary) -> list[tuple[str, ...]]:
-    """Families by peaks: the mean, * where a family is at its best, and how many runs diverged."""
+def grid_rows(grid: GridSummary, width: int) -> list[tuple[str, ...]]:
+    """Families by peaks, or peaks by families where that is too wide: the mean, * at a family's best, × runs diverged."""
     rows: list[tuple[str, ...]] = [(grid.metric, *(f"{peak:g}" for peak in grid.peaks))]
     for family in grid.families:
         values = [value_text(cell.mean) if cell.mean is not None or not cell.diverged else "" for cell in family.cells]
         best = ["*" if cell.peak == family.best else "" for cell in family.cells]
-        lost = [f" {cell.diverged}/{cell.runs} div." if cell.diverged else "" for cell in family.cells]
+        lost = [f" ×{cell.diverged}" if cell.diverged else "" for cell in family.cells]
         rows.append((family.name, *map("".join, zip(values, best, lost, strict=True))))
-    return rows
+    return rows if room(rows) <= width else list(zip(*rows, strict=True))
+
+
+def room(rows: Sequence[Sequence[str]]) -> int:
+    """Columns of the terminal that a table takes, a long first column folded."""
+    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return min(first, 16) + sum(others) + 2 * len(others)
 
 
 def schedules(summary: StudySummary) -> list[tuple[str, str]]:
