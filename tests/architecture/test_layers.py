@@ -61,5 +61,15 @@ def test_the_language_needs_the_standard_library_only(path: Path) -> None:
         assert path.name == "schedule.py", "numpy is imported inside `table` only"
 
 
+@pytest.mark.parametrize(
+    ("room", "may_not"),
+    [("engines", ("statistics", "report")), ("statistics", ("engines", "report")), ("report", ("engines",))],
+)
+def test_in_the_lab_running_judging_and_showing_are_kept_apart(room: str, may_not: tuple[str, ...]) -> None:
+    for path in (ROOT / "lab" / room).rglob("*.py"):
+        for name in _imports(path):
+            assert not name.startswith(tuple(f"preheat.lab.{other}" for other in may_not)), f"{path.name}: {name}"
+
+
 def test_every_room_has_a_layer() -> None:
     assert {_room(path) for path in FILES} - {"__init__"} <= set(RANK)

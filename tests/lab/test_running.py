@@ -15,7 +15,7 @@ from rich.console import Console
 import preheat
 from preheat.core.errors import PreheatError
 from preheat.lab.compare import run_experiment
-from preheat.lab.engines.base import engine_named
+from preheat.lab.engines.choice import engine_named
 from preheat.lab.engines.processes import cause
 from preheat.lab.experiment import Arm
 

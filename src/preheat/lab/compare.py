@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.text import Text
 
 from preheat.core.errors import PreheatError
-from preheat.lab.engines.base import Engine, as_engine
+from preheat.lab.engines.base import Engine
+from preheat.lab.engines.choice import as_engine
 from preheat.lab.experiment import Experiment, Trial
 from preheat.lab.progress import Monitor
 from preheat.lab.records import Record, is_of, read_record

@@ -19,7 +19,8 @@ from remote_runs import alive, content, jobs_of, of_process, trainings, until
 
 import preheat
 from preheat.core.errors import PreheatError
-from preheat.lab.engines.base import Inline, engine_named
+from preheat.lab.engines.base import Inline
+from preheat.lab.engines.choice import engine_named
 from preheat.lab.engines.processes import Processes
 from preheat.lab.engines.ray import Ray
 

@@ -16,7 +16,8 @@ from rich.console import Console
 
 from preheat.core.errors import PreheatError
 from preheat.lab.compare import run_experiment
-from preheat.lab.engines.base import Inline, as_engine, cores
+from preheat.lab.engines.base import Inline, cores
+from preheat.lab.engines.choice import as_engine
 from preheat.lab.engines.pool import Futures, present
 from preheat.lab.engines.remote import attempt, settled
 from preheat.lab.worker import packed, surroundings

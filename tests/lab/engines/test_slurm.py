@@ -13,7 +13,8 @@ from remote_runs import alive, content, jobs_of, told, trainings, until
 
 import preheat
 from preheat.core.errors import PreheatError
-from preheat.lab.engines.base import Inline, engine_named
+from preheat.lab.engines.base import Inline
+from preheat.lab.engines.choice import engine_named
 from preheat.lab.engines.slurm import Slurm, plainly
 
 pytestmark = pytest.mark.skipif(find_spec("submitit") is None or os.name != "posix", reason="submitit is not installed")
