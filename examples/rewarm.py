@@ -8,6 +8,7 @@ own training function is compared: `train(schedule, seed, log)`, which returns w
 
 import argparse
 import math
+from itertools import islice
 
 import torch
 
@@ -18,7 +19,7 @@ from preheat.torch import Scheduler
 
 FIRST, TOTAL = 500, 1300  # updates until the rate has decayed, and in all
 MODEL = BytesOptions(norm="pre", depth=4, optimizer="adamw", peak=1e-2)
-WINDOW = 10  # updates over which the loss is averaged
+EVERY = 10  # updates from one look at the validation loss to the next, once the rate rises
 
 
 def rewarmed(span: int) -> ph.Schedule:
@@ -28,28 +29,22 @@ def rewarmed(span: int) -> ph.Schedule:
 
 
 def train(schedule: ph.Schedule, seed: int, log) -> dict[str, float]:
-    """The final validation loss, and the jump: the highest mean loss after the rise minus the mean loss before it."""
-    losses: list[float] = []
+    """The final validation loss, and the jump: the highest one after the rise began minus the one before it."""
+    seen: list[float] = []
 
-    def noted(step: int, *, loss: float, **more: float) -> None:
-        losses.append(loss)
-        log(step, loss=loss, **more)
+    def noted(step: int, **metrics: float) -> None:
+        if step >= FIRST and (step - FIRST) % EVERY == 0:  # before this update
+            seen.append(evaluate(model, *task.validation())[0])
+            metrics["now"] = seen[-1]
+        log(step, **metrics)
 
     task = load(MODEL)
     torch.manual_seed(seed)
     model = task.model()
     scheduler = Scheduler(build_optimizer(MODEL, model.parameters()), schedule, run=ph.Run(total=TOTAL))
-    batches = (next_one for next_one, _ in zip(task.batches(seed), range(TOTAL), strict=False))
-    _, finite = fit(model, batches, scheduler, noted)
-    before = mean(losses[FIRST - 10 * WINDOW : FIRST])
-    after = max(mean(losses[at : at + WINDOW]) for at in range(FIRST, len(losses) - WINDOW))
+    _, finite = fit(model, islice(task.batches(seed), TOTAL), scheduler, noted)
     loss = evaluate(model, *task.validation())[0] if finite else math.nan
-    return {"jump": after - before, "val_loss": loss}
-
-
-def mean(values: list[float]) -> float:
-    """The arithmetic mean."""
-    return math.fsum(values) / len(values)
+    return {"jump": max(seen) - seen[0], "val_loss": loss}
 
 
 if __name__ == "__main__":
