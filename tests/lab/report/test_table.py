@@ -30,6 +30,12 @@ def test_a_table_fits_the_terminal_and_cuts_no_number(make, width):
     assert all(value_text(mean) in text for mean in means)
 
 
+@pytest.mark.parametrize("width", range(60, 130, 3))
+def test_at_no_width_is_a_cell_cut(width):
+    table = table_of(printed(compared(), width))
+    assert all(line.split()[-1] in ("time", "diverged", "s", "2", "3") for line in table), table
+
+
 def test_intervals_are_in_the_table_where_there_is_room():
     assert "interval" in table_of(printed(compared(), 120))[0]
     assert "time" in table_of(printed(compared(), 120))[0]

@@ -14,6 +14,8 @@ from preheat.lab.statistics.grid import GridSummary
 from preheat.lab.statistics.verdict import difference_text, fixed, interval_text, study_verdict
 
 NONE = "–"
+NARROW = 10
+"""Columns of the terminal that names have at least."""
 
 
 def columns(metric: Metric) -> tuple[str, ...]:
@@ -94,7 +96,7 @@ def rich_table(rows: Sequence[Sequence[str]]) -> Table:
     """Rows for the terminal, the first of which names the columns."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for place, name in enumerate(rows[0]):
-        table.add_column(Text(name), overflow="fold", min_width=10 if place == 0 else None, no_wrap=place > 0)
+        table.add_column(Text(name), overflow="fold", min_width=NARROW if place == 0 else None, no_wrap=place > 0)
         table.columns[-1].justify = "right" if place else "left"
     for row in rows[1:]:
         table.add_row(*map(Text, row))
@@ -129,7 +131,7 @@ def grid_rows(grid: GridSummary, width: int) -> list[tuple[str, ...]]:
 def room(rows: Sequence[Sequence[str]]) -> int:
     """Columns of the terminal that a table takes, a long first column folded."""
     first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
-    return min(first, 16) + sum(others) + 2 * len(others)
+    return max(NARROW, min(first, 16)) + sum(others) + 2 * len(others)
 
 
 def schedules(summary: StudySummary) -> list[tuple[str, str]]:
