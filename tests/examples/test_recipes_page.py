@@ -40,6 +40,6 @@ def test_a_schedule_on_the_page_can_be_read_and_fits_the_run(text: str) -> None:
     assert ph.parse(text).bind(ph.Run(total=200)).table(200).max() <= 1
 
 
-def test_the_page_has_places_for_what_was_measured() -> None:
+def test_nothing_on_the_page_is_still_to_be_measured() -> None:
     assert len(COMMANDS) > 10
-    assert PAGE.read_text(encoding="utf-8").count("<!-- figures: ") == 3
+    assert "<!--" not in PAGE.read_text(encoding="utf-8")
