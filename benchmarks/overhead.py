@@ -4,8 +4,8 @@
 
 Ten trainings of the `bytes` task (2 schedules × 5 seeds, 400 updates) are made bare, each in a process of its own that calls
 the training function and nothing else, and by `preheat compare` with records, statistics, pictures and report. Both kinds
-use one thread a training and two processes at a time. They take turns; the ratio is that of the medians. CPU time is that
-of all children, user and system, as the kernel counts it.
+use one thread a training and two processes at a time. They take turns; the figure is the median of the rounds' ratios. CPU
+time is that of all children, user and system, as the kernel counts it.
 """
 
 import argparse
@@ -71,6 +71,8 @@ def main() -> None:
         rows.append((bare(given.seeds, given.steps), compared(given.seeds, given.steps)))
         print(f"round {turn}: bare {rows[-1][0]:.1f} s, compared {rows[-1][1]:.1f} s of CPU", flush=True)
     alone, with_us = (statistics.median(column) for column in zip(*rows, strict=True))
+    ratios = sorted(compared_s / bare_s for bare_s, compared_s in rows)
+    print(f"ratio, median of the rounds: {statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})")
     print(f"medians: bare {alone:.1f} s, compared {with_us:.1f} s: {with_us / alone:.3f} times")
 
 

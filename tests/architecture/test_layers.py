@@ -73,3 +73,10 @@ def test_in_the_lab_running_judging_and_showing_are_kept_apart(room: str, may_no
 
 def test_every_room_has_a_layer() -> None:
     assert {_room(path) for path in FILES} - {"__init__"} <= set(RANK)
+
+
+def test_no_name_of_the_lab_is_a_module_too() -> None:
+    """Else `preheat.lab.x` would be the one or the other, depending on what was imported before."""
+    from preheat import lab
+
+    assert set(lab.__all__).isdisjoint(path.stem for path in (ROOT / "lab").iterdir())

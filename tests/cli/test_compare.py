@@ -137,11 +137,21 @@ def test_reading_the_command_line_loads_no_torch():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+def test_markdown_alone_is_printed_where_it_is_asked_for(ask, monkeypatch, tmp_path):
+    def run(experiment, out, *, console, **more):
+        console.print("tables and verdicts")
+        (out / "report.md").write_text("# The report\n")
+        return SimpleNamespace(failures=())
+
+    monkeypatch.setattr("preheat.lab.driver.run_experiment", run)
+    monkeypatch.setattr("preheat.cli.compare.find_spec", lambda name: object())
+    answer = ask("compare", "demo", "--out", str(tmp_path), "--markdown")
+    assert (answer.code, answer.out, answer.err) == (0, "# The report\n", "tables and verdicts\n")
+
+
 @pytest.mark.parametrize(("failures", "code"), [((), 0), (("one",), 1)])
 def test_the_exit_code_says_whether_runs_failed(ask, monkeypatch, tmp_path, failures, code):
-    monkeypatch.setattr(
-        "preheat.lab.compare.run_experiment", lambda *given, **named: SimpleNamespace(failures=failures)
-    )
+    monkeypatch.setattr("preheat.lab.driver.run_experiment", lambda *given, **named: SimpleNamespace(failures=failures))
     monkeypatch.setattr("preheat.cli.compare.find_spec", lambda name: object())
     assert ask("compare", "demo", "--out", str(tmp_path)).code == code
 
@@ -150,7 +160,7 @@ def test_ctrl_c_while_runs_are_on_their_way_ends_with_130(ask, monkeypatch, tmp_
     def stopped(*given, **named):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("preheat.lab.compare.run_experiment", stopped)
+    monkeypatch.setattr("preheat.lab.driver.run_experiment", stopped)
     monkeypatch.setattr("preheat.cli.compare.find_spec", lambda name: object())
     answer = ask("compare", "demo", "--out", str(tmp_path))
     assert (answer.code, answer.out, answer.err) == (130, "", "")

@@ -188,7 +188,7 @@ def test_a_report_that_cannot_be_written_says_that_the_runs_are_kept(compare, mo
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("preheat.lab.compare.replace", full)
+        patch.setattr("preheat.lab.driver.replace", full)
         with pytest.raises(
             PreheatError, match=r"the runs are kept, but the report could not be written \(No space left"
         ):

@@ -11,7 +11,7 @@ import pytest
 from fake_runs import experiment_of
 
 import preheat
-from preheat.lab.compare import run_experiment
+from preheat.lab.driver import run_experiment
 
 PATHS = [str(Path(__file__).parent), str(Path(preheat.__file__).parents[1])]
 DRIVER = """
@@ -19,7 +19,7 @@ import sys
 sys.path[:0] = {paths!r}
 from pathlib import Path
 from fake_runs import experiment_of
-from preheat.lab.compare import run_experiment
+from preheat.lab.driver import run_experiment
 if __name__ == "__main__":
     try:
         run_experiment(experiment_of(**{options!r}), Path({out!r}), jobs=2)

@@ -15,7 +15,7 @@ from rich.console import Console
 
 import preheat
 from preheat.core.errors import PreheatError
-from preheat.lab.compare import run_experiment
+from preheat.lab.driver import run_experiment
 from preheat.lab.experiment import Arm, Experiment, Study, grid
 from preheat.lab.launch import TRAINER, LaunchOptions, Reader
 from preheat.lab.records import read_record

@@ -14,7 +14,7 @@ from rich.console import Console
 
 import preheat
 from preheat.core.errors import PreheatError
-from preheat.lab.compare import run_experiment
+from preheat.lab.driver import run_experiment
 from preheat.lab.engines.choice import engine_named
 from preheat.lab.engines.processes import cause
 from preheat.lab.experiment import Arm
@@ -196,7 +196,7 @@ def test_a_trainer_that_cannot_be_used_is_a_failed_run_with_a_sentence(tmp_path,
 
 
 def test_the_driver_loads_nothing_heavy_before_the_runs():
-    code = "import preheat.lab.compare, preheat.lab.demo, sys; print(*sys.modules)"
+    code = "import preheat.lab.driver, preheat.lab.demo, sys; print(*sys.modules)"
     paths = str(Path(preheat.__file__).parents[1])
     loaded = subprocess.check_output([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}, text=True)
     assert {"torch", "scipy", "matplotlib"}.isdisjoint(loaded.split())

@@ -244,7 +244,7 @@ def _carried_out(
         raise PreheatError(f'preheat compare needs {", ".join(missing)}; pip install "preheat[lab]"')
     from rich.console import Console
 
-    from preheat.lab.compare import run_experiment
+    from preheat.lab.driver import run_experiment
 
     console = Console(stderr=machine.markdown)
     summary = run_experiment(experiment, out, engine=machine.engine, race=race, console=console, **settings)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from preheat.lab.api import compare
-    from preheat.lab.compare import run_experiment
     from preheat.lab.demo import demo_experiment
+    from preheat.lab.driver import run_experiment
     from preheat.lab.experiment import Arm, Experiment, Metric, Study, grid
     from preheat.lab.launched import from_env, log
 
@@ -35,7 +35,7 @@ _HOMES = {
     "from_env": "launched",
     "grid": "experiment",
     "log": "launched",
-    "run_experiment": "compare",
+    "run_experiment": "driver",
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from preheat.core.errors import PreheatError, shown
-from preheat.lab.compare import run_experiment
+from preheat.lab.driver import run_experiment
 from preheat.lab.experiment import Arm, Experiment, Metric, Study, grid
 from preheat.lab.launched import Target, spelled
 from preheat.lab.naming import LONGEST_NAME, slug

@@ -15,7 +15,7 @@ from remote_runs import content, jobs_of, told, trainings, until
 from rich.console import Console
 
 from preheat.core.errors import PreheatError
-from preheat.lab.compare import run_experiment
+from preheat.lab.driver import run_experiment
 from preheat.lab.engines.base import Inline, cores
 from preheat.lab.engines.choice import as_engine
 from preheat.lab.engines.pool import Futures, present

@@ -24,7 +24,7 @@ def python_text(experiment: Experiment) -> str:
     return "\n".join(
         [
             "from pathlib import Path",
-            "from preheat.lab.compare import run_experiment",
+            "from preheat.lab.driver import run_experiment",
             "from preheat.lab.experiment import Arm, Experiment, Metric, Study",
             *imports,
             "",
