@@ -3,13 +3,13 @@
 #
 #   benchmarks/gpu/pretrain.sh 25M                # 2 schedules × 3 peaks × 3 seeds, some minutes a run
 #   benchmarks/gpu/pretrain.sh 85M
-#   benchmarks/gpu/pretrain.sh tiny --seeds 2     # the same on a CPU, to see that it works
+#   benchmarks/gpu/pretrain.sh tiny 1             # the same on a CPU with one seed, to see that it works
 #
 # The text is the standard library's source, some 10 MB: more updates than here would read it many times over.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 size=${1:-25M}
-shift || true
+seeds=${2:-3}
 case $size in
   25M) shape="--depth 8 --width 512 --heads 8 --context 256 --batch 64 --total 1500" ;;
   85M) shape="--depth 12 --width 768 --heads 12 --context 256 --batch 64 --total 1500" ;;
@@ -18,4 +18,4 @@ case $size in
 esac
 exec preheat compare --launch "python examples/pretrain.py --model gpt2 $shape --seed {seed}" \
   --arm none='decay(to=0.1, shape="cosine")' --arm linear='warmup("5%") >> decay(to=0.1, shape="cosine")' \
-  --peaks 3e-4,1e-3,3e-3 --seeds 3 --metric val_loss --out "runs/gpu-$size" "$@"
+  --peaks 3e-4,1e-3,3e-3 --seeds "$seeds" --metric val_loss --out "runs/gpu-$size"
