@@ -18,6 +18,7 @@ from preheat.lab.driver import run_experiment
 from preheat.lab.engines.choice import engine_named
 from preheat.lab.engines.processes import cause
 from preheat.lab.experiment import Arm
+from preheat.lab.worker import Event
 
 
 @pytest.fixture
@@ -200,3 +201,26 @@ def test_the_driver_loads_nothing_heavy_before_the_runs():
     paths = str(Path(preheat.__file__).parents[1])
     loaded = subprocess.check_output([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}, text=True)
     assert {"torch", "scipy", "matplotlib"}.isdisjoint(loaded.split())
+
+
+class Forger:
+    """An engine that gives one run the record of another, and another one no record at all."""
+
+    def threads(self, runs):
+        return 1
+
+    def run(self, jobs):
+        first, second, *_ = jobs
+        for job in (first, second):
+            yield Event(job, "started")
+        write_record(second.trial, first.path.parent / "elsewhere", 2.0).rename(first.path)
+        yield Event(first, "finished")
+        yield Event(second, "finished")
+
+
+def test_a_run_counts_only_with_a_record_of_its_own_whatever_the_engine_says(tmp_path):
+    summary, _ = run(experiment_of(seeds=(0,)), tmp_path, engine=Forger())
+    assert summary.records == ({},)
+    first, second = (failure.message for failure in summary.failures)
+    assert "is the record of another run" in first
+    assert "cannot be read" in second

@@ -79,10 +79,9 @@ class Machine:
 
     def settings(self) -> dict[str, Any]:
         """What the engine is told."""
-        for name in ("jobs", "gpus"):
-            value = getattr(self, name)
-            if value is not None and value < (name == "jobs"):
-                raise PreheatError(f"--{name} must be at least {int(name == 'jobs')}, not {value}")
+        for name, value, low in (("jobs", self.jobs, 1), ("gpus", self.gpus, 0)):
+            if value is not None and value < low:
+                raise PreheatError(f"--{name} must be at least {low}, not {value}")
         given = {"jobs": self.jobs, "gpus": self.gpus, "address": self.address, "patience": self.patience}
         return {name: value for name, value in given.items() if value is not None}
 

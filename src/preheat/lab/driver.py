@@ -1,7 +1,7 @@
 """Run an experiment, keep what is finished, and write what it says.
 
-In the folder: `runs/*.jsonl` (one record per run), `summary.json`, `figure.png` and `report.html`. The same experiment
-in the same folder runs only what is missing.
+In the folder: `runs/*.jsonl` (one record per run), `summary.json`, `report.html`, `report.md`, `figure.png` and `figure.svg`.
+The same experiment in the same folder runs only what is missing.
 """
 
 import json
@@ -23,7 +23,7 @@ from preheat.lab.records import Record, is_of, read_record
 from preheat.lab.report.table import print_study
 from preheat.lab.statistics.race import next_trials
 from preheat.lab.summary import Failure, Summary, by_arm, gone, summary_of, to_dict
-from preheat.lab.worker import Job
+from preheat.lab.worker import Event, Job
 
 
 def run_experiment(
@@ -148,8 +148,8 @@ def carried_out(missing: list[Job], engine: Engine, records: dict[str, Record], 
             for event in events:
                 name = event.job.trial.name
                 if event.kind == "finished":
-                    records[name] = read_record(event.job.path)
-                elif event.kind == "failed":
+                    event = accepted(event, records)
+                if event.kind == "failed":
                     failures.append(Failure(name, event.message))
                 monitor.show(event, records.get(name))
     except KeyboardInterrupt:
@@ -158,6 +158,19 @@ def carried_out(missing: list[Job], engine: Engine, records: dict[str, Record], 
         console.print(Text(text, "yellow"), soft_wrap=True)
         raise
     return failures
+
+
+def accepted(event: Event, records: dict[str, Record]) -> Event:
+    """Put the record of a finished run into `records`; where it is not that run's, whatever the engine, the run failed."""
+    trial = event.job.trial
+    try:
+        record = read_record(event.job.path)
+    except PreheatError as error:
+        return Event(event.job, "failed", message=str(error))
+    if not is_of(record, trial):
+        return Event(event.job, "failed", message=f"{event.job.path.name} is the record of another run")
+    records[trial.name] = record
+    return event
 
 
 def looked_before(out: Path) -> list[int]:

@@ -89,7 +89,7 @@ def draw_study(part: Any, summary: StudySummary, records: Records, columns: int)
     axes = part.subplots(*shape, squeeze=False).ravel()
     part.suptitle(plain(summary.study.title), fontsize=8.5, fontweight="bold")
     study, grid, every = summary.study, summary.grid, curves(summary.study, records)
-    if grid and grid.peaks:
+    if grid:
         draw_heat(axes[0], study, grid)
         draw_sensitivity(axes[1], study, grid, records)
         at = focus(study, grid)

@@ -82,7 +82,7 @@ def study_body(summary: StudySummary, records: Records) -> str:
     table = cards(columns, rows, f"{study.title}: results")
     differences = differences_figure(summary, records)
     parts = [element("p", settings_text(study, records), class_="soft"), race_text(summary)]
-    if grid and grid.peaks:
+    if grid:
         parts.append(grid_part(summary, grid))
         parts.append(side_by_side([sensitivity_figure(study, grid, records), best_figure(study, grid, records)]))
         parts.append(
@@ -100,7 +100,7 @@ def study_body(summary: StudySummary, records: Records) -> str:
         parts.append(element("h3", title) + (at_best + folded(f"All {len(values)} arms", every) if grid else every))
     parts.append(facts(schedules(summary), code=True))
     if records:
-        at = focus(study, grid) if grid and grid.peaks else None
+        at = focus(study, grid) if grid else None
         parts.append(charts(summary, records, at, [] if grid else [differences]))
     return "".join(parts)
 
