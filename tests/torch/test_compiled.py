@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from tensor_groups import groups, rates
 from torch import tensor
 from torch._dynamo.testing import CompileCounter
 from torch.optim import SGD, AdamW, Muon, Optimizer, RMSprop
@@ -20,17 +21,6 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "rmsprop": lambda groups: RMSprop(groups, lr=tensor(0.1)),
     "muon": lambda groups: Muon(groups, lr=tensor(0.1)),
 }
-
-
-def groups(number: int = 2) -> list[dict]:
-    made = [torch.nn.Parameter(torch.ones(3, 1)) for _ in range(number)]
-    for parameter in made:
-        parameter.grad = torch.ones(3, 1)
-    return [{"params": [parameter]} for parameter in made]
-
-
-def rates(optimizer: Optimizer) -> list[float]:
-    return [float(group["lr"]) for group in optimizer.param_groups]
 
 
 def compilations(optimizer: Optimizer, after: Callable[[], object]) -> list[int]:

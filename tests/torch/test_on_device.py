@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from tensor_groups import groups, rates
 from torch import Tensor, tensor
 from torch._dynamo.testing import CompileCounter
 from torch.optim import SGD, AdamW, Optimizer
@@ -20,17 +21,6 @@ from preheat.torch import Scheduler, clock
 pytestmark = pytest.mark.usefixtures("fresh_compiler")
 SCHEDULE = ph.warmup(5) >> ph.hold(1.0, 5) >> ph.decay(10, shape="cosine")
 UPDATES = 26
-
-
-def groups(number: int = 2) -> list[dict]:
-    made = [torch.nn.Parameter(torch.ones(3, 1)) for _ in range(number)]
-    for parameter in made:
-        parameter.grad = torch.ones(3, 1)
-    return [{"params": [parameter]} for parameter in made]
-
-
-def rates(optimizer: Optimizer) -> list[float]:
-    return [float(group["lr"]) for group in optimizer.param_groups]
 
 
 def on_device(schedule: object, number: int = 2, **options: object) -> tuple[SGD, Scheduler]:
