@@ -30,8 +30,8 @@ from torch import nn
 
 import preheat as ph
 from preheat.core.errors import PreheatError
+from preheat.core.node import Schedule
 from preheat.core.plan import Absolute, Plan
-from preheat.core.schedule import Schedule
 from preheat.torch import Scheduler
 
 ADAPTED = {"gpt": ["c_attn"], "ber": ["query", "value"]}  # the layers that LoRA stands beside

@@ -2,13 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from preheat.core.codec import from_dict, parse, to_dict
-from preheat.core.errors import BindError, ParseError, PreheatError, StateError
-from preheat.core.plan import Plan, absolute
-from preheat.core.schedule import Schedule
-from preheat.core.shapes import Shape, power, reverse
-from preheat.core.spans import Run, Span
-from preheat.core.words import (
+from preheat.core.constructors import (
     decay,
     hold,
     invsqrt,
@@ -21,6 +15,12 @@ from preheat.core.words import (
     upper,
     warmup,
 )
+from preheat.core.errors import BindError, ParseError, PreheatError, StateError
+from preheat.core.node import Schedule
+from preheat.core.plan import Plan, absolute
+from preheat.core.shapes import Shape, power, reverse
+from preheat.core.spans import Run, Span
+from preheat.core.text.codec import from_dict, parse, to_dict
 from preheat.recipes import (
     constant,
     cosine,
@@ -100,15 +100,15 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from preheat.control import HoldUntil, Plateau, Rewarm
     from preheat.lab.api import compare
     from preheat.lab.launched import from_env, log
+    from preheat.session import HoldUntil, Plateau, Rewarm
 
-_ROOMS = ("control", "lab", "torch")  # entered on demand: some of them import frameworks
+_ROOMS = ("session", "lab", "torch")  # entered on demand: some of them import frameworks
 _LATE = {
-    "HoldUntil": "control",
-    "Plateau": "control",
-    "Rewarm": "control",
+    "HoldUntil": "session",
+    "Plateau": "session",
+    "Rewarm": "session",
     "compare": "lab.api",
     "from_env": "lab.launched",
     "log": "lab.launched",

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import preheat
-from preheat.core import codec, xp
-from preheat.core.schedule import Schedule
+from preheat.core import namespaces
+from preheat.core.node import Schedule
+from preheat.core.text import codec
 
 ROOT = Path(preheat.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
@@ -48,8 +49,8 @@ def test_there_are_at_most_14_kinds_of_node_and_all_can_be_written() -> None:
 
 
 def test_formulas_have_ten_functions() -> None:
-    assert len(xp.FUNCTIONS) == 10
-    assert all(hasattr(xp.Scalars, name) for name in xp.FUNCTIONS)
+    assert len(namespaces.FUNCTIONS) == 10
+    assert all(hasattr(namespaces.Scalars, name) for name in namespaces.FUNCTIONS)
 
 
 def test_public_names_are_sorted_documented_and_at_most_40_besides_the_recipes() -> None:

@@ -16,11 +16,11 @@ LAYERS = (
     ("plots",),
     ("torch", "jax", "keras", "transformers", "measure"),
     ("review",),
-    ("recipes", "compat", "control"),
+    ("recipes", "compat", "session"),
     ("core",),
 )
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
-STANDARD_LIBRARY_ONLY = ("core", "recipes", "compat", "control")
+STANDARD_LIBRARY_ONLY = ("core", "recipes", "compat", "session")
 FILES = sorted(ROOT.rglob("*.py"))
 
 
@@ -58,7 +58,7 @@ def test_the_language_needs_the_standard_library_only(path: Path) -> None:
     foreign = {name.split(".")[0] for name in _imports(path)} - set(sys.stdlib_module_names) - {"preheat"}
     assert foreign <= {"numpy"}, f"{path.name} imports {foreign}"
     if "numpy" in foreign:
-        assert path.name == "schedule.py", "numpy is imported inside `table` only"
+        assert path.name == "node.py", "numpy is imported inside `table` only"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from strategies import FIXED, callable_trees, ready
 
 import preheat as ph
-from preheat.core.emit.python import source
+from preheat.core.codegen.python import source
 
 PHASES = ph.warmup(100) >> ph.hold(1, 200) >> ph.decay(300, 0.1, "cosine")
 

@@ -21,7 +21,7 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.optim import SGD, AdamW, Optimizer
 
 import preheat as ph
-from preheat.core.codec import CALLS, METHODS
+from preheat.core.text.codec import CALLS, METHODS
 from preheat.torch import Scheduler
 
 DATA = Path(__file__).parent / "data"

@@ -15,7 +15,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import preheat as ph
-from preheat.control import Plateau
+from preheat.session import Plateau
 from preheat.torch import Scheduler, clock
 
 pytestmark = pytest.mark.usefixtures("fresh_compiler")

@@ -13,7 +13,7 @@ from torch.optim import AdamW, Optimizer
 from torch.optim import lr_scheduler as peers
 
 import preheat as ph
-from preheat.control import Plateau
+from preheat.session import Plateau
 from preheat.torch import Scheduler
 
 # -- A, H: composing -------------------------------------------------------------------------------------------------

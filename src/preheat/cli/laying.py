@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 import preheat
 from preheat.core.errors import PreheatError
-from preheat.core.schedule import Schedule
+from preheat.core.node import Schedule
 from preheat.core.spans import Run
 from preheat.plots.sampling import horizon
 

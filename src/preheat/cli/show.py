@@ -9,8 +9,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from preheat.cli.laying import Laid, RunOptions, laid
+from preheat.core.checks import Number
 from preheat.core.errors import PreheatError
-from preheat.core.numbers import Number
 from preheat.plots.charts import Series, line_chart, shortened
 from preheat.plots.sampling import Phase, edges, highest, phases, sampled
 from preheat.plots.terminal import Terminal, braille, number

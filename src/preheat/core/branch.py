@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from preheat.core.combine import sequence
+from preheat.core.checks import ticks
 from preheat.core.errors import BindError, PreheatError, shown
-from preheat.core.numbers import ticks
-from preheat.core.pieces import Hold, Ramp
-from preheat.core.schedule import Schedule
+from preheat.core.node import Schedule
+from preheat.core.nodes.combine import sequence
+from preheat.core.nodes.leaves import Hold, Ramp
 from preheat.core.shapes import Shape, shape_of
 from preheat.core.spans import Run, Span, SpanLike
 

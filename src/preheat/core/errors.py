@@ -8,9 +8,25 @@ PreheatError(ValueError)
 
 from collections.abc import Iterable
 
+_NOTHING = object()
+
 
 class PreheatError(ValueError):
-    """What every refusal of preheat is: bad input, refused before anything has changed."""
+    """What every refusal of preheat is: bad input, refused before anything has changed.
+
+    what: what is wrong.   given: the value that was given, where one was.   write: what to write instead, in Python.
+    hint: a key for whoever spells the cure otherwise (the command line): the argument of Run that is missing, or "".
+
+    >>> error = PreheatError("the clock must be known", given="day", write="write Run(clock='step')")
+    >>> error.given, error.write, str(error)
+    ('day', "write Run(clock='step')", "the clock must be known, not 'day'; write Run(clock='step')")
+    """
+
+    def __init__(self, what: str, *, given: object = _NOTHING, write: str = "", hint: str = "") -> None:
+        self.what, self.write, self.hint = what, write, hint
+        self.given = None if given is _NOTHING else given
+        quoted = "" if given is _NOTHING else f", not {shown(given)}"
+        super().__init__(f"{what}{quoted}; {write}" if write else f"{what}{quoted}")
 
 
 class ParseError(PreheatError):

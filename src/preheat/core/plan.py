@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from preheat.core.codec import learn, read
 from preheat.core.errors import ParseError, PreheatError, shown
-from preheat.core.schedule import Schedule
+from preheat.core.node import Schedule
 from preheat.core.spans import Run
+from preheat.core.text.codec import learn, read
 
 _LINE = re.compile(r"(?:(?P<group>.+)/)?(?P<hyper>[A-Za-z_][A-Za-z_0-9]*(?:\[[0-9]+\])?)", re.ASCII)
 

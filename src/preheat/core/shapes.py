@@ -13,8 +13,8 @@ from decimal import Decimal, localcontext
 from itertools import pairwise
 from typing import Any
 
+from preheat.core.checks import int_if_whole, positive_number
 from preheat.core.errors import PreheatError, nearest, shown
-from preheat.core.numbers import positive, whole
 
 Rise = Callable[[Any, Any, Any], Any]
 Fall = Callable[[Any, Any, Any, Any], Any]
@@ -120,7 +120,7 @@ class Shape:
             sides = [lambda t, xp: first(fall(t, n - t, n, xp)), lambda t, xp: last(rise(n - t, n, xp))]
         else:
             sides = [lambda t, xp: first(rise(t, n, xp)), lambda t, xp: last(fall(n - t, t, n, xp))]
-        return [whole(u * n)], sides
+        return [int_if_whole(u * n)], sides
 
 
 LINEAR = Shape("linear")
@@ -136,7 +136,7 @@ def shape_of(value: "Shape | str") -> Shape:
     if name in NAMES:
         return Shape(name)
     if "(" in name:
-        from preheat.core.codec import read
+        from preheat.core.text.codec import read
 
         if isinstance(shape := read(name), Shape):
             return shape
@@ -154,7 +154,7 @@ def power(exponent: float) -> Shape:
 
     Raises PreheatError for an exponent out of range. A polynomial decay (1 − u)ᵖ is `reverse(power(p))`.
     """
-    p = positive(exponent, "the exponent of power(p)")
+    p = positive_number(exponent, "the exponent of power(p)")
     if not 0.01 <= p <= 100:
         raise PreheatError(f"the exponent of power(p) must lie in [0.01, 100], not {shown(exponent)}")
     return Shape("power", p)
@@ -204,12 +204,12 @@ def _geometric(a: float, b: float, n: float) -> tuple[list[float], list[Side]]:
     count = max(1, math.ceil(abs(math.log(b) - math.log(a)) / _STEEPEST))
     if count > n and isinstance(n, int):
         count = n * math.ceil(count / n)  # so that every whole tick is an edge
-    edges = [*(whole(n * i // count if n > count else n * i / count) for i in range(count)), n]
+    edges = [*(int_if_whole(n * i // count if n > count else n * i / count) for i in range(count)), n]
     values = [a, *(_between(a, b, edge, n) for edge in edges[1:-1]), b]
     seams: list[float] = []
     sides: list[Side] = []
     for (low, high), (start, end) in zip(pairwise(edges), pairwise(values), strict=True):
-        seams += [whole((low + high) * 0.5), high]
+        seams += [int_if_whole((low + high) * 0.5), high]
         sides += [_stretch(low, high - low, start, end / start), _stretch(high, low - high, end, start / end)]
     return seams[:-1], sides
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
+from preheat.core.checks import Number, int_if_whole, positive_number, round_half_up, ticks
 from preheat.core.errors import BindError, ParseError, PreheatError, nearest, shown
-from preheat.core.numbers import Number, half_up, positive, ticks, whole
 
 _TEXT = r"(?a)([0-9][0-9_]*(?:\.[0-9_]+)?(?:e[+-]?[0-9]{1,2})?)\s*([A-Za-z%]*)(?:\s+([a-z]+))?"
 _SUFFIX = {"": 1, "k": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
@@ -78,7 +78,9 @@ class Span:
     def measured(self, run: "Run | None", begin: "Edge") -> Number:
         """The length in ticks at its place: a bare number as it is, a unit up to the nearest whole edge."""
         exact = self.exact(run)
-        return ticks(exact if self.is_bare else max(Fraction(0), half_up(begin.exact + exact) - begin.actual), "a span")
+        return ticks(
+            exact if self.is_bare else max(Fraction(0), round_half_up(begin.exact + exact) - begin.actual), "a span"
+        )
 
 
 SpanLike = Span | str | int | float
@@ -116,7 +118,7 @@ class Run:
             raise PreheatError(f"unknown clock {shown(self.clock)}; write one of {', '.join(CLOCKS)}")
         for name in ("steps_per_epoch", "samples_per_step", "tokens_per_step"):
             if (worth := getattr(self, name)) is not None:
-                positive(worth, name)
+                positive_number(worth, name)
                 object.__setattr__(self, name, ticks(worth, name))
         if self.total is not None:
             total = Span(self.total)
@@ -166,7 +168,7 @@ def _canonical(text: str) -> Number | str:
     if len(digits) > _LONGEST - 16:
         raise ParseError(f"the span {shown(text)} has too many digits")
     if unit == "":
-        return whole(Fraction(digits) * _SUFFIX[suffix])
+        return int_if_whole(Fraction(digits) * _SUFFIX[suffix])
     if unit == "%":
         return f"{digits}%"
     plural = "s" if unit in _COUNTED and (digits, suffix) != ("1", "") else ""

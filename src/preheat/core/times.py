@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from preheat.core.errors import PreheatError, shown
-from preheat.core.xp import Arrays, Scalars, Torch, Traced
+from preheat.core.namespaces import Arrays, Scalars, Torch, Traced
 
 FAR = 2.0**1000  # a number beyond it is taken as it: arithmetic on it would overflow
 

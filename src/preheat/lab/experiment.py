@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import preheat
+from preheat.core.checks import positive_number
 from preheat.core.errors import PreheatError, shown
-from preheat.core.numbers import positive
+from preheat.core.node import Schedule
 from preheat.core.plan import Absolute
-from preheat.core.schedule import Schedule
 from preheat.lab.launched import Target, spelled, target
 from preheat.lab.naming import distinct, named, slug, whole
 
@@ -45,7 +45,7 @@ class Arm:
         object.__setattr__(self, "spec", spelled(target(self.spec)))
         object.__setattr__(self, "family", self.family or self.name)
         if self.peak is not None:
-            object.__setattr__(self, "peak", positive(self.peak, "a peak"))
+            object.__setattr__(self, "peak", positive_number(self.peak, "a peak"))
 
     @classmethod
     def read(cls, text: str) -> "Arm":

@@ -16,10 +16,10 @@ import warnings
 from functools import cache
 from typing import Any, TextIO
 
-from preheat.core.codec import read
 from preheat.core.errors import PreheatError, shown
+from preheat.core.node import Schedule
 from preheat.core.plan import Absolute, Plan
-from preheat.core.schedule import Schedule
+from preheat.core.text.codec import read
 
 SCHEDULE, SEED, ARM, LOG = "PREHEAT_SCHEDULE", "PREHEAT_SEED", "PREHEAT_ARM", "PREHEAT_LOG"
 """The environment variables: the arm's schedule as text, its seed, its name, and the file that takes the metrics."""

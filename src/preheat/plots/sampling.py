@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from itertools import count
 
-from preheat.core.combine import Pointwise, Scaled, Sequence, Shifted, Wrapped
-from preheat.core.numbers import Number
-from preheat.core.pieces import Rectified
-from preheat.core.repeat import Repeated
-from preheat.core.schedule import Schedule
+from preheat.core.checks import Number
+from preheat.core.node import Schedule
+from preheat.core.nodes.combine import Pointwise, Scaled, Sequence, Shifted, Wrapped
+from preheat.core.nodes.leaves import Rectified
+from preheat.core.nodes.repeated import Repeated
 from preheat.core.spans import Span
 
 MOST_EDGES = 1000

@@ -5,10 +5,10 @@ later), warmup_steps or warmup_ratio, peak_lr, min_lr or min_lr_ratio, start_lr 
 total_steps=n is the recipe without it, bound to Run(total=n). Their names are words of `parse` too.
 """
 
-from preheat.core.codec import learn
+from preheat.core.text.codec import learn
 from preheat.recipes.cycles import multistep, one_cycle, restarts, step_decay
 from preheat.recipes.decays import constant, cosine, exponential_decay, linear, polynomial, wsd
-from preheat.recipes.endless import inverse_sqrt, noam, radam, untuned_exponential, untuned_linear
+from preheat.recipes.open_ended import inverse_sqrt, noam, radam, untuned_exponential, untuned_linear
 from preheat.recipes.plans import yolo_warmup
 from preheat.recipes.presets import Preset, presets
 from preheat.recipes.scaling import AdamScaling, scaled_adam, scaled_peak

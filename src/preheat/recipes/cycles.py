@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from preheat.core.constructors import hold, ramp, steps
 from preheat.core.errors import PreheatError, shown
-from preheat.core.schedule import Schedule
+from preheat.core.node import Schedule
 from preheat.core.shapes import Shape
 from preheat.core.spans import SpanLike
-from preheat.core.words import hold, ramp, steps
-from preheat.recipes import lengths
-from preheat.recipes.lengths import dampened, exact, filled, rates, warmed
+from preheat.recipes import arguments
+from preheat.recipes.arguments import dampened, exact, filled, rates, warmed
 
 
 def step_decay(
@@ -45,7 +45,7 @@ def step_decay(
     He et al. 2015, arXiv:1512.03385 (÷ 10 when the error stops falling).
     """
     rate = rates(peak_lr, start_lr=start_lr, start_ratio=start_ratio)
-    warm = lengths.length("warmup", warmup_steps, warmup_ratio)
+    warm = arguments.length("warmup", warmup_steps, warmup_ratio)
     return dampened(warm, rate, hold(rate.peak, every).repeated(None, shrink=_factor(factor)))
 
 
@@ -80,8 +80,8 @@ def multistep(
     thing. Goyal et al. 2017, arXiv:1706.02677 (÷ 10 at 30, 60 and 80 of 90 epochs, 5 of warmup).
     """
     rate = rates(peak_lr, start_lr=start_lr, start_ratio=start_ratio)
-    warm = lengths.length("warmup", warmup_steps, warmup_ratio)
-    spans, drop = lengths.gaps(milestones), exact(_factor(factor), "factor")
+    warm = arguments.length("warmup", warmup_steps, warmup_ratio)
+    spans, drop = arguments.gaps(milestones), exact(_factor(factor), "factor")
     values = [float(exact(rate.peak, "peak") * drop**k) for k in range(len(spans) + 1)]
     return dampened(warm, rate, steps(values, [*spans, "rest"]))
 
@@ -115,7 +115,7 @@ def one_cycle(
     Raises PreheatError for a share outside [0, 1], a divisor below 1, total_steps that are no count.
     Smith & Topin 2017, arXiv:1708.07120 (super-convergence).
     """
-    peak, up = rates(peak_lr).peak, lengths.share("pct_start", pct_start)
+    peak, up = rates(peak_lr).peak, arguments.share("pct_start", pct_start)
     start = exact(peak, "peak") / _divisor("div_factor", div_factor)
     end = float(start / _divisor("final_div_factor", final_div_factor))
     return filled(ramp(float(start), peak, up, shape) >> ramp(peak, end, "rest", shape), total_steps)
@@ -158,7 +158,7 @@ def restarts(
     Loshchilov & Hutter 2016, arXiv:1608.03983.
     """
     rate = rates(peak_lr, min_lr, min_lr_ratio, start_lr, start_ratio)
-    warm = lengths.length("warmup", warmup_steps, warmup_ratio)
+    warm = arguments.length("warmup", warmup_steps, warmup_ratio)
     _restartable(cycle_steps, cycles, shrink, rate.floor)
     return warmed(warm, rate, ramp(rate.peak, rate.floor, cycle_steps, "cosine").repeated(cycles, stretch, shrink))
 
@@ -178,7 +178,7 @@ def _divisor(name: str, value: float) -> Fraction:
 
 
 def _restartable(cycle_steps: SpanLike, cycles: int | None, shrink: float, floor: float) -> None:
-    if cycles is None and lengths.spanned(cycle_steps).is_rest:
+    if cycles is None and arguments.spanned(cycle_steps).is_rest:
         raise PreheatError("restarts('rest') shares the run among its cycles; say how many, such as cycles=4")
     if _factor(shrink, "shrink") != 1 and floor:
         raise PreheatError(

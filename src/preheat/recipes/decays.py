@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from preheat.core import shapes
-from preheat.core.schedule import Schedule
+from preheat.core.constructors import hold, ramp
+from preheat.core.node import Schedule
 from preheat.core.shapes import Shape, reverse
 from preheat.core.spans import Span, SpanLike
-from preheat.core.words import hold, ramp
-from preheat.recipes import lengths
-from preheat.recipes.lengths import filled, rates, warmed
+from preheat.recipes import arguments
+from preheat.recipes.arguments import filled, rates, warmed
 
 
 def constant(
@@ -40,7 +40,7 @@ def constant(
     Goyal et al. 2017, arXiv:1706.02677 (gradual warmup).
     """
     rate = rates(peak_lr, start_lr=start_lr, start_ratio=start_ratio)
-    warm = lengths.length("warmup", warmup_steps, warmup_ratio)
+    warm = arguments.length("warmup", warmup_steps, warmup_ratio)
     return filled(warmed(warm, rate, hold(rate.peak)), total_steps, warm)
 
 
@@ -76,7 +76,7 @@ def linear(
     Bergsma et al. 2025, arXiv:2502.15938 (linear to zero); Defazio et al. 2023, arXiv:2310.07831.
     """
     rate = rates(peak_lr, min_lr, min_lr_ratio, start_lr, start_ratio)
-    warm = lengths.length("warmup", warmup_steps, warmup_ratio)
+    warm = arguments.length("warmup", warmup_steps, warmup_ratio)
     return filled(warmed(warm, rate, ramp(rate.peak, rate.floor, "rest")), total_steps, warm)
 
 
@@ -112,7 +112,7 @@ def cosine(
     Loshchilov & Hutter 2016, arXiv:1608.03983 (one cycle of it).
     """
     rate = rates(peak_lr, min_lr, min_lr_ratio, start_lr, start_ratio)
-    warm = lengths.length("warmup", warmup_steps, warmup_ratio)
+    warm = arguments.length("warmup", warmup_steps, warmup_ratio)
     return filled(warmed(warm, rate, ramp(rate.peak, rate.floor, "rest", "cosine")), total_steps, warm)
 
 
@@ -150,7 +150,7 @@ def polynomial(
     Chen et al. 2016, arXiv:1606.00915 ("poly", p = 0.9).
     """
     rate = rates(peak_lr, min_lr, min_lr_ratio, start_lr, start_ratio)
-    warm = lengths.length("warmup", warmup_steps, warmup_ratio)
+    warm = arguments.length("warmup", warmup_steps, warmup_ratio)
     main = ramp(rate.peak, rate.floor, "rest", reverse(shapes.power(power)))
     return filled(warmed(warm, rate, main), total_steps, warm)
 
@@ -189,7 +189,7 @@ def exponential_decay(
     """
     min_lr_ratio = 0.01 if min_lr is None and min_lr_ratio is None else min_lr_ratio
     rate = rates(peak_lr, min_lr, min_lr_ratio, start_lr, start_ratio)
-    warm = lengths.length("warmup", warmup_steps, warmup_ratio)
+    warm = arguments.length("warmup", warmup_steps, warmup_ratio)
     return filled(warmed(warm, rate, ramp(rate.peak, rate.floor, "rest", "exponential")), total_steps, warm)
 
 
@@ -231,7 +231,7 @@ def wsd(
     Hu et al. 2024, arXiv:2404.06395 (MiniCPM); Hägele et al. 2024, arXiv:2405.18392 (20 % of 1 − √u).
     """
     rate = rates(peak_lr, min_lr, min_lr_ratio, start_lr, start_ratio)
-    warm = lengths.length("warmup", warmup_steps, warmup_ratio)
-    cool = lengths.length("decay", decay_steps, decay_ratio) or Span("20%")
+    warm = arguments.length("warmup", warmup_steps, warmup_ratio)
+    cool = arguments.length("decay", decay_steps, decay_ratio) or Span("20%")
     main = hold(rate.peak) >> ramp(rate.peak, rate.floor, cool, shape)
     return filled(warmed(warm, rate, main), total_steps, warm, cool)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from preheat.core.schedule import Schedule
-from preheat.core.words import decay, hold, invsqrt, ramp, warmup
+from preheat.core.constructors import decay, hold, invsqrt, ramp, warmup
+from preheat.core.node import Schedule
 from preheat.recipes.cycles import multistep
 from preheat.recipes.decays import cosine, linear, wsd
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from preheat.core.numbers import positive, real
+from preheat.core.checks import finite_number, positive_number
+from preheat.core.constructors import hold, ramp, warmup
+from preheat.core.node import Schedule
 from preheat.core.plan import Absolute, Plan, absolute
-from preheat.core.schedule import Schedule
 from preheat.core.spans import Span, SpanLike
-from preheat.core.words import hold, ramp, warmup
-from preheat.recipes import lengths
+from preheat.recipes import arguments
 
 
 def yolo_warmup(
@@ -41,13 +41,13 @@ def yolo_warmup(
     Raises PreheatError for two ways of giving one thing, or a value out of range.
     Ultralytics, engine/trainer.py (warmup_epochs 3, warmup_bias_lr 0.1 at lr0 0.01, warmup_momentum 0.8, lrf 0.01).
     """
-    warm = lengths.length("warmup", warmup_steps, warmup_ratio) or Span("3 epochs")
-    down = ramp(1.0, lengths.rates(None, min_lr_ratio=min_lr_ratio).floor, "rest")
+    warm = arguments.length("warmup", warmup_steps, warmup_ratio) or Span("3 epochs")
+    down = ramp(1.0, arguments.rates(None, min_lr_ratio=min_lr_ratio).floor, "rest")
     lines: dict[str, Schedule | Absolute] = {
         "lr": (warmup(warm) >> hold()) * down,
-        f"{bias}/lr": (ramp(positive(bias_start_ratio, "bias_start_ratio"), 1.0, warm) >> hold()) * down,
+        f"{bias}/lr": (ramp(positive_number(bias_start_ratio, "bias_start_ratio"), 1.0, warm) >> hold()) * down,
     }
     if momentum is not None:
-        end = real(momentum, "momentum")
-        lines["momentum"] = absolute(ramp(real(start_momentum, "start_momentum"), end, warm) >> hold(end))
+        end = finite_number(momentum, "momentum")
+        lines["momentum"] = absolute(ramp(finite_number(start_momentum, "start_momentum"), end, warm) >> hold(end))
     return Plan(lines)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from preheat.core.errors import PreheatError, nearest, shown
-from preheat.core.schedule import Schedule
+from preheat.core.node import Schedule
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from preheat.core.checks import positive_number
 from preheat.core.errors import PreheatError, nearest, shown
-from preheat.core.numbers import positive
-from preheat.recipes.lengths import exact
+from preheat.recipes.arguments import exact
 
 RULES = ("linear", "sqrt")
 
@@ -38,7 +38,7 @@ def scaled_peak(base_lr: float, base_batch: float, batch: float, rule: str = "li
     """
     if rule not in RULES:
         raise PreheatError(f"unknown rule {shown(rule)}{nearest(str(rule), RULES)}")
-    positive(base_lr, "base_lr")
+    positive_number(base_lr, "base_lr")
     k = _ratio(base_batch, batch)
     return _scaled(base_lr, k, rule, "the scaled rate")
 
@@ -77,7 +77,7 @@ def scaled_adam(
     Raises PreheatError where k · (1 − β) would be 1 or more, or a value is out of range.
     Malladi et al. 2022, arXiv:2205.10287.
     """
-    positive(lr, "lr")
+    positive_number(lr, "lr")
     k = _ratio(base_batch, batch)
     given = exact(eps, "eps")
     if given < 0:
@@ -91,8 +91,8 @@ def scaled_adam(
 
 def _ratio(base_batch: float, batch: float) -> Fraction:
     """k, exactly; refused where no float is near it."""
-    positive(base_batch, "base_batch")
-    positive(batch, "batch")
+    positive_number(base_batch, "base_batch")
+    positive_number(batch, "batch")
     k = exact(batch, "batch") / exact(base_batch, "base_batch")
     if not Fraction(1, 2**1000) < k < 2**1000:
         raise PreheatError(f"batch={shown(batch)} is no multiple of base_batch={shown(base_batch)} that makes sense")

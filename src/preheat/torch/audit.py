@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.optim import Optimizer
 
+from preheat.core.node import Schedule
 from preheat.core.plan import Plan
-from preheat.core.schedule import Schedule
 from preheat.torch.groups import check_optimizers
 from preheat.torch.watching import Watch, own_count
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from preheat.core.branch import nothing_grows, stretches
 from preheat.core.errors import BindError, PreheatError
+from preheat.core.node import Schedule
 from preheat.core.plan import Plan
-from preheat.core.schedule import Schedule
 from preheat.core.shapes import Shape
 from preheat.core.spans import Edge, Run, Span, SpanLike
 from preheat.torch.groups import Slots

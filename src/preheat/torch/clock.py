@@ -9,11 +9,11 @@ import numpy
 import torch
 from torch import Tensor
 
-from preheat.control.session import Session
+from preheat.core.checks import Number, ticks
 from preheat.core.errors import PreheatError, shown
-from preheat.core.numbers import Number, ticks
-from preheat.core.schedule import Schedule
+from preheat.core.node import Schedule
 from preheat.core.spans import Run
+from preheat.session.session import Session
 from preheat.torch.groups import Slots, entry
 from preheat.torch.writing import targets
 

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import torch
 from torch.optim import Optimizer
 
-from preheat.control.session import Session
+from preheat.core.checks import finite_number
 from preheat.core.errors import PreheatError, StateError, nearest, shown
-from preheat.core.numbers import real
 from preheat.core.plan import Line, Plan
+from preheat.session.session import Session
 
 Group = dict[str, Any]
 _OWN = ("lr", "momentum", "betas", "weight_decay", "eps", "dampening")  # never a quantity outside of an optimizer
@@ -262,7 +262,7 @@ def _number(value: Any, what: str) -> float:
         if value.numel() != 1:
             raise PreheatError(f"{what} is a tensor of {value.numel()} values; a schedule drives one number a group")
         value = value.item()
-    return real(value, what)
+    return finite_number(value, what)
 
 
 def _close(a: float, b: float, slot: Slot) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from preheat.core.combine import Sequence, sequence
 from preheat.core.errors import PreheatError, StateError
-from preheat.core.pieces import MAX_TEXT
+from preheat.core.node import Schedule
+from preheat.core.nodes.combine import Sequence, sequence
+from preheat.core.nodes.leaves import MAX_TEXT
 from preheat.core.plan import Absolute, Plan
-from preheat.core.schedule import Schedule
 from preheat.core.spans import Run
 
 _BLOCK = 1 << 16

@@ -6,9 +6,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from preheat.control.session import Session
 from preheat.core.errors import PreheatError, nearest, shown
 from preheat.core.plan import Plan
+from preheat.session.session import Session
 from preheat.torch.groups import Slots
 
 

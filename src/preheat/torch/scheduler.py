@@ -9,13 +9,13 @@ from torch import Tensor
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
-from preheat.control.rules import Rule
-from preheat.control.session import Session, checked_rules
+from preheat.core.checks import positive_number
 from preheat.core.errors import PreheatError, nearest, shown
-from preheat.core.numbers import positive
+from preheat.core.node import Schedule
 from preheat.core.plan import Absolute, Plan
-from preheat.core.schedule import Schedule
 from preheat.core.spans import Run
+from preheat.session.rules import Rule
+from preheat.session.session import Session, checked_rules
 from preheat.torch.audit import Audit, audited
 from preheat.torch.branching import Branching
 from preheat.torch.clock import DeviceClock, Stopwatch, checked_advance, tick_of
@@ -82,7 +82,7 @@ class Scheduler(Branching):
         self.run = Run() if run is None else _checked_run(run)
         self.on_change = on_change
         self._given = schedule if isinstance(schedule, Plan) else Plan(schedule)
-        self._peak = None if peak is None else positive(peak, "peak")
+        self._peak = None if peak is None else positive_number(peak, "peak")
         self._tick = tick_of(self.run)
         self.session = Session(laid_out(self._given, self.run), checked_rules(rules, self.run))
         slots = Slots(self.optimizers, self.plan)

@@ -11,10 +11,10 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from preheat.control.session import Session, rules_from_text
 from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.plan import Plan
 from preheat.core.spans import Run
+from preheat.session.session import Session, rules_from_text
 from preheat.torch.clock import tick_of
 from preheat.torch.plans import first_change, laid_out, rebased
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from preheat.control.session import Session
 from preheat.core.plan import Line
+from preheat.session.session import Session
 from preheat.torch.groups import Group, Slot, Slots, entry, split_key
 
 Write = Callable[[float], None]

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_runs import LINEAR, NONE, compared, made_run, made_summary, plain_study, unstable
 
-from preheat.control import Rewarm
 from preheat.lab.experiment import Arm, Metric, Study
 from preheat.lab.records import Record, Result
 from preheat.lab.report.curves import (
@@ -20,6 +19,7 @@ from preheat.lab.report.curves import (
     smoothed,
     spikes,
 )
+from preheat.session import Rewarm
 
 
 def curves_of(summary):

@@ -14,7 +14,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 import preheat as ph
-from preheat.control import HoldUntil, Plateau, Rewarm
+from preheat.session import HoldUntil, Plateau, Rewarm
 from preheat.torch import Scheduler
 
 SAVED_AFTER, FOLLOWED_BY = 25, 20

@@ -22,7 +22,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from torch.nn.parallel import DistributedDataParallel
 
 import preheat as ph
-from preheat.control import Plateau
+from preheat.session import Plateau
 from preheat.torch import Scheduler
 
 OPTIONS = StateDictOptions(flatten_optimizer_state_dict=True)

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 import preheat as ph
-from preheat.control import Plateau, Rewarm
+from preheat.session import Plateau, Rewarm
 from preheat.torch import Scheduler
 
 UPDATES = 400

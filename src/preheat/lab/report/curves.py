@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from preheat.control.spikes import Rewarm
 from preheat.core.errors import PreheatError
+from preheat.core.node import Schedule
 from preheat.core.plan import Absolute, Plan
-from preheat.core.schedule import Schedule
 from preheat.core.spans import Run
 from preheat.lab.experiment import Arm, Study, Trial
 from preheat.lab.records import Record
 from preheat.lab.statistics.arms import Records
 from preheat.lab.statistics.inference import mean_and_sd, student
+from preheat.session.rewarm import Rewarm
 
 POINTS = 160
 """Points a curve: more than a screen shows."""

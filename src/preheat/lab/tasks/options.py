@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from preheat.core.checks import finite_number
 from preheat.core.errors import PreheatError, nearest, shown
-from preheat.core.numbers import real
 
 Optimizer = Literal["adam", "adamw", "sgd", "rmsprop"]
 
@@ -140,5 +140,5 @@ def whole(name: str, value: object, low: int = 1) -> None:
 
 def number(name: str, value: object, fits: Callable[[float], bool], words: str) -> None:
     """Refuse what is not a finite number that `fits`; `words` say which do."""
-    if not fits(real(value, name)):
+    if not fits(finite_number(value, name)):
         raise PreheatError(f"{name} must be a number {words}, not {shown(value)}")

@@ -6,22 +6,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from preheat.core import combine, pieces, shapes, words
+from preheat.core import constructors, shapes
 from preheat.core.errors import ParseError, PreheatError, nearest, shown
-from preheat.core.reader import Reader
-from preheat.core.repeat import Repeated, Truncated
-from preheat.core.schedule import MAX_NESTING, Schedule
+from preheat.core.node import MAX_NESTING, Schedule
+from preheat.core.nodes import combine, leaves
+from preheat.core.nodes.repeated import Repeated, Truncated
 from preheat.core.shapes import Shape
 from preheat.core.spans import Span
+from preheat.core.text.parser import Reader
 
 # every kind of node, by the word that stands for it in text and data
 CALLS: dict[str, type] = {
-    "ramp": pieces.Ramp,
-    "hold": pieces.Hold,
-    "invsqrt": pieces.InvSqrt,
-    "saturating": pieces.Saturating,
-    "rectified": pieces.Rectified,
-    "table": pieces.Table,
+    "ramp": leaves.Ramp,
+    "hold": leaves.Hold,
+    "invsqrt": leaves.InvSqrt,
+    "saturating": leaves.Saturating,
+    "rectified": leaves.Rectified,
+    "table": leaves.Table,
     "lower": combine.Lower,
     "upper": combine.Upper,
 }
@@ -36,7 +37,7 @@ KINDS: dict[str, type] = {**CALLS, **METHODS, **INFIX}
 _WORD = {kind: word for word, kind in KINDS.items()}
 
 _vocabulary: dict[str, Callable[..., Any]] = {
-    **{word: getattr(words, word) for word in (*CALLS, "warmup", "decay", "steps")},
+    **{word: getattr(constructors, word) for word in (*CALLS, "warmup", "decay", "steps")},
     "power": shapes.power,
     "reverse": shapes.reverse,
 }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from preheat.core.combine import Lower, Upper, sequence
+from preheat.core.checks import finite_number
 from preheat.core.errors import PreheatError
-from preheat.core.numbers import real
-from preheat.core.pieces import Hold, InvSqrt, Ramp, Rectified, Saturating, Table, _listed
-from preheat.core.schedule import Schedule
+from preheat.core.node import Schedule
+from preheat.core.nodes.combine import Lower, Upper, sequence
+from preheat.core.nodes.leaves import Hold, InvSqrt, Ramp, Rectified, Saturating, Table, _listed
 from preheat.core.shapes import Shape
 from preheat.core.spans import SpanLike
 
@@ -194,7 +194,9 @@ def upper(*schedules: Schedule) -> Schedule:
 def clipped(base: Schedule, low: float | None, high: float | None) -> Schedule:
     """`base` kept between two constants; None leaves that side open."""
     bounds = {"low": low, "high": high}
-    low, high = (None if bound is None else real(bound, f"{name} of clipped") for name, bound in bounds.items())
+    low, high = (
+        None if bound is None else finite_number(bound, f"{name} of clipped") for name, bound in bounds.items()
+    )
     if low is not None and high is not None and low > high:
         raise PreheatError(f"clipped(low, high) needs low ≤ high, not {low!r} and {high!r}")
     base = base if low is None else upper(base, hold(low))

@@ -7,12 +7,12 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from preheat.core.checks import MOST_TICKS, Number
 from preheat.core.errors import BindError, PreheatError, shown
-from preheat.core.numbers import MOST_TICKS, Number
+from preheat.core.namespaces import Scalars, Sorted
 from preheat.core.spans import Edge, Run, Span, SpanLike
 from preheat.core.times import namespace
 from preheat.core.value import Value
-from preheat.core.xp import Scalars, Sorted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,17 +160,17 @@ class Schedule(Value):
     @cached_property
     def function(self) -> Callable[[float], float]:
         """The specialised Python function of one number, every constant folded: equal to a call, bit for bit."""
-        from preheat.core.emit.python import compiled
+        from preheat.core.codegen.python import compiled
 
         return compiled(self._ready)
 
     def __rshift__(self, other: Schedule) -> Schedule:
-        from preheat.core.combine import sequence
+        from preheat.core.nodes.combine import sequence
 
         return sequence((self, _schedule(other, ">>")))
 
     def __mul__(self, other: Schedule) -> Schedule:
-        from preheat.core.combine import Product
+        from preheat.core.nodes.combine import Product
 
         return Product((self, _schedule(other, "*")))
 
@@ -184,7 +184,7 @@ class Schedule(Value):
 
     def scaled(self, factor: float) -> Schedule:
         """`s.scaled(k)(t) = k · s(t)`; k finite, of any sign."""
-        from preheat.core.combine import Scaled
+        from preheat.core.nodes.combine import Scaled
 
         return Scaled(self, factor)
 
@@ -195,7 +195,7 @@ class Schedule(Value):
         >>> ramp(0, 1, 10).clipped(0.2, 0.8).table(11).tolist()[:4]
         [0.2, 0.2, 0.2, 0.3]
         """
-        from preheat.core.words import clipped
+        from preheat.core.constructors import clipped
 
         return clipped(self, low, high)
 
@@ -204,19 +204,19 @@ class Schedule(Value):
 
         A `rest` inside is shared among the repetitions in whole ticks, the remainder held at the end.
         """
-        from preheat.core.repeat import Repeated
+        from preheat.core.nodes.repeated import Repeated
 
         return Repeated(self, times, stretch, shrink)
 
     def shifted(self, ticks: float) -> Schedule:
         """`s.shifted(n)(t) = s(t − n)`: n ticks later, or earlier if n < 0."""
-        from preheat.core.combine import Shifted
+        from preheat.core.nodes.combine import Shifted
 
         return Shifted(self, ticks)
 
     def truncated(self, span: SpanLike) -> Schedule:
         """The same until `span` has passed, then the value it has there."""
-        from preheat.core.repeat import Truncated
+        from preheat.core.nodes.repeated import Truncated
 
         return Truncated(self, Span(span))
 
@@ -260,7 +260,7 @@ class Schedule(Value):
         return rewarmed(self, at, span, start)
 
     def __repr__(self) -> str:
-        from preheat.core.codec import text
+        from preheat.core.text.codec import text
 
         return text(self)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 import preheat as ph
-from preheat.control import Plateau
+from preheat.session import Plateau
 
 METRICS = st.one_of(
     st.sampled_from([1.0, 0.9, 0.9999, 1.0001, 0.0, -1.0, math.nan, math.inf, -math.inf]),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from preheat.control.rules import LARGEST, Rule, State, count, finite, one_of, told
+from preheat.core.checks import finite_number
 from preheat.core.errors import PreheatError, StateError, shown
-from preheat.core.numbers import real
 from preheat.core.spans import SpanLike
+from preheat.session.rules import LARGEST, Rule, State, count, finite, one_of, told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class _Stalls(Rule):
         self._check_metric()
         one_of("mode", self.mode, ("min", "max"))
         one_of("threshold_mode", self.threshold_mode, ("rel", "abs"))
-        if real(self.threshold, "threshold") < 0:
+        if finite_number(self.threshold, "threshold") < 0:
             raise PreheatError(f"threshold cannot be negative: {shown(self.threshold)}")
         count("patience", self.patience)
 
@@ -72,9 +72,9 @@ class Plateau(_Stalls):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < real(self.factor, "factor") < 1:
+        if not 0 < finite_number(self.factor, "factor") < 1:
             raise PreheatError(f"the factor of Plateau lies between 0 and 1, not {shown(self.factor)}")
-        if not 0 <= real(self.min, "min") <= 1:
+        if not 0 <= finite_number(self.min, "min") <= 1:
             raise PreheatError(f"min of Plateau is a factor from 0 to 1, not {shown(self.min)}")
         count("cooldown", self.cooldown)
         object.__setattr__(self, "after", told(self.after, "after"))

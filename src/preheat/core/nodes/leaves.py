@@ -11,10 +11,10 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+from preheat.core.checks import Number, finite_number, int_if_whole
 from preheat.core.errors import BindError, PreheatError, shown
-from preheat.core.numbers import Number, real, whole
-from preheat.core.rectify import rectification
-from preheat.core.schedule import Schedule, nested
+from preheat.core.node import Schedule, nested
+from preheat.core.rectification import rectification
 from preheat.core.shapes import LINEAR, Shape, shape_of
 from preheat.core.spans import Edge, Run, Span
 
@@ -40,7 +40,7 @@ class Leaf(Schedule):
             return self._sized(Span(self.span.measured(run, begin)), run)
         if end is not None:
             left = max(Fraction(0), end.actual - begin.actual)
-            return self._sized(Span(whole(left)), run)
+            return self._sized(Span(int_if_whole(left)), run)
         if self._open_ended:
             return self._sized(self.span, run)
         raise BindError(f"how long {self!r} lasts is not known; bind it to a Run with a total, or give it a span")
@@ -71,7 +71,7 @@ class Ramp(Leaf):
 
     def __post_init__(self) -> None:
         shape = shape_of(self.shape)
-        ends = real(self.start, "the start of a ramp"), real(self.end, "the end of a ramp")
+        ends = finite_number(self.start, "the start of a ramp"), finite_number(self.end, "the end of a ramp")
         if shape.name == "exponential" and min(ends) <= 0:
             raise PreheatError(
                 f"an exponential ramp needs both ends above 0, not {ends[0]!r} and {ends[1]!r}; "
@@ -102,7 +102,7 @@ class Hold(Leaf):
     span: Span
 
     def __post_init__(self) -> None:
-        _put(self, value=real(self.value, "the value of a hold"), span=Span(self.span), _depth=1)
+        _put(self, value=finite_number(self.value, "the value of a hold"), span=Span(self.span), _depth=1)
 
     def _formula(self, t: Any, xp: Any) -> Any:
         return self.value
@@ -161,7 +161,7 @@ class Rectified(Leaf):
     _once = ("_cases",)
 
     def __post_init__(self) -> None:
-        beta2 = real(self.beta2, "beta2")
+        beta2 = finite_number(self.beta2, "beta2")
         if not 0.6 < beta2 < 1:
             raise PreheatError(
                 f"beta2 must lie between 0.6 and 1, where the factor is defined, not {shown(self.beta2)}"
@@ -184,7 +184,7 @@ class Table(Schedule):
     values: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        values = tuple(real(value, "a value of a table") for value in _listed(self.values, "table"))
+        values = tuple(finite_number(value, "a value of a table") for value in _listed(self.values, "table"))
         if not values:
             raise PreheatError("a table needs at least one value; write table([0.1, 0.2])")
         _put(self, values=values, _depth=nested(extra=1))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from preheat.control.rules import Rule, State, count, finite, told
+from preheat.core.checks import finite_number, positive_number
 from preheat.core.errors import PreheatError, StateError, shown
-from preheat.core.numbers import positive, real
 from preheat.core.spans import SpanLike
+from preheat.session.rules import Rule, State, count, finite, told
 
 _KEPT = 0.97  # the weight of what was seen before
 
@@ -45,9 +45,9 @@ class Rewarm(Rule):
 
     def __post_init__(self) -> None:
         self._check_metric()
-        if not 0 <= real(self.backoff, "backoff") < 1:
+        if not 0 <= finite_number(self.backoff, "backoff") < 1:
             raise PreheatError(f"backoff of Rewarm lies from 0 to below 1, not {shown(self.backoff)}")
-        positive(self.threshold, "threshold")
+        positive_number(self.threshold, "threshold")
         count("settle", self.settle)
         if not (span := told(self.span, "span")).is_bare or span.value:
             object.__setattr__(self, "span", span)

@@ -16,8 +16,8 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from preheat.core.schedule import Schedule
-from preheat.core.xp import Part, Scalars
+from preheat.core.namespaces import Part, Scalars
+from preheat.core.node import Schedule
 
 _serial = itertools.count()
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import preheat as ph
-from preheat.control import HoldUntil, Plateau, Rewarm, Rule
-from preheat.control.rules import KINDS, rule_from_data
-from preheat.control.session import Session, checked_rules, rules_from_text
+from preheat.session import HoldUntil, Plateau, Rewarm, Rule
+from preheat.session.rules import KINDS, rule_from_data
+from preheat.session.session import Session, checked_rules, rules_from_text
 
 RULES = [
     Plateau("loss", factor=0.5, patience=1, after=3),

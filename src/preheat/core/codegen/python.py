@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from preheat.core.codegen.trace import Expr, record
 from preheat.core.errors import shown
-from preheat.core.record import Expr, record
-from preheat.core.schedule import Schedule
+from preheat.core.node import Schedule
 
 WIDE, DEEP, LONG = 256, 40, 100  # cases in one tree, levels of it, characters of an expression without a name
 _MATH = ("expm1", "floor", "log1p", "sin", "sqrt")

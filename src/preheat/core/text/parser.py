@@ -15,10 +15,10 @@ from functools import cache
 from inspect import signature
 from typing import Any, NoReturn
 
-from preheat.core.combine import Product, Sequence
 from preheat.core.errors import ParseError, PreheatError, nearest, shown
-from preheat.core.pieces import MAX_TEXT
-from preheat.core.schedule import MAX_NESTING, Schedule
+from preheat.core.node import MAX_NESTING, Schedule
+from preheat.core.nodes.combine import Product, Sequence
+from preheat.core.nodes.leaves import MAX_TEXT
 
 _TOKEN = r"""(?ax)
         (?P<number>[+-]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?)

@@ -10,12 +10,12 @@ from functools import cached_property, reduce
 from itertools import accumulate
 from typing import Any
 
+from preheat.core.checks import Number, finite_number, int_if_whole, round_half_up, ticks
 from preheat.core.errors import BindError, PreheatError, shown
-from preheat.core.numbers import Number, half_up, real, ticks, whole
-from preheat.core.pieces import _put
-from preheat.core.schedule import Schedule, nested
+from preheat.core.namespaces import Scalars
+from preheat.core.node import Schedule, nested
+from preheat.core.nodes.leaves import _put
 from preheat.core.spans import Edge, Run
-from preheat.core.xp import Scalars
 
 
 def sequence(parts: Iterable[Schedule]) -> Schedule:
@@ -59,7 +59,7 @@ class Sequence(Schedule):
     def _starts(self) -> list[Number]:
         """Where each part begins, and after the last the end of all."""
         lengths = (part._length if part._length == math.inf else Fraction(part._length) for part in self.parts)
-        return [whole(at) if at != math.inf else math.inf for at in accumulate(lengths, initial=Fraction(0))]
+        return [int_if_whole(at) if at != math.inf else math.inf for at in accumulate(lengths, initial=Fraction(0))]
 
     @property
     def _length(self) -> Number:
@@ -112,8 +112,8 @@ class Pointwise(Schedule):
         laid = {i: s._laid(run, begin, None) for i, s in enumerate(self.operands) if not s._grows}
         if laid:
             needed, longest = self._exact(run), max(operand._length for operand in laid.values())
-            if needed < math.inf and longest < whole(needed):  # it is one that grows
-                longest = max(longest, half_up(begin.exact + Fraction(needed)) - begin.actual)
+            if needed < math.inf and longest < int_if_whole(needed):  # it is one that grows
+                longest = max(longest, round_half_up(begin.exact + Fraction(needed)) - begin.actual)
             end = None if longest == math.inf else _edge(begin, needed, longest)
         operands = (laid[i] if i in laid else s._laid(run, begin, end) for i, s in enumerate(self.operands))
         return replace(self, operands=tuple(operands))  # type: ignore[type-var]
@@ -214,7 +214,7 @@ class Scaled(Wrapped):
     factor: float
 
     def __post_init__(self) -> None:
-        self._prepare(factor=real(self.factor, "the factor of scaled(k)"))
+        self._prepare(factor=finite_number(self.factor, "the factor of scaled(k)"))
 
     def _formula(self, t: Any, xp: Any) -> Any:
         return self.base._formula(t, xp) * self.factor
@@ -246,7 +246,7 @@ class Shifted(Wrapped):
     @property
     def _length(self) -> Number:
         length = self.base._length
-        return length if length == math.inf else whole(max(Fraction(0), Fraction(length) + Fraction(self.ticks)))
+        return length if length == math.inf else int_if_whole(max(Fraction(0), Fraction(length) + Fraction(self.ticks)))
 
     def _formula(self, t: Any, xp: Any) -> Any:
         return self.base._at(xp.since(t, self.ticks), xp)
@@ -292,7 +292,7 @@ def _grown(part: Schedule, after: tuple[Schedule, ...], run: Run | None, begin: 
             raise BindError(f"how long {open_ended!r} lasts before {_cut(after)} is not known; bind to a Run(total=…)")
         return [part._laid(run, begin, None), *_row(after, run, begin)[0]]
     start = Fraction(max(begin.exact, end.exact - sum(s._exact(run) for s in after)))
-    tail, _ = _row(after, run, Edge(start, Fraction(half_up(start))))
+    tail, _ = _row(after, run, Edge(start, Fraction(round_half_up(start))))
     taken = sum((Fraction(s._length) for s in tail), Fraction(0))
     room = max(Fraction(0), end.actual - begin.actual - taken)
     return [part._laid(run, begin, Edge(start, begin.actual + room)), *tail]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from preheat.core.xp import Scalars
+from preheat.core.namespaces import Scalars
 
 Side = Callable[[Any, Any], Any]
 _EARLY, _LATE = 2.0, 60.0  # values of kr

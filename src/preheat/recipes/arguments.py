@@ -8,11 +8,11 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
+from preheat.core.checks import Number, finite_number, int_if_whole, positive_number, ticks
+from preheat.core.constructors import hold, ramp
 from preheat.core.errors import BindError, PreheatError, shown
-from preheat.core.numbers import Number, positive, real, ticks, whole
-from preheat.core.schedule import Schedule
+from preheat.core.node import Schedule
 from preheat.core.spans import Run, Span, SpanLike, _read
-from preheat.core.words import hold, ramp
 
 
 class Rates(NamedTuple):
@@ -25,7 +25,7 @@ class Rates(NamedTuple):
 
 def exact(value: object, what: str) -> Fraction:
     """A number as the decimal that it prints as: 0.999 is 999/1000, whatever the float is."""
-    return Fraction(repr(real(value, what)))
+    return Fraction(repr(finite_number(value, what)))
 
 
 def rates(
@@ -36,7 +36,7 @@ def rates(
     start_ratio: float | None = None,
 ) -> Rates:
     """The start, the peak and the floor, from rates (which need a peak_lr) or from ratios of the peak."""
-    peak = 1.0 if peak_lr is None else positive(peak_lr, "peak_lr")
+    peak = 1.0 if peak_lr is None else positive_number(peak_lr, "peak_lr")
     start = _level("start_lr", start_lr, "start_ratio", start_ratio, peak_lr)
     floor = _level("min_lr", min_lr, "min_lr_ratio", min_lr_ratio, peak_lr)
     return Rates(start, peak, 0.0 if floor is None else floor)
@@ -66,7 +66,7 @@ def spanned(value: SpanLike) -> Span:
 
 def share(name: str, ratio: float, instead: str = "") -> Span:
     """A share of the run as a span: 0.07 is '7%', never 7.000000000000001 %."""
-    number = real(ratio, name)
+    number = finite_number(ratio, name)
     if not 0 <= number <= 1:
         raise PreheatError(f"{name} is a share of the run, from 0 to 1, not {shown(ratio)}; write {name}=0.05{instead}")
     return Span(f"{Decimal(repr(number)).scaleb(2):f}%")
@@ -134,7 +134,7 @@ def time_constant(beta2: float, times: int) -> Number:
     decimal = exact(beta2, "beta2")
     if not 0 <= decimal < 1:
         raise PreheatError(f"beta2 must lie in [0, 1), not {shown(beta2)}; Adam's default is 0.999")
-    return whole(times / (1 - decimal))
+    return int_if_whole(times / (1 - decimal))
 
 
 def _level(name: str, rate: float | None, other: str, ratio: float | None, peak_lr: float | None) -> float | None:
@@ -152,9 +152,9 @@ def _level(name: str, rate: float | None, other: str, ratio: float | None, peak_
             f"{name}={rate!r} is a rate, and without peak_lr this schedule is a factor of the optimizer's own rate; "
             f"write peak_lr=… too, or {other}=0.1"
         )
-    if not 0 <= real(rate, name) <= peak_lr:
+    if not 0 <= finite_number(rate, name) <= peak_lr:
         raise PreheatError(f"{name} must lie between 0 and peak_lr={peak_lr!r}, not {shown(rate)}")
-    return real(rate, name)
+    return finite_number(rate, name)
 
 
 def _one_of(a: str, first: object, b: str, second: object) -> None:
@@ -192,6 +192,6 @@ def _count(total_steps: object) -> int:
 def _span(amount: Fraction, unit: str) -> Span:
     """A length of a milestone's unit, exact: an amount that was read from decimals has a finite decimal."""
     if not unit:
-        return Span(whole(amount))
+        return Span(int_if_whole(amount))
     digits = Decimal(amount.numerator) / Decimal(amount.denominator)
     return Span(f"{digits:f}%" if unit == "%" else f"{digits:f} {unit}")

@@ -9,13 +9,13 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from preheat.core.combine import Wrapped, sequence
+from preheat.core.checks import MOST_TICKS, Number, finite_number, int_if_whole, positive_number, round_half_up
 from preheat.core.errors import BindError, PreheatError, shown
-from preheat.core.numbers import MOST_TICKS, Number, half_up, positive, real, whole
-from preheat.core.pieces import Hold, _put
-from preheat.core.schedule import Schedule
+from preheat.core.namespaces import Scalars
+from preheat.core.node import Schedule
+from preheat.core.nodes.combine import Wrapped, sequence
+from preheat.core.nodes.leaves import Hold, _put
 from preheat.core.spans import Edge, Run, Span
-from preheat.core.xp import Scalars
 
 MANY = 10_000  # repetitions of different lengths: where each begins is kept in a table
 _NOTHING = 2.0**-53  # of the first repetition, is a length that no time falls into
@@ -39,7 +39,7 @@ class Repeated(Wrapped):
         ):
             raise PreheatError(f"repeated(n) takes a whole number from 1 to 2^53, or None, not {shown(times)}")
         times = None if times is None else int(times)
-        stretch, shrink = positive(self.stretch, "stretch"), real(self.shrink, "shrink")
+        stretch, shrink = positive_number(self.stretch, "stretch"), finite_number(self.shrink, "shrink")
         if times is None and (stretch < 1 or abs(shrink) > 1):
             raise PreheatError(
                 f"repeated(None, stretch={stretch!r}, shrink={shrink!r}) "
@@ -72,7 +72,7 @@ class Repeated(Wrapped):
     def _starts(self) -> list[Number]:
         """When each of those repetitions begins."""
         lasting = (Fraction(self.base._length) * Fraction(scale) for scale in self._scales[:-1])
-        return [whole(start) for start in accumulate(lasting, initial=Fraction(0))]
+        return [int_if_whole(start) for start in accumulate(lasting, initial=Fraction(0))]
 
     @cached_property
     def _shares(self) -> Fraction | float:
@@ -91,7 +91,7 @@ class Repeated(Wrapped):
 
     @cached_property
     def _length(self) -> Number:  # type: ignore[override]
-        return math.inf if self.times is None else whole(Fraction(self.base._length) * self._shares)
+        return math.inf if self.times is None else int_if_whole(Fraction(self.base._length) * self._shares)
 
     # -- laying out -------------------------------------------------------------------------------------------------
 
@@ -107,19 +107,19 @@ class Repeated(Wrapped):
     def _in_whole_ticks(self, run: Run | None, begin: Edge) -> Schedule:
         """All repetitions are alike, so where units make edges to round, they are rounded down: then all of them fit."""
         base, exact = self.base._laid(run, Edge(Fraction(-1, 2)), None), self.base._exact(run)
-        if self.times is None or base._length == whole(exact):
+        if self.times is None or base._length == int_if_whole(exact):
             return self._filled(base, Fraction(0))
-        return self._filled(base, half_up(begin.exact + Fraction(exact * self._shares)) - begin.actual)
+        return self._filled(base, round_half_up(begin.exact + Fraction(exact * self._shares)) - begin.actual)
 
     def _filled(self, base: Schedule, room: Fraction) -> Schedule:
         """The repetitions of a laid base, the last value held for what they leave of the room."""
         if not base._length and self.times is None:
             raise BindError(f"repeating {shown(self.base)}, which lasts 0 ticks, would never pass; give it a length")
         if not base._length:
-            return Hold(base._last() * self._gain, Span(whole(max(Fraction(0), room))))
+            return Hold(base._last() * self._gain, Span(int_if_whole(max(Fraction(0), room))))
         laid = replace(self, base=base)
         left = room - Fraction(laid._length) if room > 0 else 0
-        return sequence((laid, Hold(laid._last(), Span(whole(left))))) if left > 0 else laid
+        return sequence((laid, Hold(laid._last(), Span(int_if_whole(left))))) if left > 0 else laid
 
     def _settle(self) -> None:
         super()._settle()

@@ -1,7 +1,7 @@
 """Rules that listen to a metric: they may scale the value of a schedule, or make time stand still. Nothing else."""
 
-from preheat.control.rules import Rule
-from preheat.control.spikes import Rewarm
-from preheat.control.stalls import HoldUntil, Plateau
+from preheat.session.plateau import HoldUntil, Plateau
+from preheat.session.rewarm import Rewarm
+from preheat.session.rules import Rule
 
 __all__ = ["HoldUntil", "Plateau", "Rewarm", "Rule"]

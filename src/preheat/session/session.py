@@ -8,10 +8,10 @@ import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from preheat.control.rules import Rule, State, rule_from_data
 from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.plan import Line, Plan
 from preheat.core.spans import Run
+from preheat.session.rules import Rule, State, rule_from_data
 
 
 class Session:

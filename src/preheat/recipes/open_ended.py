@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from preheat.core.checks import positive_number
+from preheat.core.constructors import hold, invsqrt, rectified, saturating, warmup
 from preheat.core.errors import PreheatError
-from preheat.core.numbers import positive
-from preheat.core.schedule import Schedule
+from preheat.core.node import Schedule
 from preheat.core.spans import Span, SpanLike
-from preheat.core.words import hold, invsqrt, rectified, saturating, warmup
-from preheat.recipes import lengths
-from preheat.recipes.lengths import rates, warmed
+from preheat.recipes import arguments
+from preheat.recipes.arguments import rates, warmed
 
 
 def noam(d_model: float, warmup_steps: float = 4000) -> Schedule:
@@ -29,8 +29,8 @@ def noam(d_model: float, warmup_steps: float = 4000) -> Schedule:
     Raises PreheatError for a d_model not above 0, warmup_steps below 1 or with a unit: the peak depends on them.
     Vaswani et al. 2017, arXiv:1706.03762.
     """
-    warm = lengths.updates("warmup_steps", warmup_steps)
-    return (warmup(warm) >> invsqrt(warm)).scaled((positive(d_model, "d_model") * warm) ** -0.5)
+    warm = arguments.updates("warmup_steps", warmup_steps)
+    return (warmup(warm) >> invsqrt(warm)).scaled((positive_number(d_model, "d_model") * warm) ** -0.5)
 
 
 def inverse_sqrt(
@@ -62,8 +62,8 @@ def inverse_sqrt(
     Vaswani et al. 2017, arXiv:1706.03762; Raffel et al. 2019, arXiv:1910.10683 (T5).
     """
     rate = rates(peak_lr, start_lr=start_lr, start_ratio=start_ratio)
-    warm = lengths.length("warmup", warmup_steps, warmup_ratio) or Span(10_000)
-    curve = invsqrt(_timescale(warm if timescale is None else lengths.spanned(timescale)))
+    warm = arguments.length("warmup", warmup_steps, warmup_ratio) or Span(10_000)
+    curve = invsqrt(_timescale(warm if timescale is None else arguments.spanned(timescale)))
     return warmed(warm, rate, curve if peak_lr is None else curve.scaled(rate.peak))
 
 
@@ -85,7 +85,7 @@ def untuned_linear(beta2: float = 0.999) -> Schedule:
     Raises PreheatError for a beta2 out of range.
     Ma & Yarats 2019, arXiv:1910.04209.
     """
-    return warmup(lengths.time_constant(beta2, 2)) >> hold()
+    return warmup(arguments.time_constant(beta2, 2)) >> hold()
 
 
 def untuned_exponential(beta2: float = 0.999) -> Schedule:
@@ -105,7 +105,7 @@ def untuned_exponential(beta2: float = 0.999) -> Schedule:
     Raises PreheatError for a beta2 out of range.
     Ma & Yarats 2019, arXiv:1910.04209.
     """
-    return saturating(lengths.time_constant(beta2, 1))
+    return saturating(arguments.time_constant(beta2, 1))
 
 
 def radam(beta2: float = 0.999) -> Schedule:

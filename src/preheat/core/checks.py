@@ -1,0 +1,67 @@
+"""What counts as a number: the gates through which every value, length and count enters."""
+
+import math
+import numbers
+from collections.abc import Iterable
+from fractions import Fraction
+
+from preheat.core.errors import PreheatError, nearest, shown
+
+Number = int | float
+MOST_TICKS = 2**53  # where floats stop counting by ones
+
+
+def finite_number(value: object, what: str) -> float:
+    """`value` as a finite float, −0.0 made 0.0; bool, NaN, infinity and anything else are refused."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        item = hasattr(value, "item") and getattr(value, "ndim", None) == 0
+        raise PreheatError(f"{what} must be a number", given=value, write="write .item()" if item else "")
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
+    if not math.isfinite(result):
+        raise PreheatError(f"{what} must be finite", given=value)
+    return result + 0.0
+
+
+def positive_number(value: object, what: str) -> float:
+    """`value` as a finite float above 0."""
+    result = finite_number(value, what)
+    if result <= 0:
+        raise PreheatError(f"{what} must be above 0", given=value)
+    return result
+
+
+def whole_number(value: object, what: str, least: int = 0, write: str = "") -> int:
+    """`value` as an int of at least `least`; bool and floats are refused."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise PreheatError(f"{what} must be a whole number of at least {least}", given=value, write=write)
+    return int(value)
+
+
+def one_of(value: object, what: str, known: Iterable[str]) -> str:
+    """`value` if it is one of the words `known`."""
+    words = tuple(known)
+    if not isinstance(value, str) or value not in words:
+        raise PreheatError(f"unknown {what} {shown(value)}{nearest(str(value), words)}")
+    return value
+
+
+def ticks(value: object, what: str) -> Number:
+    """`value` as a number of ticks: an int where it is whole, else a float; at most 2^53."""
+    result = int_if_whole(finite_number(value, what))
+    if abs(result) > MOST_TICKS:
+        raise PreheatError(f"{what} is at most 2^53 ticks", given=value, write="count in a larger unit")
+    return result
+
+
+def int_if_whole(value: float | Fraction) -> Number:
+    """An int if `value` is whole once it is a float, else that float."""
+    result = float(value)
+    return int(result) if result.is_integer() else result
+
+
+def round_half_up(value: Fraction) -> int:
+    """The nearest whole number; halves go up."""
+    return math.floor(value + Fraction(1, 2))

@@ -1,0 +1,1 @@
+"""The kinds of node: every schedule is a tree of these."""

@@ -1,0 +1,1 @@
+"""Schedules as text and as plain data, both ways."""
