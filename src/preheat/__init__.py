@@ -20,7 +20,8 @@ from preheat.core.node import Schedule
 from preheat.core.plan import Plan, absolute
 from preheat.core.shapes import Shape, power, reverse
 from preheat.core.spans import Run, Span
-from preheat.core.text.codec import from_dict, parse, to_dict
+from preheat.core.text.codec import from_dict, to_dict
+from preheat.core.text.language import parse
 from preheat.recipes import (
     constant,
     cosine,

@@ -9,8 +9,7 @@ import pytest
 
 import preheat
 from preheat.core import namespaces
-from preheat.core.node import Schedule
-from preheat.core.text import codec
+from preheat.core.node import KINDS, Schedule
 
 ROOT = Path(preheat.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
@@ -44,8 +43,8 @@ def test_there_are_at_most_14_kinds_of_node_and_all_can_be_written() -> None:
         below = [leaf for sub in kind.__subclasses__() for leaf in leaves(sub)]
         return set(below) or {kind}
 
-    assert set(codec.KINDS.values()) == leaves(Schedule)
-    assert len(codec.KINDS) <= 14
+    assert set(KINDS.values()) == leaves(Schedule)
+    assert len(KINDS) <= 14
 
 
 def test_formulas_have_ten_functions() -> None:

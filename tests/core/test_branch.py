@@ -1,4 +1,4 @@
-"""Extending, cooling down and warming up again, as operations on values."""
+"""Cooling down and warming up again, as operations on values."""
 
 import numpy as np
 import pytest
@@ -60,23 +60,3 @@ def test_many_changes_one_after_another() -> None:
 def test_a_moment_is_a_position(change: str, at: object) -> None:
     with pytest.raises(ph.PreheatError, match="a position"):
         getattr(ph.hold(), change)(at, 10)
-
-
-def test_extending_lays_the_text_out_anew() -> None:
-    s = ph.warmup("10%") >> ph.hold() >> ph.decay("20%")
-    bound = s.bind(ph.Run(total=100))
-    assert bound.extended(200) == s.bind(ph.Run(total=200))
-    assert bound.extended(200).extended(100) == bound
-    assert s.bind(ph.Run(total="1M tokens", clock="token")).extended("2M tokens").length == 2_000_000
-
-
-@pytest.mark.parametrize("total", [99, 100, 101, 109])
-def test_a_share_that_rounds_to_the_same_is_still_a_share(total: int) -> None:
-    s = ph.warmup("5%") >> ph.hold(1.0, 10)
-    assert s.bind(ph.Run(total=100)).extended(total) == s.bind(ph.Run(total=total))
-
-
-@pytest.mark.parametrize("s", [ph.warmup(10) >> ph.decay(20), ph.hold(1.0, 30), ph.decay(20).clipped(0.1, 0.9)])
-def test_what_cannot_grow_is_refused(s: ph.Schedule) -> None:
-    with pytest.raises(ph.BindError, match="so nothing can grow; write what is to come"):
-        s.bind(ph.Run(total=100)).extended(200)

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import preheat as ph
 from preheat.session import Plateau
-from preheat.torch import Scheduler, clock
+from preheat.torch import Scheduler, device_clock
 
 pytestmark = pytest.mark.usefixtures("fresh_compiler")
 SCHEDULE = ph.warmup(5) >> ph.hold(1.0, 5) >> ph.decay(10, shape="cosine")
@@ -49,7 +49,7 @@ def test_a_step_on_the_device_is_one_whole_graph_and_gives_the_hosts_values(sche
     [SCHEDULE, ph.steps([1.0, 0.5, 0.1], [6, 6, 6]), ph.table([0.1, 0.5]), ph.decay(6).repeated(3, 1.5, 0.5)],
 )
 def test_what_is_too_long_for_a_table_is_computed(schedule: ph.Schedule, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "_LONGEST", 0)
+    monkeypatch.setattr(device_clock, "_LONGEST", 0)
     follows_the_host(schedule)
 
 
@@ -215,18 +215,18 @@ def test_what_was_compiled_goes_on_after_loading() -> None:
     step = torch.compile(scheduler.step, backend=counter, fullgraph=True)
     step()
     state = scheduler.state_dict()
-    tensors = [scheduler._clock.position, *vars_of(scheduler)]
+    tensors = [scheduler._device_clock.position, *vars_of(scheduler)]
     for _ in range(5):
         step()
     scheduler.load_state_dict(state)
-    assert all(now is then for now, then in zip([scheduler._clock.position, *vars_of(scheduler)], tensors, strict=True))
+    assert all(now is then for now, then in zip([scheduler._device_clock.position, *vars_of(scheduler)], tensors, strict=True))
     step()
     assert counter.frame_count == 1
     assert rates(optimizer) == pytest.approx([0.04] * 2)
 
 
 def vars_of(scheduler: Scheduler) -> list[Tensor]:
-    return [value for row in scheduler._clock.rows for value in vars(row).values() if isinstance(value, Tensor)]
+    return [value for row in scheduler._device_clock.rows for value in vars(row).values() if isinstance(value, Tensor)]
 
 
 def test_a_copy_and_a_group_added_later() -> None:

@@ -9,6 +9,7 @@ from preheat.core.errors import PreheatError, nearest, shown
 
 Number = int | float
 MOST_TICKS = 2**53  # where floats stop counting by ones
+MAX_TEXT, MAX_NESTING = 256 * 1024, 32  # of a schedule: characters, and brackets inside one another
 
 
 def finite_number(value: object, what: str) -> float:

@@ -1,16 +1,17 @@
-"""The words that schedules are built from. Every other schedule is a composition of these."""
+"""The functions that schedules are built from. Every other schedule is a composition of these."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from preheat.core.checks import finite_number
 from preheat.core.errors import PreheatError
 from preheat.core.node import Schedule
-from preheat.core.nodes.combine import Lower, Upper, sequence
-from preheat.core.nodes.leaves import Hold, InvSqrt, Ramp, Rectified, Saturating, Table, _listed
+from preheat.core.nodes.leaves import Hold, InvSqrt, Ramp, Rectified, Saturating, Table, listed
+from preheat.core.nodes.pointwise import Lower, Upper
+from preheat.core.nodes.sequence import sequence
 from preheat.core.shapes import Shape
 from preheat.core.spans import SpanLike
+from preheat.core.text.language import learn
 
 
 def ramp(start: float, end: float, span: SpanLike, shape: Shape | str = "linear") -> Schedule:
@@ -32,7 +33,7 @@ def ramp(start: float, end: float, span: SpanLike, shape: Shape | str = "linear"
     Raises PreheatError for values that are not finite numbers, an unknown shape, a negative span.
     Goyal et al. 2017, arXiv:1706.02677 (gradual warmup).
     """
-    return Ramp(start, end, span, shape)  # type: ignore[arg-type]
+    return Ramp(start, end, span, shape)
 
 
 def hold(value: float = 1.0, span: SpanLike = "rest") -> Schedule:
@@ -47,7 +48,7 @@ def hold(value: float = 1.0, span: SpanLike = "rest") -> Schedule:
 
     Raises PreheatError for a value that is not a finite number.
     """
-    return Hold(value, span)  # type: ignore[arg-type]
+    return Hold(value, span)
 
 
 def warmup(span: SpanLike, start: float = 0.0, shape: Shape | str = "linear") -> Schedule:
@@ -93,7 +94,7 @@ def steps(values: Sequence[float], spans: Sequence[SpanLike]) -> Schedule:
 
     Raises PreheatError if there are not equally many of both, or none. He et al. 2016, arXiv:1512.03385.
     """
-    values, spans = _listed(values, "steps"), _listed(spans, "steps")
+    values, spans = listed(values, "steps"), listed(spans, "steps")
     if len(values) != len(spans) or not values:
         raise PreheatError(f"steps takes equally many values and spans, not {len(values)} and {len(spans)}")
     return sequence([hold(value, span) for value, span in zip(values, spans, strict=True)])
@@ -113,7 +114,7 @@ def invsqrt(tau: SpanLike, span: SpanLike = "rest") -> Schedule:
 
     Raises PreheatError for a tau of 0 or "rest". Vaswani et al. 2017, arXiv:1706.03762.
     """
-    return InvSqrt(tau, span)  # type: ignore[arg-type]
+    return InvSqrt(tau, span)
 
 
 def saturating(tau: SpanLike, span: SpanLike = "rest") -> Schedule:
@@ -128,7 +129,7 @@ def saturating(tau: SpanLike, span: SpanLike = "rest") -> Schedule:
 
     Raises PreheatError for a tau of 0 or "rest". Ma & Yarats 2019, arXiv:1910.04209 (untuned exponential warmup).
     """
-    return Saturating(tau, span)  # type: ignore[arg-type]
+    return Saturating(tau, span)
 
 
 def rectified(beta2: float, span: SpanLike = "rest") -> Schedule:
@@ -145,7 +146,7 @@ def rectified(beta2: float, span: SpanLike = "rest") -> Schedule:
 
     Raises PreheatError for a beta2 out of range. Liu et al. 2019, arXiv:1908.03265.
     """
-    return Rectified(beta2, span)  # type: ignore[arg-type]
+    return Rectified(beta2, span)
 
 
 def table(values: Sequence[float]) -> Schedule:
@@ -160,7 +161,7 @@ def table(values: Sequence[float]) -> Schedule:
 
     Raises PreheatError for an empty list, a value that is not a finite number, or too long a table.
     """
-    return Table(values)  # type: ignore[arg-type]
+    return Table(values)
 
 
 def lower(*schedules: Schedule) -> Schedule:
@@ -191,13 +192,4 @@ def upper(*schedules: Schedule) -> Schedule:
     return Upper(schedules)
 
 
-def clipped(base: Schedule, low: float | None, high: float | None) -> Schedule:
-    """`base` kept between two constants; None leaves that side open."""
-    bounds = {"low": low, "high": high}
-    low, high = (
-        None if bound is None else finite_number(bound, f"{name} of clipped") for name, bound in bounds.items()
-    )
-    if low is not None and high is not None and low > high:
-        raise PreheatError(f"clipped(low, high) needs low ≤ high, not {low!r} and {high!r}")
-    base = base if low is None else upper(base, hold(low))
-    return base if high is None else lower(base, hold(high))
+learn(ramp, hold, warmup, decay, steps, invsqrt, saturating, rectified, table, lower, upper)

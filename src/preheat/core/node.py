@@ -1,16 +1,21 @@
-"""A schedule: a value for every moment of a run. The base class decides time, binding and evaluation, once for all."""
+"""A schedule: a value for every moment of a run. The base class decides time, binding and evaluation, once for all.
+
+It knows none of its kinds. Each registers itself by the word that stands for it in text and data, and the operators, the
+printer, the codec and the parser find it in KINDS.
+"""
 
 from __future__ import annotations
 
 import math
 from fractions import Fraction
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from preheat.core.checks import MOST_TICKS, Number
+from preheat.core.checks import MAX_NESTING, MOST_TICKS, Number, finite_number, ticks
+from preheat.core.codegen.python import compiled
 from preheat.core.errors import BindError, PreheatError, shown
 from preheat.core.namespaces import Scalars, Sorted
-from preheat.core.spans import Edge, Run, Span, SpanLike
+from preheat.core.spans import REST, Edge, Run, Span, SpanLike
+from preheat.core.text.printer import text
 from preheat.core.times import namespace
 from preheat.core.value import Value
 
@@ -19,8 +24,9 @@ if TYPE_CHECKING:
 
     from preheat.core.shapes import Shape
 
-MAX_NESTING = 32
+KINDS: dict[str, type[Schedule]] = {}  # every kind of node, by its word: it is known once its class exists
 _BLOCK = 1 << 14  # times per block of a table: the temporaries stay in the cache
+_OPERATORS = {">>": "__rshift__", "+": "__add__", "*": "__mul__"}
 
 
 class Schedule(Value):
@@ -37,11 +43,36 @@ class Schedule(Value):
     (0.5, 1.0, 0.5, 0.0)
     """
 
+    __slots__ = ("_depth", "_function", "_ready")
+
     # -- what each kind of node says of itself ----------------------------------------------------------------------
 
+    _word: ClassVar[str]
+    _form: ClassVar[Literal["call", "method", "infix"]]
+    _sign: ClassVar[str] = ""
     _children: tuple[Schedule, ...] = ()
-    _endless = False  # goes on for ever by itself
-    _once: tuple[str, ...] = ()  # what is computed once, when laid: compilers that trace a call find it done
+    _endless: bool = False  # goes on for ever by itself
+    _computed: ClassVar[tuple[str, ...]] = ()  # computed when bound: compilers that trace a call find it done
+
+    _depth: int
+    _ready: Schedule
+    _function: Callable[[float], float]
+
+    def __init_subclass__(cls, *, word: str = "", method: str = "", infix: tuple[str, str] | None = None) -> None:
+        """Register a kind: `word="ramp"` is called, `method="scaled"` follows a dot, `infix=("product", "*")` stands between.
+
+        The fields of a method begin with `base`; those of an infix kind are the tuple of its operands.
+        """
+        super().__init_subclass__()
+        if name := word or method or (infix and infix[0]):
+            cls._word, cls._form = name, "call" if word else "method" if method else "infix"
+            KINDS[name] = cls
+        if infix:
+            cls._sign = sign = infix[1]
+            if _OPERATORS[sign] not in vars(Schedule):
+                setattr(Schedule, _OPERATORS[sign], lambda self, other: cls((self, _operand(other, sign))))
+        if method and method not in vars(Schedule):
+            setattr(Schedule, method, lambda base, *args, **kwargs: cls(base, *args, **kwargs))
 
     @property
     def _grows(self) -> bool:
@@ -52,17 +83,17 @@ class Schedule(Value):
         """Its length in ticks before rounding, `rest` counted as 0; math.inf if endless."""
         raise NotImplementedError
 
-    def _laid(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
+    def _resolved(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
         """The same with every span in ticks, from `begin`; grown up to `end` if it grows and the end is known."""
         raise NotImplementedError
 
     @property
     def _length(self) -> Number:
-        """Ticks from its start to its end, once laid."""
+        """Ticks from its start to its end, once resolved."""
         raise NotImplementedError
 
     def _formula(self, t: Any, xp: Any) -> Any:
-        """The value at 0 ≤ t ≤ length, once laid."""
+        """The value at 0 ≤ t ≤ length, once resolved."""
         raise NotImplementedError
 
     def _magnitude(self) -> float:
@@ -70,7 +101,7 @@ class Schedule(Value):
         raise NotImplementedError
 
     def _last(self) -> float:
-        """The value at its end, once laid."""
+        """The value at its end, once resolved."""
         return self._formula(self._length, Scalars)
 
     # -- what all of them do ----------------------------------------------------------------------------------------
@@ -99,40 +130,40 @@ class Schedule(Value):
         ramp(0.0, 1.0, 50) >> hold(1.0, 950)
         """
         if not isinstance(run, Run):
-            raise PreheatError(f"bind takes a Run, not {shown(run)}; write .bind(Run(total=10_000))")
-        bound = self._bound(run, truncate)
-        bound.__dict__["_origin"] = self.__dict__.get("_origin", (self, run))
-        return bound
+            raise PreheatError("bind takes a Run", given=run, write="write .bind(Run(total=10_000))")
+        return self._bound(run, truncate)
 
     def _bound(self, run: Run | None, truncate: bool) -> Schedule:
         total = run.total if run else None
         exact = self._exact(run)
         if total is not None and total * (1 + 1e-12) < exact < math.inf and not truncate:
-            raise BindError(_misfit(self, exact, run))
+            raise _does_not_fit(self, exact, run)
         end = Edge(Fraction(total), Fraction(total)) if total is not None and self._grows else None
-        laid = self._laid(run, Edge(), end)
-        if not math.isfinite(laid._magnitude()):
-            raise BindError(f"its values overflow: {shown(self)}; scale it down")
-        if MOST_TICKS < laid._length < math.inf:
-            raise BindError(f"it lasts more than 2^53 ticks: {shown(self)}; count in a larger unit")
-        if total is not None and total < laid._length < math.inf:
-            if laid._length >= total + 1 and not truncate:
-                raise BindError(_misfit(self, laid._length, run))
-            laid = laid.truncated(total)
-        laid.__dict__["_ready"] = laid
-        laid._settle()
-        return laid
+        found = self._resolved(run, Edge(), end)
+        if not math.isfinite(found._magnitude()):
+            raise BindError(f"its values overflow: {shown(self)}", write="scale it down")
+        if MOST_TICKS < found._length < math.inf:
+            raise BindError(f"it lasts more than 2^53 ticks: {shown(self)}", write="count in a larger unit")
+        if total is not None and total < found._length < math.inf:
+            if found._length >= total + 1 and not truncate:
+                raise _does_not_fit(self, found._length, run)
+            found = found.truncated(total)
+        found._set(_ready=found)
+        found._precompute()
+        return found
 
-    def _settle(self) -> None:
+    def _precompute(self) -> None:
         for child in self._children:
-            child._settle()
-        for name in self._once:
+            child._precompute()
+        for name in self._computed:
             getattr(self, name)
 
-    @cached_property
-    def _ready(self) -> Schedule:
-        """What is evaluated: itself if bound, else itself laid out without a run."""
+    def _compute_ready(self) -> Schedule:
+        """What is evaluated: itself if bound, else itself resolved without a run."""
         return self._bound(None, False)
+
+    def _compute_function(self) -> Callable[[float], float]:
+        return compiled(self._ready)
 
     @property
     def length(self) -> Number:
@@ -147,7 +178,7 @@ class Schedule(Value):
         [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
         """
         if isinstance(n, bool) or not hasattr(n, "__index__") or int(n) < 0:
-            raise PreheatError(f"table takes a number of updates, not {shown(n)}; write .table(10_000)")
+            raise PreheatError("table takes a number of updates", given=n, write="write .table(10_000)")
         import numpy
 
         ready, xp, n = self._ready, Sorted(numpy), int(n)
@@ -157,36 +188,30 @@ class Schedule(Value):
             out[low:high] = ready._at(block[: high - low] + low, xp)
         return out
 
-    @cached_property
+    @property
     def function(self) -> Callable[[float], float]:
         """The specialised Python function of one number, every constant folded: equal to a call, bit for bit."""
-        from preheat.core.codegen.python import compiled
+        return self._function
 
-        return compiled(self._ready)
+    # -- compositions -----------------------------------------------------------------------------------------------
 
     def __rshift__(self, other: Schedule) -> Schedule:
-        from preheat.core.nodes.combine import sequence
-
-        return sequence((self, _schedule(other, ">>")))
+        return KINDS["sequence"]((self, _operand(other, ">>")))
 
     def __mul__(self, other: Schedule) -> Schedule:
-        from preheat.core.nodes.combine import Product
-
-        return Product((self, _schedule(other, "*")))
+        return KINDS["product"]((self, _operand(other, "*")))
 
     def __rmul__(self, other: object) -> Schedule:
         raise PreheatError(
-            f"{shown(other)} * schedule would bind tighter than >>; write schedule.scaled({shown(other)})"
+            f"{shown(other)} * schedule would bind tighter than >>", write=f"write schedule.scaled({shown(other)})"
         )
 
     def __rrshift__(self, other: object) -> Schedule:
-        raise PreheatError(f">> joins schedules, not {shown(other)}; write hold({shown(other)}, span) >> schedule")
+        raise PreheatError(">> joins schedules", given=other, write=f"write hold({shown(other)}, span) >> schedule")
 
     def scaled(self, factor: float) -> Schedule:
         """`s.scaled(k)(t) = k · s(t)`; k finite, of any sign."""
-        from preheat.core.nodes.combine import Scaled
-
-        return Scaled(self, factor)
+        return KINDS["scaled"](self, factor)
 
     def clipped(self, low: float | None = None, high: float | None = None) -> Schedule:
         """Values below `low` become low and above `high` become high; None leaves that side open.
@@ -195,43 +220,29 @@ class Schedule(Value):
         >>> ramp(0, 1, 10).clipped(0.2, 0.8).table(11).tolist()[:4]
         [0.2, 0.2, 0.2, 0.3]
         """
-        from preheat.core.constructors import clipped
-
-        return clipped(self, low, high)
+        low, high = (
+            None if bound is None else finite_number(bound, f"{name} of clipped")
+            for name, bound in (("low", low), ("high", high))
+        )
+        if low is not None and high is not None and low > high:
+            raise PreheatError(f"clipped(low, high) needs low ≤ high, not {low!r} and {high!r}")
+        raised = self if low is None else KINDS["upper"]((self, KINDS["hold"](low, REST)))
+        return raised if high is None else KINDS["lower"]((raised, KINDS["hold"](high, REST)))
 
     def repeated(self, times: int | None = None, stretch: float = 1.0, shrink: float = 1.0) -> Schedule:
         """Again and again: repetition k (from 0) has its spans × stretchᵏ and its values × shrinkᵏ; None never ends.
 
         A `rest` inside is shared among the repetitions in whole ticks, the remainder held at the end.
         """
-        from preheat.core.nodes.repeated import Repeated
-
-        return Repeated(self, times, stretch, shrink)
+        return KINDS["repeated"](self, times, stretch, shrink)
 
     def shifted(self, ticks: float) -> Schedule:
         """`s.shifted(n)(t) = s(t − n)`: n ticks later, or earlier if n < 0."""
-        from preheat.core.nodes.combine import Shifted
-
-        return Shifted(self, ticks)
+        return KINDS["shifted"](self, ticks)
 
     def truncated(self, span: SpanLike) -> Schedule:
         """The same until `span` has passed, then the value it has there."""
-        from preheat.core.nodes.repeated import Truncated
-
-        return Truncated(self, Span(span))
-
-    def extended(self, total: SpanLike) -> Schedule:
-        """What was bound, laid out anew on a run of another `total`: 'rest' and '%' grow with it.
-
-        >>> from preheat import Run, decay, warmup
-        >>> (warmup(10) >> decay()).bind(Run(total=100)).extended(200)
-        ramp(0.0, 1.0, 10) >> ramp(1.0, 0.0, 190)
-
-        Raises BindError where nothing is 'rest' or '%'.
-        """
-        from preheat.core.branch import extended
-
-        return extended(self, total)
+        return KINDS["truncated"](self, Span(span))
 
     def cooldown_from(self, step: float, span: SpanLike, shape: Shape | str = "linear", *, to: float = 0.0) -> Schedule:
         """The same until `step`, then from its value there down to `to` over `span`: a decay off any checkpoint.
@@ -242,9 +253,10 @@ class Schedule(Value):
 
         Hägele et al. 2024, arXiv:2405.18392.
         """
-        from preheat.core.branch import cooldown_from
-
-        return cooldown_from(self, step, span, shape, to)
+        at = _position(step)
+        value = self(at)
+        lasting = self if self.length >= at else self >> KINDS["hold"](value, at - self.length)
+        return lasting.truncated(at) >> KINDS["ramp"](value, to, span, shape)
 
     def rewarmed(self, at: float, span: SpanLike, *, start: float = 0.0) -> Schedule:
         """The same until `at`, then from `start` times its value back to all of it over `span`.
@@ -255,13 +267,9 @@ class Schedule(Value):
 
         Gupta et al. 2023, arXiv:2308.04014.
         """
-        from preheat.core.branch import rewarmed
-
-        return rewarmed(self, at, span, start)
+        return self * (KINDS["hold"](1.0, _position(at)) >> KINDS["ramp"](start, 1.0, span))
 
     def __repr__(self) -> str:
-        from preheat.core.text.codec import text
-
         return text(self)
 
 
@@ -269,20 +277,29 @@ def nested(*children: Schedule, extra: int = 0) -> int:
     """The nesting of a node over `children`; refused beyond MAX_NESTING, so that no walk overflows the stack."""
     depth = 1 + extra + max((child._depth for child in children), default=0)
     if depth > MAX_NESTING:
-        raise PreheatError(f"schedules nest at most {MAX_NESTING} deep; join the parts with >> instead")
+        raise PreheatError(f"schedules nest at most {MAX_NESTING} deep", write="join the parts with >> instead")
     return depth
 
 
-def _schedule(value: object, operator: str) -> Schedule:
+def _operand(value: object, operator: str) -> Schedule:
     if not isinstance(value, Schedule):
         advice = f"schedule.scaled({shown(value)})" if operator == "*" else f"schedule >> hold({shown(value)})"
-        raise PreheatError(f"{operator} takes two schedules, not {shown(value)}; write {advice}")
+        raise PreheatError(f"{operator} takes two schedules", given=value, write=f"write {advice}")
     return value
 
 
-def _misfit(schedule: Schedule, needed: Fraction | float, run: Run | None) -> str:
+def _position(at: object) -> Number:
+    """A moment of the run, in ticks from its start."""
+    position = ticks(at, "a position")
+    if position < 0:
+        raise PreheatError(f"a position cannot be negative: {shown(at)}")
+    return position
+
+
+def _does_not_fit(schedule: Schedule, needed: Fraction | float, run: Run | None) -> BindError:
     clock, total = (run.clock, run.total) if run else ("tick", None)
-    return (
-        f"the parts need {float(needed):g} {clock}s and the run has {total}: {shown(schedule, 400)}; "
-        "shorten them, give one of them the span 'rest', or cut them with bind(run, truncate=True)"
+    return BindError(
+        f"the parts need {float(needed):g} {clock}s and the run has {total}: {shown(schedule, 400)}",
+        write="shorten them, give one of them the span 'rest', or cut them with bind(run, truncate=True)",
+        hint="truncate",
     )

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from preheat.core.errors import ParseError, PreheatError, shown
+from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.spans import Run
-from preheat.core.text.codec import learn, read
+from preheat.core.value import Value
 
+RATE = "lr"  # the hyper-parameter that a lone schedule drives, and that rules scale
 _LINE = re.compile(r"(?:(?P<group>.+)/)?(?P<hyper>[A-Za-z_][A-Za-z_0-9]*(?:\[[0-9]+\])?)", re.ASCII)
 
 
-@dataclass(frozen=True, repr=False, slots=True)
-class Absolute:
+class Absolute(Value):
     """A plan line whose schedule is the value itself, not a factor of the group's own."""
 
+    __slots__ = ("schedule",)
+
     schedule: Schedule
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._set(schedule=schedule)
 
     def __repr__(self) -> str:
         return f"absolute({self.schedule!r})"
@@ -34,15 +39,13 @@ def absolute(schedule: Schedule) -> Absolute:
     absolute(ramp(0.01, 0.1, 1000))
     """
     if not isinstance(schedule, Schedule):
-        raise PreheatError(f"absolute takes a schedule, not {shown(schedule)}; write absolute(hold({shown(schedule)}))")
+        raise PreheatError(
+            "absolute takes a schedule", given=schedule, write=f"write absolute(hold({shown(schedule)}))"
+        )
     return Absolute(schedule)
 
 
-learn(absolute=absolute)
-
-
-@dataclass(frozen=True, repr=False, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of a plan: a hyper-parameter, of one group or of all, and what it follows."""
 
     group: str | None
@@ -54,6 +57,11 @@ class Line:
     def key(self) -> str:
         """`hyper` or `group/hyper`."""
         return self.hyper if self.group is None else f"{self.group}/{self.hyper}"
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether it drives the learning rate."""
+        return self.hyper == RATE
 
     @property
     def target(self) -> Schedule | Absolute:
@@ -80,9 +88,9 @@ class Plan(Mapping[str, "Schedule | Absolute"]):
 
     def __init__(self, lines: Mapping[str, Schedule | Absolute] | Schedule | Absolute) -> None:
         if isinstance(lines, Schedule | Absolute):
-            lines = {"lr": lines}
+            lines = {RATE: lines}
         if not isinstance(lines, Mapping) or not lines:
-            raise PreheatError(f"a plan is a mapping from hyper-parameters to schedules, not {shown(lines)}")
+            raise PreheatError("a plan is a mapping from hyper-parameters to schedules", given=lines)
         read_lines = sorted((_line(key, target) for key, target in lines.items()), key=lambda line: line.key)
         object.__setattr__(self, "lines", tuple(read_lines))
 
@@ -138,32 +146,15 @@ class Plan(Mapping[str, "Schedule | Absolute"]):
 
         return json.dumps({line.key: repr(line.target) for line in self.lines})
 
-    @staticmethod
-    def from_text(data: str) -> Plan:
-        """The plan that `to_text` wrote; raises ParseError for anything else. Nothing is evaluated."""
-        try:
-            lines = _loaded(data)
-        except (ValueError, TypeError, RecursionError) as error:
-            raise ParseError(f"cannot read a plan from {shown(data)}: {error}") from None
-        if not isinstance(lines, dict):
-            raise ParseError(f"a plan is a JSON object from line to schedule, not {shown(lines)}")
-        return Plan({key: read(value) for key, value in lines.items()})
-
-
-def _loaded(data: str) -> object:
-    import json
-
-    return json.loads(data)
-
 
 def _line(key: object, target: object) -> Line:
     found = _LINE.fullmatch(key) if isinstance(key, str) else None
     if found is None:
-        raise PreheatError(f"{shown(key)} names no hyper-parameter; write 'lr', 'betas[0]' or 'head/lr'")
+        raise PreheatError(f"{shown(key)} names no hyper-parameter", write="write 'lr', 'betas[0]' or 'head/lr'")
     if isinstance(target, Absolute):
         return Line(found["group"], found["hyper"], target.schedule, True)
     if not isinstance(target, Schedule):
         raise PreheatError(
-            f"the line {key!r} needs a schedule, not {shown(target)}; write absolute(hold({shown(target)}))"
+            f"the line {key!r} needs a schedule", given=target, write=f"write absolute(hold({shown(target)}))"
         )
     return Line(found["group"], found["hyper"], target, False)

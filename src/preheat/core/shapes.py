@@ -8,13 +8,14 @@ with s = n − t. Run backwards, a shape has its fall first and its rise last, t
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from itertools import pairwise
 from typing import Any
 
 from preheat.core.checks import int_if_whole, positive_number
 from preheat.core.errors import PreheatError, nearest, shown
+from preheat.core.text.parser import Language, Reader
+from preheat.core.value import Value
 
 Rise = Callable[[Any, Any, Any], Any]
 Fall = Callable[[Any, Any, Any, Any], Any]
@@ -89,13 +90,17 @@ NAMES = (*_NAMED, "exponential")
 _EXAMPLES = (*NAMES, "power(2)", "reverse('sqrt')")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Shape:
+class Shape(Value):
     """How a ramp goes from its start to its end: a name, `power(p)`, or `reverse(...)` of either. A value."""
 
+    __slots__ = ("exponent", "mirrored", "name")
+
     name: str
-    exponent: float | None = None
-    mirrored: bool = False
+    exponent: float | None
+    mirrored: bool
+
+    def __init__(self, name: str, exponent: float | None = None, mirrored: bool = False) -> None:
+        self._set(name=name, exponent=exponent, mirrored=mirrored)
 
     def __repr__(self) -> str:
         text = repr(self.name) if self.exponent is None else f"power({self.exponent!r})"
@@ -135,11 +140,8 @@ def shape_of(value: "Shape | str") -> Shape:
     name = "sqrt" if value == "1-sqrt" else value
     if name in NAMES:
         return Shape(name)
-    if "(" in name:
-        from preheat.core.text.codec import read
-
-        if isinstance(shape := read(name), Shape):
-            return shape
+    if "(" in name and isinstance(shape := Reader(name, Language(WORDS)).result(), Shape):
+        return shape
     raise PreheatError(f"unknown shape {shown(value)}{nearest(name, _EXAMPLES)}")
 
 
@@ -177,6 +179,9 @@ def reverse(shape: Shape | str) -> Shape:
     if given.name in _SYMMETRIC:
         return given
     return Shape(given.name, given.exponent, not given.mirrored)
+
+
+WORDS: dict[str, Callable[..., Shape]] = {"power": power, "reverse": reverse}  # what a shape's text may call
 
 
 def _power(p: float, n: float) -> tuple[Rise, Fall, Callable[[float], float]]:

@@ -2,13 +2,14 @@
 
 import math
 import re
-from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from preheat.core.checks import Number, int_if_whole, positive_number, round_half_up, ticks
 from preheat.core.errors import BindError, ParseError, PreheatError, nearest, shown
+from preheat.core.value import Value
 
 _TEXT = r"(?a)([0-9][0-9_]*(?:\.[0-9_]+)?(?:e[+-]?[0-9]{1,2})?)\s*([A-Za-z%]*)(?:\s+([a-z]+))?"
 _SUFFIX = {"": 1, "k": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
@@ -21,8 +22,7 @@ _LONGEST, _SPACE = 64, " \t\r\n"
 _EXAMPLES = "write a number of ticks, or for example '500 steps', '2 epochs', '1.5B tokens', '6 h', '5%' or 'rest'"
 
 
-@dataclass(frozen=True, slots=True, repr=False, init=False)
-class Span:
+class Span(Value):
     """A length of time with its unit, kept as written: ticks, `'500 steps'`, `'1.5B tokens'`, `'5%'`, `'rest'`.
 
     A bare number is ticks of the run's clock and may be a fraction. Units: step(s), epoch(s), sample(s), token(s),
@@ -31,6 +31,8 @@ class Span:
     >>> Span("1.50B  tokens"), Span(2.0)
     (Span('1.5B tokens'), Span(2))
     """
+
+    __slots__ = ("value",)
 
     value: Number | str
 
@@ -41,7 +43,7 @@ class Span:
             read = ticks(read, "a span")
             if read < 0:
                 raise PreheatError(f"a span cannot be negative: {shown(value)}; {_EXAMPLES}")
-        object.__setattr__(self, "value", read)
+        self._set(value=read)
 
     def __repr__(self) -> str:
         return f"Span({self.value!r})"
@@ -60,6 +62,14 @@ class Span:
         """Whether this is a number of ticks, whatever the run."""
         return not isinstance(self.value, str)
 
+    @property
+    def parts(self) -> tuple[Fraction, str]:
+        """The exact amount and its unit: `""` for ticks. A 'rest' has none."""
+        if not isinstance(self.value, str):
+            return Fraction(self.value), ""
+        amount, suffix, unit = _split(self.value)
+        return Fraction(amount) * _SUFFIX[suffix], unit
+
     def exact(self, run: "Run | None") -> Fraction:
         """The length in ticks before any rounding; `rest` counts as 0."""
         if not isinstance(self.value, str):
@@ -68,7 +78,7 @@ class Span:
             raise BindError(f"{self.value!r} has no length until the run is known; call .bind(Run(...)) first")
         if self.value == REST:
             return Fraction(0)
-        amount, unit = _read(self.value)
+        amount, unit = self.parts
         if unit != "%":
             return amount * run.worth(unit)
         if run.total is None:
@@ -92,9 +102,12 @@ class Edge(NamedTuple):
     exact: Fraction = Fraction(0)
     actual: Fraction = Fraction(0)
 
+    def later(self, exact: Fraction | float, actual: Fraction | float) -> "Edge":
+        """The moment so many ticks later, on both scales."""
+        return Edge(self.exact + Fraction(exact), self.actual + Fraction(actual))
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Run:
+
+class Run(Value):
     """What only the training run knows: its total, its clock, and what one unit is worth on that clock.
 
     total: the whole run, warmup included, as a span (a bare number is ticks); rounded up to whole ticks; None if unknown.
@@ -107,24 +120,47 @@ class Run:
     Raises PreheatError for a total that needs a worth which is not given.
     """
 
-    total: int | None = None
-    clock: str = field(default="step", kw_only=True)
-    steps_per_epoch: Number | None = field(default=None, kw_only=True)
-    samples_per_step: Number | None = field(default=None, kw_only=True)
-    tokens_per_step: Number | None = field(default=None, kw_only=True)
+    __slots__ = ("clock", "samples_per_step", "steps_per_epoch", "tokens_per_step", "total")
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.clock, str) or self.clock not in CLOCKS:
-            raise PreheatError(f"unknown clock {shown(self.clock)}; write one of {', '.join(CLOCKS)}")
-        for name in ("steps_per_epoch", "samples_per_step", "tokens_per_step"):
-            if (worth := getattr(self, name)) is not None:
+    total: int | None
+    clock: str
+    steps_per_epoch: Number | None
+    samples_per_step: Number | None
+    tokens_per_step: Number | None
+
+    def __init__(
+        self,
+        total: "SpanLike | None" = None,
+        *,
+        clock: str = "step",
+        steps_per_epoch: Number | None = None,
+        samples_per_step: Number | None = None,
+        tokens_per_step: Number | None = None,
+    ) -> None:
+        if not isinstance(clock, str) or clock not in CLOCKS:
+            raise PreheatError(f"unknown clock {shown(clock)}", write=f"write one of {', '.join(CLOCKS)}")
+        worths = {
+            "steps_per_epoch": steps_per_epoch,
+            "samples_per_step": samples_per_step,
+            "tokens_per_step": tokens_per_step,
+        }
+        for name, worth in worths.items():
+            if worth is not None:
                 positive_number(worth, name)
-                object.__setattr__(self, name, ticks(worth, name))
-        if self.total is not None:
-            total = Span(self.total)
-            if total.is_rest or str(total.value).endswith("%"):
-                raise PreheatError(f"the total of a run cannot be {total.value!r}; write Run(total=10_000)")
-            object.__setattr__(self, "total", ticks(math.ceil(total.exact(self)), "the total of a run"))
+                worths[name] = ticks(worth, name)
+        self._set(clock=clock, total=None, **worths)
+        if total is not None:
+            span = Span(total)
+            if span.is_rest or str(span.value).endswith("%"):
+                raise PreheatError(f"the total of a run cannot be {span.value!r}", write="write Run(total=10_000)")
+            self._set(total=ticks(math.ceil(span.exact(self)), "the total of a run"))
+
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
+        return partial(Run, **dict(zip(self._fields, self._values(), strict=True))), ()
+
+    def replace(self, **changes: object) -> "Run":
+        """The same run with some of its arguments changed."""
+        return self._with(**changes)
 
     def __repr__(self) -> str:
         given = [f"total={self.total!r}"] if self.total is not None else []
@@ -173,12 +209,6 @@ def _canonical(text: str) -> Number | str:
         return f"{digits}%"
     plural = "s" if unit in _COUNTED and (digits, suffix) != ("1", "") else ""
     return f"{digits}{suffix} {unit}{plural}"
-
-
-def _read(text: str) -> tuple[Fraction, str]:
-    """A canonical text's exact amount and its unit."""
-    amount, suffix, unit = _split(text)
-    return Fraction(amount) * _SUFFIX[suffix], unit
 
 
 def _split(text: str) -> tuple[str, str, str]:

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.plan import Absolute, Plan
-from preheat.core.text.codec import read
+from preheat.core.text.language import read, read_plan
 
 SCHEDULE, SEED, ARM, LOG = "PREHEAT_SCHEDULE", "PREHEAT_SEED", "PREHEAT_ARM", "PREHEAT_LOG"
 """The environment variables: the arm's schedule as text, its seed, its name, and the file that takes the metrics."""
@@ -49,7 +49,7 @@ def from_env(default: Target | str | None = None) -> Target:
 def target(text: str) -> Target:
     """What `spelled` wrote: a schedule, `absolute(…)`, or a plan as JSON from line to schedule. Nothing is evaluated."""
     if text.lstrip().startswith("{"):
-        return Plan.from_text(text)
+        return read_plan(text)
     value = read(text)
     if not isinstance(value, Schedule | Absolute):
         raise PreheatError(f"{shown(text)} is no schedule; write for example warmup('5%') >> decay()")

@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import count
 
 from preheat.core.checks import Number
 from preheat.core.node import Schedule
-from preheat.core.nodes.combine import Pointwise, Scaled, Sequence, Shifted, Wrapped
 from preheat.core.nodes.leaves import Rectified
+from preheat.core.nodes.pointwise import Pointwise
 from preheat.core.nodes.repeated import Repeated
+from preheat.core.nodes.sequence import Sequence
+from preheat.core.nodes.wrapped import Scaled, Shifted, Wrapped
 from preheat.core.spans import Span
 
 MOST_EDGES = 1000
@@ -99,7 +101,7 @@ def _longest(node: Schedule) -> Number:
         times.append(node.length)
     if isinstance(node, Rectified):
         times.append(1 / (1 - node.beta2))
-    lengths = (getattr(node, f.name) for f in fields(node))  # type: ignore[arg-type]  every node is a dataclass
+    lengths = (getattr(node, name) for name in node.__match_args__)
     return max([*times, *(s.value for s in lengths if isinstance(s, Span) and s.is_bare)], default=0)  # type: ignore[type-var]
 
 

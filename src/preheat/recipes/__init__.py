@@ -5,7 +5,7 @@ later), warmup_steps or warmup_ratio, peak_lr, min_lr or min_lr_ratio, start_lr 
 total_steps=n is the recipe without it, bound to Run(total=n). Their names are words of `parse` too.
 """
 
-from preheat.core.text.codec import learn
+from preheat.core.text.language import learn
 from preheat.recipes.cycles import multistep, one_cycle, restarts, step_decay
 from preheat.recipes.decays import constant, cosine, exponential_decay, linear, polynomial, wsd
 from preheat.recipes.open_ended import inverse_sqrt, noam, radam, untuned_exponential, untuned_linear
@@ -59,4 +59,4 @@ __all__ = [
     "yolo_warmup",
 ]
 
-learn(**RECIPES)
+learn(*RECIPES.values())

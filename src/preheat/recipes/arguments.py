@@ -12,7 +12,7 @@ from preheat.core.checks import Number, finite_number, int_if_whole, positive_nu
 from preheat.core.constructors import hold, ramp
 from preheat.core.errors import BindError, PreheatError, shown
 from preheat.core.node import Schedule
-from preheat.core.spans import Run, Span, SpanLike, _read
+from preheat.core.spans import Run, Span, SpanLike
 
 
 class Rates(NamedTuple):
@@ -111,7 +111,7 @@ def gaps(milestones: Sequence[SpanLike]) -> list[Span]:
     spans = [spanned(milestone) for milestone in given]
     if any(span.is_rest for span in spans):
         raise PreheatError(f"a milestone is a moment of the run, not 'rest', in {shown(given)}; leave it out")
-    read = [_read(span.value) if isinstance(span.value, str) else (Fraction(span.value), "") for span in spans]
+    read = [span.parts for span in spans]
     if len({unit for _, unit in read}) > 1:
         raise PreheatError(f"milestones need one unit, not {shown(given)}; write ['30 epochs', '60 epochs']")
     edges = [Fraction(0), *(amount for amount, _ in read)]

@@ -1,7 +1,9 @@
-"""Rules that listen to a metric: they may scale the value of a schedule, or make time stand still. Nothing else."""
+"""A plan on a run, whatever the framework: where it is, what is saved of it, and the rules that listen to metrics."""
 
-from preheat.session.plateau import HoldUntil, Plateau
+from preheat.session.hold_until import HoldUntil
+from preheat.session.plateau import Plateau
 from preheat.session.rewarm import Rewarm
 from preheat.session.rules import Rule
+from preheat.session.session import Session
 
-__all__ = ["HoldUntil", "Plateau", "Rewarm", "Rule"]
+__all__ = ["HoldUntil", "Plateau", "Rewarm", "Rule", "Session"]

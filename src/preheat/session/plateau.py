@@ -1,18 +1,18 @@
-"""Rules that wait for a metric to stall: scale the rate down then, or stay in a phase until then."""
+"""The rule that scales the rate down when a metric stalls, and what it shares with others that wait for that."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from preheat.core.checks import finite_number
-from preheat.core.errors import PreheatError, StateError, shown
+from preheat.core.checks import finite_number, one_of, whole_number
+from preheat.core.errors import PreheatError, StateError
 from preheat.core.spans import SpanLike
-from preheat.session.rules import LARGEST, Rule, State, count, finite, one_of, told
+from preheat.session.rules import LARGEST, Rule, State, clamped, length_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Stalls(Rule):
+class StallRule(Rule):
     """What rules that wait for a metric to stall have in common: when a value counts as better, and how long to wait."""
 
     patience: int = 10
@@ -22,11 +22,11 @@ class _Stalls(Rule):
 
     def __post_init__(self) -> None:
         self._check_metric()
-        one_of("mode", self.mode, ("min", "max"))
-        one_of("threshold_mode", self.threshold_mode, ("rel", "abs"))
+        one_of(self.mode, "mode", ("min", "max"))
+        one_of(self.threshold_mode, "threshold_mode", ("rel", "abs"))
         if finite_number(self.threshold, "threshold") < 0:
-            raise PreheatError(f"threshold cannot be negative: {shown(self.threshold)}")
-        count("patience", self.patience)
+            raise PreheatError(f"threshold cannot be negative: {self.threshold!r}")
+        whole_number(self.patience, "patience")
 
     def better(self, value: float, best: float | None) -> bool:
         """Whether `value` improves on `best` by more than the threshold; NaN never does."""
@@ -39,12 +39,12 @@ class _Stalls(Rule):
     def counted(self, state: State, value: float) -> State:
         """The state with the best value so far and how many were no better since."""
         if self.better(value, state["best"]):
-            return {**state, "best": finite(value), "bad": 0}
+            return {**state, "best": clamped(value), "bad": 0}
         return {**state, "bad": state["bad"] + 1}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plateau(_Stalls):
+class Plateau(StallRule):
     """Scale the rate down when a metric stalls: torch's ReduceLROnPlateau, composed with any schedule.
 
         gain ← max(gain · factor, min)   after more than `patience` values that were no better
@@ -73,11 +73,11 @@ class Plateau(_Stalls):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < finite_number(self.factor, "factor") < 1:
-            raise PreheatError(f"the factor of Plateau lies between 0 and 1, not {shown(self.factor)}")
+            raise PreheatError("the factor of Plateau lies between 0 and 1", given=self.factor)
         if not 0 <= finite_number(self.min, "min") <= 1:
-            raise PreheatError(f"min of Plateau is a factor from 0 to 1, not {shown(self.min)}")
-        count("cooldown", self.cooldown)
-        object.__setattr__(self, "after", told(self.after, "after"))
+            raise PreheatError("min of Plateau is a factor from 0 to 1", given=self.min)
+        whole_number(self.cooldown, "cooldown")
+        object.__setattr__(self, "after", length_of(self.after, "after"))
 
     def start(self) -> State:
         return {"best": None, "bad": 0, "cooldown": 0, "gain": 1.0}
@@ -98,38 +98,5 @@ class Plateau(_Stalls):
     def checked(self, state: object) -> State:
         read = super().checked(state)
         if not 0 <= read["gain"] <= 1:
-            raise StateError(f"the gain of Plateau lies from 0 to 1, not {shown(read['gain'])}")
+            raise StateError("the gain of Plateau lies from 0 to 1", given=read["gain"])
         return read
-
-
-@dataclass(frozen=True, kw_only=True)
-class HoldUntil(_Stalls):
-    """Stay at a moment of the schedule until a metric stalls, then go on: a stable phase of whatever length it needs.
-
-    metric, patience, threshold, threshold_mode, mode: as in Plateau.   at: the span after which time stands still.
-
-    >>> from preheat import Run
-    >>> rule = HoldUntil("loss", at=100, patience=0).bind(Run())
-    >>> rule.holds(rule.start(), 99), rule.holds(rule.start(), 100)
-    (False, True)
-
-    Raises PreheatError for values out of range.
-    """
-
-    at: SpanLike = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "at", told(self.at, "at"))
-
-    def start(self) -> State:
-        return {"best": None, "bad": 0, "released": 0}
-
-    def observe(self, state: State, value: float, position: float) -> State:
-        if state["released"] or position < self.at.value:  # type: ignore[union-attr, operator]
-            return state
-        state = self.counted(state, value)
-        return {**state, "released": int(state["bad"] > self.patience)}
-
-    def holds(self, state: State, position: float) -> bool:
-        return not state["released"] and position >= self.at.value  # type: ignore[union-attr, operator]

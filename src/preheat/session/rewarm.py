@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from preheat.core.checks import finite_number, positive_number
+from preheat.core.checks import finite_number, positive_number, whole_number
 from preheat.core.errors import PreheatError, StateError, shown
 from preheat.core.spans import SpanLike
-from preheat.session.rules import Rule, State, count, finite, told
+from preheat.session.rules import Rule, State, clamped, length_of
 
 _KEPT = 0.97  # the weight of what was seen before
 
@@ -48,8 +48,8 @@ class Rewarm(Rule):
         if not 0 <= finite_number(self.backoff, "backoff") < 1:
             raise PreheatError(f"backoff of Rewarm lies from 0 to below 1, not {shown(self.backoff)}")
         positive_number(self.threshold, "threshold")
-        count("settle", self.settle)
-        if not (span := told(self.span, "span")).is_bare or span.value:
+        whole_number(self.settle, "settle")
+        if not (span := length_of(self.span, "span")).is_bare or span.value:
             object.__setattr__(self, "span", span)
         else:
             raise PreheatError("the span of Rewarm must be above 0; write a number of ticks such as 100")
@@ -58,20 +58,20 @@ class Rewarm(Rule):
         return {"seen": 0, "mean": 0.0, "variance": 0.0, "since": None}
 
     def observe(self, state: State, value: float, position: float) -> State:
-        gap = finite(value - state["mean"])
+        gap = clamped(value - state["mean"])
         settled = state["seen"] >= max(2, self.settle) and self._passed(state, position) is None
         if not math.isfinite(value) or (settled and gap > self.threshold * math.sqrt(state["variance"]) > 0):
             return {**state, "since": position}
         if state["seen"] == 0:
             return {**state, "seen": 1, "mean": value}
-        variance = finite(_KEPT * (state["variance"] + (1.0 - _KEPT) * gap * gap))
+        variance = clamped(_KEPT * (state["variance"] + (1.0 - _KEPT) * gap * gap))
         return {**state, "seen": state["seen"] + 1, "mean": state["mean"] + (1.0 - _KEPT) * gap, "variance": variance}
 
     def gain(self, state: State, position: float) -> float:
         passed = self._passed(state, position)
         return 1.0 if passed is None else self.backoff + (1.0 - self.backoff) * passed
 
-    def waited(self, state: State, ticks: float) -> State:
+    def after_hold(self, state: State, ticks: float) -> State:
         return state if state["since"] is None else {**state, "since": state["since"] - ticks}
 
     def checked(self, state: object) -> State:

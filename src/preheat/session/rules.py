@@ -8,12 +8,14 @@ and passes the number.
 
 from __future__ import annotations
 
+import json
+import math
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
-from preheat.core.errors import PreheatError, StateError, nearest, shown
+from preheat.core.errors import PreheatError, StateError, shown
 from preheat.core.spans import Edge, Run, Span, SpanLike
 
 State = dict[str, Any]
@@ -53,13 +55,14 @@ class Rule:
         """Whether time stands still at `position`."""
         return False
 
-    def waited(self, state: State, ticks: float) -> State:
-        """The state after `ticks` have passed during which another rule held the position."""
+    def after_hold(self, state: State, ticks: float) -> State:
+        """The state after `ticks` during which another rule held the position."""
         return state
 
     def to_data(self) -> dict[str, Any]:
         """The rule as plain data."""
-        plain = {key: value["value"] if isinstance(value, dict) else value for key, value in asdict(self).items()}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain = {name: value.value if isinstance(value, Span) else value for name, value in values.items()}
         return {"kind": type(self).__name__, **plain}
 
     def checked(self, state: object) -> State:
@@ -90,23 +93,60 @@ def rule_from_data(data: object) -> Rule:
         raise PreheatError(f"{kind}: {error}") from None
 
 
-def finite(value: float) -> float:
+def clamped(value: float) -> float:
     """The same, an infinity as the largest number: a state is JSON."""
     return max(-LARGEST, min(value, LARGEST))
 
 
-def told(value: SpanLike, what: str) -> Span:
+def length_of(value: SpanLike, what: str) -> Span:
+    """A span that a rule can wait for."""
     span = Span(value)
     if span.is_rest:
-        raise PreheatError(f"{what} of a rule cannot be 'rest'; write a length such as 1000, '2 epochs' or '5%'")
+        raise PreheatError(
+            f"{what} of a rule cannot be 'rest'", write="write a length such as 1000, '2 epochs' or '5%'"
+        )
     return span
 
 
-def one_of(name: str, value: object, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise PreheatError(f"unknown {name} {shown(value)}{nearest(str(value), known)}")
+def bound_rules(rules: object, run: Run) -> tuple[Rule, ...]:
+    """The rules with their spans in ticks of `run`; refuses what is not a list of rules."""
+    if not isinstance(rules, list | tuple) or not all(isinstance(rule, Rule) for rule in rules):
+        raise PreheatError(f"rules= takes a list of rules, such as [Plateau('loss')]; not {shown(rules)}")
+    return tuple(rule.bind(run) for rule in rules)
 
 
-def count(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise PreheatError(f"{name} is a whole number of at least 0, not {shown(value)}")
+def combined_gain(rules: Sequence[Rule], states: Sequence[State], position: float) -> float:
+    """What all rules together make of the rate at a position."""
+    gains = (rule.gain(state, position) for rule, state in zip(rules, states, strict=True))
+    return math.prod(gains, start=1.0)
+
+
+def carried_over(rules: Sequence[Rule], saved: Sequence[Rule], states: Sequence[State]) -> list[State]:
+    """The states of rules that go on with what others have seen: each with that of its like, the others from the start."""
+    carried, left = [rule.start() for rule in rules], list(zip(saved, states, strict=True))
+    for i, rule in enumerate(rules):
+        alike = [j for j, (old, _) in enumerate(left) if type(old) is type(rule) and old.metric == rule.metric]
+        if alike:
+            carried[i] = left.pop(next((j for j in alike if left[j][0] == rule), alike[0]))[1]
+    return carried
+
+
+def rules_to_text(rules: Iterable[Rule], states: Iterable[State]) -> str:
+    """The rules and their states as JSON: what a checkpoint holds."""
+    pairs = zip(rules, states, strict=True)
+    return json.dumps([{"rule": rule.to_data(), "state": state} for rule, state in pairs])
+
+
+def rules_from_text(text: object) -> tuple[list[Rule], list[State]]:
+    """The rules and states that `rules_to_text` wrote; raises StateError for anything else. Nothing is evaluated."""
+    try:
+        rows = json.loads(text)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StateError(f"the rules of the state cannot be read from {shown(text)}: {error}") from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and set(row) == {"rule", "state"} for row in rows):
+        raise StateError("the rules of a state are a list of rules with their states", given=rows)
+    try:
+        rules = [rule_from_data(row["rule"]) for row in rows]
+    except PreheatError as error:
+        raise StateError(f"the rules of the state cannot be read: {error}") from None
+    return rules, [rule.checked(row["state"]) for rule, row in zip(rules, rows, strict=True)]

@@ -1,32 +1,122 @@
-"""What changes while a run goes on, and all that is saved of it: the position, and one small dict per rule."""
+"""A plan on a run, whatever the framework: where it is, what its rules have seen, and how it goes on.
+
+Everything that changes while a run goes on is here, and all that is saved of it: the position, and one small dict per rule.
+A session knows no optimizer. It answers what the value of each line is now, what one more update does, and whether it can
+go on with a state that was saved.
+"""
 
 from __future__ import annotations
 
-import json
-import math
 import numbers
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from preheat.core.errors import PreheatError, StateError, nearest, shown
-from preheat.core.plan import Line, Plan
-from preheat.core.spans import Run
-from preheat.session.rules import Rule, State, rule_from_data
+from preheat.core.checks import one_of
+from preheat.core.errors import BindError, PreheatError, StateError, nearest, shown
+from preheat.core.node import Schedule
+from preheat.core.plan import RATE, Absolute, Line, Plan
+from preheat.core.shapes import Shape
+from preheat.core.spans import Edge, Run, Span, SpanLike
+from preheat.session.changes import bound_plan, first_change, grows_with, nothing_grows, rebased
+from preheat.session.clock import Stopwatch, checked_advance, tick_of, unknown_advance
+from preheat.session.rules import Rule, State, bound_rules, carried_over, combined_gain, rules_to_text
+from preheat.session.state import FORMAT, Resumption, Saved, from_state, run_to_text
+
+POLICIES = ("refuse", "adopt", "keep", "rebase")
 
 
 class Session:
-    """A bound plan, where it is, and what its rules have seen. `value = gain · s(position)`, the gain for rates only."""
+    """A plan, the run that it is bound to, where it is, and what its rules have seen. `value = gain · s(position)`.
 
-    def __init__(self, plan: Plan, rules: Sequence[Rule] = (), position: float = 0) -> None:
-        self.plan, self.rules, self.position = plan, tuple(rules), position
-        self.states: list[State] = [rule.start() for rule in self.rules]
+    plan: a Plan, or a schedule for "lr".   run: what gives lengths their worth.   rules: what `observe` may change.
+    on_change: what `load_state_dict` does when the plan differs from the saved one from the saved position on: "refuse",
+        "adopt" the new plan, "keep" the saved one, or "rebase": the new one scaled to go on from the value in force.
 
-    def advance(self, ticks: float) -> None:
-        """Let time pass, unless a rule holds it; whatever is passed on the way to where a rule holds is passed."""
-        if any(rule.holds(state, self.position) for rule, state in self._pairs()):
-            self.states = [rule.waited(state, ticks) for rule, state in self._pairs()]
+    >>> from preheat import Run, decay, warmup
+    >>> session = Session(warmup(2) >> decay(), Run(total=4))
+    >>> rates = []
+    >>> for update in range(4):
+    ...     rates.append(session.values()["lr"])
+    ...     session.advance()
+    >>> rates, session.position
+    ([0.0, 0.5, 1.0, 0.5], 4)
+
+    Raises PreheatError for a plan that does not fit the run.
+    """
+
+    written: Plan  # as it was given
+    plan: Plan  # bound to the run
+    run: Run
+    tick: int | None  # what one update is worth; None where that is measured, or said with every update
+    position: float  # in ticks of the run's clock
+    updates: int  # applied so far
+    rules: tuple[Rule, ...]
+    states: list[State]
+    _plan_text: str | None
+
+    def __init__(
+        self,
+        plan: Plan | Schedule | Absolute,
+        run: Run | None = None,
+        *,
+        rules: Sequence[Rule] = (),
+        on_change: str = "refuse",
+    ) -> None:
+        if run is not None and not isinstance(run, Run):
+            raise PreheatError("run= takes a Run", given=run, write="write run=Run(total=10_000)")
+        self.on_change = one_of(on_change, "on_change", POLICIES)
+        self.written = plan if isinstance(plan, Plan) else Plan(plan)
+        run = Run() if run is None else run
+        self._follow(bound_plan(self.written, run), run)
+        self.rules = bound_rules(rules, run)
+        self.states = [rule.start() for rule in self.rules]
+        self.tick, self.updates, self._stopwatch = tick_of(run), 0, Stopwatch()
+        self.move_to(0)
+
+    # -- values -----------------------------------------------------------------------------------------------------
+
+    def value(self, line: Line) -> float:
+        """The value of a line now: a factor of what the group was given, or the value itself where it is absolute."""
+        value = line.schedule.function(self.position)
+        return value * self.gain if self.rules and line.is_rate else value
+
+    def values(self) -> dict[str, float]:
+        """The value of every line now, by its key: `{"lr": 0.5, "head/lr": 5.0}`."""
+        return {line.key: self.value(line) for line in self.plan.lines}
+
+    @property
+    def gain(self) -> float:
+        """What the rules make of the rate at this position."""
+        return combined_gain(self.rules, self.states, self.position)
+
+    # -- one more update --------------------------------------------------------------------------------------------
+
+    def advance(self, ticks: float | None = None) -> None:
+        """Count an update, and let time pass: `ticks`, or what an update is worth; on a clock of seconds what was measured.
+
+        A rule may hold the position; whatever is passed on the way to where it holds is passed.
+        Raises PreheatError, having counted nothing, where it is not known how much has passed.
+        """
+        passed = self.tick if ticks is None else checked_advance(ticks, self.run)
+        if self.tick is None:  # the time since the last update, which must not be counted again
+            measured = self._stopwatch.read()
+            passed = measured if passed is None and self.measures_time else passed
+        if passed is None:
+            raise unknown_advance(self.run)
+        self.updates += 1
+        if self.rules and any(rule.holds(state, self.position) for rule, state in self._pairs()):
+            self.states = [rule.after_hold(state, passed) for rule, state in self._pairs()]
         else:
-            self.position += ticks
+            self.move_to(self.position + passed)
+
+    def move_to(self, position: float) -> None:
+        """Go to another position, in ticks."""
+        self.position = position
+
+    @property
+    def measures_time(self) -> bool:
+        """Whether the clock is wall time, so that an update takes as long as it takes."""
+        return self.run.clock == "second"
 
     def observe(self, metrics: Mapping[str, Any]) -> None:
         """Tell the rules what was measured; what no rule listens to may be anything.
@@ -48,58 +138,154 @@ class Session:
     def _pairs(self) -> Iterable[tuple[Rule, State]]:
         return zip(self.rules, self.states, strict=True)
 
-    @property
-    def gain(self) -> float:
-        """What the rules make of the rate at this position."""
-        gains = (rule.gain(state, self.position) for rule, state in self._pairs())
-        return math.prod(gains, start=1.0)
+    # -- checkpoints ------------------------------------------------------------------------------------------------
 
-    def value(self, line: Line) -> float:
-        """The value of a line now."""
-        value = line.schedule.function(self.position)
-        return value * self.gain if self.rules and line.hyper == "lr" else value
+    def state_dict(self) -> dict[str, Any]:
+        """The position and the plan as plain values: JSON-able, the same keys for ever."""
+        return {
+            "format": FORMAT,
+            "last_epoch": self.updates,
+            "_step_count": self.updates + 1,
+            "position": self.position,
+            "plan": self._text(),
+            "run": run_to_text(self.run),
+            "rules": rules_to_text(self.rules, self.states),
+        }
 
-    def rules_text(self) -> str:
-        """The rules and their states as JSON: what a checkpoint holds."""
-        return json.dumps([{"rule": rule.to_data(), "state": state} for rule, state in self._pairs()])
+    def load_state_dict(self, state: object) -> None:
+        """Go on from a saved state.
 
-    def take_over(self, then: Session) -> None:
-        """Go on with what the rules of another session have seen, each rule with what its like saw there."""
-        seen = list(then._pairs())
-        for i, rule in enumerate(self.rules):
-            like = [j for j, (old, _) in enumerate(seen) if type(old) is type(rule) and old.metric == rule.metric]
-            if like:
-                self.states[i] = seen.pop(next((j for j in like if seen[j][0] == rule), like[0]))[1]
+        Raises StateError, having changed nothing, for a state that is damaged, or whose plan or rules differ (see on_change).
+        """
+        self.resume(self.read(state))
 
+    def read(self, state: object) -> Resumption:
+        """How to go on from a saved state; nothing changes yet. Raises StateError where that is not to be known."""
+        saved = from_state(state, {"plan": (self._text(), self.plan), "run": (run_to_text(self.run), self.run)})
+        if saved.run.clock != self.run.clock:
+            raise StateError(
+                f"the state counts {saved.run.clock}s and this scheduler {self.run.clock}s",
+                write=f"write Run(clock={saved.run.clock!r})",
+            )
+        if self.rules != saved.rules and self.on_change == "refuse":
+            raise StateError(
+                f"the rules have changed since this state was saved: they were {shown(saved.rules, 300)} and are "
+                f"{shown(self.rules, 300)}. Pass on_change='adopt' for the new ones, or 'keep' for the saved ones"
+            )
+        rules = saved.rules if self.on_change == "keep" else self.rules
+        states = carried_over(rules, saved.rules, saved.states)
+        if self.run.total is None and saved.run.total is not None and self._was_finished(saved):
+            return Resumption(
+                saved, saved.plan, saved.run, rules, states
+            )  # the end had been decided since it was built
+        gain = combined_gain(rules, states, saved.position)
+        return Resumption(saved, self._resolved_plan(saved, gain), self.run, rules, states)
 
-def checked_rules(rules: object, run: Run) -> tuple[Rule, ...]:
-    """The rules with their spans in ticks of `run`; refuses what is not a list of rules."""
-    if not isinstance(rules, list | tuple) or not all(isinstance(rule, Rule) for rule in rules):
-        raise PreheatError(f"rules= takes a list of rules, such as [Plateau('loss')]; not {shown(rules)}")
-    return tuple(rule.bind(run) for rule in rules)
+    def resume(self, resumption: Resumption) -> None:
+        """Go on from there."""
+        self._follow(resumption.plan, resumption.run)
+        self.rules, self.states = resumption.rules, resumption.states
+        self.updates = resumption.saved.updates
+        self._stopwatch.read()
+        self.move_to(resumption.saved.position)
 
+    def _was_finished(self, saved: Saved) -> bool:
+        """Whether what was written, bound to the saved run, is the saved plan."""
+        try:
+            return bound_plan(self.written, saved.run) == saved.plan
+        except PreheatError:  # what is written now does not even fit
+            return False
 
-def rules_from_text(text: object) -> tuple[list[Rule], list[State]]:
-    """The rules and states that `rules_text` wrote; raises StateError for anything else. Nothing is evaluated."""
-    try:
-        rows = json.loads(text)  # type: ignore[arg-type]
-    except (TypeError, ValueError, RecursionError) as error:
-        raise StateError(f"the rules of the state cannot be read from {shown(text)}: {error}") from None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and set(row) == {"rule", "state"} for row in rows):
-        raise StateError(f"the rules of a state are a list of rules with their states, not {shown(rows)}")
-    try:
-        rules = [rule_from_data(row["rule"]) for row in rows]
-    except PreheatError as error:
-        raise StateError(f"the rules of the state cannot be read: {error}") from None
-    return rules, [rule.checked(row["state"]) for rule, row in zip(rules, rows, strict=True)]
+    def _resolved_plan(self, saved: Saved, gain: float) -> Plan:
+        """The plan to go on with, as the policy says where the two differ; `gain` is what the rules will make of the rate."""
+        if self.on_change in ("adopt", "keep"):
+            return saved.plan if self.on_change == "keep" else self.plan
+        change = (
+            None if saved.plan == self.plan else first_change(saved.plan, self.plan, saved.position, tick=self.tick)
+        )
+        if self.on_change == "rebase" and (change or saved.gain != gain):
+            if not gain:
+                raise StateError("cannot rebase: the new rules make the rate 0; pass on_change='adopt'")
+            return rebased(saved.plan, self.plan, saved.position, saved.gain / gain)
+        if change is None:
+            return self.plan
+        raise StateError(
+            f"the plan has changed since this state was saved: {change}. Pass on_change='adopt' for the new plan, "
+            f"'keep' for the saved one, or 'rebase' for the new one scaled to go on from the value in force. "
+            f"Saved: {shown(saved.plan, 300)}; new: {shown(self.plan, 300)}"
+        )
+
+    def _text(self) -> str:
+        """The bound plan as text; made once a plan."""
+        if self._plan_text is None:
+            self._plan_text = self.plan.to_text()
+        return self._plan_text
+
+    # -- another plan -----------------------------------------------------------------------------------------------
+
+    def finish_in(self, span: SpanLike) -> None:
+        """Say that the run ends `span` from now: the open stable phase ends in time for what follows it.
+
+        Raises PreheatError, having changed nothing, if what follows does not fit into `span`.
+        """
+        self.extend(self.position + self._ticks(span))
+
+    def extend(self, total: SpanLike) -> None:
+        """Make the run end at `total`: the plan as it was written is bound anew, its 'rest' and '%' with it.
+
+        Raises PreheatError, having changed nothing, if nothing in the plan is 'rest' or '%', or if a value before now
+        would have been another.
+        """
+        run = self.run.replace(total=total)
+        plan = bound_plan(self.written, run)
+        if not grows_with(self.written, run):
+            raise BindError(nothing_grows(self.written))
+        if change := first_change(self.plan, plan, 0, self.position, self.tick):
+            raise PreheatError(f"that comes too late, the run is at {self.position:g}: {change}")
+        self._follow(plan, run)
+
+    def cooldown(self, span: SpanLike, shape: Shape | str = "linear", to: float = 0.0) -> None:
+        """From now on bring the rate down to `to`, a factor (a rate for an absolute line), over `span`.
+
+        A checkpoint that is saved from now on holds the new plan: resume it with on_change="keep".
+        """
+        now, ticks = self.position, self._ticks(span)
+        self._change_rates(lambda s: s.cooldown_from(now, ticks, shape, to=to))
+
+    def rewarm(self, span: SpanLike, start: float = 0.0) -> None:
+        """From now on warm up again over `span`: from `start` of the planned value to all of it.
+
+        A checkpoint that is saved from now on holds the new plan: resume it with on_change="keep".
+        """
+        now, ticks = self.position, self._ticks(span)
+        self._change_rates(lambda s: s.rewarmed(now, ticks, start=start))
+
+    def _change_rates(self, change: Callable[[Schedule], Schedule]) -> None:
+        if not any(line.is_rate for line in self.plan.lines):
+            raise PreheatError(f"the plan has no line for {RATE!r}, only for {', '.join(self.plan)}")
+        self._follow(self.plan.replaced(RATE, change).bind(Run()), self.run)
+
+    def _ticks(self, span: SpanLike) -> float:
+        """A length from now on, in ticks; 'rest' is up to the end of the run."""
+        length = Span(span)
+        if not length.is_rest:
+            return length.measured(self.run, Edge())
+        if self.run.total is None or self.run.total < self.position:
+            raise PreheatError("'rest' has no length where no end is to come; write a length, or extend(total) first")
+        return self.run.total - self.position
+
+    def _follow(self, plan: Plan, run: Run) -> None:
+        """Follow a bound plan from here."""
+        self.plan, self.run, self._plan_text = plan, run, None
 
 
 def _measured(name: str, value: Any) -> float:
-    if hasattr(value, "item") and not isinstance(value, numbers.Real):  # a tensor or array of one number
+    """A metric as a float; tensors and arrays of one number are taken too."""
+    if hasattr(value, "item") and not isinstance(value, numbers.Real):
         try:
             value = value.item()
         except (RuntimeError, TypeError, ValueError):
-            raise PreheatError(f"the metric {name!r} must be one number, not {shown(value)}; write .mean()") from None
+            raise PreheatError(f"the metric {name!r} must be one number", given=value, write="write .mean()") from None
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise PreheatError(f"the metric {name!r} must be a number, not {shown(value)}")
+        raise PreheatError(f"the metric {name!r} must be a number", given=value)
     return float(value)

@@ -1,6 +1,7 @@
 """PyTorch: a scheduler that one attaches to an optimizer and steps in the loop."""
 
-from preheat.torch.audit import Audit, describe
+from preheat.torch.audit import Audit
+from preheat.torch.groups import describe
 from preheat.torch.scheduler import Scheduler
 
 __all__ = ["Audit", "Scheduler", "describe"]

@@ -5,18 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-import torch
 from torch.optim import Optimizer
 
 from preheat.core.node import Schedule
 from preheat.core.plan import Plan
-from preheat.torch.groups import check_optimizers
-from preheat.torch.watching import Watch, own_count
-
-if TYPE_CHECKING:
-    from preheat.torch.scheduler import Scheduler
+from preheat.core.spans import Run
+from preheat.torch.update_counter import UpdateCounter, own_count
 
 # optimizers that warm up by themselves: where each says so
 _OWN_WARMUP = ("warmup_steps", "warmup_init", "safeguard_warmup")
@@ -50,58 +45,72 @@ class Audit:
         return "\n".join([counted, *found, *([f"({self.blind})"] if self.blind else [])])
 
 
-def audited(scheduler: Scheduler) -> Audit:
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an audit looks at."""
+
+    plan: Plan
+    run: Run
+    position: float
+    tick: int | None  # what one update is worth, where that is known
+    applied: int
+    counter: UpdateCounter
+    edits: dict[str, int]  # how often a value was found changed by someone else, by what it is called
+    on_device: bool
+
+
+def audited(facts: Facts) -> Audit:
     """The audit of a scheduler as it stands."""
-    watch, edits = scheduler._watch, scheduler._edits
-    findings = [*_calls(watch), *_updates(scheduler), *_warmups(scheduler.optimizers, scheduler.plan), *_edited(edits)]
-    applied = watch.applied if scheduler._clock is None else scheduler._clock.read()[0]
-    counts = (applied, watch.unseen, watch.surplus, watch.skipped, sum(edits.values()))
-    return Audit(scheduler.position, *counts, tuple(findings), _blind(scheduler))
+    counter, edits = facts.counter, facts.edits
+    findings = [*_calls(counter), *_updates(facts), *_warmups(counter.optimizers, facts.plan), *_edited(edits)]
+    counts = (facts.applied, counter.unseen, counter.surplus, counter.skipped, sum(edits.values()))
+    return Audit(facts.position, *counts, tuple(findings), _blind(facts))
 
 
-def _calls(watch: Watch) -> list[str]:
+def _calls(counter: UpdateCounter) -> list[str]:
     """What the calls of step() say by themselves."""
     found = []
-    if watch.applied and watch.surplus >= watch.applied:
-        times = round(1 + watch.surplus / watch.applied, 1)
+    if counter.applied and counter.surplus >= counter.applied:
+        times = round(1 + counter.surplus / counter.applied, 1)
         found.append(f"stepped {times:g} times per update; the surplus calls were ignored")
-    if watch.unseen and watch.applied:
+    if counter.unseen and counter.applied:
         found.append(
-            f"of the calls, {watch.unseen} came before any update was seen, and counted; "
+            f"of the calls, {counter.unseen} came before any update was seen, and counted; "
             "call step() after optimizer.step(), and pass scaler= if a GradScaler may skip the first updates"
         )
     return found
 
 
-def _updates(scheduler: Scheduler) -> list[str]:
+def _updates(facts: Facts) -> list[str]:
     """What the optimizers' own counts say, since the first update that was seen."""
-    watch, own = scheduler._watch, own_count(scheduler.optimizers)
-    if own is None or watch.since is None or watch.since[1] is None:
+    counter, own = facts.counter, own_count(facts.counter.optimizers)
+    if own is None or counter.since is None or counter.since[1] is None:
         return []
-    calls, updates = watch.applied - watch.since[0], own - watch.since[1]
-    if scheduler._tick is not None and scheduler.run.clock != "epoch" and updates >= 2 * calls > 0:
+    calls, updates = counter.applied - counter.since[0], own - counter.since[1]
+    if facts.tick is not None and facts.run.clock != "epoch" and updates >= 2 * calls > 0:
         return [
             f"{updates} updates in {calls} calls of step(), where the plan counts updates; call it after every update, "
             "or, if once per epoch is meant, write Run(clock='epoch')"
         ]
-    fused = any(getattr(optimizer, "_step_supports_amp_scaling", False) for optimizer in scheduler.optimizers)
-    if fused and watch.scaler is None and 0 <= updates < calls:
+    fused = any(getattr(optimizer, "_step_supports_amp_scaling", False) for optimizer in counter.optimizers)
+    if fused and counter.scaler is None and 0 <= updates < calls:
         return [f"{calls - updates} updates were skipped inside the fused optimizer and counted; pass scaler="]
     return []
 
 
-def _blind(scheduler: Scheduler) -> str:
-    if scheduler._clock is not None:
+def _blind(facts: Facts) -> str:
+    """What cannot be seen, in words."""
+    if facts.on_device:
         return "on_device: calls are counted on the device, whatever they stand for"
-    if scheduler._watch.flag.captured:
+    if facts.counter.flag.captured:
         return "an update was captured in a CUDA graph, whose replays cannot be seen, so every call counts"
-    if scheduler._watch.applied and own_count(scheduler.optimizers) is None:
+    if facts.counter.applied and own_count(facts.counter.optimizers) is None:
         return "the optimizer does not count its updates, so several of them between two calls cannot be seen"
     return ""
 
 
-def _warmups(optimizers: tuple[Optimizer, ...], plan: Plan) -> list[str]:
-    if not any(_warms_up(line.schedule) for line in plan.lines if line.hyper == "lr"):
+def _warmups(optimizers: Sequence[Optimizer], plan: Plan) -> list[str]:
+    if not any(_warms_up(line.schedule) for line in plan.lines if line.is_rate):
         return []
     found = []
     for optimizer in optimizers:
@@ -129,50 +138,3 @@ def _edited(edits: dict[str, int]) -> list[str]:
         f"{name} was changed by someone else ({times}×), and overwritten at the next step; one of the two has to go"
         for name, times in edits.items()
     ]
-
-
-class _Table(str):
-    """Text that a prompt shows as it is."""
-
-    __slots__ = ()
-    __repr__ = str.__str__
-
-
-def describe(optimizer: Optimizer | Sequence[Optimizer]) -> str:
-    """The groups of an optimizer, or of several, as a table: name, parameters, and every number that a plan can drive.
-
-    >>> from torch import nn, optim
-    >>> print(describe(optim.SGD([nn.Parameter(nn.init.zeros_(nn.Linear(2, 3).weight))], lr=0.1, momentum=0.9)))
-    SGD: 1 group
-    0                         6 parameters  lr=0.1  momentum=0.9  dampening=0  weight_decay=0
-
-    Raises PreheatError for what is not an optimizer.
-    """
-    rows, number = [], 0
-    for one in check_optimizers(optimizer):
-        groups = one.param_groups
-        rows.append(f"{type(one).__name__}: {len(groups)} group{'s' * (len(groups) != 1)}")
-        for group in groups:
-            rows.append(_row(str(group.get("name", number)), group))
-            number += 1
-    return _Table("\n".join(rows))
-
-
-def _row(name: str, group: dict[str, Any]) -> str:
-    size = sum(parameter.numel() for parameter in group["params"])
-    told = ("params", "name", "initial_lr")
-    cells = [f"{key}={_shown(value)}" for key, value in group.items() if key not in told and _drives(value)]
-    return f"{name:<12} {size:>14,} parameters  {'  '.join(cells)}"
-
-
-def _drives(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return bool(value) and all(map(_drives, value))
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number or (isinstance(value, torch.Tensor) and value.numel() == 1)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return f"({', '.join(map(_shown, value))})"
-    return f"{float(value):g}"

@@ -1,32 +1,33 @@
-"""The scheduler that one attaches to a torch optimizer."""
+"""The scheduler that one attaches to a torch optimizer: groups to lines, updates to ticks, values written. It decides nothing
+about schedules; that is the session's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 from torch.amp import GradScaler
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from preheat.core.checks import positive_number
 from preheat.core.errors import PreheatError, nearest, shown
 from preheat.core.node import Schedule
-from preheat.core.plan import Absolute, Plan
-from preheat.core.spans import Run
+from preheat.core.plan import RATE, Absolute, Plan
+from preheat.core.shapes import Shape
+from preheat.core.spans import Run, SpanLike
+from preheat.session.clock import checked_advance, unknown_advance
 from preheat.session.rules import Rule
-from preheat.session.session import Session, checked_rules
-from preheat.torch.audit import Audit, audited
-from preheat.torch.branching import Branching
-from preheat.torch.clock import DeviceClock, Stopwatch, checked_advance, tick_of
-from preheat.torch.groups import Slots, check_optimizers
-from preheat.torch.plans import laid_out
-from preheat.torch.state import POLICIES, from_state, resolved, to_state
-from preheat.torch.watching import Watch
-from preheat.torch.writing import attach
+from preheat.session.session import Session
+from preheat.torch.audit import Audit, Facts, audited
+from preheat.torch.device_clock import DeviceClock
+from preheat.torch.slots import Slots, check_optimizers
+from preheat.torch.update_counter import UpdateCounter
+from preheat.torch.writer import attach
 
 
-class Scheduler(Branching):
+class Scheduler(LRScheduler):
     """Makes an optimizer's hyper-parameters follow a plan: attach it, and call `step()` after every `optimizer.step()`.
 
     Update t, counted from 0, uses `base · s(t)`, or `s(t)` itself where the line says `absolute(s)`.
@@ -62,6 +63,11 @@ class Scheduler(Branching):
     Raises PreheatError, before anything is changed, for a plan that does not fit the run or the groups.
     """
 
+    session: Session
+    optimizers: tuple[Optimizer, ...]
+    _ahead: int  # of _step_count over last_epoch, and what it was before somebody else moved one of them
+    _usual: int
+
     def __init__(
         self,
         optimizer: Optimizer | Iterable[Optimizer],
@@ -75,24 +81,19 @@ class Scheduler(Branching):
         on_device: bool = False,
     ) -> None:
         # LRScheduler.__init__ is not called: it would put a wrapper round optimizer.step, a graph break when compiled
-        if on_change not in POLICIES:
-            raise PreheatError(f"unknown on_change {shown(on_change)}{nearest(str(on_change), POLICIES)}")
         self.optimizers = check_optimizers(optimizer)
         self.optimizer = self.optimizers[0]
-        self.run = Run() if run is None else _checked_run(run)
-        self.on_change = on_change
-        self._given = schedule if isinstance(schedule, Plan) else Plan(schedule)
+        self.session = Session(schedule, run, rules=rules, on_change=on_change)
         self._peak = None if peak is None else positive_number(peak, "peak")
-        self._tick = tick_of(self.run)
-        self.session = Session(laid_out(self._given, self.run), checked_rules(rules, self.run))
         slots = Slots(self.optimizers, self.plan)
         if self._peak is not None:
             slots.set_peak(self._peak)
-        self._clock = DeviceClock(slots, self.session, self._tick) if on_device else None
-        self.last_epoch, self._step_count, self._edits = -1, 0, dict[str, int]()
-        self._watch, self._stopwatch = Watch(self.optimizers, scaler), Stopwatch()
+        self._device_clock = DeviceClock(slots, self.session) if on_device else None
+        self._counter = UpdateCounter(self.optimizers, scaler)
+        self._edits: dict[str, int] = {}
+        self._count_from(0, 1)
         self._take(slots)
-        self._initial_step()
+        self._write_now()
 
     # -- in the training loop ---------------------------------------------------------------------------------------
 
@@ -114,48 +115,124 @@ class Scheduler(Branching):
         Until an applied update has been seen each call counts, so that a bare loop draws the curve; from then on only
         calls that follow one do. The others change nothing but what the rules have seen, and `audit()` counts them.
         """
-        if epoch is not None:
+        if epoch is None and metrics is None and advance is None and found_inf is None:
+            if self._device_clock is None:
+                self._plain_step()
+            else:
+                self._step_on_device(None)
+        elif epoch is not None:
             raise PreheatError(
                 f"step() takes no epoch, not {shown(epoch)}; write step(metrics={{'loss': …}}) for a metric; "
                 "load_state_dict moves to another position"
             )
-        if self._clock is not None:
-            if metrics is not None or advance is not None:
-                raise PreheatError("with on_device=True a step is one update, whatever the host has measured")
-            self._catch_up()
-            self._clock.step(found_inf)
-            return
+        elif self._device_clock is None:
+            self._step(metrics, advance, found_inf)
+        elif metrics is None and advance is None:
+            self._step_on_device(found_inf)
+        else:
+            raise PreheatError("with on_device=True a step is one update, whatever the host has measured")
+
+    def _plain_step(self) -> None:
+        """One more update on the host in as few operations as can be; what is unusual is left to `_step`."""
+        quick = self._quick
+        if quick is None or not quick():
+            self._step(None, None, None)
+
+    def _step(self, metrics: Mapping[str, Any] | None, advance: float | None, found_inf: Tensor | None) -> None:
+        session = self.session
         if found_inf is not None:
             raise PreheatError("found_inf= is for on_device=True; pass scaler= to Scheduler to count on the host")
-        session, passed = self.session, self._tick if advance is None else checked_advance(advance, self.run)
-        if passed is None and metrics is None and self.run.clock != "second":
-            raise PreheatError(f"how many {self.run.clock}s have passed is not known; write step(advance=…)")
+        passed = None if advance is None else checked_advance(advance, session.run)
+        known = passed is not None or session.tick is not None or session.measures_time
         if metrics is not None:
             session.observe(metrics)
-        if (passed is not None or self.run.clock == "second") and self._watch.due(metrics is not None):
-            self._step_count += 1
-            self.last_epoch += 1
-            if self._tick is None:  # the time since the last update, which must not be counted again
-                measured = self._stopwatch.read()
-                session.advance(measured if passed is None else passed)
-            elif session.rules:
-                session.advance(passed or 0)
-            else:
-                session.position += passed or 0
+        elif not known:
+            raise unknown_advance(session.run)
+        if known and self._counter.is_update(metrics is not None):
+            session.advance(passed)
         elif metrics is None:
             return
         self._write_now()
 
+    def _step_on_device(self, found_inf: Tensor | None) -> None:
+        self._catch_up()
+        self._device_clock.step(found_inf)  # type: ignore[union-attr]
+
     def audit(self) -> Audit:
         """What was counted, skipped and ignored so far, and what looks wrong; `print` it."""
-        return audited(self)
+        session, device_clock = self.session, self._device_clock
+        applied = self._counter.applied if device_clock is None else device_clock.read()[0]
+        facts = Facts(
+            plan=session.plan,
+            run=session.run,
+            position=self.position,
+            tick=session.tick,
+            applied=applied,
+            counter=self._counter,
+            edits=self._edits,
+            on_device=device_clock is not None,
+        )
+        return audited(facts)
+
+    # -- what is read off it ----------------------------------------------------------------------------------------
+
+    @property
+    def plan(self) -> Plan:
+        """The bound plan that is followed."""
+        return self.session.plan
+
+    @property
+    def run(self) -> Run:
+        """The run that the plan is bound to."""
+        return self.session.run
+
+    @property
+    def on_change(self) -> str:
+        """What `load_state_dict` does when the plan differs from the saved one."""
+        return self.session.on_change
+
+    @property
+    def position(self) -> float:
+        """Where on the run's clock the coming update is, in ticks."""
+        self._read_device_clock()
+        return self.session.position
+
+    def get_last_lr(self) -> list[float | Tensor]:
+        """The rate of every group for the coming update, as this scheduler wrote it."""
+        values = self._values()
+        rates = {id(slot.group): slot.gain * values[slot.line.key] for slot in self._slots.slots if slot.is_rate}
+        return [rates.get(id(group), float(group[RATE])) for group in self._slots.groups]
+
+    def values(self) -> dict[str, float]:
+        """Everything scheduled, for a logger: `{"head/lr": 0.1, "body/lr": 0.01}`; of a lone group, `{"lr": 0.1}`."""
+        values = self._values()
+        lone = len(self._slots.groups) == 1
+        own = {line.key: values[line.key] for line in self._slots.outside}
+        return own | {
+            slot.line.hyper if lone else f"{slot.name}/{slot.line.hyper}": slot.gain * values[slot.line.key]
+            for slot in self._slots.slots
+        }
+
+    def value(self, name: str) -> float:
+        """One of `values()`: a quantity of your own such as "clip_norm", or "head/lr". Raises PreheatError if unknown."""
+        values = self.values()
+        if name not in values:
+            raise PreheatError(f"the plan has no {shown(name)}{nearest(str(name), values)}")
+        return values[name]
+
+    def _values(self) -> dict[str, float]:
+        """The value of every line, by its key."""
+        self._read_device_clock()
+        if self._slots.came_or_went():  # before their first update, if someone asks
+            self._write_now()
+        return self.session.values()
 
     # -- checkpoints ------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """The position and the plan as plain values: JSON-able, the same keys for ever, however many groups."""
-        self._read_clock()
-        return to_state(self.last_epoch, self._step_count, self.session, self.run)
+        self._read_device_clock()
+        return self.session.state_dict() | {"_step_count": self._step_count}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go to a saved position and write its values at once, whether the optimizer is loaded before or after.
@@ -163,35 +240,143 @@ class Scheduler(Branching):
         Raises StateError, having changed nothing, for a state that is damaged, or whose plan differs (see on_change),
         or where what a group was given cannot be known.
         """
-        self._read_clock()
-        saved = from_state(state_dict, self.run.clock)
-        session, run = resolved(saved, self.session, self._given, self.run, self.on_change)
-        current = self._current_slots()
-        written = {i: self._written(slot) for i, slot in enumerate(current.slots)}
-        bases = current.recovered(saved.session, written, self._watch.trained)
-        slots = Slots(self.optimizers, session.plan)
+        self._read_device_clock()
+        resumption = self.session.read(state_dict)
+        saved, current = resumption.saved, self._current_slots()
+        values = self.session.values()
+        written = {i: slot.gain * values[slot.line.key] for i, slot in enumerate(current.slots)}
+        bases = current.recovered(saved, written, self._counter.has_seen_updates)
+        slots = Slots(self.optimizers, resumption.plan)
         slots.settle(current, bases, keep_rates=self._peak is not None)
-        self.last_epoch, self._step_count = saved.last_epoch, saved.step_count
-        self._lead = self._step_count - self.last_epoch
-        self.session, self.run = session, run
-        self._stopwatch.read()
-        self._watch.start_over()
+        self.session.resume(resumption)
+        self._count_from(saved.updates, saved.steps)
+        self._counter.restart()
         self._take(slots)
-        if self._clock is not None:
-            self._clock.move_to(self.last_epoch, session)
+        if self._device_clock is not None:
+            self._device_clock.move_to(self.session)
+        self._write_now()
+
+    def _count_from(self, updates: int, steps: int) -> None:
+        self.session.updates, self._ahead = updates, steps - updates
+        self._usual = self._ahead
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._read_device_clock()
+        self._catch_up()
+        derived = ("_slots", "_write", "_quick", "_counter", "_device_clock")
+        derived += ("_sample", "_groups", "_count", "_tail")
+        kept = {key: value for key, value in self.__dict__.items() if key not in derived}
+        return kept | {
+            "_bases": (self._slots.used, [slot.kept() for slot in self._slots.slots]),
+            "_scaler": self._counter.scaler,
+            "_counts": {name: getattr(self._counter, name) for name in UpdateCounter.KEPT},
+            "_on_device": self._device_clock is not None,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        bases, scaler, counts, on_device = (state.pop(key) for key in ("_bases", "_scaler", "_counts", "_on_device"))
+        self.__dict__.update(state)
+        slots = Slots(self.optimizers, self.plan)
+        slots.used, kept = bases
+        for slot, known in zip(slots.slots, kept, strict=True):
+            slot.take(known)
+        self._counter = UpdateCounter(self.optimizers, scaler)
+        self._counter.__dict__.update(counts)
+        self._device_clock = DeviceClock(slots, self.session) if on_device else None
+        self._take(slots)
+        if self._device_clock is not None:
+            self._device_clock.move_to(self.session)
+        self._write_now()
+
+    # -- another plan -----------------------------------------------------------------------------------------------
+
+    def finish_in(self, span: SpanLike) -> None:
+        """Say that the run ends `span` from now: the open stable phase ends in time for what follows it.
+
+        Raises PreheatError, having changed nothing, if what follows does not fit into `span`.
+        """
+        self._change_plan(lambda session: session.finish_in(span))
+
+    def extend(self, total: SpanLike) -> None:
+        """Make the run end at `total`: the plan that was given is bound anew, its 'rest' and '%' with it.
+
+        Raises PreheatError, having changed nothing, if nothing in the plan is 'rest' or '%', or if a value before now
+        would have been another.
+        """
+        self._change_plan(lambda session: session.extend(total))
+
+    def cooldown(self, span: SpanLike, shape: Shape | str = "linear", to: float = 0.0) -> None:
+        """From now on bring the rate down to `to`, a factor (a rate for an absolute line), over `span`.
+
+        A checkpoint that is saved from now on holds the new plan: resume it with on_change="keep".
+        """
+        self._change_plan(lambda session: session.cooldown(span, shape, to))
+
+    def rewarm(self, span: SpanLike, start: float = 0.0) -> None:
+        """From now on warm up again over `span`: from `start` of the planned value to all of it.
+
+        A checkpoint that is saved from now on holds the new plan: resume it with on_change="keep".
+        """
+        self._change_plan(lambda session: session.rewarm(span, start))
+
+    def _change_plan(self, change: Callable[[Session], None]) -> None:
+        """Let the session change its plan, and follow it; groups that the plan does not fit are refused before."""
+        self._read_device_clock()
+        self._catch_up()
+        change(self.session)
+        slots = Slots(self.optimizers, self.plan)
+        slots.settle(self._slots, None)
+        self._take(slots)
         self._write_now()
 
     # -- the optimizer ----------------------------------------------------------------------------------------------
 
     def _take(self, slots: Slots) -> None:
         """Write to these slots from now on."""
-        self._slots, self._write = slots, attach(slots, self.session if self.session.rules else None)
-        self._watched = slots.watched()  # two values are looked at, to find out whether someone else writes to them
-        self._note()
+        session = self.session
+        self._slots, self._write = slots, attach(slots, session if session.rules else None)
+        self._sample = slots.sample()
         self._groups = groups = self.optimizer.param_groups
         self._count, self._tail = len(groups), groups[-1]
-        if self._clock is not None:
-            self._clock.take(slots)
+        if self._device_clock is not None:
+            self._device_clock.take(slots)
+        plain = session.tick is not None and not session.rules and len(self.optimizers) == 1
+        self._quick = self._quick_step() if plain and self._counter.scaler is None else None
+
+    def _quick_step(self) -> Callable[[], bool]:
+        """What `step()` does in the usual case, in as few operations as can be; False, having done nothing, in another.
+
+        A local name costs a fraction of an attribute.
+        """
+        session, counter, optimizer = self.session, self._counter, self.optimizer
+        flag, tick, move_to, write = counter.flag, session.tick, session.move_to, self._write
+        groups, count, tail, sample = self._groups, self._count, self._tail, self._sample
+        (head, key), (end, last) = sample.places
+
+        def quick() -> bool:
+            if (
+                head[key] is not sample.first
+                or end[last] is not sample.last
+                or optimizer.param_groups is not groups
+                or len(groups) != count
+                or groups[-1] is not tail
+            ):
+                return False
+            if flag.up and counter.seen and counter.since:
+                flag.up = False
+                counter.applied += 1
+            elif counter.seen or flag.up or flag.captured:
+                return False
+            else:
+                counter.unseen += 1
+            session.updates += 1
+            position = session.position + tick
+            move_to(position)
+            write(position)
+            sample.first, sample.last = head[key], end[last]
+            return True
+
+        return quick
 
     def _write_now(self) -> None:
         groups = self.optimizer.param_groups
@@ -202,22 +387,17 @@ class Scheduler(Branching):
             or len(self.optimizers) > 1
         ):
             self._catch_up()
-        (group, key), (other, last) = self._watched
-        if group[key] is not self._first or other[last] is not self._final:
+        if not self._sample.is_untouched():
             self._find_edits()
-        if self._clock is not None:
-            self._clock.write()
+        if self._device_clock is not None:
+            self._device_clock.write()
             return
         self._write(self.session.position)
-        self._first, self._final = group[key], other[last]
-
-    def _note(self) -> None:
-        """Keep what stands in the watched places."""
-        self._first, self._final = (group[key] for group, key in self._watched)
+        self._sample.take()
 
     def _find_edits(self) -> None:
         """Name what someone else has written to."""
-        seen = zip(self._slots.ends(), (self._first, self._final), strict=True)
+        seen = zip(self._slots.ends(), (self._sample.first, self._sample.last), strict=True)
         found = {label for slot, last in seen if (label := slot.edited(last))}
         for label in found:
             self._edits[label] = self._edits.get(label, 0) + 1
@@ -225,6 +405,7 @@ class Scheduler(Branching):
             self._take(self._slots)
 
     def _catch_up(self) -> None:
+        """Take the groups as they are now."""
         now = self._current_slots()
         if now is not self._slots:
             self._take(now)
@@ -237,46 +418,68 @@ class Scheduler(Branching):
         slots.inherit(self._slots)
         return slots
 
-    def _written(self, slot: Any) -> float:
-        return slot.gain * self.session.value(slot.line)
+    def _read_device_clock(self) -> None:
+        if self._device_clock is not None:
+            updates, position = self._device_clock.read()
+            self.session.move_to(position)
+            self._count_from(updates, updates + 1)
 
-    def _read_clock(self) -> None:
-        if self._clock is not None:
-            self.last_epoch, self.session.position = self._clock.read()
-            self._step_count = self.last_epoch + 1
+    # -- what torch and the frameworks on top of it call or set -----------------------------------------------------
 
-    def __getstate__(self) -> dict[str, Any]:
-        self._read_clock()
-        dropped = ("_slots", "_write", "_watch", "_stopwatch", "_clock")
-        dropped += ("_watched", "_first", "_final", "_groups", "_count", "_tail")
-        self._catch_up()
-        bases = self._slots.used, [slot.kept() for slot in self._slots.slots]
-        kept = {key: value for key, value in self.__dict__.items() if key not in dropped}
-        counts = {name: getattr(self._watch, name) for name in Watch.KEPT}
-        return kept | {
-            "_bases": bases,
-            "_scaler": self._watch.scaler,
-            "_counts": counts,
-            "_on_device": self._clock is not None,
-        }
+    @property
+    def last_epoch(self) -> int:  # pyrefly: ignore[bad-override]
+        """Updates applied so far; −1 of a member of SequentialLR that has not begun."""
+        return self.session.updates
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        bases, scaler, counts, on_device = (state.pop(key) for key in ("_bases", "_scaler", "_counts", "_on_device"))
-        self.__dict__.update(state)
-        slots = Slots(self.optimizers, self.plan)
-        slots.used, kept = bases
-        for slot, known in zip(slots.slots, kept, strict=True):
-            slot.take(known)
-        self._watch, self._stopwatch = Watch(self.optimizers, scaler), Stopwatch()
-        self._watch.__dict__.update(counts)
-        self._clock = DeviceClock(slots, self.session, self._tick) if on_device else None
-        self._take(slots)
-        if self._clock is not None:
-            self._clock.move_to(self.last_epoch, self.session)
+    @last_epoch.setter
+    def last_epoch(self, updates: int) -> None:
+        steps = self._step_count
+        self.session.updates, self._ahead = updates, steps - updates
+
+    @property
+    def _step_count(self) -> int:  # pyrefly: ignore[bad-override]
+        return self.session.updates + self._ahead
+
+    @_step_count.setter
+    def _step_count(self, steps: int) -> None:
+        self._ahead = steps - self.session.updates
+
+    @property
+    def base_lrs(self) -> list[float | Tensor]:  # pyrefly: ignore[bad-override]
+        """What a factor of the rate multiplies, of every group."""
+        bases = {id(slot.group): slot.base for slot in self._slots.slots if slot.is_rate}
+        return [bases.get(id(group), float(group[RATE])) for group in self._slots.groups]
+
+    @property
+    def _last_lr(self) -> list[float | Tensor]:  # pyrefly: ignore[bad-override]
+        return self.get_last_lr()
+
+    def get_lr(self) -> list[float | Tensor]:
+        """The rates at `last_epoch`, which some followers set before they ask."""
+        if self._ahead != self._usual and self.session.tick and not self.session.rules:
+            self.session.move_to(self.last_epoch * self.session.tick)
+            self._usual = self._ahead
+        return self.get_last_lr()
+
+    _get_closed_form_lr = get_lr
+
+    def _initial_step(self) -> None:
+        if self.last_epoch == -1 and self._step_count:
+            self._start_over()
+        self._count_from(self.last_epoch + 1, 1)
         self._write_now()
 
+    def _update_lr(self, epoch: int | None = None) -> None:
+        if self.last_epoch == -1:
+            self._start_over()
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        self._usual = self._ahead
+        self.session.move_to(self.last_epoch * (self.session.tick or 1))
+        self._write_now()
 
-def _checked_run(run: object) -> Run:
-    if not isinstance(run, Run):
-        raise PreheatError(f"run= takes a Run, not {shown(run)}; write run=Run(total=10_000)")
-    return run
+    def _start_over(self) -> None:
+        """SequentialLR has undone our first step and put every rate back to its initial_lr: that is the base then."""
+        for slot in self._slots.slots:
+            if slot.is_rate:
+                slot.base = float(slot.group.get("initial_lr", slot.base))
+        self._take(self._slots)

@@ -13,7 +13,6 @@ from typing import Any
 
 from preheat.core.codegen.trace import Expr, record
 from preheat.core.errors import shown
-from preheat.core.node import Schedule
 
 WIDE, DEEP, LONG = 256, 40, 100  # cases in one tree, levels of it, characters of an expression without a name
 _MATH = ("expm1", "floor", "log1p", "sin", "sqrt")
@@ -33,7 +32,7 @@ _BINDS = {
 Text = tuple[str, int]  # an expression's text, and how tightly it binds
 
 
-def source(schedule: Schedule, name: str = "schedule") -> str:
+def source(schedule: Any, name: str = "schedule") -> str:
     """Python source of a function `name(t)` equal to the bound `schedule`, bit for bit; it needs the standard library only."""
     t, value = record(schedule)
     module = _Module()
@@ -45,7 +44,7 @@ def source(schedule: Schedule, name: str = "schedule") -> str:
     return f"{header}\n\n{code}\n" if header else f"{code}\n"
 
 
-def compiled(schedule: Schedule) -> Callable[[float], float]:
+def compiled(schedule: Any) -> Callable[[float], float]:
     """That function."""
     scope: dict[str, Any] = {}
     exec(compile(source(schedule), "<schedule>", "exec"), scope)  # our own text, made from validated nodes

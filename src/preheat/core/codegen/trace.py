@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from preheat.core.namespaces import Part, Scalars
-from preheat.core.node import Schedule
 
 _serial = itertools.count()
 
@@ -95,7 +94,7 @@ class Recorder:
 Recorder.scattered = Recorder
 
 
-def record(schedule: Schedule) -> tuple[Expr, Any]:
+def record(schedule: Any) -> tuple[Expr, Any]:
     """The symbol for time and the recorded value of a bound schedule, a number where it is constant."""
     t = Expr("t")
     return t, schedule._ready._at(t, Recorder)

@@ -5,28 +5,26 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Set
-from copy import copy
-from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
-from preheat.core.checks import Number, finite_number, int_if_whole
-from preheat.core.errors import BindError, PreheatError, shown
+from preheat.core.checks import MAX_TEXT, Number, finite_number, int_if_whole
+from preheat.core.errors import BindError, PreheatError
 from preheat.core.node import Schedule, nested
 from preheat.core.rectification import rectification
 from preheat.core.shapes import LINEAR, Shape, shape_of
-from preheat.core.spans import Edge, Run, Span
-
-MAX_TEXT = 256 * 1024
+from preheat.core.spans import Edge, Run, Span, SpanLike
 
 
 class Leaf(Schedule):
     """A node with a span of its own."""
 
-    span: Span
+    __slots__ = ("span",)
 
-    _open_ended = True  # has a value at every time, so it may go on until the run ends, whenever that is
+    span: Span
+    _needs_end = (
+        False  # whether its values depend on its length, so that it cannot go on until the run ends, whenever that is
+    )
 
     @property
     def _grows(self) -> bool:
@@ -35,19 +33,23 @@ class Leaf(Schedule):
     def _exact(self, run: Run | None) -> Fraction:
         return Fraction(0) if self.span.is_rest else self.span.exact(run)
 
-    def _laid(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
+    def _resolved(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
         if not self.span.is_rest:
             return self._sized(Span(self.span.measured(run, begin)), run)
         if end is not None:
             left = max(Fraction(0), end.actual - begin.actual)
             return self._sized(Span(int_if_whole(left)), run)
-        if self._open_ended:
+        if not self._needs_end:
             return self._sized(self.span, run)
-        raise BindError(f"how long {self!r} lasts is not known; bind it to a Run with a total, or give it a span")
+        raise BindError(
+            f"how long {self!r} lasts is not known",
+            write="bind it to a Run with a total, or give it a span",
+            hint="total",
+        )
 
     def _sized(self, span: Span, run: Run | None) -> Schedule:
-        laid = replace(self, span=span)  # type: ignore[type-var]
-        return laid if span.value else Hold(laid._last(), span)
+        sized = self._with(span=span)
+        return sized if span.value else Hold(sized._last(), span)
 
     @property
     def _length(self) -> Number:
@@ -57,30 +59,28 @@ class Leaf(Schedule):
         return 1.0
 
 
-@dataclass(eq=False, repr=False)
-class Ramp(Leaf):
+class Ramp(Leaf, word="ramp"):
     """From `start` at its first moment to `end` at its last."""
+
+    __slots__ = ("_cases", "end", "shape", "start")
 
     start: float
     end: float
-    span: Span
-    shape: Shape = LINEAR
+    shape: Shape
+    _needs_end = True
+    _computed = ("_cases",)
 
-    _open_ended = False
-    _once = ("_cases",)
-
-    def __post_init__(self) -> None:
-        shape = shape_of(self.shape)
-        ends = finite_number(self.start, "the start of a ramp"), finite_number(self.end, "the end of a ramp")
+    def __init__(self, start: float, end: float, span: SpanLike, shape: Shape | str = LINEAR) -> None:
+        shape = shape_of(shape)
+        ends = finite_number(start, "the start of a ramp"), finite_number(end, "the end of a ramp")
         if shape.name == "exponential" and min(ends) <= 0:
             raise PreheatError(
-                f"an exponential ramp needs both ends above 0, not {ends[0]!r} and {ends[1]!r}; "
-                f"write a small end such as {max(*ends, 1e-3) / 1000:g}, or another shape"
+                f"an exponential ramp needs both ends above 0, not {ends[0]!r} and {ends[1]!r}",
+                write=f"write a small end such as {max(*ends, 1e-3) / 1000:g}, or another shape",
             )
-        _put(self, start=ends[0], end=ends[1], span=Span(self.span), shape=shape, _depth=nested(extra=shape.nesting))
+        self._set(start=ends[0], end=ends[1], span=Span(span), shape=shape, _depth=nested(extra=shape.nesting))
 
-    @cached_property
-    def _cases(self) -> tuple[list[float], list[Any]]:
+    def _compute_cases(self) -> tuple[list[float], list[Any]]:
         return self.shape.cases(self.start, self.end, self._length)
 
     def _formula(self, t: Any, xp: Any) -> Any:
@@ -94,15 +94,15 @@ class Ramp(Leaf):
         return max(abs(self.start), abs(self.end), abs(self.end - self.start))
 
 
-@dataclass(eq=False, repr=False)
-class Hold(Leaf):
+class Hold(Leaf, word="hold"):
     """Constant."""
 
-    value: float
-    span: Span
+    __slots__ = ("value",)
 
-    def __post_init__(self) -> None:
-        _put(self, value=finite_number(self.value, "the value of a hold"), span=Span(self.span), _depth=1)
+    value: float
+
+    def __init__(self, value: float, span: SpanLike) -> None:
+        self._set(value=finite_number(value, "the value of a hold"), span=Span(span), _depth=1)
 
     def _formula(self, t: Any, xp: Any) -> Any:
         return self.value
@@ -111,65 +111,63 @@ class Hold(Leaf):
         return abs(self.value)
 
 
-@dataclass(eq=False, repr=False)
 class _Timed(Leaf):
     """A curve with a time constant τ."""
 
-    tau: Span
-    span: Span
+    __slots__ = ("tau",)
 
-    def __post_init__(self) -> None:
-        tau = Span(self.tau)
-        if tau.is_rest or tau.value == 0:
-            raise PreheatError(f"tau must be a length above 0, not {tau.value!r}; write for example 4000")
-        _put(self, tau=tau, span=Span(self.span), _depth=1)
+    tau: Span
+
+    def __init__(self, tau: SpanLike, span: SpanLike) -> None:
+        constant = Span(tau)
+        if constant.is_rest or constant.value == 0:
+            raise PreheatError("tau must be a length above 0", given=constant.value, write="write for example 4000")
+        self._set(tau=constant, span=Span(span), _depth=1)
 
     def _sized(self, span: Span, run: Run | None) -> Schedule:
         tau = Span(self.tau.measured(run, Edge()))
         if tau.value == 0:
-            raise BindError(f"tau={self.tau} is less than half a tick of this run; give a longer one")
-        return super(_Timed, replace(self, tau=tau))._sized(span, run)
+            raise BindError(f"tau={self.tau} is less than half a tick of this run", write="give a longer one")
+        return Leaf._sized(self._with(tau=tau), span, run)
 
     @property
     def _tau(self) -> float:
         return float(self.tau.value)  # an int beyond 2^31 could not meet the 32-bit positions of JAX
 
 
-@dataclass(eq=False, repr=False)
-class InvSqrt(_Timed):
+class InvSqrt(_Timed, word="invsqrt"):
     """√(τ/(τ+t))."""
+
+    __slots__ = ()
 
     def _formula(self, t: Any, xp: Any) -> Any:
         return xp.sqrt(1.0 / (1.0 + t / self._tau))
 
 
-@dataclass(eq=False, repr=False)
-class Saturating(_Timed):
+class Saturating(_Timed, word="saturating"):
     """1 − exp(−t/τ)."""
+
+    __slots__ = ()
 
     def _formula(self, t: Any, xp: Any) -> Any:
         return -xp.expm1(-t / self._tau)
 
 
-@dataclass(eq=False, repr=False)
-class Rectified(Leaf):
+class Rectified(Leaf, word="rectified"):
     """RAdam's variance rectification."""
 
+    __slots__ = ("_cases", "beta2")
+
     beta2: float
-    span: Span
+    _computed = ("_cases",)
 
-    _once = ("_cases",)
+    def __init__(self, beta2: float, span: SpanLike) -> None:
+        decay = finite_number(beta2, "beta2")
+        if not 0.6 < decay < 1:
+            raise PreheatError("beta2 must lie between 0.6 and 1, where the factor is defined", given=beta2)
+        self._set(beta2=decay, span=Span(span), _depth=1)
 
-    def __post_init__(self) -> None:
-        beta2 = finite_number(self.beta2, "beta2")
-        if not 0.6 < beta2 < 1:
-            raise PreheatError(
-                f"beta2 must lie between 0.6 and 1, where the factor is defined, not {shown(self.beta2)}"
-            )
-        _put(self, beta2=beta2, span=Span(self.span), _depth=1)
-
-    @cached_property
-    def _cases(self) -> tuple[list[float], list[Any]]:
+    def _compute_cases(self) -> tuple[list[float], list[Any]]:
         return rectification(self.beta2)
 
     def _formula(self, t: Any, xp: Any) -> Any:
@@ -177,29 +175,27 @@ class Rectified(Leaf):
         return xp.choose(t, seams, lambda i, t: sides[i](t, xp))
 
 
-@dataclass(eq=False, repr=False)
-class Table(Schedule):
+class Table(Schedule, word="table"):
     """One value per tick, linear between."""
 
+    __slots__ = ("values",)
+
     values: tuple[float, ...]
+    _grows = False  # type: ignore[assignment]
 
-    def __post_init__(self) -> None:
-        values = tuple(finite_number(value, "a value of a table") for value in _listed(self.values, "table"))
-        if not values:
-            raise PreheatError("a table needs at least one value; write table([0.1, 0.2])")
-        _put(self, values=values, _depth=nested(extra=1))
+    def __init__(self, values: Iterable[float]) -> None:
+        read = tuple(finite_number(value, "a value of a table") for value in listed(values, "table"))
+        if not read:
+            raise PreheatError("a table needs at least one value", write="write table([0.1, 0.2])")
+        self._set(values=read, _depth=nested(extra=1))
         if (size := len(repr(self))) > MAX_TEXT:
-            raise PreheatError(f"a table of {len(values)} values takes {size} characters of text; at most {MAX_TEXT}")
-
-    @property
-    def _grows(self) -> bool:
-        return False
+            raise PreheatError(f"a table of {len(read)} values takes {size} characters of text; at most {MAX_TEXT}")
 
     def _exact(self, run: Run | None) -> Fraction:
         return Fraction(len(self.values))
 
-    def _laid(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
-        return copy(self)  # what is bound remembers its run
+    def _resolved(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
+        return self
 
     @property
     def _length(self) -> Number:
@@ -219,18 +215,13 @@ class Table(Schedule):
         return max(map(abs, self.values)) * 2.0
 
 
-def _listed(values: object, word: str) -> list[Any]:
+def listed(values: object, word: str) -> list[Any]:
     """The items of a list, tuple, range, iterator or array of one dimension; what has no order or no end is refused."""
     if hasattr(values, "tolist"):
         values = values.tolist()
     if isinstance(values, str | bytes | Mapping | Set) or not isinstance(values, Iterable):
-        raise PreheatError(f"{word} takes a list of values, not {shown(values)}")
+        raise PreheatError(f"{word} takes a list of values", given=values)
     found = list(itertools.islice(values, MAX_TEXT))
     if len(found) == MAX_TEXT:
         raise PreheatError(f"{word} takes fewer than {MAX_TEXT} values")
     return found
-
-
-def _put(node: Schedule, **values: object) -> None:
-    """Set fields of a node while it is being built; `_depth`, which each has, seals it."""
-    vars(node).update(values)

@@ -1,6 +1,6 @@
-"""The reader of the language: calls, numbers, strings, lists, None, `>>`, `*`, methods and brackets. Nothing else.
+"""The grammar of the language: calls, numbers, strings, lists, None, signs such as `>>`, methods and brackets. Nothing else.
 
-    schedule = product { ">>" product }
+    schedule = product { ">>" product }            (one level for each sign, the loosest first)
     product  = postfix { "*" postfix }
     postfix  = ( word "(" arguments ")" | "(" schedule ")" ) { "." method "(" arguments ")" }
     argument = [ name "=" ] ( schedule | number | string | "None" | "[" argument { "," argument } "]" )
@@ -10,15 +10,13 @@ own `ast` takes hundreds of times the memory of the text, fails at 1,000 parts, 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from inspect import signature
-from typing import Any, NoReturn
+from types import MappingProxyType
+from typing import Any, NamedTuple, NoReturn
 
+from preheat.core.checks import MAX_NESTING, MAX_TEXT
 from preheat.core.errors import ParseError, PreheatError, nearest, shown
-from preheat.core.node import MAX_NESTING, Schedule
-from preheat.core.nodes.combine import Product, Sequence
-from preheat.core.nodes.leaves import MAX_TEXT
 
 _TOKEN = r"""(?ax)
         (?P<number>[+-]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?)
@@ -35,15 +33,25 @@ def _token() -> re.Pattern[str]:
     return re.compile(_TOKEN)  # when first needed: an import should not pay for it
 
 
+class Language(NamedTuple):
+    """What may be written: words that are called, methods of what `has_methods`, and signs between operands, the loosest
+    first, each with what makes one value of a tuple of operands."""
+
+    words: Mapping[str, Callable[..., Any]]
+    methods: Mapping[str, Callable[..., Any]] = MappingProxyType({})
+    signs: Sequence[tuple[str, Callable[..., Any]]] = ()
+    has_methods: Callable[[Any], bool] = lambda value: False
+
+
 class Reader:
     """One reading of one text; see the module for the grammar."""
 
-    def __init__(self, text: str, words: Mapping[str, Callable[..., Any]], methods: Mapping[str, Callable[..., Any]]):
+    def __init__(self, text: str, language: Language) -> None:
         if not isinstance(text, str):
             raise ParseError(f"a schedule is read from text, not from {shown(text)}")
         if len(text) > MAX_TEXT:
             raise ParseError(f"the text has {len(text)} characters; at most {MAX_TEXT}")
-        self.text, self.words, self.methods = text, words, methods
+        self.text, self.language = text, language
         self.depth = self.stop = 0
         self.advance()
 
@@ -82,28 +90,29 @@ class Reader:
 
     # -- grammar ----------------------------------------------------------------------------------------------------
 
-    def schedule(self) -> Any:
-        return self.joined(">>", Sequence, lambda: self.joined("*", Product, self.postfix))
-
-    def joined(self, sign: str, kind: type, operand: Callable[[], Any]) -> Any:
-        start, parts = self.start, [operand()]
+    def schedule(self, level: int = 0) -> Any:
+        """What stands between signs that bind looser than those of this level."""
+        if level == len(self.language.signs):
+            return self.postfix()
+        sign, join = self.language.signs[level]
+        start, operands = self.start, [self.schedule(level + 1)]
         while self.at(sign):
             self.advance()
-            parts.append(operand())
-        return parts[0] if len(parts) == 1 else self.made(kind, (parts,), {}, start)
+            operands.append(self.schedule(level + 1))
+        return operands[0] if len(operands) == 1 else self._made(sign, join, ((operands,), {}), start)
 
     def postfix(self) -> Any:
         if self.at("("):
             value = self.bracketed(")", self.schedule)
         elif self.kind == "name":
-            value = self.call(self.words, "word")
+            value = self.call(self.language.words, "word")
         else:
             self.refuse(f"a schedule must stand here, not {shown(self.token) if self.token else 'the end'}")
         while self.at("."):
-            if not isinstance(value, Schedule):
+            if not self.language.has_methods(value):
                 self.refuse("only a schedule has methods")
             self.advance()
-            value = self.call(self.methods, "method", value)
+            value = self.call(self.language.methods, "method", value)
         return value
 
     def call(self, known: Mapping[str, Callable[..., Any]], what: str, *first: Any) -> Any:
@@ -114,7 +123,7 @@ class Reader:
         if not self.at("("):
             self.refuse(f"{word} must be followed by '('")
         args, kwargs = self.bracketed(")", self.arguments)
-        return self.made(known[word], (*first, *args), kwargs, start)
+        return self._made(word, known[word], ((*first, *args), kwargs), start)
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
         args: list[Any] = []
@@ -180,12 +189,17 @@ class Reader:
         self.depth -= 1
         return value
 
-    def made(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], start: int) -> Any:
-        """Call a word of the vocabulary; whatever it refuses is refused with its column."""
+    def _made(
+        self, word: str, function: Callable[..., Any], given: tuple[tuple[Any, ...], dict[str, Any]], start: int
+    ) -> Any:
+        """Call a word of the language with arguments; whatever it refuses is refused with its column."""
+        from inspect import signature  # only who reads text pays for it
+
+        args, kwargs = given
         try:
             signature(function).bind(*args, **kwargs)
         except TypeError as error:
-            self.refuse(f"{function.__name__}: {error}", start)
+            self.refuse(f"{word}: {error}", start)
         try:
             return function(*args, **kwargs)
         except PreheatError as error:

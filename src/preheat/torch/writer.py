@@ -14,7 +14,7 @@ import torch
 
 from preheat.core.plan import Line
 from preheat.session.session import Session
-from preheat.torch.groups import Group, Slot, Slots, entry, split_key
+from preheat.torch.slots import Group, Slot, Slots, entry, split_key
 
 Write = Callable[[float], None]
 
@@ -22,7 +22,7 @@ Write = Callable[[float], None]
 def attach(slots: Slots, session: Session | None = None) -> Write:
     """Take the values over, and give back the function that writes them all for a time; rates × the session's gain."""
     for slot in slots.slots:
-        if slot.key == "lr":
+        if slot.is_rate:
             slot.group.setdefault("initial_lr", slot.base)
     writes = [writer(rows, line, session) for line in slots.plan.lines if (rows := slots.of(line))]
     if len(writes) == 1:

@@ -47,14 +47,14 @@ class ScaledFlag(Flag):
         else:
             self.found.append(found)
 
-    def settle(self) -> bool:
+    def read_found(self) -> bool:
         """Raise the flag for fused updates that were applied; whether there were only skipped ones."""
         found, self.found = self.found, []
         self.up = self.up or any(not value.item() for value in found)
         return bool(found) and not self.up
 
 
-class Watch:
+class UpdateCounter:
     """Tells applied updates from skipped and surplus calls, and counts them.
 
     Until an applied update has been seen every call counts, so that a bare loop draws the curve. From then on a call
@@ -77,8 +77,8 @@ class Watch:
         for optimizer in optimizers:
             weakref.finalize(self, optimizer.register_step_post_hook(self.flag).remove)
 
-    def due(self, told: bool = False) -> bool:
-        """Whether this call of `step()` stands for an applied update; `told`: if not, it has brought metrics."""
+    def is_update(self, with_metrics: bool = False) -> bool:
+        """Whether this call of `step()` stands for an applied update; one that only brings metrics is not surplus."""
         flag = self.flag
         skipped = self.scaler is not None and self._was_skipped()
         if flag.up or (flag.captured and not skipped):
@@ -91,18 +91,18 @@ class Watch:
         if skipped:
             self.skipped += 1
         elif self.seen:
-            self.surplus += not told
+            self.surplus += not with_metrics
         else:
             self.unseen += 1
             return True
         return False
 
     @property
-    def trained(self) -> bool:
-        """Whether any update has been applied since it watches."""
+    def has_seen_updates(self) -> bool:
+        """Whether any update has been applied since it counts."""
         return self.flag.up or self.applied > 0
 
-    def start_over(self) -> None:
+    def restart(self) -> None:
         """What comes next is another run's: a state was loaded."""
         self.flag.up, self.since = False, None
 
@@ -111,7 +111,7 @@ class Watch:
 
         The scaler says so until its update(), and lowers its scale in it.
         """
-        skipped_inside = self.flag.settle()  # type: ignore[attr-defined]
+        skipped_inside = self.flag.read_found()  # type: ignore[attr-defined]
         before, self._scale = self._scale, self.scaler.get_scale()  # type: ignore[union-attr]
         if self.flag.up:
             return False

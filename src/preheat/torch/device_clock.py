@@ -1,52 +1,20 @@
-"""What passes between two updates: a number of ticks, measured seconds, or a count that lives on the device."""
+"""A position that lives on the device, for compiled and captured training steps."""
 
 from __future__ import annotations
 
 import math
-import time
 
 import numpy
 import torch
 from torch import Tensor
 
-from preheat.core.checks import Number, ticks
 from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
-from preheat.core.spans import Run
 from preheat.session.session import Session
-from preheat.torch.groups import Slots, entry
-from preheat.torch.writing import targets
+from preheat.torch.slots import Slots, entry
+from preheat.torch.writer import targets
 
 _LONGEST = 1 << 22  # updates in a table: 32 MiB
-
-
-def tick_of(run: Run) -> int | None:
-    """How many ticks of the clock one update is; None where it is measured, or said with every step."""
-    if run.clock in ("step", "epoch"):
-        return 1
-    worth = {"sample": run.samples_per_step, "token": run.tokens_per_step}.get(run.clock)
-    return worth if isinstance(worth, int) else None
-
-
-def checked_advance(advance: object, run: Run) -> Number:
-    """A number of ticks that has passed: whole, unless the clock measures seconds."""
-    value = ticks(advance, "advance")
-    if value < 0 or (run.clock != "second" and not isinstance(value, int)):
-        raise PreheatError(f"advance is a number of {run.clock}s that have passed, not {shown(advance)}")
-    return value
-
-
-class Stopwatch:
-    """Seconds since it was last read, for a run whose clock is wall time."""
-
-    def __init__(self) -> None:
-        self._since = time.monotonic()
-
-    def read(self) -> float:
-        """Seconds since the last reading."""
-        now = time.monotonic()
-        passed, self._since = now - self._since, now
-        return passed
 
 
 class DeviceClock:
@@ -58,12 +26,12 @@ class DeviceClock:
     state does, keeps every tensor, so that what was compiled or captured goes on.
     """
 
-    def __init__(self, slots: Slots, session: Session, tick: int | None) -> None:
+    def __init__(self, slots: Slots, session: Session) -> None:
         if session.rules:
             raise PreheatError("on_device=True follows a plan alone: metrics reach rules on the host; drop rules=")
-        if tick is None:
+        if session.tick is None:
             raise PreheatError("on_device=True counts updates; write a Run whose updates are all worth the same")
-        self.tick, self.rows = tick, list[_Row]()
+        self.tick, self.rows = session.tick, list[_Row]()
         self.position = torch.zeros((), dtype=torch.float64, device=_device(slots))
         self._known = (0, 0)  # updates and position when last set from the host
         self.take(slots)
@@ -100,9 +68,9 @@ class DeviceClock:
         position = int(self.position.item())
         return updates + (position - start) // self.tick, position
 
-    def move_to(self, updates: int, session: Session) -> None:
+    def move_to(self, session: Session) -> None:
         """Go to the session's position, in place."""
-        self._known = (updates, int(session.position))
+        self._known = (session.updates, int(session.position))
         self.position.fill_(session.position)
         self._look_up()
 

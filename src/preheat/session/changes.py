@@ -1,37 +1,41 @@
-"""Plans against runs and against one another: laid out, compared, rebased."""
+"""Plans on runs and against one another: bound, compared, rebased."""
 
 from __future__ import annotations
 
 import math
 
-from preheat.core.errors import PreheatError, StateError
+from preheat.core.checks import MAX_TEXT
+from preheat.core.errors import PreheatError, StateError, shown
 from preheat.core.node import Schedule
-from preheat.core.nodes.combine import Sequence, sequence
-from preheat.core.nodes.leaves import MAX_TEXT
+from preheat.core.nodes.sequence import up_to_rest
 from preheat.core.plan import Absolute, Plan
 from preheat.core.spans import Run
 
 _BLOCK = 1 << 16
 _MOST = 1 << 24  # updates compared one by one
 _FAR = 1 << 22  # updates are compared where the end is not known, and times where it is not known when updates come
+_MUCH_LONGER = 10**6  # ticks more, of which any share is seen
 
 
-def laid_out(plan: Plan, run: Run) -> Plan:
+def bound_plan(plan: Plan, run: Run) -> Plan:
     """The plan bound to the run; while the total is not known, up to an open-ended 'rest' if it has one."""
     if run.total is None:
-        plan = plan.replaced(None, _until_rest)
+        plan = plan.replaced(None, up_to_rest)
     bound = plan.bind(run)
     if (size := len(bound.to_text())) > MAX_TEXT:
         raise PreheatError(f"the plan takes {size} characters of text in a checkpoint; at most {MAX_TEXT}")
     return bound
 
 
-def _until_rest(schedule: Schedule) -> Schedule:
-    """A sequence up to and including its 'rest': what follows comes when the end is known."""
-    if not isinstance(schedule, Sequence) or not schedule._grows:
-        return schedule
-    grower = next(i for i, part in enumerate(schedule.parts) if part._grows)
-    return sequence(schedule.parts[: grower + 1])
+def grows_with(plan: Plan, run: Run) -> bool:
+    """Whether the plan as written would be bound otherwise on a longer run."""
+    total = run.total or 0
+    return plan.bind(run) != plan.bind(run.replace(total=total + max(total, _MUCH_LONGER)))
+
+
+def nothing_grows(plan: Plan) -> str:
+    """Why a longer run changes nothing."""
+    return f"nothing in {shown(plan, 200)} is 'rest' or '%', so nothing can grow; write what is to come: s >> …"
 
 
 def first_change(old: Plan, new: Plan, position: float, until: float = math.inf, tick: int | None = None) -> str | None:
@@ -92,7 +96,7 @@ def rebased(old: Plan, new: Plan, position: float, gain: float = 1.0) -> Plan:
     lines: dict[str, Schedule | Absolute] = {}
     for line in new.lines:
         there, force = line.schedule(position), _schedule(old[line.key])(position)
-        force = force * gain if line.hyper == "lr" else force
+        force = force * gain if line.is_rate else force
         if there == 0 and force != 0:
             raise StateError(
                 f"cannot rebase {line.key!r}: the new plan is 0 at update {position:g}; pass on_change='adopt'"

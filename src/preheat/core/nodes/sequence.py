@@ -1,0 +1,130 @@
+"""`a >> b`: one after another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+from itertools import accumulate
+from typing import Any
+
+from preheat.core.checks import Number, int_if_whole, round_half_up
+from preheat.core.errors import BindError, PreheatError, shown
+from preheat.core.node import Schedule, nested
+from preheat.core.nodes.operands import flat
+from preheat.core.spans import Edge, Run
+
+
+def sequence(parts: Iterable[Schedule]) -> Schedule:
+    """The parts one after another; a lone one is itself."""
+    parts = tuple(parts)
+    return parts[0] if len(parts) == 1 else Sequence(parts)
+
+
+class Sequence(Schedule, infix=("sequence", ">>")):
+    """One after another. Sequences inside are flattened, so `>>` is associative as a value."""
+
+    __slots__ = ("_children", "_edges", "_endless", "_grows", "_starts", "_whole", "parts")
+
+    parts: tuple[Schedule, ...]
+    _starts: list[Number]
+    _edges: list[Number]
+    _whole: bool
+    _computed = ("_starts", "_edges", "_whole")
+
+    def __init__(self, parts: Iterable[Schedule]) -> None:
+        every = flat(parts, Sequence)
+        growing = sum(part._grows for part in every)
+        if growing > 1:
+            raise PreheatError(f"a sequence has at most one 'rest', and this has more: {_ending(every)}; give spans")
+        if any(part._endless for part in every[:-1]):
+            raise PreheatError(
+                f"what follows a part that never ends would never come: {_ending(every)}; give repeated(n)"
+            )
+        if every[-1]._endless and growing:
+            raise PreheatError(
+                f"'rest' before a part that never ends would be nothing: {_ending(every)}; give it a span"
+            )
+        self._set(parts=every, _children=every, _depth=nested(*every), _endless=every[-1]._endless, _grows=growing == 1)
+
+    def _exact(self, run: Run | None) -> Fraction | float:
+        return sum((part._exact(run) for part in self.parts), Fraction(0))
+
+    def _resolved(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
+        growing = next((i for i, part in enumerate(self.parts) if part._grows), len(self.parts))
+        resolved, edge = _in_a_row(self.parts[:growing], run, begin)
+        if growing < len(self.parts):
+            resolved += _filling(self.parts[growing], self.parts[growing + 1 :], run, edge, end)
+        return sequence([part for part in resolved if part._length != 0] or resolved[-1:])
+
+    def _compute_starts(self) -> list[Number]:
+        """Where each part begins, and after the last the end of all."""
+        lengths = (part._length if part._length == math.inf else Fraction(part._length) for part in self.parts)
+        return [int_if_whole(at) if at != math.inf else math.inf for at in accumulate(lengths, initial=Fraction(0))]
+
+    @property
+    def _length(self) -> Number:
+        return self._starts[-1]
+
+    def _compute_edges(self) -> list[Number]:
+        """The inner edges; the end too where fractions could leave the last part short of it by a rounding."""
+        return self._starts[1:-1] if self._whole else self._starts[1:]
+
+    def _compute_whole(self) -> bool:
+        return all(isinstance(start, int) for start in self._starts if start != math.inf)
+
+    def _formula(self, t: Any, xp: Any) -> Any:
+        return xp.choose(t, self._edges, lambda i, t: self._part(i, t, xp))
+
+    def _part(self, i: int, t: Any, xp: Any) -> Any:
+        if i == len(self.parts):
+            return self._last()
+        local = xp.since(t, self._starts[i])
+        part = self.parts[i]
+        return part._formula(local if self._whole else xp.within(local, 0, part._length), xp)
+
+    def _last(self) -> float:
+        return self.parts[-1]._last()
+
+    def _magnitude(self) -> float:
+        return max(part._magnitude() for part in self.parts)
+
+
+def up_to_rest(schedule: Schedule) -> Schedule:
+    """A sequence up to and including its 'rest'; anything else as it is."""
+    if not isinstance(schedule, Sequence) or not schedule._grows:
+        return schedule
+    growing = next(i for i, part in enumerate(schedule.parts) if part._grows)
+    return sequence(schedule.parts[: growing + 1])
+
+
+def _ending(parts: tuple[Schedule, ...]) -> str:
+    """The last parts, for a message."""
+    return shown(" >> ".join(map(repr, parts[-3:])), 200)
+
+
+def _in_a_row(parts: Iterable[Schedule], run: Run | None, edge: Edge) -> tuple[list[Schedule], Edge]:
+    """Parts that do not grow, resolved one after another from `edge`, and the edge they reach."""
+    resolved = []
+    for part in parts:
+        resolved.append(part._resolved(run, edge, None))
+        if resolved[-1]._length != math.inf:
+            edge = edge.later(part._exact(run), resolved[-1]._length)
+    return resolved, edge
+
+
+def _filling(part: Schedule, after: tuple[Schedule, ...], run: Run | None, begin: Edge, end: Edge | None) -> list[Any]:
+    """The part that grows and those after it, so that all of them reach `end`."""
+    if end is None:
+        if after and math.inf == (open_ended := part._resolved(run, begin, None))._length:
+            raise BindError(
+                f"how long {open_ended!r} lasts before {_ending(after)} is not known",
+                write="bind to a Run(total=…)",
+                hint="total",
+            )
+        return [part._resolved(run, begin, None), *_in_a_row(after, run, begin)[0]]
+    start = Fraction(max(begin.exact, end.exact - sum(s._exact(run) for s in after)))
+    tail, _ = _in_a_row(after, run, Edge(start, Fraction(round_half_up(start))))
+    taken = sum((Fraction(s._length) for s in tail), Fraction(0))
+    room = max(Fraction(0), end.actual - begin.actual - taken)
+    return [part._resolved(run, begin, Edge(start, begin.actual + room)), *tail]

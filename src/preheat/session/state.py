@@ -1,0 +1,123 @@
+"""What a checkpoint holds of a session. The keys are for ever.
+
+The values are ints, floats and text, constant in the number of groups; the plan is the bound plan as text, read as data and
+compared as a value.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from preheat.core.checks import whole_number
+from preheat.core.errors import PreheatError, StateError, nearest, shown
+from preheat.core.plan import Plan
+from preheat.core.spans import Run
+from preheat.core.text.language import read_plan
+from preheat.session.rules import Rule, State, combined_gain, rules_from_text
+
+FORMAT = 1
+KEYS = ("format", "last_epoch", "_step_count", "position", "plan", "run", "rules")
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The content of a checkpoint, checked and read.
+
+    updates: applied so far.   steps: calls of `step()` that counted, and one.   position: in ticks of the run's clock.
+    """
+
+    updates: int
+    steps: int
+    position: float
+    plan: Plan
+    run: Run
+    rules: tuple[Rule, ...]
+    states: list[State]
+
+    @property
+    def gain(self) -> float:
+        """What the rules made of the rate when it was saved."""
+        return combined_gain(self.rules, self.states, self.position)
+
+    def values(self) -> dict[str, float]:
+        """The value of every line when it was saved, by its key."""
+        return {
+            line.key: line.schedule(self.position) * (self.gain if line.is_rate else 1.0) for line in self.plan.lines
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """How a session goes on from a saved state: with this plan, run, rules and their states."""
+
+    saved: Saved
+    plan: Plan
+    run: Run
+    rules: tuple[Rule, ...]
+    states: list[State]
+
+
+def run_to_text(run: Run) -> str:
+    """The run as JSON, without what is not known of it."""
+    return json.dumps({name: value for name in run.__match_args__ if (value := getattr(run, name)) is not None})
+
+
+def from_state(state: object, own: dict[str, tuple[str, Any]]) -> Saved:
+    """A state read and checked; refuses what is missing, unknown, ill-typed or out of range.
+
+    own: for "plan" and "run" the reader's own as text and value: the same text need not be read again.
+    """
+    given = _with_known_keys(state)
+    if _count(given, "format", 1) != FORMAT:
+        raise StateError(
+            f"the state has format {given['format']}, and this preheat knows {FORMAT}", write="use a newer preheat"
+        )
+    run, plan = (
+        own[key][1] if given[key] == own[key][0] else read(given[key]) for key, read in (("run", _run), ("plan", _plan))
+    )
+    rules, states = rules_from_text(given["rules"])
+    counts = _count(given, "last_epoch", 0), _count(given, "_step_count", 0)
+    return Saved(*counts, _position(given["position"], run), plan, run, tuple(rules), states)
+
+
+def _with_known_keys(state: object) -> dict[str, Any]:
+    if not isinstance(state, dict):
+        raise StateError("a scheduler's state is a dict", given=state)
+    for key in state:
+        if key not in KEYS:
+            raise StateError(f"a scheduler's state has no key {shown(key)}{nearest(str(key), KEYS)}")
+    if missing := [key for key in KEYS if key not in state]:
+        raise StateError(f"the scheduler's state lacks {', '.join(missing)}; was it saved by preheat?")
+    return state
+
+
+def _count(state: dict[str, Any], key: str, least: int) -> int:
+    try:
+        return whole_number(state[key], f"{key} in the scheduler's state", least)
+    except PreheatError as error:
+        raise StateError(str(error)) from None
+
+
+def _position(value: object, run: Run) -> float:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    fraction = isinstance(value, float) and run.clock == "second" and math.isfinite(value)
+    if not (whole or fraction) or value < 0:  # type: ignore[operator]
+        raise StateError(f"position in the scheduler's state must be a number of {run.clock}s", given=value)
+    return value  # type: ignore[return-value]
+
+
+def _run(text: object) -> Run:
+    try:
+        return Run(**json.loads(text))  # type: ignore[arg-type]
+    except (PreheatError, TypeError, ValueError, RecursionError) as error:
+        raise StateError(f"the saved run cannot be read from {shown(text)}: {error}") from None
+
+
+def _plan(text: Any) -> Plan:
+    try:
+        return read_plan(text)
+    except PreheatError as error:
+        raise StateError(f"the saved plan cannot be read: {error}") from None
