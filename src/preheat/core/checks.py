@@ -14,6 +14,8 @@ MAX_TEXT, MAX_NESTING = 256 * 1024, 32  # of a schedule: characters, and bracket
 
 def finite_number(value: object, what: str) -> float:
     """`value` as a finite float, −0.0 made 0.0; bool, NaN, infinity and anything else are refused."""
+    if type(value) is float and -math.inf < value < math.inf:  # most often, and quickly
+        return value + 0.0
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         item = hasattr(value, "item") and getattr(value, "ndim", None) == 0
         raise PreheatError(f"{what} must be a number", given=value, write="write .item()" if item else "")

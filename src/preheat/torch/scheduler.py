@@ -115,28 +115,19 @@ class Scheduler(LRScheduler):
         Until an applied update has been seen each call counts, so that a bare loop draws the curve; from then on only
         calls that follow one do. The others change nothing but what the rules have seen, and `audit()` counts them.
         """
-        if epoch is None and metrics is None and advance is None and found_inf is None:
-            if self._device_clock is None:
-                self._plain_step()
-            else:
-                self._step_on_device(None)
-        elif epoch is not None:
+        if metrics is None and advance is None and epoch is None and found_inf is None and self._quick():
+            return
+        if epoch is not None:
             raise PreheatError(
                 f"step() takes no epoch, not {shown(epoch)}; write step(metrics={{'loss': …}}) for a metric; "
                 "load_state_dict moves to another position"
             )
-        elif self._device_clock is None:
+        if self._device_clock is None:
             self._step(metrics, advance, found_inf)
         elif metrics is None and advance is None:
             self._step_on_device(found_inf)
         else:
             raise PreheatError("with on_device=True a step is one update, whatever the host has measured")
-
-    def _plain_step(self) -> None:
-        """One more update on the host in as few operations as can be; what is unusual is left to `_step`."""
-        quick = self._quick
-        if quick is None or not quick():
-            self._step(None, None, None)
 
     def _step(self, metrics: Mapping[str, Any] | None, advance: float | None, found_inf: Tensor | None) -> None:
         session = self.session
@@ -246,7 +237,7 @@ class Scheduler(LRScheduler):
         values = self.session.values()
         written = {i: slot.gain * values[slot.line.key] for i, slot in enumerate(current.slots)}
         bases = current.recovered(saved, written, self._counter.has_seen_updates)
-        slots = Slots(self.optimizers, resumption.plan)
+        slots = current if resumption.plan is self.plan else Slots(self.optimizers, resumption.plan)
         slots.settle(current, bases, keep_rates=self._peak is not None)
         self.session.resume(resumption)
         self._count_from(saved.updates, saved.steps)
@@ -340,8 +331,9 @@ class Scheduler(LRScheduler):
         self._count, self._tail = len(groups), groups[-1]
         if self._device_clock is not None:
             self._device_clock.take(slots)
-        plain = session.tick is not None and not session.rules and len(self.optimizers) == 1
-        self._quick = self._quick_step() if plain and self._counter.scaler is None else None
+        usual = session.tick is not None and not session.rules and len(self.optimizers) == 1
+        on_host = self._device_clock is None and self._counter.scaler is None
+        self._quick = self._quick_step() if usual and on_host else _unusual
 
     def _quick_step(self) -> Callable[[], bool]:
         """What `step()` does in the usual case, in as few operations as can be; False, having done nothing, in another.
@@ -483,3 +475,8 @@ class Scheduler(LRScheduler):
             if slot.is_rate:
                 slot.base = float(slot.group.get("initial_lr", slot.base))
         self._take(self._slots)
+
+
+def _unusual() -> bool:
+    """A step that takes the long way."""
+    return False

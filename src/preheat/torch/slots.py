@@ -67,7 +67,8 @@ class Slot:
     @property
     def value(self) -> float:
         """What stands in the group now."""
-        return _number(entry(self.group, self.key, self.index), self.line.key)
+        held = entry(self.group, self.key, self.index)
+        return held if type(held) is float and math.isfinite(held) else _number(held, self.line.key)
 
 
 class Sample:
@@ -97,7 +98,7 @@ class Slots:
         self.lists = [optimizer.param_groups for optimizer in optimizers]
         self.groups: list[Group] = [group for groups in self.lists for group in groups]
         self.slots, self.outside = _resolved(self.groups, plan)
-        self.used = any(optimizer.state for optimizer in optimizers) or any(map(_was_loaded, self.groups))
+        self.used = _are_used(optimizers, self.groups)
 
     def set_peak(self, peak: float) -> None:
         """Make the largest rate of the groups `peak`, the others keeping their ratio to it."""
@@ -157,7 +158,14 @@ class Slots:
         return len(groups) == len(self.groups) and all(a is b for a, b in zip(groups, self.groups, strict=True))
 
     def settle(self, old: Slots, bases: list[float] | None, keep_rates: bool = False) -> None:
-        """Take the bases of slots of the same groups under another plan: those given, or their own."""
+        """Take the bases of slots of the same groups, those given or their own: of these very slots, or under another plan."""
+        if old is self:
+            for i, slot in enumerate(self.slots):
+                if bases is not None and not (keep_rates and slot.is_rate):
+                    slot.base = bases[i]
+                slot.present, slot.loaded, slot.settled = slot.value, False, True
+            self.used = _are_used(self.optimizers, self.groups)
+            return
         known = {(id(slot.group), slot.line.hyper): (slot, i) for i, slot in enumerate(old.slots)}
         for slot in self.slots:
             if found := known.get((id(slot.group), slot.line.hyper)):
@@ -182,7 +190,7 @@ class Slots:
 
     def _base(self, slot: Slot, factor: float, written: float, trained: bool) -> float:
         now = slot.value
-        untouched = _close(now, written, slot)
+        untouched = now == written or _close(now, written, slot)
         if untouched and not slot.loaded and (slot.settled or trained):
             return slot.base
         found, candidates = (slot.present if untouched else now), [slot.initial]
@@ -201,12 +209,17 @@ class Slots:
         return found / (factor * slot.scale)
 
 
+def _are_used(optimizers: Sequence[Optimizer], groups: list[Group]) -> bool:
+    """Whether the optimizers have applied updates, or have loaded a state."""
+    return any(optimizer.state for optimizer in optimizers) or any(map(_was_loaded, groups))
+
+
 def _was_loaded(group: Group) -> bool:
     """Whether a group comes from `optimizer.load_state_dict`, which puts the parameters last; a built one has them first.
 
     SGD without momentum has no state that would tell.
     """
-    return [key for key in group if key != "initial_lr"][-1] == "params"
+    return next(key for key in reversed(group) if key != "initial_lr") == "params"
 
 
 def _numbered_slots(slots: Slots) -> list[tuple[int, Slot]]:
@@ -293,6 +306,8 @@ def _number(value: Any, what: str) -> float:
 def _close(a: float, b: float, slot: Slot) -> bool:
     """Whether two values are the same up to the rounding of where they were kept."""
     kept = entry(slot.group, slot.key, slot.index)
+    if type(kept) is float:
+        return math.isclose(a, b, rel_tol=1e-12)
     coarse = isinstance(kept, torch.Tensor) and kept.dtype != torch.float64
     return math.isclose(a, b, rel_tol=4 * torch.finfo(kept.dtype).eps if coarse else 1e-12)
 

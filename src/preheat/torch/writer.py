@@ -41,12 +41,19 @@ def writer(slots: list[Slot], line: Line, session: Session | None) -> Write:
     function = line.schedule.function if session is None else lambda t: session.value(line)
     tensors = [slot for slot in slots if isinstance(entry(slot.group, key, index), torch.Tensor)]
     plain = [slot for slot in slots if not isinstance(entry(slot.group, key, index), torch.Tensor)]
-    floats, buffers = [(slot.group, slot.gain) for slot in plain], targets(tensors)
+    floats, buffers, alike = [(slot.group, slot.gain) for slot in plain], targets(tensors), _by_gain(plain)
 
     def write_floats(t: float, key: str = key, floats: list[tuple[Group, float]] = floats) -> None:  # locals are faster
         value = function(t)
         for group, gain in floats:
             group[key] = gain * value
+
+    def write_alike(t: float, key: str = key, alike: list[tuple[float, list[Group]]] = alike) -> None:
+        factor = function(t)
+        for gain, groups in alike:
+            value = gain * factor
+            for group in groups:
+                group[key] = value
 
     def write_entries(t: float) -> None:
         value = function(t)
@@ -60,7 +67,17 @@ def writer(slots: list[Slot], line: Line, session: Session | None) -> Write:
         for group, gain in floats:
             put(group, key, index, gain * value)
 
-    return write_tensors if buffers else write_floats if index is None else write_entries
+    if buffers or index is not None:
+        return write_tensors if buffers else write_entries
+    return write_alike if len(alike) <= len(floats) // 4 else write_floats
+
+
+def _by_gain(slots: list[Slot]) -> list[tuple[float, list[Group]]]:
+    """The groups of slots, those with the same gain together: one multiplication serves all of them."""
+    groups: dict[float, list[Group]] = {}
+    for slot in slots:
+        groups.setdefault(slot.gain, []).append(slot.group)
+    return list(groups.items())
 
 
 def put(group: Group, key: str, index: int | None, value: Any) -> None:
