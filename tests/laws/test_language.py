@@ -85,3 +85,29 @@ def test_whole_numbers_and_floats_are_one(s: ph.Schedule) -> None:
 def test_equal_schedules_have_equal_values(s: ph.Schedule) -> None:
     ready(s)
     assert [ph.parse(repr(s))(t) for t in range(5)] == [s(t) for t in range(5)]
+
+
+@given(everything)
+def test_equal_values_behave_equally_and_hide_nothing(s: ph.Schedule) -> None:
+    """Whatever was done to a schedule before: its text, a pickle and a copy of it can do what it can."""
+    with contextlib.suppress(ph.PreheatError):
+        s = s.bind(ph.Run(total=10_000), truncate=True)
+    with contextlib.suppress(ph.BindError):
+        s.function(1), s(3), s.length
+    assert vars(s) == {}
+    for again in (ph.parse(repr(s)), pickle.loads(pickle.dumps(s)), copy.copy(s)):
+        assert again == s
+        for act in (
+            lambda x: x.bind(ph.Run(total=20_000)),
+            lambda x: (x >> ph.hold(0.5, 3)).bind(ph.Run(total=20_000)),
+            lambda x: x.scaled(2.0).bind(ph.Run(total=20_000)),
+            lambda x: x(7),
+        ):
+            assert _outcome(act, again) == _outcome(act, s)
+
+
+def _outcome(act, s: ph.Schedule) -> object:
+    try:
+        return act(s)
+    except ph.PreheatError as refusal:
+        return str(refusal)

@@ -219,7 +219,9 @@ def test_what_was_compiled_goes_on_after_loading() -> None:
     for _ in range(5):
         step()
     scheduler.load_state_dict(state)
-    assert all(now is then for now, then in zip([scheduler._device_clock.position, *vars_of(scheduler)], tensors, strict=True))
+    assert all(
+        now is then for now, then in zip([scheduler._device_clock.position, *vars_of(scheduler)], tensors, strict=True)
+    )
     step()
     assert counter.frame_count == 1
     assert rates(optimizer) == pytest.approx([0.04] * 2)

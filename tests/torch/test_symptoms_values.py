@@ -254,3 +254,23 @@ def test_the_callers_state_is_neither_kept_nor_changed() -> None:
     rates(optimizer, scheduler, 3)
     assert state == before
     assert len(str(scheduler.state_dict())) == len(str(before)), "the state does not grow"
+
+
+def test_a_schedule_inside_lambda_lr_is_saved_and_loaded_and_stays_what_it_is() -> None:
+    """LambdaLR copies a callable's __dict__ into its state, and updates the callable's own with it on loading."""
+    schedule, other = (ph.warmup(4) >> ph.decay(6)), (ph.warmup(2) >> ph.decay(8))
+    for s in (schedule, other):
+        s(3), s.function(3)  # whatever has been computed by then
+    optimizer = SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
+    follower = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
+    for _ in range(5):
+        optimizer.step()
+        follower.step()
+    file = io.BytesIO()
+    torch.save(follower.state_dict(), file)
+    file.seek(0)
+    state = torch.load(file, weights_only=True)
+    again = torch.optim.lr_scheduler.LambdaLR(SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0), other)
+    again.load_state_dict(state)
+    assert other == ph.warmup(2) >> ph.decay(8)
+    assert [other(t) for t in range(11)] == [(ph.warmup(2) >> ph.decay(8))(t) for t in range(11)]

@@ -1,0 +1,25 @@
+"""No circles, no borrowed underscores, and no import inside a function without a reason."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from imports import ALL, MODULES, circles
+
+# every import of preheat inside a function, by the module and the function, with its reason
+LATE: dict[tuple[str, str], str] = {}
+
+
+def test_no_circle_of_imports_those_inside_functions_counted() -> None:
+    assert circles() == []
+
+
+def test_no_module_takes_an_underscored_name_from_another() -> None:
+    borrowed = [one for one in ALL if one.source in MODULES and one.name.startswith("_") and one.source != one.user]
+    assert borrowed == []
+
+
+def test_every_import_of_preheat_inside_a_function_has_a_reason() -> None:
+    late = {(one.user, one.inside) for one in ALL if one.inside and one.source.split(".")[0] == "preheat"}
+    assert late == set(LATE)
+    assert all(LATE.values())
