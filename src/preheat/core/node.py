@@ -108,7 +108,7 @@ class Schedule(Value):
         total = run.total if run else None
         exact = self._exact(run)
         if total is not None and total * (1 + 1e-12) < exact < math.inf and not truncate:
-            raise BindError(_misfit(self, exact, run))
+            raise _misfit(self, exact, run)
         end = Edge(Fraction(total), Fraction(total)) if total is not None and self._grows else None
         laid = self._laid(run, Edge(), end)
         if not math.isfinite(laid._magnitude()):
@@ -117,7 +117,7 @@ class Schedule(Value):
             raise BindError(f"it lasts more than 2^53 ticks: {shown(self)}; count in a larger unit")
         if total is not None and total < laid._length < math.inf:
             if laid._length >= total + 1 and not truncate:
-                raise BindError(_misfit(self, laid._length, run))
+                raise _misfit(self, laid._length, run)
             laid = laid.truncated(total)
         laid.__dict__["_ready"] = laid
         laid._settle()
@@ -280,9 +280,8 @@ def _schedule(value: object, operator: str) -> Schedule:
     return value
 
 
-def _misfit(schedule: Schedule, needed: Fraction | float, run: Run | None) -> str:
+def _misfit(schedule: Schedule, needed: Fraction | float, run: Run | None) -> BindError:
     clock, total = (run.clock, run.total) if run else ("tick", None)
-    return (
-        f"the parts need {float(needed):g} {clock}s and the run has {total}: {shown(schedule, 400)}; "
-        "shorten them, give one of them the span 'rest', or cut them with bind(run, truncate=True)"
-    )
+    what = f"the parts need {float(needed):g} {clock}s and the run has {total}: {shown(schedule, 400)}"
+    write = "shorten them, give one of them the span 'rest', or cut them with bind(run, truncate=True)"
+    return BindError(what, write=write, hint="truncate")

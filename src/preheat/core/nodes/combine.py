@@ -289,7 +289,8 @@ def _grown(part: Schedule, after: tuple[Schedule, ...], run: Run | None, begin: 
     """The part that grows and those after it, so that all of them reach `end`."""
     if end is None:
         if after and math.inf == (open_ended := part._laid(run, begin, None))._length:
-            raise BindError(f"how long {open_ended!r} lasts before {_cut(after)} is not known; bind to a Run(total=…)")
+            what = f"how long {open_ended!r} lasts before {_cut(after)} is not known"
+            raise BindError(what, write="bind to a Run(total=…)", hint="total")
         return [part._laid(run, begin, None), *_row(after, run, begin)[0]]
     start = Fraction(max(begin.exact, end.exact - sum(s._exact(run) for s in after)))
     tail, _ = _row(after, run, Edge(start, Fraction(round_half_up(start))))

@@ -43,7 +43,8 @@ class Leaf(Schedule):
             return self._sized(Span(int_if_whole(left)), run)
         if self._open_ended:
             return self._sized(self.span, run)
-        raise BindError(f"how long {self!r} lasts is not known; bind it to a Run with a total, or give it a span")
+        what = f"how long {self!r} lasts is not known"
+        raise BindError(what, write="bind it to a Run with a total, or give it a span", hint="total_or_span")
 
     def _sized(self, span: Span, run: Run | None) -> Schedule:
         laid = replace(self, span=span)  # type: ignore[type-var]

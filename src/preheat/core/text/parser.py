@@ -76,9 +76,10 @@ class Reader:
             self.refuse(f"{sign!r} must stand here, not {shown(self.token) if self.token else 'the end'}")
         self.advance()
 
-    def refuse(self, why: str, start: int | None = None) -> NoReturn:
+    def refuse(self, why: str, start: int | None = None, *, write: str = "", hint: str = "") -> NoReturn:
         """Say what is wrong and in which column."""
-        raise ParseError(f"column {(self.start if start is None else start) + 1}: {why}; in {shown(self.text)}")
+        what, text = f"column {(self.start if start is None else start) + 1}: {why}", f"in {shown(self.text)}"
+        raise ParseError(what, write=f"{write}; {text}", hint=hint) if write else ParseError(f"{what}; {text}")
 
     # -- grammar ----------------------------------------------------------------------------------------------------
 
@@ -189,4 +190,4 @@ class Reader:
         try:
             return function(*args, **kwargs)
         except PreheatError as error:
-            self.refuse(str(error), start)
+            self.refuse(error.reason, start, write=error.write, hint=error.hint)
