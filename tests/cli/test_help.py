@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 import preheat
-from preheat.lab.tasks.options import TASKS
+from preheat.lab.tasks import TASKS
 
 PAGES = [(), ("show",), ("table",), ("compare",), ("compare", "bytes"), ("compare", "digits"), ("compare", "demo")]
 

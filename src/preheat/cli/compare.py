@@ -1,19 +1,20 @@
 """`preheat compare`: the same training under several schedules, and what the difference is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
 from preheat.cli.arms import Arms, arm_words, arms_of, seeds_of
-from preheat.cli.laying import as_options
+from preheat.cli.refusals import TASK, at_prompt
 from preheat.core.errors import PreheatError, nearest, shown
 from preheat.lab.demo import demo_experiment
 from preheat.lab.experiment import Experiment, Metric, Study
-from preheat.lab.tasks.options import TASKS, BytesOptions, DigitsOptions, TrainingOptions
+from preheat.lab.tasks import TASKS, TrainingOptions
 
 NEEDED = {
     "torch": "torch",
@@ -116,7 +117,7 @@ def launch(
         The folder for records and report.
     """
     if task or launch is None:
-        known = ["bytes", "digits", "demo"]
+        known = [*TASKS, "demo"]
         asked = (
             f"there is no task {shown(task[0])}{nearest(task[0], known)}" if task else "nothing to compare was given"
         )
@@ -143,55 +144,35 @@ def launch(
     return _carried_out(experiment, machine, out, arms.race, usual)
 
 
-@app.command(name="bytes", sort_key=1)
-def compare_bytes(
-    *,
-    arms: Arms = Arms(),  # noqa: B008  frozen
-    length: Length = Length(),
-    task: Annotated[BytesOptions, Parameter(name="*")] = BytesOptions(),  # noqa: B008  frozen
-    machine: Machine = Machine(),
-    out: Path = Path("runs/bytes"),
-) -> int:
-    """A byte-level transformer on the source text of Python's own library.
+def _train(name: str, options: type[TrainingOptions]) -> Callable[..., int]:
+    """The command that compares schedules on the built-in task `name`; its page is the docstring of the options."""
 
-    Try:
+    def train(
+        *,
+        arms: Arms = Arms(),  # noqa: B008  frozen
+        length: Length = Length(),
+        task: TrainingOptions = options(),  # noqa: B008  frozen
+        machine: Machine = Machine(),
+        out: Path = Path(f"runs/{name}"),
+    ) -> int:
+        return _carried_out(experiment_of(name, task, arms, length, out), machine, out, arms.race)
 
-        preheat compare bytes --arm no='decay()' --arm yes='warmup(90) >> decay()'
-        preheat compare bytes --norm pre --depth 4 --peak 1e-3 --out runs/pre
+    train.__annotations__["task"] = Annotated[options, Parameter(name="*")]
+    train.__doc__ = f"""{cleandoc(options.__doc__ or name)}
 
-    Parameters
-    ----------
-    out
-        The folder for records and report.
-    """
-    return _compare(task, arms, length, machine, out)
-
-
-@app.command(name="digits", sort_key=2)
-def compare_digits(
-    *,
-    arms: Arms = Arms(),  # noqa: B008  frozen
-    length: Length = Length(),
-    task: Annotated[DigitsOptions, Parameter(name="*")] = DigitsOptions(),  # noqa: B008  frozen
-    machine: Machine = Machine(),
-    out: Path = Path("runs/digits"),
-) -> int:
-    """A deep MLP or a small CNN on scikit-learn's handwritten digits.
-
-    Try:
-
-        preheat compare digits --seeds 5
-        preheat compare digits --model cnn --optimizer adam --peak 3e-3
-
-    Parameters
-    ----------
-    out
-        The folder for records and report.
-    """
-    return _compare(task, arms, length, machine, out)
+Parameters
+----------
+out
+    The folder for records and report.
+"""
+    return train
 
 
-@app.command(sort_key=3)
+for _place, (_name, _options) in enumerate(TASKS.items(), start=1):
+    app.command(_train(_name, _options), name=_name, sort_key=_place)
+
+
+@app.command(sort_key=len(TASKS) + 1)
 def demo(*, machine: Machine = Machine(), out: Path = Path("runs/demo")) -> int:
     """Does a deep post-norm transformer need warmup? 15 runs, about two minutes.
 
@@ -209,29 +190,24 @@ def demo(*, machine: Machine = Machine(), out: Path = Path("runs/demo")) -> int:
     return _carried_out(demo_experiment(), machine, out)
 
 
-def experiment_of(task: TrainingOptions, arms: Arms, length: Length, out: Path) -> Experiment:
+def experiment_of(name: str, task: TrainingOptions, arms: Arms, length: Length, out: Path) -> Experiment:
     """The experiment that the command line describes. Raises PreheatError for an arm or number that cannot be run."""
-    name = next(name for name, kind in TASKS.items() if isinstance(task, kind))
     try:
         study = Study(name, name, task, arms_of(arms), seeds_of(arms), length.steps)
     except PreheatError as error:
-        raise PreheatError(as_options(str(error)).replace("--total", "--steps")) from None
+        raise at_prompt(error, TASK) from None
     families = dict.fromkeys(arm.family for arm in study.arms)
     title = f"{name}: {' vs '.join(families)}"
-    words = [*arm_words(study, arms), "--steps", str(length.steps), *task_words(name, task)]
+    words = [*arm_words(study, arms), "--steps", str(length.steps), *_changed(task)]
     command = ("preheat", "compare", name, *words, "--out", str(out))
     return Experiment(title if len(title) <= 60 else f"{name}: {len(families)} arms", (study,), command)
 
 
-def task_words(name: str, task: TrainingOptions) -> list[str]:
-    """What is not the default of the task."""
-    usual, given = asdict(TASKS[name]()), asdict(task)
+def _changed(task: TrainingOptions) -> list[str]:
+    """The options of the task that are not its defaults, as they are typed."""
+    usual, given = asdict(type(task)()), asdict(task)
     changed = [(name, value) for name, value in given.items() if value != usual[name]]
     return [word for name, value in changed for word in (f"--{name.replace('_', '-')}", str(value))]
-
-
-def _compare(task: TrainingOptions, arms: Arms, length: Length, machine: Machine, out: Path) -> int:
-    return _carried_out(experiment_of(task, arms, length, out), machine, out, arms.race)
 
 
 def _carried_out(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from preheat.cli.laying import Laid, RunOptions, laid
+from preheat.cli.resolved import Resolved, RunOptions, resolve
 from preheat.core.checks import Number
 from preheat.core.errors import PreheatError
 from preheat.plots.charts import Series, line_chart, shortened
@@ -69,7 +69,7 @@ def show(
     svg
         Also write the curve to this file, as SVG.
     """
-    it = laid(spec, run, peak)
+    it = resolve(spec, run, peak)
     found = edges(it.bound, it.total)
     at = sampled(it.total, found, POINTS)
     value = cache(it.values)
@@ -86,7 +86,7 @@ def show(
     print("".join(f"\nWrote {path}" for path in wrote), end="\n" if wrote else "")
 
 
-def _heading(it: Laid, terminal: Terminal) -> list[str]:
+def _heading(it: Resolved, terminal: Terminal) -> list[str]:
     """The canonical text, and what it was laid out on, with the bound text where it differs."""
     length = it.run.total if it.run.total is not None else it.bound.length if it.known else it.total
     ticks = f"{number(length)} {it.tick}{'s' * (length != 1)}"
@@ -102,7 +102,7 @@ def _heading(it: Laid, terminal: Terminal) -> list[str]:
     return [terminal.styled(shortened(repr(it.written), LONGEST_TEXT), "1"), where, *peak]
 
 
-def _phases(it: Laid, terminal: Terminal) -> list[str]:
+def _phases(it: Resolved, terminal: Terminal) -> list[str]:
     """One line per part of the schedule."""
     found = [phase for phase in phases(it.bound) if phase.start < it.total]
     rows = [(*_extent(phase), _ends(phase, it), repr(phase.part)) for phase in found[:LISTED]]
@@ -122,7 +122,7 @@ def _extent(phase: Phase) -> tuple[str, str]:
     return ends, number(phase.end - phase.start)
 
 
-def _ends(phase: Phase, it: Laid) -> str:
+def _ends(phase: Phase, it: Resolved) -> str:
     """The value at its start, and at its end, which is the first moment of what follows."""
     endless = phase.part.length == math.inf
     end = it.total - phase.start if endless else phase.part.length
@@ -130,7 +130,7 @@ def _ends(phase: Phase, it: Laid) -> str:
     return first if first == last else f"{first} → {last}{' …' * endless}"
 
 
-def _notable(it: Laid, found: list[Number], peak: int, terminal: Terminal) -> list[str]:
+def _notable(it: Resolved, found: list[Number], peak: int, terminal: Terminal) -> list[str]:
     """The values at the first updates, around every edge, at the peak, and at the end."""
     begins = {math.ceil(phase.start): phase.part for phase in phases(it.bound) if 0 < phase.start < it.total}
     remarks: dict[int, list[str]] = {0: ["first"], 1: []}
@@ -163,7 +163,7 @@ def _cut(more: int, what: str) -> list[str]:
     return [f"and {more:,} more {what}"] if more > 0 else []
 
 
-def _saved(path: Path, kind: str, curve: Series, it: Laid, log: bool) -> Path:
+def _saved(path: Path, kind: str, curve: Series, it: Resolved, log: bool) -> Path:
     """Write the picture and return where it is."""
     title, label = repr(it.written), it.tick
     if kind == "png":

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Literal
 
-from preheat.cli.laying import RunOptions, laid
+from preheat.cli.resolved import RunOptions, resolve
 from preheat.core.errors import PreheatError
 
 _BLOCK = 4096  # items to a write
@@ -44,7 +44,7 @@ def table(
     every
         Print update 0 and every so many after it.
     """
-    it = laid(spec, run, peak)
+    it = resolve(spec, run, peak)
     if every < 1:
         raise PreheatError(f"--every must be at least 1, not {every}")
     if not it.known:
