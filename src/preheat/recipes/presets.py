@@ -10,6 +10,7 @@ from typing import Any
 
 from preheat.core.errors import PreheatError, nearest, shown
 from preheat.core.node import Schedule
+from preheat.core.text.codec import parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Preset:
     peak_lr: the rate at the peak, for the model and batch that `note` names; None where the source leaves it open.
     verified: whether the numbers of the schedule were read in a public source. If not, some are from memory, and
     `note` says which: read the source before you quote them.
+    batch: what one update takes, such as '2M tokens'; None where it is not published, or changes during the run.
 
     >>> presets["pythia_1.4b"].schedule
     ramp(0.0, 1.0, '1%') >> ramp(1.0, 0.1, 'rest', shape='cosine')
@@ -31,6 +33,7 @@ class Preset:
     source: str
     verified: bool
     note: str
+    batch: str | None = None
 
 
 class Presets(Mapping[str, Preset]):
@@ -70,10 +73,17 @@ class Presets(Mapping[str, Preset]):
 
 @cache
 def _published() -> Mapping[str, Preset]:
-    from preheat.recipes import language_runs, other_runs  # only who asks for a preset pays for all of them
+    """What presets.toml says, read when the first preset is asked for."""
+    import tomllib
+    from importlib.resources import files
 
-    rows = sorted((*language_runs.ROWS, *other_runs.ROWS), key=lambda row: row[0])
-    return MappingProxyType({row[0]: Preset(*row) for row in rows})
+    rows = tomllib.loads(files("preheat.recipes").joinpath("presets.toml").read_text(encoding="utf-8"))
+    return MappingProxyType({name: _preset(name, **rows[name]) for name in sorted(rows)})
+
+
+def _preset(name: str, schedule: str, peak_lr: float | None = None, **known: Any) -> Preset:
+    """The preset of one table of the file."""
+    return Preset(name, parse(schedule), peak_lr, **known)
 
 
 presets = Presets()
