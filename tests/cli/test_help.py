@@ -9,7 +9,16 @@ import pytest
 import preheat
 from preheat.lab.tasks import TASKS
 
-PAGES = [(), ("show",), ("table",), ("compare",), ("compare", "bytes"), ("compare", "digits"), ("compare", "demo")]
+PAGES = [
+    (),
+    ("show",),
+    ("table",),
+    ("presets",),
+    ("compare",),
+    ("compare", "bytes"),
+    ("compare", "digits"),
+    ("compare", "demo"),
+]
 
 
 def examples(page: str) -> list[list[str]]:
@@ -39,7 +48,7 @@ def test_the_examples_run(ask, page, tmp_path, monkeypatch):
 
 def test_the_first_page_says_what_there_is(ask):
     out = ask("--help").out
-    for name in ("show", "table", "compare"):
+    for name in ("show", "table", "presets", "compare"):
         assert re.search(rf"│ {name} +\w", out), f"{name} is not listed with its first line"
     assert ask().out == out
 

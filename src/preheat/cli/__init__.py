@@ -11,7 +11,7 @@ from preheat.core.errors import PreheatError
 if TYPE_CHECKING:
     from cyclopts import App
 
-COMMANDS = ("show", "table", "compare")
+COMMANDS = ("show", "table", "presets", "compare")
 REFUSED, INTERRUPTED = 2, 130
 
 HELP = """
@@ -29,8 +29,9 @@ The first draws the curve and lists its phases. The second prints the values.
 The third trains a small transformer with and without warmup, about two minutes
 on two cores, and says what the difference is.
 
-`preheat show --help` lists the words. In Python, preheat.parse(text) gives the
-schedule, and preheat.torch.Scheduler trains with it.
+`preheat show --help` lists the words, and `preheat presets` the schedules of
+published runs. In Python, preheat.parse(text) gives the schedule, and
+preheat.torch.Scheduler trains with it.
 """
 
 
@@ -85,7 +86,8 @@ def _app() -> "App":
     )
     app.command("preheat.cli.show:show", sort_key=1)
     app.command("preheat.cli.table:table", sort_key=2)
-    app.command("preheat.cli.compare:app", name="compare", sort_key=3)
+    app.command("preheat.cli.presets:presets", sort_key=3)
+    app.command("preheat.cli.compare:app", name="compare", sort_key=4)
     return app
 
 

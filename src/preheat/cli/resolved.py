@@ -74,19 +74,21 @@ class Resolved:
         return "update" if self.run.clock == "step" else self.run.clock
 
 
-def resolve(spec: str, options: RunOptions, peak: float) -> Resolved:
-    """The schedule that `spec` describes on the run that `options` describe, its values times `peak`.
+def resolve(spec: str | None, preset: str | None, options: RunOptions, peak: float | None) -> Resolved:
+    """The schedule of a text, or of a preset, on the run that `options` describe, its values times `peak`.
 
-    Raises PreheatError, in the words of the command line, if one of them cannot be read or they do not fit.
+    peak: None for the preset's own, or 1. Raises PreheatError, in the words of the command line, if one of them cannot be
+    read or they do not fit.
     """
-    written = preheat.parse(spec)
-    peak = finite_number(peak, "--peak")
+    written, usual = _asked(spec, preset)
+    peak = usual if peak is None else finite_number(peak, "--peak")
     try:
         run = options.run()
         bound = written.bind(run)
         values = bound if peak == 1 else bound.scaled(peak).bind(run)
     except PreheatError as error:
-        raise at_prompt(error, SCHEDULE) from None
+        refused = at_prompt(error, SCHEDULE)
+        raise refused if preset is None else PreheatError(f"{refused}; see preheat presets {preset}") from None
     length = bound.length if run.total is None else run.total
     known = length != math.inf
     total = max(1, math.ceil(length)) if known else horizon(bound)
@@ -95,3 +97,15 @@ def resolve(spec: str, options: RunOptions, peak: float) -> Resolved:
             f"this would be a run of more than {LONGEST:,} ticks; give a shorter --total, or shorter spans"
         )
     return Resolved(written, bound, values, run, peak, total, known)
+
+
+def _asked(spec: str | None, preset: str | None) -> tuple[Schedule, float]:
+    """The schedule that was asked for, and the peak that it is shown at unless another is given."""
+    if spec is not None and preset is not None:
+        raise PreheatError("--preset stands instead of a schedule; write one of them")
+    if preset is not None:
+        published = preheat.presets[preset]
+        return published.schedule, 1.0 if published.peak_lr is None else published.peak_lr
+    if spec is None:
+        raise PreheatError("SPEC requires an argument; see preheat show --help, or preheat presets for --preset NAME")
+    return preheat.parse(spec), 1.0

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from preheat.cli.columns import columns
 from preheat.cli.resolved import Resolved, RunOptions, resolve
 from preheat.core.checks import Number
 from preheat.core.errors import PreheatError
@@ -21,11 +22,12 @@ LONGEST_TEXT = 1500
 
 
 def show(
-    spec: str,
+    spec: str | None = None,
     /,
     *,
+    preset: str | None = None,
     run: RunOptions = RunOptions(),  # noqa: B008  frozen
-    peak: float = 1.0,
+    peak: float | None = None,
     log: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     png: Path | None = None,
     svg: Path | None = None,
@@ -39,6 +41,7 @@ def show(
         preheat show 'warmup("3 epochs") >> decay()' --total "90 epochs" \\
             --steps-per-epoch 5005
         preheat show 'warmup(4000) >> invsqrt(4000)' --svg noam.svg
+        preheat show --preset pythia_1.4b --total 143k
 
     a >> b is a and then b; a * b is their product. The words, and what they do:
 
@@ -60,8 +63,11 @@ def show(
     ----------
     spec
         The schedule, in quotes. A length is a number of updates, '5%', '2 epochs', '1.5B tokens' or 'rest'.
+    preset
+        A published run by its name, instead of a schedule; preheat presets lists them.
     peak
-        Multiplies every value: the peak rate, where the schedule is written with 1 as its peak.
+        Multiplies every value: the peak rate, where the schedule is written with 1 as its peak. 1 by default, with
+        --preset what was published.
     log
         A logarithmic axis.
     png
@@ -69,7 +75,7 @@ def show(
     svg
         Also write the curve to this file, as SVG.
     """
-    it = resolve(spec, run, peak)
+    it = resolve(spec, preset, run, peak)
     found = edges(it.bound, it.total)
     at = sampled(it.total, found, POINTS)
     value = cache(it.values)
@@ -109,7 +115,7 @@ def _phases(it: Resolved, terminal: Terminal) -> list[str]:
     if it.known and math.ceil(found[-1].end) < it.total:
         rest = Phase(math.ceil(found[-1].end), it.total, it.bound)
         rows.append((*_extent(rest), f"{it.values(it.total):.6g}", "(over: keeps its last value)"))
-    lines = _columns([(f"{it.tick}s", "length", "value", "part"), *rows], "<><<", terminal)
+    lines = columns([(f"{it.tick}s", "length", "value", "part"), *rows], "<><<", terminal)
     return [*lines, *_cut(len(found) - LISTED, "phases")]
 
 
@@ -146,17 +152,8 @@ def _notable(it: Resolved, found: list[Number], peak: int, terminal: Terminal) -
     ):
         remarks.setdefault(update, []).append(remark)
     rows = [(number(t), f"{it.values(t):.6g}", ", ".join(remarks[t])) for t in sorted(remarks) if t <= it.total]
-    lines = _columns([(it.tick, "value", ""), *rows], "><<", terminal)
+    lines = columns([(it.tick, "value", ""), *rows], "><<", terminal)
     return [*lines, *_cut(len(begins) + len(inner) - AROUND, "edges; preheat table prints every value")]
-
-
-def _columns(rows: list[tuple[str, ...]], align: str, terminal: Terminal) -> list[str]:
-    """Rows of text under their first, the header; the last column cut to the terminal."""
-    rows = [tuple(map(terminal.text, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    form = "  ".join(f"{{:{side}{width}}}" for side, width in zip(align, widths, strict=True))
-    lines = [terminal.text(shortened(form.format(*row).rstrip(), terminal.width - 2)) for row in rows]
-    return [terminal.styled(lines[0], "2"), *lines[1:]]
 
 
 def _cut(more: int, what: str) -> list[str]:

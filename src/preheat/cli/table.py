@@ -13,11 +13,12 @@ _BLOCK = 4096  # items to a write
 
 
 def table(
-    spec: str,
+    spec: str | None = None,
     /,
     *,
+    preset: str | None = None,
     run: RunOptions = RunOptions(),  # noqa: B008  frozen
-    peak: float = 1.0,
+    peak: float | None = None,
     format: Literal["csv", "json"] = "csv",
     every: int = 1,
 ) -> None:
@@ -37,14 +38,17 @@ def table(
     ----------
     spec
         The schedule, in quotes; `preheat show --help` lists the words.
+    preset
+        A published run by its name, instead of a schedule; preheat presets lists them.
     peak
-        Multiplies every value: the peak rate, where the schedule is written with 1 as its peak.
+        Multiplies every value: the peak rate, where the schedule is written with 1 as its peak. 1 by default, with
+        --preset what was published.
     format
         csv or json.
     every
         Print update 0 and every so many after it.
     """
-    it = resolve(spec, run, peak)
+    it = resolve(spec, preset, run, peak)
     if every < 1:
         raise PreheatError(f"--every must be at least 1, not {every}")
     if not it.known:
