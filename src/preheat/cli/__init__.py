@@ -1,8 +1,10 @@
 """The `preheat` command. Each sub-command is a module of its own, imported when it is asked for."""
 
+import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import preheat
@@ -41,7 +43,12 @@ def main(tokens: Sequence[str] | None = None) -> int:
     0: done. 1: some runs of a comparison failed. 2: refused, with one line on stderr. 130: Ctrl-C.
     """
     try:
-        result = _answered(sys.argv[1:] if tokens is None else list(tokens))
+        if tokens is None:
+            with _kept():
+                command = _parsed(sys.argv[1:])
+        else:
+            command = _parsed(list(tokens))
+        result = command()
         sys.stdout.flush()
         return result
     except PreheatError as error:
@@ -57,8 +64,19 @@ def main(tokens: Sequence[str] | None = None) -> int:
         return REFUSED
 
 
-def _answered(tokens: list[str]) -> int:
-    """Carry out the command that `tokens` name."""
+@contextmanager
+def _kept() -> Iterator[None]:
+    """What is made inside is not searched for garbage, then or later: modules and parsers stay until the process ends."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _parsed(tokens: list[str]) -> Callable[[], int]:
+    """What carries out the command that `tokens` name, and returns its exit code."""
     from cyclopts import CycloptsError, UnusedCliTokensError
 
     app = _app()
@@ -66,11 +84,16 @@ def _answered(tokens: list[str]) -> int:
         for name in COMMANDS:
             app[name]  # loads it: the list of commands shows the first line of each
     try:
-        result = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         hint = "put the schedule in quotes, and " if isinstance(error, UnusedCliTokensError) else ""
         raise PreheatError(f"{str(error).rstrip('.')}; {hint}see {_asked(app, tokens)} --help") from None
-    return result if isinstance(result, int) else 0
+
+    def carry_out() -> int:
+        result = command(*bound.args, **bound.kwargs)
+        return result if isinstance(result, int) else 0
+
+    return carry_out
 
 
 def _app() -> "App":

@@ -1,6 +1,5 @@
 """Rows of text in aligned columns, as wide as the terminal."""
 
-from preheat.plots.charts import shortened
 from preheat.plots.terminal import Terminal
 
 
@@ -12,5 +11,9 @@ def columns(rows: list[tuple[str, ...]], align: str, terminal: Terminal) -> list
     rows = [tuple(map(terminal.text, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     form = "  ".join(f"{{:{side}{width}}}" for side, width in zip(align, widths, strict=True))
-    lines = [terminal.text(shortened(form.format(*row).rstrip(), terminal.width - 2)) for row in rows]
+    lines = [terminal.text(_cut(form.format(*row).rstrip(), terminal.width - 2)) for row in rows]
     return [terminal.styled(lines[0], "2"), *lines[1:]]
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: width - 1] + "…"

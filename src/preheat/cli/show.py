@@ -2,23 +2,31 @@
 
 import math
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter
 
 from preheat.cli.columns import columns
 from preheat.cli.resolved import Resolved, RunOptions, resolve
 from preheat.core.checks import Number
-from preheat.core.errors import PreheatError
-from preheat.plots.charts import Series, line_chart, shortened
+from preheat.core.errors import PreheatError, shown
 from preheat.plots.sampling import Phase, edges, highest, phases, sampled
 from preheat.plots.terminal import Terminal, braille, number
 
 POINTS = 4000  # values looked at for a curve: some 25 to a dot of a wide terminal
 LISTED, AROUND = 12, 6  # phases that are listed, and edges whose values are, before the list is cut
 LONGEST_TEXT = 1500
+
+
+class _Curve(NamedTuple):
+    """What is drawn: values, the updates that have them, and whether the axis is logarithmic."""
+
+    at: Sequence[int]
+    values: Sequence[float]
+    log: bool
 
 
 def show(
@@ -78,12 +86,12 @@ def show(
     it = resolve(spec, preset, run, peak)
     found = edges(it.bound, it.total)
     at = sampled(it.total, found, POINTS)
-    value = cache(it.values)
+    value = cache(it.values.function)
     values = [value(t) for t in at]
     if log and max(values) <= 0:
         raise PreheatError("--log needs a value above 0, and this schedule has none")
-    curve = Series("value", at, values)
-    wrote = [_saved(path, kind, curve, it, log) for path, kind in ((png, "png"), (svg, "svg")) if path]
+    curve = _Curve(at, values, log)
+    wrote = [_saved(path, kind, it, curve) for path, kind in ((png, "png"), (svg, "svg")) if path]
     terminal = Terminal.of(sys.stdout)
     width = terminal.width if terminal.unicode else terminal.width - 1
     drawn = braille(values, at=at, width=width, height=12, x_label=it.tick, log_y=log, terminal=terminal)
@@ -103,9 +111,9 @@ def _heading(it: Resolved, terminal: Terminal) -> list[str]:
     else:
         where = f"without --total it never ends: the first {ticks}"
     if it.bound != it.written:
-        where += f": {shortened(repr(it.bound), LONGEST_TEXT)}"
+        where += f": {shown(it.bound, LONGEST_TEXT)}"
     peak = [f"times the peak, {it.peak:g}"] if it.peak != 1 else []
-    return [terminal.styled(shortened(repr(it.written), LONGEST_TEXT), "1"), where, *peak]
+    return [terminal.styled(shown(it.written, LONGEST_TEXT), "1"), where, *peak]
 
 
 def _phases(it: Resolved, terminal: Terminal) -> list[str]:
@@ -141,11 +149,11 @@ def _notable(it: Resolved, found: list[Number], peak: int, terminal: Terminal) -
     begins = {math.ceil(phase.start): phase.part for phase in phases(it.bound) if 0 < phase.start < it.total}
     remarks: dict[int, list[str]] = {0: ["first"], 1: []}
     inner = [edge for edge in map(math.ceil, found) if edge not in begins and edge < it.total]
-    shown = [*begins, *inner][:AROUND]
-    for near in (edge + offset for edge in shown for offset in (-1, 0, 1)):
+    listed = [*begins, *inner][:AROUND]
+    for near in (edge + offset for edge in listed for offset in (-1, 0, 1)):
         remarks.setdefault(near, [])
     remarks.setdefault(peak, []).append("highest")
-    for edge in shown:
+    for edge in listed:
         remarks[edge].append(f"begins: {begins[edge]!r}" if edge in begins else "edge")
     for update, remark in (
         {it.total - 1: "last", it.total: "after the run"}.items() if it.known else [(it.total, "goes on")]
@@ -160,16 +168,18 @@ def _cut(more: int, what: str) -> list[str]:
     return [f"and {more:,} more {what}"] if more > 0 else []
 
 
-def _saved(path: Path, kind: str, curve: Series, it: Resolved, log: bool) -> Path:
+def _saved(path: Path, kind: str, it: Resolved, curve: _Curve) -> Path:
     """Write the picture and return where it is."""
-    title, label = repr(it.written), it.tick
+    from preheat.plots.charts import Series, line_chart, shortened  # only a picture needs them
+
+    title, look = repr(it.written), {"x_label": it.tick, "y_label": "value", "log_y": curve.log}
+    series = [Series("value", curve.at, curve.values)]
     if kind == "png":
         from preheat.plots.png import png_of
 
-        content = png_of([curve], title=title, x_label=label, y_label="value", log_y=log)
+        content = png_of(series, title=title, **look)
     else:
-        look = {"x_label": label, "y_label": "value", "width": 720, "height": 400, "log_y": log}
-        content = line_chart([curve], title=shortened(title, 90), **look).encode()
+        content = line_chart(series, title=shortened(title, 90), width=720, height=400, **look).encode()
     try:
         path.write_bytes(content)
     except OSError as error:
