@@ -19,7 +19,7 @@ def experiment(ask, monkeypatch):
 
     def read(*tokens: str):
         seen = []
-        monkeypatch.setattr("preheat.cli.compare._carried_out", lambda *given: seen.append(given) or 0)
+        monkeypatch.setattr("preheat.cli.compare._run", lambda *given: seen.append(given) or 0)
         answer = ask("compare", *tokens)
         assert (answer.code, answer.err) == (0, "")
         return seen[0]

@@ -39,7 +39,7 @@ def test_every_page_has_examples_and_fits_80_columns(ask, page):
 def test_the_examples_run(ask, page, tmp_path, monkeypatch):
     asked = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("preheat.cli.compare._carried_out", lambda *given: asked.append(given) or 0)
+    monkeypatch.setattr("preheat.cli.compare._run", lambda *given: asked.append(given) or 0)
     for tokens in examples(ask(*page, "--help").out):
         answer = ask(*tokens[: tokens.index(">")] if ">" in tokens else tokens)
         assert (answer.code, answer.err) == (0, ""), tokens

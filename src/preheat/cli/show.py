@@ -83,47 +83,48 @@ def show(
     svg
         Also write the curve to this file, as SVG.
     """
-    it = resolve(spec, preset, run, peak)
-    found = edges(it.bound, it.total)
-    at = sampled(it.total, found, POINTS)
-    value = cache(it.values.function)
+    resolved = resolve(spec, preset, run, peak)
+    found = edges(resolved.bound, resolved.total)
+    at = sampled(resolved.total, found, POINTS)
+    value = cache(resolved.values.function)
     values = [value(t) for t in at]
     if log and max(values) <= 0:
         raise PreheatError("--log needs a value above 0, and this schedule has none")
     curve = _Curve(at, values, log)
-    wrote = [_saved(path, kind, it, curve) for path, kind in ((png, "png"), (svg, "svg")) if path]
+    wrote = [_saved(path, kind, resolved, curve) for path, kind in ((png, "png"), (svg, "svg")) if path]
     terminal = Terminal.of(sys.stdout)
     width = terminal.width if terminal.unicode else terminal.width - 1
-    drawn = braille(values, at=at, width=width, height=12, x_label=it.tick, log_y=log, terminal=terminal)
-    tables = [_phases(it, terminal), _notable(it, found, highest(value, at), terminal)]
-    print("\n\n".join([terminal.text("\n".join(_heading(it, terminal))), drawn, *map("\n".join, tables)]))
+    drawn = braille(values, at=at, width=width, height=12, x_label=resolved.tick, log_y=log, terminal=terminal)
+    tables = [_phases(resolved, terminal), _notable(resolved, found, highest(value, at), terminal)]
+    print("\n\n".join([terminal.text("\n".join(_heading(resolved, terminal))), drawn, *map("\n".join, tables)]))
     print("".join(f"\nWrote {path}" for path in wrote), end="\n" if wrote else "")
 
 
-def _heading(it: Resolved, terminal: Terminal) -> list[str]:
-    """The canonical text, and what it was laid out on, with the bound text where it differs."""
-    length = it.run.total if it.run.total is not None else it.bound.length if it.known else it.total
-    ticks = f"{number(length)} {it.tick}{'s' * (length != 1)}"
-    if it.run.total is not None:
+def _heading(resolved: Resolved, terminal: Terminal) -> list[str]:
+    """The canonical text, and the run that it is bound to, with the bound text where that differs."""
+    given = resolved.run.total
+    length = given if given is not None else resolved.bound.length if resolved.known else resolved.total
+    ticks = f"{number(length)} {resolved.tick}{'s' * (length != 1)}"
+    if given is not None:
         where = f"on {ticks}"
-    elif it.known:
+    elif resolved.known:
         where = f"without --total, its own length: {ticks}"
     else:
         where = f"without --total it never ends: the first {ticks}"
-    if it.bound != it.written:
-        where += f": {shown(it.bound, LONGEST_TEXT)}"
-    peak = [f"times the peak, {it.peak:g}"] if it.peak != 1 else []
-    return [terminal.styled(shown(it.written, LONGEST_TEXT), "1"), where, *peak]
+    if resolved.bound != resolved.written:
+        where += f": {shown(resolved.bound, LONGEST_TEXT)}"
+    peak = [f"times the peak, {resolved.peak:g}"] if resolved.peak != 1 else []
+    return [terminal.styled(shown(resolved.written, LONGEST_TEXT), "1"), where, *peak]
 
 
-def _phases(it: Resolved, terminal: Terminal) -> list[str]:
+def _phases(resolved: Resolved, terminal: Terminal) -> list[str]:
     """One line per part of the schedule."""
-    found = [phase for phase in phases(it.bound) if phase.start < it.total]
-    rows = [(*_extent(phase), _ends(phase, it), repr(phase.part)) for phase in found[:LISTED]]
-    if it.known and math.ceil(found[-1].end) < it.total:
-        rest = Phase(math.ceil(found[-1].end), it.total, it.bound)
-        rows.append((*_extent(rest), f"{it.values(it.total):.6g}", "(over: keeps its last value)"))
-    lines = columns([(f"{it.tick}s", "length", "value", "part"), *rows], "<><<", terminal)
+    found = [phase for phase in phases(resolved.bound) if phase.start < resolved.total]
+    rows = [(*_extent(phase), _ends(phase, resolved), repr(phase.part)) for phase in found[:LISTED]]
+    if resolved.known and math.ceil(found[-1].end) < resolved.total:
+        rest = Phase(math.ceil(found[-1].end), resolved.total, resolved.bound)
+        rows.append((*_extent(rest), f"{resolved.values(resolved.total):.6g}", "(over: keeps its last value)"))
+    lines = columns([(f"{resolved.tick}s", "length", "value", "part"), *rows], "<><<", terminal)
     return [*lines, *_cut(len(found) - LISTED, "phases")]
 
 
@@ -136,31 +137,31 @@ def _extent(phase: Phase) -> tuple[str, str]:
     return ends, number(phase.end - phase.start)
 
 
-def _ends(phase: Phase, it: Resolved) -> str:
+def _ends(phase: Phase, resolved: Resolved) -> str:
     """The value at its start, and at its end, which is the first moment of what follows."""
     endless = phase.part.length == math.inf
-    end = it.total - phase.start if endless else phase.part.length
-    first, last = (f"{phase.part(t) * it.peak:.6g}" for t in (0, end))
+    end = resolved.total - phase.start if endless else phase.part.length
+    first, last = (f"{phase.part(t) * resolved.peak:.6g}" for t in (0, end))
     return first if first == last else f"{first} → {last}{' …' * endless}"
 
 
-def _notable(it: Resolved, found: list[Number], peak: int, terminal: Terminal) -> list[str]:
+def _notable(resolved: Resolved, found: list[Number], peak: int, terminal: Terminal) -> list[str]:
     """The values at the first updates, around every edge, at the peak, and at the end."""
-    begins = {math.ceil(phase.start): phase.part for phase in phases(it.bound) if 0 < phase.start < it.total}
+    total = resolved.total
+    begins = {math.ceil(phase.start): phase.part for phase in phases(resolved.bound) if 0 < phase.start < total}
     remarks: dict[int, list[str]] = {0: ["first"], 1: []}
-    inner = [edge for edge in map(math.ceil, found) if edge not in begins and edge < it.total]
+    inner = [edge for edge in map(math.ceil, found) if edge not in begins and edge < total]
     listed = [*begins, *inner][:AROUND]
     for near in (edge + offset for edge in listed for offset in (-1, 0, 1)):
         remarks.setdefault(near, [])
     remarks.setdefault(peak, []).append("highest")
     for edge in listed:
         remarks[edge].append(f"begins: {begins[edge]!r}" if edge in begins else "edge")
-    for update, remark in (
-        {it.total - 1: "last", it.total: "after the run"}.items() if it.known else [(it.total, "goes on")]
-    ):
+    ends = {total - 1: "last", total: "after the run"} if resolved.known else {total: "goes on"}
+    for update, remark in ends.items():
         remarks.setdefault(update, []).append(remark)
-    rows = [(number(t), f"{it.values(t):.6g}", ", ".join(remarks[t])) for t in sorted(remarks) if t <= it.total]
-    lines = columns([(it.tick, "value", ""), *rows], "><<", terminal)
+    rows = [(number(t), f"{resolved.values(t):.6g}", ", ".join(remarks[t])) for t in sorted(remarks) if t <= total]
+    lines = columns([(resolved.tick, "value", ""), *rows], "><<", terminal)
     return [*lines, *_cut(len(begins) + len(inner) - AROUND, "edges; preheat table prints every value")]
 
 
@@ -168,11 +169,11 @@ def _cut(more: int, what: str) -> list[str]:
     return [f"and {more:,} more {what}"] if more > 0 else []
 
 
-def _saved(path: Path, kind: str, it: Resolved, curve: _Curve) -> Path:
+def _saved(path: Path, kind: str, resolved: Resolved, curve: _Curve) -> Path:
     """Write the picture and return where it is."""
     from preheat.plots.charts import Series, line_chart, shortened  # only a picture needs them
 
-    title, look = repr(it.written), {"x_label": it.tick, "y_label": "value", "log_y": curve.log}
+    title, look = repr(resolved.written), {"x_label": resolved.tick, "y_label": "value", "log_y": curve.log}
     series = [Series("value", curve.at, curve.values)]
     if kind == "png":
         from preheat.plots.png import png_of

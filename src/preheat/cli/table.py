@@ -48,18 +48,18 @@ def table(
     every
         Print update 0 and every so many after it.
     """
-    it = resolve(spec, preset, run, peak)
+    resolved = resolve(spec, preset, run, peak)
     if every < 1:
         raise PreheatError(f"--every must be at least 1, not {every}")
-    if not it.known:
+    if not resolved.known:
         raise PreheatError("this schedule never ends; add --total, for example --total 10_000")
-    steps, value = range(0, it.total, every), it.values.function
+    steps, value = range(0, resolved.total, every), resolved.values.function
     if format == "csv":
-        print(f"{it.run.clock},value")
+        print(f"{resolved.run.clock},value")
         _written((f"{t},{value(t)!r}" for t in steps), "\n")
         print()
     else:
-        head = json.dumps({"schedule": repr(it.bound), "peak": it.peak})
+        head = json.dumps({"schedule": repr(resolved.bound), "peak": resolved.peak})
         print(head[:-1], end=', "steps": [')
         _written(map(str, steps), ", ")
         print('], "values": [', end="")
