@@ -21,7 +21,8 @@ class Preset:
     peak_lr: the rate at the peak, for the model and batch that `note` names; None where the source leaves it open.
     verified: whether the numbers of the schedule were read in a public source. If not, some are from memory, and
     `note` says which: read the source before you quote them.
-    batch: what one update takes, such as '2M tokens'; None where it is not published, or changes during the run.
+    batch: what one update takes at that peak, such as '2M tokens'; None where it is not published, or changes during the
+    run.
 
     >>> presets["pythia_1.4b"].schedule
     ramp(0.0, 1.0, '1%') >> ramp(1.0, 0.1, 'rest', shape='cosine')
