@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from types import MappingProxyType
 from typing import Any
 
 from preheat.core.errors import PreheatError, nearest, shown
@@ -52,39 +51,41 @@ class Presets(Mapping[str, Preset]):
 
     def __getitem__(self, name: str) -> Preset:
         if name not in self:
-            raise PreheatError(f"no preset {shown(name)}{nearest(str(name), _published())}")
-        return _published()[name]
+            raise PreheatError(f"no preset {shown(name)}{nearest(str(name), _rows())}")
+        return _preset(name)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name in _published()
+        return isinstance(name, str) and name in _rows()
 
     def get(self, name: str, default: Any = None) -> Any:
         """The preset of that name, or `default`."""
-        return _published().get(name, default)
+        return _preset(name) if name in self else default
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_published())
+        return iter(_rows())
 
     def __len__(self) -> int:
-        return len(_published())
+        return len(_rows())
 
     def __repr__(self) -> str:
         return f"<presets: {', '.join(self)}>"
 
 
 @cache
-def _published() -> Mapping[str, Preset]:
-    """What presets.toml says, read when the first preset is asked for."""
+def _rows() -> Mapping[str, dict[str, Any]]:
+    """What presets.toml says of each preset, in alphabetical order; read when the first one is asked for."""
     import tomllib
     from importlib.resources import files
 
     rows = tomllib.loads(files("preheat.recipes").joinpath("presets.toml").read_text(encoding="utf-8"))
-    return MappingProxyType({name: _preset(name, **rows[name]) for name in sorted(rows)})
+    return {name: rows[name] for name in sorted(rows)}
 
 
-def _preset(name: str, schedule: str, peak_lr: float | None = None, **known: Any) -> Preset:
+@cache
+def _preset(name: str) -> Preset:
     """The preset of one table of the file."""
-    return Preset(name, parse(schedule), peak_lr, **known)
+    known = {"peak_lr": None, **_rows()[name]}
+    return Preset(name, parse(known.pop("schedule")), **known)
 
 
 presets = Presets()
