@@ -84,7 +84,7 @@ def _rows() -> Mapping[str, dict[str, Any]]:
 @cache
 def _preset(name: str) -> Preset:
     """The preset of one table of the file."""
-    known = {"peak_lr": None, **_rows()[name]}
+    known: dict[str, Any] = {"peak_lr": None, **_rows()[name]}
     return Preset(name, parse(known.pop("schedule")), **known)
 
 
