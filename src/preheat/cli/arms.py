@@ -73,7 +73,7 @@ def _arm(text: str) -> Arm:
     try:
         return Arm.read(text)
     except ParseError as error:
-        raise PreheatError(f"--arm {shown(text)}: {error}") from None
+        raise PreheatError(f"--arm {shown(text)}: {error.reason}", write=error.write) from None
 
 
 def arm_options(study: Study, arms: Arms) -> list[str]:
