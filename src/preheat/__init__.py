@@ -22,27 +22,10 @@ from preheat.core.shapes import Shape, power, reverse
 from preheat.core.spans import Run, Span
 from preheat.core.text.codec import from_dict, to_dict
 from preheat.core.text.language import parse
-from preheat.recipes import (
-    constant,
-    cosine,
-    exponential_decay,
-    inverse_sqrt,
-    linear,
-    multistep,
-    noam,
-    one_cycle,
-    polynomial,
-    presets,
-    radam,
-    restarts,
-    scaled_adam,
-    scaled_peak,
-    step_decay,
-    untuned_exponential,
-    untuned_linear,
-    wsd,
-    yolo_warmup,
-)
+from preheat.recipes.cycles import multistep, one_cycle, restarts, step_decay
+from preheat.recipes.decays import constant, cosine, exponential_decay, linear, polynomial, wsd
+from preheat.recipes.open_ended import inverse_sqrt, noam, radam, untuned_exponential, untuned_linear
+from preheat.recipes.plans import yolo_warmup
 
 __version__ = "0.1.0"
 
@@ -103,6 +86,8 @@ __all__ = [
 if TYPE_CHECKING:
     from preheat.lab.api import compare
     from preheat.lab.launched import from_env, log
+    from preheat.recipes.published import presets
+    from preheat.recipes.scaling import scaled_adam, scaled_peak
     from preheat.session import HoldUntil, Plateau, Rewarm
 
 _ROOMS = ("session", "lab", "torch")  # entered on demand: some of them import frameworks
@@ -113,6 +98,9 @@ _LATE = {
     "compare": "lab.api",
     "from_env": "lab.launched",
     "log": "lab.launched",
+    "presets": "recipes.published",
+    "scaled_adam": "recipes.scaling",
+    "scaled_peak": "recipes.scaling",
 }
 
 

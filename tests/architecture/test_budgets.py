@@ -21,11 +21,6 @@ FUNCTIONS = [
 ]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_file_has_at_most_300_lines(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
-
-
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_has_at_most_40_lines_and_5_positional_parameters(function: ast.FunctionDef) -> None:
     first = function.body[0]

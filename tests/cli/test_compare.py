@@ -10,6 +10,7 @@ import pytest
 
 from preheat.lab.demo import LINEAR, NONE, demo_experiment
 from preheat.lab.experiment import Arm, Metric
+from preheat.lab.tasks import TASKS
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def experiment(ask, monkeypatch):
 
     def read(*tokens: str):
         seen = []
-        monkeypatch.setattr("preheat.cli.compare._carried_out", lambda *given: seen.append(given) or 0)
+        monkeypatch.setattr("preheat.cli.compare._run", lambda *given: seen.append(given) or 0)
         answer = ask("compare", *tokens)
         assert (answer.code, answer.err) == (0, "")
         return seen[0]
@@ -121,6 +122,29 @@ def test_what_cannot_run_is_refused_before_anything_starts(ask, monkeypatch, tmp
     assert (answer.code, answer.out) == (2, "")
     assert words in answer.err
     assert not list(tmp_path.iterdir())
+
+
+def test_every_registered_task_has_a_command_with_its_options(ask, experiment):
+    for name, options in TASKS.items():
+        made, _, out, _ = experiment(name, "--batch", "7")
+        assert made.studies[0].options == options(batch=7)
+        assert (made.studies[0].task, out) == (name, Path(f"runs/{name}"))
+    assert set(TASKS) == {name for name in ask("compare", "--help").out.split() if name in TASKS}
+
+
+@pytest.mark.parametrize(
+    ("arm", "words"),
+    [
+        ("warmup('2 epochs')", "arm 'x' cannot run for 400 steps: this run does not know what one epoch is worth; "),
+        ("warmup('2 h')", "arm 'x' cannot run for 400 steps: 'h' cannot be told on a clock of steps; "),
+    ],
+)
+def test_a_unit_that_no_task_knows_is_refused_without_an_option_that_is_not_there(ask, arm, words):
+    answer = ask("compare", "bytes", "--arm", f"x={arm}")
+    assert answer.code == 2
+    assert f"{words}a task counts updates: write a number of them, or '5%'" in answer.err
+    assert "--clock" not in answer.err
+    assert "--steps-per-epoch" not in answer.err
 
 
 def test_what_is_not_installed_is_named_with_how_to_install_it(ask, monkeypatch):

@@ -7,9 +7,18 @@ from dataclasses import fields
 import pytest
 
 import preheat
-from preheat.lab.tasks.options import TASKS
+from preheat.lab.tasks import TASKS
 
-PAGES = [(), ("show",), ("table",), ("compare",), ("compare", "bytes"), ("compare", "digits"), ("compare", "demo")]
+PAGES = [
+    (),
+    ("show",),
+    ("table",),
+    ("presets",),
+    ("compare",),
+    ("compare", "bytes"),
+    ("compare", "digits"),
+    ("compare", "demo"),
+]
 
 
 def examples(page: str) -> list[list[str]]:
@@ -30,7 +39,7 @@ def test_every_page_has_examples_and_fits_80_columns(ask, page):
 def test_the_examples_run(ask, page, tmp_path, monkeypatch):
     asked = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("preheat.cli.compare._carried_out", lambda *given: asked.append(given) or 0)
+    monkeypatch.setattr("preheat.cli.compare._run", lambda *given: asked.append(given) or 0)
     for tokens in examples(ask(*page, "--help").out):
         answer = ask(*tokens[: tokens.index(">")] if ">" in tokens else tokens)
         assert (answer.code, answer.err) == (0, ""), tokens
@@ -39,7 +48,7 @@ def test_the_examples_run(ask, page, tmp_path, monkeypatch):
 
 def test_the_first_page_says_what_there_is(ask):
     out = ask("--help").out
-    for name in ("show", "table", "compare"):
+    for name in ("show", "table", "presets", "compare"):
         assert re.search(rf"│ {name} +\w", out), f"{name} is not listed with its first line"
     assert ask().out == out
 

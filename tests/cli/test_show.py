@@ -140,6 +140,7 @@ def test_it_loads_neither_torch_nor_numpy_nor_rich():
     loaded = {name.split(".")[0] for name in answer.stderr.split()}
     assert "cyclopts" in loaded
     assert not loaded & {"torch", "numpy", "rich", "matplotlib", "jax", "scipy"}
+    assert not loaded & {"html", "tomllib", "docstring_parser"}, "what only pictures, presets and help pages need"
 
 
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="measures the processor time of a child")

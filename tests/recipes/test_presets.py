@@ -2,8 +2,12 @@
 
 import copy
 import pickle
+import subprocess
+import sys
+import tomllib
 from collections.abc import Mapping
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields
+from importlib.resources import files
 
 import pytest
 
@@ -70,6 +74,27 @@ def test_a_preset_says_where_it_is_from(preset: Preset) -> None:
     assert preset.note.endswith(".")
     assert preset.verified or "memory" in preset.note
     assert not preset.verified or "memory" not in preset.note
+
+
+@each
+def test_a_batch_is_a_length_that_a_run_can_be_told(preset: Preset) -> None:
+    assert preset.batch is None or ph.Span(preset.batch).value == preset.batch
+    assert preset.batch is None or preset.batch.endswith((" samples", " tokens"))
+
+
+def test_the_file_holds_nothing_that_is_not_read() -> None:
+    rows = tomllib.loads(files("preheat.recipes").joinpath("presets.toml").read_text(encoding="utf-8"))
+    assert sorted(rows) == list(presets)
+    for name, row in rows.items():
+        assert set(row) <= {field.name for field in fields(Preset)}
+        assert ph.parse(row["schedule"]) == presets[name].schedule
+
+
+def test_the_file_is_read_when_a_preset_is_asked_for() -> None:
+    asked = "print('tomllib' in sys.modules)"
+    code = f"import sys, preheat; {asked}; preheat.presets['gpt3']; {asked}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\nTrue\n"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """The `preheat` command. Each sub-command is a module of its own, imported when it is asked for."""
 
+import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import preheat
@@ -11,7 +13,7 @@ from preheat.core.errors import PreheatError
 if TYPE_CHECKING:
     from cyclopts import App
 
-COMMANDS = ("show", "table", "compare")
+COMMANDS = ("show", "table", "presets", "compare")
 REFUSED, INTERRUPTED = 2, 130
 
 HELP = """
@@ -29,8 +31,9 @@ The first draws the curve and lists its phases. The second prints the values.
 The third trains a small transformer with and without warmup, about two minutes
 on two cores, and says what the difference is.
 
-`preheat show --help` lists the words. In Python, preheat.parse(text) gives the
-schedule, and preheat.torch.Scheduler trains with it.
+`preheat show --help` lists the words, and `preheat presets` the schedules of
+published runs. In Python, preheat.parse(text) gives the schedule, and
+preheat.torch.Scheduler trains with it.
 """
 
 
@@ -40,7 +43,12 @@ def main(tokens: Sequence[str] | None = None) -> int:
     0: done. 1: some runs of a comparison failed. 2: refused, with one line on stderr. 130: Ctrl-C.
     """
     try:
-        result = _answered(sys.argv[1:] if tokens is None else list(tokens))
+        if tokens is None:
+            with _kept():
+                command = _parsed(sys.argv[1:])
+        else:
+            command = _parsed(list(tokens))
+        result = command()
         sys.stdout.flush()
         return result
     except PreheatError as error:
@@ -56,8 +64,19 @@ def main(tokens: Sequence[str] | None = None) -> int:
         return REFUSED
 
 
-def _answered(tokens: list[str]) -> int:
-    """Carry out the command that `tokens` name."""
+@contextmanager
+def _kept() -> Iterator[None]:
+    """What is made inside is not searched for garbage, then or later: modules and parsers stay until the process ends."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _parsed(tokens: list[str]) -> Callable[[], int]:
+    """What carries out the command that `tokens` name, and returns its exit code."""
     from cyclopts import CycloptsError, UnusedCliTokensError
 
     app = _app()
@@ -65,11 +84,16 @@ def _answered(tokens: list[str]) -> int:
         for name in COMMANDS:
             app[name]  # loads it: the list of commands shows the first line of each
     try:
-        result = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         hint = "put the schedule in quotes, and " if isinstance(error, UnusedCliTokensError) else ""
         raise PreheatError(f"{str(error).rstrip('.')}; {hint}see {_asked(app, tokens)} --help") from None
-    return result if isinstance(result, int) else 0
+
+    def carry_out() -> int:
+        result = command(*bound.args, **bound.kwargs)
+        return result if isinstance(result, int) else 0
+
+    return carry_out
 
 
 def _app() -> "App":
@@ -85,7 +109,8 @@ def _app() -> "App":
     )
     app.command("preheat.cli.show:show", sort_key=1)
     app.command("preheat.cli.table:table", sort_key=2)
-    app.command("preheat.cli.compare:app", name="compare", sort_key=3)
+    app.command("preheat.cli.presets:presets", sort_key=3)
+    app.command("preheat.cli.compare:app", name="compare", sort_key=4)
     return app
 
 

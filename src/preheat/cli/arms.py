@@ -34,15 +34,15 @@ class Arms:
     """After each round of seeds only the better half of the arms goes on."""
 
 
-def arms_of(arms: Arms) -> tuple[Arm, ...]:
+def read_arms(arms: Arms) -> tuple[Arm, ...]:
     """The arms that were asked for, at every peak."""
     if arms.arm and arms.warmups:
         raise PreheatError("--warmups stands instead of --arm; write one of them")
-    known = tuple(map(_arm, arms.arm)) or tuple(map(warmup_arm, listed(arms.warmups))) or (NONE, LINEAR)
-    return grid(known, map(_peak, listed(arms.peaks))) if arms.peaks else known
+    known = tuple(map(_arm, arms.arm)) or tuple(map(_warmup_arm, _listed(arms.warmups))) or (NONE, LINEAR)
+    return grid(known, map(_peak, _listed(arms.peaks))) if arms.peaks else known
 
 
-def warmup_arm(length: str) -> Arm:
+def _warmup_arm(length: str) -> Arm:
     """A linear warmup of that length and the decay after it."""
     if length in ("0", "0%"):
         return NONE
@@ -50,8 +50,8 @@ def warmup_arm(length: str) -> Arm:
     return _arm(f"warmup {length}=warmup({span}) >> decay()")
 
 
-def listed(text: str | None) -> list[str]:
-    """The words between the commas."""
+def _listed(text: str | None) -> list[str]:
+    """The items between the commas."""
     return [word.strip() for word in (text or "").split(",") if word.strip()]
 
 
@@ -62,7 +62,7 @@ def _peak(text: str) -> float:
         raise PreheatError(f"--peaks are numbers such as 1e-3,3e-3, not {shown(text)}") from None
 
 
-def seeds_of(arms: Arms) -> tuple[int, ...]:
+def read_seeds(arms: Arms) -> tuple[int, ...]:
     """Seeds 0, 1, 2 …"""
     if arms.seeds < 1:
         raise PreheatError(f"--seeds must be at least 1, not {arms.seeds}")
@@ -73,11 +73,11 @@ def _arm(text: str) -> Arm:
     try:
         return Arm.read(text)
     except ParseError as error:
-        raise PreheatError(f"--arm {shown(text)}: {error}") from None
+        raise PreheatError(f"--arm {shown(text)}: {error.reason}", write=error.write) from None
 
 
-def arm_words(study: Study, arms: Arms) -> list[str]:
-    """The words that make these arms again."""
+def arm_options(study: Study, arms: Arms) -> list[str]:
+    """The options that make these arms again, as they are typed."""
     named = {arm.family: arm.spec for arm in study.arms}
     texts = [f"{name}={spec}".replace("'", '"') for name, spec in named.items()]  # what a shell quotes best
     peaks = ["--peaks", arms.peaks] if arms.peaks else []

@@ -1,28 +1,29 @@
 """`preheat compare`: the same training under several schedules, and what the difference is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from preheat.cli.arms import Arms, arm_words, arms_of, seeds_of
-from preheat.cli.laying import as_options
+from preheat.cli.arms import Arms, arm_options, read_arms, read_seeds
+from preheat.cli.refusals import TASK, at_prompt
 from preheat.core.errors import PreheatError, nearest, shown
 from preheat.lab.demo import demo_experiment
 from preheat.lab.experiment import Experiment, Metric, Study
-from preheat.lab.tasks.options import TASKS, BytesOptions, DigitsOptions, TrainingOptions
+from preheat.lab.tasks import TASKS, TrainingOptions
 
-NEEDED = {
+_NEEDED = {
     "torch": "torch",
     "sklearn": "scikit-learn",
     "scipy": "scipy",
     "matplotlib": "matplotlib",
     "filelock": "filelock",
 }
-SOME_FAILED = 1
+_SOME_FAILED = 1
 
 app = App(
     name="compare",
@@ -78,7 +79,7 @@ class Machine:
     """Print the report as Markdown, for a pull request; everything else goes to stderr."""
 
     def settings(self) -> dict[str, Any]:
-        """What the engine is told."""
+        """The keyword arguments of the engine."""
         for name, value, low in (("jobs", self.jobs, 1), ("gpus", self.gpus, 0)):
             if value is not None and value < low:
                 raise PreheatError(f"--{name} must be at least {low}, not {value}")
@@ -87,7 +88,7 @@ class Machine:
 
 
 @app.default
-def launch(
+def compare_own_training(
     *task: Annotated[str, Parameter(show=False)],
     launch: str | None = None,
     arms: Arms = Arms(),  # noqa: B008  frozen
@@ -116,7 +117,7 @@ def launch(
         The folder for records and report.
     """
     if task or launch is None:
-        known = ["bytes", "digits", "demo"]
+        known = [*TASKS, "demo"]
         asked = (
             f"there is no task {shown(task[0])}{nearest(task[0], known)}" if task else "nothing to compare was given"
         )
@@ -128,70 +129,50 @@ def launch(
         title="launch",
         task="launch",
         options=options,
-        arms=arms_of(arms),
-        seeds=seeds_of(arms),
+        arms=read_arms(arms),
+        seeds=read_seeds(arms),
         steps=steps,
         trainer=TRAINER,
         metrics=tuple(map(Metric.read, metric)),
         code=fingerprint(launch),
     )
-    words = ["--launch", launch, *arm_words(study, arms), *(word for name in metric for word in ("--metric", name))]
+    words = ["--launch", launch, *arm_options(study, arms), *(word for name in metric for word in ("--metric", name))]
     experiment = Experiment(
         options.public()["command"][:60], (study,), ("preheat", "compare", *words, "--out", str(out))
     )
-    usual = {"jobs": 1, "gpus": 0} if machine.engine == "processes" else {}
-    return _carried_out(experiment, machine, out, arms.race, usual)
+    defaults = {"jobs": 1, "gpus": 0} if machine.engine == "processes" else {}
+    return _run(experiment, machine, out, arms.race, defaults)
 
 
-@app.command(name="bytes", sort_key=1)
-def compare_bytes(
-    *,
-    arms: Arms = Arms(),  # noqa: B008  frozen
-    length: Length = Length(),
-    task: Annotated[BytesOptions, Parameter(name="*")] = BytesOptions(),  # noqa: B008  frozen
-    machine: Machine = Machine(),
-    out: Path = Path("runs/bytes"),
-) -> int:
-    """A byte-level transformer on the source text of Python's own library.
+def _task_command(name: str, options: type[TrainingOptions]) -> Callable[..., int]:
+    """The command that compares schedules on the built-in task `name`; its page is the docstring of the options."""
 
-    Try:
+    def compare_task(
+        *,
+        arms: Arms = Arms(),  # noqa: B008  frozen
+        length: Length = Length(),
+        task: TrainingOptions = options(),  # noqa: B008  frozen
+        machine: Machine = Machine(),
+        out: Path = Path(f"runs/{name}"),
+    ) -> int:
+        return _run(_experiment(name, task, arms, length, out), machine, out, arms.race)
 
-        preheat compare bytes --arm no='decay()' --arm yes='warmup(90) >> decay()'
-        preheat compare bytes --norm pre --depth 4 --peak 1e-3 --out runs/pre
+    compare_task.__annotations__["task"] = Annotated[options, Parameter(name="*")]
+    compare_task.__doc__ = f"""{cleandoc(options.__doc__ or name)}
 
-    Parameters
-    ----------
-    out
-        The folder for records and report.
-    """
-    return _compare(task, arms, length, machine, out)
-
-
-@app.command(name="digits", sort_key=2)
-def compare_digits(
-    *,
-    arms: Arms = Arms(),  # noqa: B008  frozen
-    length: Length = Length(),
-    task: Annotated[DigitsOptions, Parameter(name="*")] = DigitsOptions(),  # noqa: B008  frozen
-    machine: Machine = Machine(),
-    out: Path = Path("runs/digits"),
-) -> int:
-    """A deep MLP or a small CNN on scikit-learn's handwritten digits.
-
-    Try:
-
-        preheat compare digits --seeds 5
-        preheat compare digits --model cnn --optimizer adam --peak 3e-3
-
-    Parameters
-    ----------
-    out
-        The folder for records and report.
-    """
-    return _compare(task, arms, length, machine, out)
+Parameters
+----------
+out
+    The folder for records and report.
+"""
+    return compare_task
 
 
-@app.command(sort_key=3)
+for _place, (_name, _options) in enumerate(TASKS.items(), start=1):
+    app.command(_task_command(_name, _options), name=_name, sort_key=_place)
+
+
+@app.command(sort_key=len(TASKS) + 1)
 def demo(*, machine: Machine = Machine(), out: Path = Path("runs/demo")) -> int:
     """Does a deep post-norm transformer need warmup? 15 runs, about two minutes.
 
@@ -206,40 +187,35 @@ def demo(*, machine: Machine = Machine(), out: Path = Path("runs/demo")) -> int:
     out
         The folder for records and report.
     """
-    return _carried_out(demo_experiment(), machine, out)
+    return _run(demo_experiment(), machine, out)
 
 
-def experiment_of(task: TrainingOptions, arms: Arms, length: Length, out: Path) -> Experiment:
+def _experiment(name: str, task: TrainingOptions, arms: Arms, length: Length, out: Path) -> Experiment:
     """The experiment that the command line describes. Raises PreheatError for an arm or number that cannot be run."""
-    name = next(name for name, kind in TASKS.items() if isinstance(task, kind))
     try:
-        study = Study(name, name, task, arms_of(arms), seeds_of(arms), length.steps)
+        study = Study(name, name, task, read_arms(arms), read_seeds(arms), length.steps)
     except PreheatError as error:
-        raise PreheatError(as_options(str(error)).replace("--total", "--steps")) from None
+        raise at_prompt(error, TASK) from None
     families = dict.fromkeys(arm.family for arm in study.arms)
     title = f"{name}: {' vs '.join(families)}"
-    words = [*arm_words(study, arms), "--steps", str(length.steps), *task_words(name, task)]
+    words = [*arm_options(study, arms), "--steps", str(length.steps), *_changed(task)]
     command = ("preheat", "compare", name, *words, "--out", str(out))
     return Experiment(title if len(title) <= 60 else f"{name}: {len(families)} arms", (study,), command)
 
 
-def task_words(name: str, task: TrainingOptions) -> list[str]:
-    """What is not the default of the task."""
-    usual, given = asdict(TASKS[name]()), asdict(task)
-    changed = [(name, value) for name, value in given.items() if value != usual[name]]
+def _changed(task: TrainingOptions) -> list[str]:
+    """The options of the task that are not its defaults, as they are typed."""
+    defaults, given = asdict(type(task)()), asdict(task)
+    changed = [(name, value) for name, value in given.items() if value != defaults[name]]
     return [word for name, value in changed for word in (f"--{name.replace('_', '-')}", str(value))]
 
 
-def _compare(task: TrainingOptions, arms: Arms, length: Length, machine: Machine, out: Path) -> int:
-    return _carried_out(experiment_of(task, arms, length, out), machine, out, arms.race)
-
-
-def _carried_out(
-    experiment: Experiment, machine: Machine, out: Path, race: bool = False, usual: Mapping[str, Any] | None = None
+def _run(
+    experiment: Experiment, machine: Machine, out: Path, race: bool = False, defaults: Mapping[str, Any] | None = None
 ) -> int:
     """Run it, and return the exit code."""
-    settings = {**(usual or {}), **machine.settings()}
-    if missing := [package for module, package in NEEDED.items() if find_spec(module) is None]:
+    settings = {**(defaults or {}), **machine.settings()}
+    if missing := [package for module, package in _NEEDED.items() if find_spec(module) is None]:
         raise PreheatError(f'preheat compare needs {", ".join(missing)}; pip install "preheat[lab]"')
     from rich.console import Console
 
@@ -249,4 +225,4 @@ def _carried_out(
     summary = run_experiment(experiment, out, engine=machine.engine, race=race, console=console, **settings)
     if machine.markdown:
         print((out / "report.md").read_text(encoding="utf-8"), end="")
-    return SOME_FAILED if summary.failures else 0
+    return _SOME_FAILED if summary.failures else 0

@@ -2,16 +2,17 @@
 
 import math
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter
 
-from preheat.cli.laying import Laid, RunOptions, laid
+from preheat.cli.columns import columns
+from preheat.cli.resolved import Resolved, RunOptions, resolve
 from preheat.core.checks import Number
-from preheat.core.errors import PreheatError
-from preheat.plots.charts import Series, line_chart, shortened
+from preheat.core.errors import PreheatError, shown
 from preheat.plots.sampling import Phase, edges, highest, phases, sampled
 from preheat.plots.terminal import Terminal, braille, number
 
@@ -20,12 +21,21 @@ LISTED, AROUND = 12, 6  # phases that are listed, and edges whose values are, be
 LONGEST_TEXT = 1500
 
 
+class _Curve(NamedTuple):
+    """What is drawn: values, the updates that have them, and whether the axis is logarithmic."""
+
+    at: Sequence[int]
+    values: Sequence[float]
+    log: bool
+
+
 def show(
-    spec: str,
+    spec: str | None = None,
     /,
     *,
+    preset: str | None = None,
     run: RunOptions = RunOptions(),  # noqa: B008  frozen
-    peak: float = 1.0,
+    peak: float | None = None,
     log: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     png: Path | None = None,
     svg: Path | None = None,
@@ -39,6 +49,7 @@ def show(
         preheat show 'warmup("3 epochs") >> decay()' --total "90 epochs" \\
             --steps-per-epoch 5005
         preheat show 'warmup(4000) >> invsqrt(4000)' --svg noam.svg
+        preheat show --preset pythia_1.4b --total 143k
 
     a >> b is a and then b; a * b is their product. The words, and what they do:
 
@@ -60,8 +71,11 @@ def show(
     ----------
     spec
         The schedule, in quotes. A length is a number of updates, '5%', '2 epochs', '1.5B tokens' or 'rest'.
+    preset
+        A published run by its name, instead of a schedule; preheat presets lists them.
     peak
-        Multiplies every value: the peak rate, where the schedule is written with 1 as its peak.
+        Multiplies every value: the peak rate, where the schedule is written with 1 as its peak. 1 by default, with
+        --preset what was published.
     log
         A logarithmic axis.
     png
@@ -69,47 +83,48 @@ def show(
     svg
         Also write the curve to this file, as SVG.
     """
-    it = laid(spec, run, peak)
-    found = edges(it.bound, it.total)
-    at = sampled(it.total, found, POINTS)
-    value = cache(it.values)
+    resolved = resolve(spec, preset, run, peak)
+    found = edges(resolved.bound, resolved.total)
+    at = sampled(resolved.total, found, POINTS)
+    value = cache(resolved.values.function)
     values = [value(t) for t in at]
     if log and max(values) <= 0:
         raise PreheatError("--log needs a value above 0, and this schedule has none")
-    curve = Series("value", at, values)
-    wrote = [_saved(path, kind, curve, it, log) for path, kind in ((png, "png"), (svg, "svg")) if path]
+    curve = _Curve(at, values, log)
+    wrote = [_saved(path, kind, resolved, curve) for path, kind in ((png, "png"), (svg, "svg")) if path]
     terminal = Terminal.of(sys.stdout)
     width = terminal.width if terminal.unicode else terminal.width - 1
-    drawn = braille(values, at=at, width=width, height=12, x_label=it.tick, log_y=log, terminal=terminal)
-    tables = [_phases(it, terminal), _notable(it, found, highest(value, at), terminal)]
-    print("\n\n".join([terminal.text("\n".join(_heading(it, terminal))), drawn, *map("\n".join, tables)]))
+    drawn = braille(values, at=at, width=width, height=12, x_label=resolved.tick, log_y=log, terminal=terminal)
+    tables = [_phases(resolved, terminal), _notable(resolved, found, highest(value, at), terminal)]
+    print("\n\n".join([terminal.text("\n".join(_heading(resolved, terminal))), drawn, *map("\n".join, tables)]))
     print("".join(f"\nWrote {path}" for path in wrote), end="\n" if wrote else "")
 
 
-def _heading(it: Laid, terminal: Terminal) -> list[str]:
-    """The canonical text, and what it was laid out on, with the bound text where it differs."""
-    length = it.run.total if it.run.total is not None else it.bound.length if it.known else it.total
-    ticks = f"{number(length)} {it.tick}{'s' * (length != 1)}"
-    if it.run.total is not None:
+def _heading(resolved: Resolved, terminal: Terminal) -> list[str]:
+    """The canonical text, and the run that it is bound to, with the bound text where that differs."""
+    given = resolved.run.total
+    length = given if given is not None else resolved.bound.length if resolved.known else resolved.total
+    ticks = f"{number(length)} {resolved.tick}{'s' * (length != 1)}"
+    if given is not None:
         where = f"on {ticks}"
-    elif it.known:
+    elif resolved.known:
         where = f"without --total, its own length: {ticks}"
     else:
         where = f"without --total it never ends: the first {ticks}"
-    if it.bound != it.written:
-        where += f": {shortened(repr(it.bound), LONGEST_TEXT)}"
-    peak = [f"times the peak, {it.peak:g}"] if it.peak != 1 else []
-    return [terminal.styled(shortened(repr(it.written), LONGEST_TEXT), "1"), where, *peak]
+    if resolved.bound != resolved.written:
+        where += f": {shown(resolved.bound, LONGEST_TEXT)}"
+    peak = [f"times the peak, {resolved.peak:g}"] if resolved.peak != 1 else []
+    return [terminal.styled(shown(resolved.written, LONGEST_TEXT), "1"), where, *peak]
 
 
-def _phases(it: Laid, terminal: Terminal) -> list[str]:
+def _phases(resolved: Resolved, terminal: Terminal) -> list[str]:
     """One line per part of the schedule."""
-    found = [phase for phase in phases(it.bound) if phase.start < it.total]
-    rows = [(*_extent(phase), _ends(phase, it), repr(phase.part)) for phase in found[:LISTED]]
-    if it.known and math.ceil(found[-1].end) < it.total:
-        rest = Phase(math.ceil(found[-1].end), it.total, it.bound)
-        rows.append((*_extent(rest), f"{it.values(it.total):.6g}", "(over: keeps its last value)"))
-    lines = _columns([(f"{it.tick}s", "length", "value", "part"), *rows], "<><<", terminal)
+    found = [phase for phase in phases(resolved.bound) if phase.start < resolved.total]
+    rows = [(*_extent(phase), _ends(phase, resolved), repr(phase.part)) for phase in found[:LISTED]]
+    if resolved.known and math.ceil(found[-1].end) < resolved.total:
+        rest = Phase(math.ceil(found[-1].end), resolved.total, resolved.bound)
+        rows.append((*_extent(rest), f"{resolved.values(resolved.total):.6g}", "(over: keeps its last value)"))
+    lines = columns([(f"{resolved.tick}s", "length", "value", "part"), *rows], "<><<", terminal)
     return [*lines, *_cut(len(found) - LISTED, "phases")]
 
 
@@ -122,57 +137,50 @@ def _extent(phase: Phase) -> tuple[str, str]:
     return ends, number(phase.end - phase.start)
 
 
-def _ends(phase: Phase, it: Laid) -> str:
+def _ends(phase: Phase, resolved: Resolved) -> str:
     """The value at its start, and at its end, which is the first moment of what follows."""
     endless = phase.part.length == math.inf
-    end = it.total - phase.start if endless else phase.part.length
-    first, last = (f"{phase.part(t) * it.peak:.6g}" for t in (0, end))
+    end = resolved.total - phase.start if endless else phase.part.length
+    first, last = (f"{phase.part(t) * resolved.peak:.6g}" for t in (0, end))
     return first if first == last else f"{first} → {last}{' …' * endless}"
 
 
-def _notable(it: Laid, found: list[Number], peak: int, terminal: Terminal) -> list[str]:
+def _notable(resolved: Resolved, found: list[Number], peak: int, terminal: Terminal) -> list[str]:
     """The values at the first updates, around every edge, at the peak, and at the end."""
-    begins = {math.ceil(phase.start): phase.part for phase in phases(it.bound) if 0 < phase.start < it.total}
+    total = resolved.total
+    begins = {math.ceil(phase.start): phase.part for phase in phases(resolved.bound) if 0 < phase.start < total}
     remarks: dict[int, list[str]] = {0: ["first"], 1: []}
-    inner = [edge for edge in map(math.ceil, found) if edge not in begins and edge < it.total]
-    shown = [*begins, *inner][:AROUND]
-    for near in (edge + offset for edge in shown for offset in (-1, 0, 1)):
+    inner = [edge for edge in map(math.ceil, found) if edge not in begins and edge < total]
+    listed = [*begins, *inner][:AROUND]
+    for near in (edge + offset for edge in listed for offset in (-1, 0, 1)):
         remarks.setdefault(near, [])
     remarks.setdefault(peak, []).append("highest")
-    for edge in shown:
+    for edge in listed:
         remarks[edge].append(f"begins: {begins[edge]!r}" if edge in begins else "edge")
-    for update, remark in (
-        {it.total - 1: "last", it.total: "after the run"}.items() if it.known else [(it.total, "goes on")]
-    ):
+    ends = {total - 1: "last", total: "after the run"} if resolved.known else {total: "goes on"}
+    for update, remark in ends.items():
         remarks.setdefault(update, []).append(remark)
-    rows = [(number(t), f"{it.values(t):.6g}", ", ".join(remarks[t])) for t in sorted(remarks) if t <= it.total]
-    lines = _columns([(it.tick, "value", ""), *rows], "><<", terminal)
+    rows = [(number(t), f"{resolved.values(t):.6g}", ", ".join(remarks[t])) for t in sorted(remarks) if t <= total]
+    lines = columns([(resolved.tick, "value", ""), *rows], "><<", terminal)
     return [*lines, *_cut(len(begins) + len(inner) - AROUND, "edges; preheat table prints every value")]
-
-
-def _columns(rows: list[tuple[str, ...]], align: str, terminal: Terminal) -> list[str]:
-    """Rows of text under their first, the header; the last column cut to the terminal."""
-    rows = [tuple(map(terminal.text, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    form = "  ".join(f"{{:{side}{width}}}" for side, width in zip(align, widths, strict=True))
-    lines = [terminal.text(shortened(form.format(*row).rstrip(), terminal.width - 2)) for row in rows]
-    return [terminal.styled(lines[0], "2"), *lines[1:]]
 
 
 def _cut(more: int, what: str) -> list[str]:
     return [f"and {more:,} more {what}"] if more > 0 else []
 
 
-def _saved(path: Path, kind: str, curve: Series, it: Laid, log: bool) -> Path:
+def _saved(path: Path, kind: str, resolved: Resolved, curve: _Curve) -> Path:
     """Write the picture and return where it is."""
-    title, label = repr(it.written), it.tick
+    from preheat.plots.charts import Series, line_chart, shortened  # only a picture needs them
+
+    title, look = repr(resolved.written), {"x_label": resolved.tick, "y_label": "value", "log_y": curve.log}
+    series = [Series("value", curve.at, curve.values)]
     if kind == "png":
         from preheat.plots.png import png_of
 
-        content = png_of([curve], title=title, x_label=label, y_label="value", log_y=log)
+        content = png_of(series, title=title, **look)
     else:
-        look = {"x_label": label, "y_label": "value", "width": 720, "height": 400, "log_y": log}
-        content = line_chart([curve], title=shortened(title, 90), **look).encode()
+        content = line_chart(series, title=shortened(title, 90), width=720, height=400, **look).encode()
     try:
         path.write_bytes(content)
     except OSError as error:

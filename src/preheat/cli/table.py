@@ -6,18 +6,19 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Literal
 
-from preheat.cli.laying import RunOptions, laid
+from preheat.cli.resolved import RunOptions, resolve
 from preheat.core.errors import PreheatError
 
 _BLOCK = 4096  # items to a write
 
 
 def table(
-    spec: str,
+    spec: str | None = None,
     /,
     *,
+    preset: str | None = None,
     run: RunOptions = RunOptions(),  # noqa: B008  frozen
-    peak: float = 1.0,
+    peak: float | None = None,
     format: Literal["csv", "json"] = "csv",
     every: int = 1,
 ) -> None:
@@ -37,25 +38,28 @@ def table(
     ----------
     spec
         The schedule, in quotes; `preheat show --help` lists the words.
+    preset
+        A published run by its name, instead of a schedule; preheat presets lists them.
     peak
-        Multiplies every value: the peak rate, where the schedule is written with 1 as its peak.
+        Multiplies every value: the peak rate, where the schedule is written with 1 as its peak. 1 by default, with
+        --preset what was published.
     format
         csv or json.
     every
         Print update 0 and every so many after it.
     """
-    it = laid(spec, run, peak)
+    resolved = resolve(spec, preset, run, peak)
     if every < 1:
         raise PreheatError(f"--every must be at least 1, not {every}")
-    if not it.known:
+    if not resolved.known:
         raise PreheatError("this schedule never ends; add --total, for example --total 10_000")
-    steps, value = range(0, it.total, every), it.values.function
+    steps, value = range(0, resolved.total, every), resolved.values.function
     if format == "csv":
-        print(f"{it.run.clock},value")
+        print(f"{resolved.run.clock},value")
         _written((f"{t},{value(t)!r}" for t in steps), "\n")
         print()
     else:
-        head = json.dumps({"schedule": repr(it.bound), "peak": it.peak})
+        head = json.dumps({"schedule": repr(resolved.bound), "peak": resolved.peak})
         print(head[:-1], end=', "steps": [')
         _written(map(str, steps), ", ")
         print('], "values": [', end="")

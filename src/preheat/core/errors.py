@@ -15,7 +15,8 @@ class PreheatError(ValueError):
     """What every refusal of preheat is: bad input, refused before anything has changed.
 
     what: what is wrong.   given: the value that was given, where one was.   write: what to write instead, in Python.
-    hint: a key for whoever spells the cure otherwise (the command line): the argument of Run that is missing, or "".
+    hint: a key for whoever spells the cure otherwise (the command line), "" where there is none: the argument of Run that
+    is missing ("total", "steps_per_epoch", …), "total_or_span", "fixed_total", "clock" or "truncate".
 
     >>> error = PreheatError("the clock must be known", given="day", write="write Run(clock='step')")
     >>> error.given, error.write, str(error)
@@ -27,6 +28,11 @@ class PreheatError(ValueError):
         self.given = None if given is _NOTHING else given
         quoted = "" if given is _NOTHING else f", not {shown(given)}"
         super().__init__(f"{what}{quoted}; {write}" if write else f"{what}{quoted}")
+
+    @property
+    def reason(self) -> str:
+        """What is wrong and what was given: the message without what to write."""
+        return str(self).removesuffix(f"; {self.write}") if self.write else str(self)
 
 
 class ParseError(PreheatError):

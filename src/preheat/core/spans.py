@@ -75,14 +75,17 @@ class Span(Value):
         if not isinstance(self.value, str):
             return Fraction(self.value)
         if run is None:
-            raise BindError(f"{self.value!r} has no length until the run is known; call .bind(Run(...)) first")
+            raise BindError(
+                f"{self.value!r} has no length until the run is known", write="call .bind(Run(...)) first", hint="total"
+            )
         if self.value == REST:
             return Fraction(0)
         amount, unit = self.parts
         if unit != "%":
             return amount * run.worth(unit)
         if run.total is None:
-            raise BindError(f"{self.value!r} is a share of the run's total, which is not known; write Run(total=…)")
+            what = f"{self.value!r} is a share of the run's total, which is not known"
+            raise BindError(what, write="write Run(total=…)", hint="total")
         return amount / 100 * run.total
 
     def measured(self, run: "Run | None", begin: "Edge") -> Number:
@@ -152,7 +155,8 @@ class Run(Value):
         if total is not None:
             span = Span(total)
             if span.is_rest or str(span.value).endswith("%"):
-                raise PreheatError(f"the total of a run cannot be {span.value!r}", write="write Run(total=10_000)")
+                what = f"the total of a run cannot be {span.value!r}"
+                raise PreheatError(what, write="write Run(total=10_000)", hint="fixed_total")
             self._set(total=ticks(math.ceil(span.exact(self)), "the total of a run"))
 
     def __reduce__(self) -> tuple[Any, tuple[()]]:
@@ -175,10 +179,10 @@ class Run(Value):
         if unit in _SECONDS or self.clock == "second":
             if unit in _SECONDS and self.clock == "second":
                 return Fraction(_SECONDS[unit])
-            raise BindError(
-                f"{unit!r} cannot be told on a clock of {self.clock}s; "
-                + ("write Run(total='6 h', clock='second')" if unit in _SECONDS else "write '30 min', '5%' or ticks")
-            )
+            what = f"{unit!r} cannot be told on a clock of {self.clock}s"
+            if unit in _SECONDS:
+                raise BindError(what, write="write Run(total='6 h', clock='second')", hint="clock")
+            raise BindError(what, write="write '30 min', '5%' or ticks")
         return Fraction(1) if unit == self.clock else self._steps(unit) / self._steps(self.clock)
 
     def _steps(self, unit: str) -> Fraction:
@@ -188,7 +192,8 @@ class Run(Value):
         name = "steps_per_epoch" if unit == "epoch" else f"{unit}s_per_step"
         worth = getattr(self, name)
         if worth is None:
-            raise BindError(f"this run does not know what one {unit} is worth; write Run(..., {name}=…)")
+            what = f"this run does not know what one {unit} is worth"
+            raise BindError(what, write=f"write Run(..., {name}=…)", hint=name)
         return Fraction(worth) if unit == "epoch" else 1 / Fraction(worth)
 
 

@@ -1,7 +1,7 @@
 """The default comparison: a deep post-norm transformer needs warmup, and its pre-norm control does not."""
 
 from preheat.lab.experiment import Arm, Experiment, Study
-from preheat.lab.tasks.options import BytesOptions
+from preheat.lab.tasks import BytesOptions
 
 STEPS = 400
 SEEDS = (0, 1, 2)

@@ -238,4 +238,5 @@ def fits(arm: Arm, steps: int | None) -> None:
     try:
         preheat.parse(arm.spec).bind(preheat.Run(total=steps))
     except PreheatError as error:
-        raise PreheatError(f"arm {arm.name!r} cannot run for {steps} steps: {error}") from None
+        what = f"arm {arm.name!r} cannot run for {steps} steps: {error.reason}"
+        raise PreheatError(what, write=error.write, hint=error.hint) from None

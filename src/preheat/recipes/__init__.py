@@ -5,58 +5,26 @@ later), warmup_steps or warmup_ratio, peak_lr, min_lr or min_lr_ratio, start_lr 
 total_steps=n is the recipe without it, bound to Run(total=n). Their names are words of `parse` too.
 """
 
-from preheat.core.text.language import learn
-from preheat.recipes.cycles import multistep, one_cycle, restarts, step_decay
-from preheat.recipes.decays import constant, cosine, exponential_decay, linear, polynomial, wsd
-from preheat.recipes.open_ended import inverse_sqrt, noam, radam, untuned_exponential, untuned_linear
-from preheat.recipes.plans import yolo_warmup
-from preheat.recipes.presets import Preset, presets
-from preheat.recipes.scaling import AdamScaling, scaled_adam, scaled_peak
+from preheat.recipes import cycles, decays, open_ended  # noqa: F401  their recipes register themselves
+from preheat.recipes.plans import yolo_warmup  # noqa: F401  in __all__, which is made of what is registered
+from preheat.recipes.registry import RECIPES
 
-RECIPES = {
-    recipe.__name__: recipe
-    for recipe in (
-        constant,
-        cosine,
-        exponential_decay,
-        inverse_sqrt,
-        linear,
-        multistep,
-        noam,
-        one_cycle,
-        polynomial,
-        radam,
-        restarts,
-        step_decay,
-        untuned_exponential,
-        untuned_linear,
-        wsd,
-    )
+_LATE = {  # loaded when they are asked for
+    "AdamScaling": "scaling",
+    "Preset": "published",
+    "presets": "published",
+    "scaled_adam": "scaling",
+    "scaled_peak": "scaling",
 }
 
-__all__ = [
-    "RECIPES",
-    "AdamScaling",
-    "Preset",
-    "constant",
-    "cosine",
-    "exponential_decay",
-    "inverse_sqrt",
-    "linear",
-    "multistep",
-    "noam",
-    "one_cycle",
-    "polynomial",
-    "presets",
-    "radam",
-    "restarts",
-    "scaled_adam",
-    "scaled_peak",
-    "step_decay",
-    "untuned_exponential",
-    "untuned_linear",
-    "wsd",
-    "yolo_warmup",
-]
+__all__ = sorted(["RECIPES", "yolo_warmup", *RECIPES, *_LATE])  # pyrefly: ignore
 
-learn(*RECIPES.values())
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name in RECIPES:
+        return RECIPES[name]
+    if name in _LATE:
+        return getattr(import_module(f"preheat.recipes.{_LATE[name]}"), name)
+    raise AttributeError(f"module 'preheat.recipes' has no attribute {name!r}")

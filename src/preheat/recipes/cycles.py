@@ -12,8 +12,10 @@ from preheat.core.shapes import Shape
 from preheat.core.spans import SpanLike
 from preheat.recipes import arguments
 from preheat.recipes.arguments import dampened, exact, filled, rates, warmed
+from preheat.recipes.registry import recipe
 
 
+@recipe
 def step_decay(
     every: SpanLike,
     *,
@@ -49,6 +51,7 @@ def step_decay(
     return dampened(warm, rate, hold(rate.peak, every).repeated(None, shrink=_factor(factor)))
 
 
+@recipe
 def multistep(
     milestones: Sequence[SpanLike],
     *,
@@ -86,6 +89,7 @@ def multistep(
     return dampened(warm, rate, steps(values, [*spans, "rest"]))
 
 
+@recipe
 def one_cycle(
     total_steps: int | None = None,
     *,
@@ -121,6 +125,7 @@ def one_cycle(
     return filled(ramp(float(start), peak, up, shape) >> ramp(peak, end, "rest", shape), total_steps)
 
 
+@recipe
 def restarts(
     cycle_steps: SpanLike,
     *,

@@ -9,8 +9,10 @@ from preheat.core.shapes import Shape, reverse
 from preheat.core.spans import Span, SpanLike
 from preheat.recipes import arguments
 from preheat.recipes.arguments import filled, rates, warmed
+from preheat.recipes.registry import recipe
 
 
+@recipe
 def constant(
     total_steps: int | None = None,
     *,
@@ -44,6 +46,7 @@ def constant(
     return filled(warmed(warm, rate, hold(rate.peak)), total_steps, warm)
 
 
+@recipe
 def linear(
     total_steps: int | None = None,
     *,
@@ -80,6 +83,7 @@ def linear(
     return filled(warmed(warm, rate, ramp(rate.peak, rate.floor, "rest")), total_steps, warm)
 
 
+@recipe
 def cosine(
     total_steps: int | None = None,
     *,
@@ -116,6 +120,7 @@ def cosine(
     return filled(warmed(warm, rate, ramp(rate.peak, rate.floor, "rest", "cosine")), total_steps, warm)
 
 
+@recipe
 def polynomial(
     total_steps: int | None = None,
     *,
@@ -155,6 +160,7 @@ def polynomial(
     return filled(warmed(warm, rate, main), total_steps, warm)
 
 
+@recipe
 def exponential_decay(
     total_steps: int | None = None,
     *,
@@ -193,6 +199,7 @@ def exponential_decay(
     return filled(warmed(warm, rate, ramp(rate.peak, rate.floor, "rest", "exponential")), total_steps, warm)
 
 
+@recipe
 def wsd(
     total_steps: int | None = None,
     *,

@@ -9,8 +9,10 @@ from preheat.core.node import Schedule
 from preheat.core.spans import Span, SpanLike
 from preheat.recipes import arguments
 from preheat.recipes.arguments import rates, warmed
+from preheat.recipes.registry import recipe
 
 
+@recipe
 def noam(d_model: float, warmup_steps: float = 4000) -> Schedule:
     """Linear warmup, then inverse-square-root decay, at the rates of the first Transformer.
 
@@ -33,6 +35,7 @@ def noam(d_model: float, warmup_steps: float = 4000) -> Schedule:
     return (warmup(warm) >> invsqrt(warm)).scaled((positive_number(d_model, "d_model") * warm) ** -0.5)
 
 
+@recipe
 def inverse_sqrt(
     warmup_steps: SpanLike | None = None,
     *,
@@ -67,6 +70,7 @@ def inverse_sqrt(
     return warmed(warm, rate, curve if peak_lr is None else curve.scaled(rate.peak))
 
 
+@recipe
 def untuned_linear(beta2: float = 0.999) -> Schedule:
     """The linear warmup that follows from Adam's β₂ alone, then 1.
 
@@ -88,6 +92,7 @@ def untuned_linear(beta2: float = 0.999) -> Schedule:
     return warmup(arguments.time_constant(beta2, 2)) >> hold()
 
 
+@recipe
 def untuned_exponential(beta2: float = 0.999) -> Schedule:
     """The exponential warmup that follows from Adam's β₂ alone.
 
@@ -108,6 +113,7 @@ def untuned_exponential(beta2: float = 0.999) -> Schedule:
     return saturating(arguments.time_constant(beta2, 1))
 
 
+@recipe
 def radam(beta2: float = 0.999) -> Schedule:
     """RAdam's rectification as a warmup for plain Adam.
 

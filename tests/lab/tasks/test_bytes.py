@@ -5,8 +5,7 @@ import math
 import pytest
 import torch
 
-from preheat.lab.tasks import BytesOptions, corpus, load
-from preheat.lab.tasks import bytes as task
+from preheat.lab.tasks import BytesOptions, corpus, load, models
 
 SMALL = BytesOptions(depth=2, width=16, heads=2, context=16, batch=4)
 
@@ -22,7 +21,7 @@ def test_the_text_is_the_standard_library_and_its_fingerprint_names_it():
 @pytest.mark.parametrize("norm", ["post", "pre"])
 def test_a_later_byte_does_not_change_what_came_before_it(norm):
     torch.manual_seed(0)
-    model = task.Transformer(BytesOptions(norm=norm, depth=3, width=16, heads=2, context=16))
+    model = models.Transformer(BytesOptions(norm=norm, depth=3, width=16, heads=2, context=16))
     text = torch.randint(256, (2, 16))
     changed = text.clone()
     changed[:, 9] = (changed[:, 9] + 1) % 256
@@ -35,7 +34,7 @@ def test_a_later_byte_does_not_change_what_came_before_it(norm):
 def test_post_norm_ends_in_a_norm_and_pre_norm_does_not_start_with_one():
     torch.manual_seed(0)
     x = torch.randn(2, 5, 16) * 7
-    post, pre = (task.Block(BytesOptions(norm=norm, width=16, heads=2)) for norm in ("post", "pre"))
+    post, pre = (models.Block(BytesOptions(norm=norm, width=16, heads=2)) for norm in ("post", "pre"))
     assert torch.allclose(post(x).std(-1, unbiased=False), torch.ones(2, 5), atol=1e-2)
     assert pre(x).std(-1).min() > 2  # the residual stream passes unchanged
 

@@ -8,7 +8,7 @@ import torch
 
 import preheat
 from preheat.lab.tasks import BytesOptions, DigitsOptions, load
-from preheat.lab.tasks.training import MARGIN, build_optimizer, cross_entropy, train, verdict
+from preheat.lab.tasks.training import MARGIN, build_optimizer, cross_entropy, divergence, train
 
 SMALL = BytesOptions(depth=2, width=16, heads=2, context=16, batch=4)
 DIGITS = DigitsOptions(depth=2, width=32, init_gain=1.0)
@@ -128,7 +128,7 @@ def test_a_model_that_learned_nothing_is_at_chance():
     ],
 )
 def test_chance_level_is_recognised_with_its_margin(loss, said):
-    reason = verdict(loss, 3.0)
+    reason = divergence(loss, 3.0)
     assert said in reason
     assert bool(reason) == bool(said)
 
@@ -136,7 +136,7 @@ def test_chance_level_is_recognised_with_its_margin(loss, said):
 def test_the_best_constant_predictor_is_at_chance():
     task = load(DIGITS)
     assert task.chance_loss() == pytest.approx(math.log(10), abs=0.01)
-    assert verdict(cross_entropy(torch.zeros(450, 10), task.validation()[1]).item(), task.chance_loss())
+    assert divergence(cross_entropy(torch.zeros(450, 10), task.validation()[1]).item(), task.chance_loss())
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])

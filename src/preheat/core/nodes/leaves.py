@@ -44,7 +44,7 @@ class Leaf(Schedule):
         raise BindError(
             f"how long {self!r} lasts is not known",
             write="bind it to a Run with a total, or give it a span",
-            hint="total",
+            hint="total_or_span",
         )
 
     def _sized(self, span: Span, run: Run | None) -> Schedule:

@@ -11,7 +11,7 @@ own `ast` takes hundreds of times the memory of the text, fails at 1,000 parts, 
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
@@ -84,9 +84,10 @@ class Reader:
             self.refuse(f"{sign!r} must stand here, not {shown(self.token) if self.token else 'the end'}")
         self.advance()
 
-    def refuse(self, why: str, start: int | None = None) -> NoReturn:
+    def refuse(self, why: str, start: int | None = None, *, write: str = "", hint: str = "") -> NoReturn:
         """Say what is wrong and in which column."""
-        raise ParseError(f"column {(self.start if start is None else start) + 1}: {why}; in {shown(self.text)}")
+        what, text = f"column {(self.start if start is None else start) + 1}: {why}", f"in {shown(self.text)}"
+        raise ParseError(what, write=f"{write}; {text}", hint=hint) if write else ParseError(f"{what}; {text}")
 
     # -- grammar ----------------------------------------------------------------------------------------------------
 
@@ -99,7 +100,7 @@ class Reader:
         while self.at(sign):
             self.advance()
             operands.append(self.schedule(level + 1))
-        return operands[0] if len(operands) == 1 else self._made(sign, join, ((operands,), {}), start)
+        return operands[0] if len(operands) == 1 else self._called(sign, partial(join, operands), start)
 
     def postfix(self) -> Any:
         if self.at("("):
@@ -123,7 +124,7 @@ class Reader:
         if not self.at("("):
             self.refuse(f"{word} must be followed by '('")
         args, kwargs = self.bracketed(")", self.arguments)
-        return self._made(word, known[word], ((*first, *args), kwargs), start)
+        return self._called(word, partial(known[word], *first, *args, **kwargs), start)
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
         args: list[Any] = []
@@ -189,18 +190,15 @@ class Reader:
         self.depth -= 1
         return value
 
-    def _made(
-        self, word: str, function: Callable[..., Any], given: tuple[tuple[Any, ...], dict[str, Any]], start: int
-    ) -> Any:
-        """Call a word of the language with arguments; whatever it refuses is refused with its column."""
+    def _called(self, word: str, call: partial[Any], start: int) -> Any:
+        """The value of a word called with what was read; whatever it refuses is refused with its column."""
         from inspect import signature  # only who reads text pays for it
 
-        args, kwargs = given
         try:
-            signature(function).bind(*args, **kwargs)
+            signature(call.func).bind(*call.args, **call.keywords)
         except TypeError as error:
             self.refuse(f"{word}: {error}", start)
         try:
-            return function(*args, **kwargs)
+            return call()
         except PreheatError as error:
-            self.refuse(str(error), start)
+            self.refuse(error.reason, start, write=error.write, hint=error.hint)

@@ -19,8 +19,8 @@ from typing import TypeVar
 from preheat.core.errors import PreheatError, nearest, shown
 
 LIMIT = 8_000_000  # bytes of text that are read at most: more would only slow the start
-Piece = TypeVar("Piece")
-HELD_OUT = 8  # one piece in so many is for validation
+_Piece = TypeVar("_Piece")
+_HELD_OUT = 8  # one piece in so many is for validation
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ def read(name: str) -> Text:
     match name:
         case "library":
             training, held_out = sources()
-            return Text(name, joined(training), joined(held_out))
+            return Text(name, _joined(training), _joined(held_out))
         case "docs":
-            return Text(name, *topics())
+            return Text(name, *_topics())
         case "tests":
             training, held_out = suite_sources()
-            return Text(name, joined(training), joined(held_out))
+            return Text(name, _joined(training), _joined(held_out))
     raise PreheatError(f"no text is called {shown(name)}{nearest(str(name), NAMES)}")
 
 
@@ -61,10 +61,10 @@ NAMES = ("docs", "library", "tests")
 
 def sources() -> tuple[list[Path], list[Path]]:
     """The training and the held-out files of `library`: top-level modules, by name, up to `LIMIT` bytes."""
-    folder = library_folder()
+    folder = _library_folder()
     # _sysconfigdata* is written by the build of this very Python: long lists of its paths and flags.
     files = [path for path in sorted(folder.glob("*.py")) if not path.name.startswith("_sysconfigdata")]
-    parts = split((path, path.name) for path in limited(files))
+    parts = _split((path, path.name) for path in _limited(files))
     if not all(parts):
         raise PreheatError(
             f"the bytes task reads the standard library's source, and {folder} holds none; use the digits task"
@@ -74,9 +74,9 @@ def sources() -> tuple[list[Path], list[Path]]:
 
 def suite_sources() -> tuple[list[Path], list[Path]]:
     """The training and the held-out files of `tests`: the package `test` and what is below it, up to `LIMIT` bytes."""
-    folder = library_folder() / "test"
-    names = [(path, path.relative_to(folder).as_posix()) for path in limited(sorted(folder.rglob("*.py")))]
-    parts = split(names)
+    folder = _library_folder() / "test"
+    names = [(path, path.relative_to(folder).as_posix()) for path in _limited(sorted(folder.rglob("*.py")))]
+    parts = _split(names)
     if not all(parts):
         raise PreheatError(
             f"this Python came without the standard library's tests (looked in {folder}); use the text 'docs' or 'library'"
@@ -84,22 +84,22 @@ def suite_sources() -> tuple[list[Path], list[Path]]:
     return parts
 
 
-def topics() -> tuple[bytes, bytes]:
+def _topics() -> tuple[bytes, bytes]:
     """The training and the held-out part of `docs`: Python's reference topics, by name."""
     try:
         from pydoc_data.topics import topics as known
     except ImportError as error:
         raise PreheatError("this Python came without pydoc's topics; use the text 'library'") from error
-    training, held_out = split((text, name) for name, text in sorted(known.items()))
+    training, held_out = _split((text, name) for name, text in sorted(known.items()))
     return "\n".join(training).encode(), "\n".join(held_out).encode()
 
 
-def library_folder() -> Path:
+def _library_folder() -> Path:
     """Where this Python keeps its standard library."""
     return Path(sysconfig.get_paths()["stdlib"])
 
 
-def limited(files: Iterable[Path]) -> Iterable[Path]:
+def _limited(files: Iterable[Path]) -> Iterable[Path]:
     """The files, in order, that fit into the first `LIMIT` bytes."""
     size = 0
     for path in files:
@@ -108,15 +108,15 @@ def limited(files: Iterable[Path]) -> Iterable[Path]:
             yield path
 
 
-def split(pieces: Iterable[tuple[Piece, str]]) -> tuple[list[Piece], list[Piece]]:
+def _split(pieces: Iterable[tuple[_Piece, str]]) -> tuple[list[_Piece], list[_Piece]]:
     """Pieces with their names, as those to train on and those held out, in order."""
-    parts: tuple[list[Piece], list[Piece]] = ([], [])
+    parts: tuple[list[_Piece], list[_Piece]] = ([], [])
     for piece, name in pieces:
-        parts[hashlib.sha256(name.encode()).digest()[0] % HELD_OUT == 0].append(piece)
+        parts[hashlib.sha256(name.encode()).digest()[0] % _HELD_OUT == 0].append(piece)
     return parts
 
 
-def joined(files: list[Path]) -> bytes:
+def _joined(files: list[Path]) -> bytes:
     """The files' bytes, one after the other."""
     return b"".join(path.read_bytes() for path in files)
 

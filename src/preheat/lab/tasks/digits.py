@@ -1,27 +1,81 @@
-"""The `digits` task: a deep net on scikit-learn's 1,797 handwritten digits (8 × 8 pixels, part of that package)."""
+"""The `digits` task: a deep net on scikit-learn's 1,797 handwritten digits (8 × 8 pixels, part of that package).
+
+The options are read by the command line, so torch is imported only inside the methods of the task.
+"""
+
+from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator
-
-import numpy as np
-import torch
-from torch import Tensor, nn
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from preheat.core.errors import PreheatError
-from preheat.lab.tasks.options import DigitsOptions
+from preheat.lab.tasks.options import Optimizer, TrainingOptions
 
-CLASSES = 10
-SIDE = 8
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
 HELD_OUT = 450  # images for validation, about a quarter
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigitsOptions(TrainingOptions):
+    """A deep MLP or a small CNN on scikit-learn's handwritten digits.
+
+    Try:
+
+        preheat compare digits --seeds 5
+        preheat compare digits --model cnn --optimizer adam --peak 3e-3
+    """
+
+    model: Literal["mlp", "cnn"] = "mlp"
+    """The model: mlp or cnn (3 × 3 convolutions, then the mean over the image)."""
+
+    depth: int = 6
+    """Hidden layers, at least 1."""
+
+    width: int = 128
+    """Units (mlp) or channels (cnn) of a hidden layer, at least 1."""
+
+    norm: Literal["none", "layer"] = "none"
+    """Normalisation before each activation: none, or layer (LayerNorm; over channels and image in the cnn)."""
+
+    init_gain: float = 2.0
+    """Factor on the He initialisation of every layer, > 0; 1 is He's own, 2 makes the start sharp."""
+
+    optimizer: Optimizer = "sgd"
+    """The optimizer: adam, adamw, sgd (with momentum) or rmsprop."""
+
+    peak: float = 0.025
+    """The peak learning rate, > 0; the schedule multiplies it."""
+
+    beta2: float = 0.999
+    """Decay of Adam's (and RMSprop's) mean of the squared gradients, in [0, 1)."""
+
+    batch: int = 256
+    """Examples per update, at least 1 and at most the training part."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_whole("depth")
+        self.check_whole("width")
+        self.check_number("init_gain", lambda x: x > 0, "> 0")
+
+    def load(self) -> Digits:
+        """The images, read and split. Raises PreheatError without scikit-learn, or for too large a batch."""
+        return Digits(self)
 
 
 class Digits:
     """The data, the model and the chance level of one `digits` comparison."""
 
     def __init__(self, options: DigitsOptions) -> None:
+        import numpy as np
+        import torch
+
         self.options = options
-        images, labels = read()
+        images, labels = _read()
         # The file is ordered by writer; one shuffle, the same for every run, mixes them before the cut.
         order = torch.from_numpy(np.random.default_rng(0).permutation(len(labels)))
         self.images, self.labels = images[order], labels[order]
@@ -35,16 +89,14 @@ class Digits:
 
     def model(self) -> nn.Module:
         """A new model, initialised from torch's global generator."""
-        model = mlp(self.options) if self.options.model == "mlp" else cnn(self.options)
-        for layer in model:
-            if isinstance(layer, nn.Linear | nn.Conv2d):
-                nn.init.normal_(layer.weight, std=self.options.init_gain * math.sqrt(2 / layer.weight[0].numel()))
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
-        return model
+        from preheat.lab.tasks.models import cnn, mlp
+
+        return mlp(self.options) if self.options.model == "mlp" else cnn(self.options)
 
     def batches(self, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Endless (inputs, targets): passes over the training part, each newly shuffled; the same for the same seed."""
+        import torch
+
         generator = torch.Generator().manual_seed(seed)
         images, labels = self.images[HELD_OUT:], self.labels[HELD_OUT:]
         size = self.options.batch
@@ -60,38 +112,16 @@ class Digits:
 
     def chance_loss(self) -> float:
         """Validation loss of the frequencies of the classes in the training part, about ln 10."""
-        frequency = torch.bincount(self.labels[HELD_OUT:], minlength=CLASSES).double() / (len(self.labels) - HELD_OUT)
+        import torch
+
+        frequency = torch.bincount(self.labels[HELD_OUT:], minlength=10).double() / (len(self.labels) - HELD_OUT)
         return -frequency.log()[self.labels[:HELD_OUT]].mean().item()
 
 
-def mlp(options: DigitsOptions) -> nn.Sequential:
-    """`depth` hidden layers of `width` units with ReLU, then the ten logits."""
-    layers: list[nn.Module] = [nn.Flatten()]
-    fan_in = SIDE * SIDE
-    for _ in range(options.depth):
-        layers.append(nn.Linear(fan_in, options.width))
-        if options.norm == "layer":
-            layers.append(nn.LayerNorm(options.width))
-        layers.append(nn.ReLU())
-        fan_in = options.width
-    return nn.Sequential(*layers, nn.Linear(fan_in, CLASSES))
-
-
-def cnn(options: DigitsOptions) -> nn.Sequential:
-    """`depth` 3 × 3 convolutions of `width` channels with ReLU, the mean over the image, then the ten logits."""
-    layers: list[nn.Module] = [nn.Unflatten(1, (1, SIDE, SIDE))]
-    channels = 1
-    for _ in range(options.depth):
-        layers.append(nn.Conv2d(channels, options.width, 3, padding=1))
-        if options.norm == "layer":
-            layers.append(nn.GroupNorm(1, options.width))
-        layers.append(nn.ReLU())
-        channels = options.width
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, CLASSES))
-
-
-def read() -> tuple[Tensor, Tensor]:
+def _read() -> tuple[Tensor, Tensor]:
     """The images as (1797, 64) floats and their labels."""
+    import torch
+
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:

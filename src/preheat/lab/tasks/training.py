@@ -65,7 +65,7 @@ def train(options: TrainingOptions, schedule: preheat.Schedule, seed: int, log: 
     done, finite = fit(model, islice(task.batches(order), steps), scheduler, log)
     chance = task.chance_loss()
     loss, accuracy = evaluate(model, *task.validation()) if finite else (math.nan, math.nan)
-    reason = verdict(loss, chance) if finite else f"non-finite loss at step {done}"
+    reason = divergence(loss, chance) if finite else f"non-finite loss at step {done}"
     return {
         "val_loss": loss if math.isfinite(loss) else None,
         "val_accuracy": accuracy if math.isfinite(loss) else None,
@@ -90,14 +90,14 @@ def fit(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], scheduler: S
             return done, False
         scheduler.optimizer.zero_grad()
         loss.backward()
-        log(done, loss=value, lr=rate, grad_norm=grad_norm(model))
+        log(done, loss=value, lr=rate, grad_norm=_grad_norm(model))
         scheduler.optimizer.step()
         scheduler.step()
         done += 1
     return done, True
 
 
-def verdict(loss: float, chance: float) -> str:
+def divergence(loss: float, chance: float) -> str:
     """Why a finished run counts as diverged; empty where it does not."""
     if not math.isfinite(loss):
         return "non-finite validation loss"
@@ -121,7 +121,7 @@ def build_optimizer(options: TrainingOptions, parameters: Iterable[nn.Parameter]
             return torch.optim.SGD(parameters, momentum=options.momentum, fused=True, **common)
 
 
-def grad_norm(model: nn.Module) -> float:
+def _grad_norm(model: nn.Module) -> float:
     """The Euclidean norm of the whole gradient."""
     return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]).norm().item()
 

@@ -1,32 +1,20 @@
 """From what was typed to a schedule that can be evaluated: what `show` and `table` share."""
 
 import math
-import re
 from dataclasses import dataclass
 from typing import Literal
 
 from cyclopts import Parameter
 
 import preheat
+from preheat.cli.refusals import SCHEDULE, at_prompt
+from preheat.core.checks import finite_number, positive_number, ticks
 from preheat.core.errors import PreheatError
 from preheat.core.node import Schedule
 from preheat.core.spans import Run
 from preheat.plots.sampling import horizon
 
 LONGEST = 10**15
-
-# what the core says to a Python program, and what there is to say at a prompt
-_AS_OPTIONS = (
-    (r"call \.bind\(Run\(\.\.\.\)\) first", "add --total, for example --total 10_000"),
-    (r"bind (it )?to a Run( with a total|\(total=…\))", "add --total, for example --total 10_000"),
-    (r"write Run\(total=…\)", "add --total, for example --total 10_000"),
-    (r"write Run\(total=10_000\)", "write --total 10_000"),
-    (r"write Run\(total='6 h', clock='second'\)", "add --clock second and a --total such as '6 h'"),
-    (r"write Run\(\.\.\., (\w+)=…\)", r"add --\1 N"),
-    (r"cut them with bind\(run, truncate=True\)", "give a longer --total"),
-    (r"^the factor of scaled\(k\)", "--peak"),
-    (r"^(steps_per_epoch|samples_per_step|tokens_per_step)\b", r"--\1"),
-)
 
 
 @Parameter(name="*")
@@ -51,6 +39,10 @@ class RunOptions:
 
     def run(self) -> Run:
         """The same as a Run; raises PreheatError where it cannot be one."""
+        for name in ("steps_per_epoch", "samples_per_step", "tokens_per_step"):
+            if (worth := getattr(self, name)) is not None:
+                option = f"--{name.replace('_', '-')}"
+                ticks(positive_number(worth, option), option)
         return Run(
             self.total,  # type: ignore[arg-type]  a Run reads its total from a span
             clock=self.clock,
@@ -61,8 +53,8 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
-class Laid:
-    """A schedule laid out on its run.
+class Resolved:
+    """A schedule on its run, ready to be evaluated.
 
     written: as it was typed, in the canonical spelling. bound: with every span in ticks. values: that, times the peak.
     total: ticks to show. known: whether it was given, or is the schedule's own length; else it is only a horizon.
@@ -82,18 +74,21 @@ class Laid:
         return "update" if self.run.clock == "step" else self.run.clock
 
 
-def laid(spec: str, options: RunOptions, peak: float) -> Laid:
-    """The schedule that `spec` describes on the run that `options` describe, its values times `peak`.
+def resolve(spec: str | None, preset: str | None, options: RunOptions, peak: float | None) -> Resolved:
+    """The schedule of a text, or of a preset, on the run that `options` describe, its values times `peak`.
 
-    Raises PreheatError, in the words of the command line, if one of them cannot be read or they do not fit.
+    peak: None for the preset's own, or 1. Raises PreheatError, in the words of the command line, if one of them cannot be
+    read or they do not fit.
     """
-    written = preheat.parse(spec)
+    written, usual = _asked(spec, preset)
+    peak = usual if peak is None else finite_number(peak, "--peak")
     try:
         run = options.run()
         bound = written.bind(run)
         values = bound if peak == 1 else bound.scaled(peak).bind(run)
     except PreheatError as error:
-        raise PreheatError(as_options(str(error))) from None
+        refused = at_prompt(error, SCHEDULE)
+        raise refused if preset is None else PreheatError(f"{refused}; see preheat presets {preset}") from None
     length = bound.length if run.total is None else run.total
     known = length != math.inf
     total = max(1, math.ceil(length)) if known else horizon(bound)
@@ -101,11 +96,16 @@ def laid(spec: str, options: RunOptions, peak: float) -> Laid:
         raise PreheatError(
             f"this would be a run of more than {LONGEST:,} ticks; give a shorter --total, or shorter spans"
         )
-    return Laid(written, bound, values, run, peak, total, known)
+    return Resolved(written, bound, values, run, peak, total, known)
 
 
-def as_options(message: str) -> str:
-    """A message of the core with the advice for Python turned into options of this command."""
-    for pattern, words in _AS_OPTIONS:
-        message = re.sub(pattern, lambda found, words=words: found.expand(words).replace("_per_", "-per-"), message)
-    return message
+def _asked(spec: str | None, preset: str | None) -> tuple[Schedule, float]:
+    """The schedule that was asked for, and the peak that it is shown at unless another is given."""
+    if spec is not None and preset is not None:
+        raise PreheatError("--preset stands instead of a schedule; write one of them")
+    if preset is not None:
+        published = preheat.presets[preset]
+        return published.schedule, 1.0 if published.peak_lr is None else published.peak_lr
+    if spec is None:
+        raise PreheatError("SPEC requires an argument; see preheat show --help, or preheat presets for --preset NAME")
+    return preheat.parse(spec), 1.0

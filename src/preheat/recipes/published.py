@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from types import MappingProxyType
 from typing import Any
 
 from preheat.core.errors import PreheatError, nearest, shown
 from preheat.core.node import Schedule
+from preheat.core.text.language import parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class Preset:
     peak_lr: the rate at the peak, for the model and batch that `note` names; None where the source leaves it open.
     verified: whether the numbers of the schedule were read in a public source. If not, some are from memory, and
     `note` says which: read the source before you quote them.
+    batch: what one update takes at that peak, such as '2M tokens'; None where it is not published, or changes during the
+    run.
 
     >>> presets["pythia_1.4b"].schedule
     ramp(0.0, 1.0, '1%') >> ramp(1.0, 0.1, 'rest', shape='cosine')
@@ -31,6 +33,7 @@ class Preset:
     source: str
     verified: bool
     note: str
+    batch: str | None = None
 
 
 class Presets(Mapping[str, Preset]):
@@ -48,32 +51,41 @@ class Presets(Mapping[str, Preset]):
 
     def __getitem__(self, name: str) -> Preset:
         if name not in self:
-            raise PreheatError(f"no preset {shown(name)}{nearest(str(name), _published())}")
-        return _published()[name]
+            raise PreheatError(f"no preset {shown(name)}{nearest(str(name), _rows())}")
+        return _preset(name)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name in _published()
+        return isinstance(name, str) and name in _rows()
 
     def get(self, name: str, default: Any = None) -> Any:
         """The preset of that name, or `default`."""
-        return _published().get(name, default)
+        return _preset(name) if name in self else default
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_published())
+        return iter(_rows())
 
     def __len__(self) -> int:
-        return len(_published())
+        return len(_rows())
 
     def __repr__(self) -> str:
         return f"<presets: {', '.join(self)}>"
 
 
 @cache
-def _published() -> Mapping[str, Preset]:
-    from preheat.recipes import language_runs, other_runs  # only who asks for a preset pays for all of them
+def _rows() -> Mapping[str, dict[str, Any]]:
+    """What presets.toml says of each preset, in alphabetical order; read when the first one is asked for."""
+    import tomllib
+    from importlib.resources import files
 
-    rows = sorted((*language_runs.ROWS, *other_runs.ROWS), key=lambda row: row[0])
-    return MappingProxyType({row[0]: Preset(*row) for row in rows})
+    rows = tomllib.loads(files("preheat.recipes").joinpath("presets.toml").read_text(encoding="utf-8"))
+    return {name: rows[name] for name in sorted(rows)}
+
+
+@cache
+def _preset(name: str) -> Preset:
+    """The preset of one table of the file."""
+    known: dict[str, Any] = {"peak_lr": None, **_rows()[name]}
+    return Preset(name, parse(known.pop("schedule")), **known)
 
 
 presets = Presets()

@@ -1,0 +1,19 @@
+"""The recipes by name: each is known, here and to the language, once its module is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from preheat.core.node import Schedule
+from preheat.core.text.language import learn
+
+Recipe = TypeVar("Recipe", bound=Callable[..., Schedule])
+RECIPES: dict[str, Callable[..., Schedule]] = {}
+
+
+def recipe(function: Recipe) -> Recipe:
+    """Make a function that returns a schedule a recipe: a word of the language too."""
+    RECIPES[function.__name__] = function
+    learn(function)
+    return function
