@@ -6,7 +6,7 @@ import pytest
 
 from preheat import ParseError, PreheatError, Run, parse
 from preheat.cli.refusals import SCHEDULE, at_prompt
-from preheat.core.text.parser import Reader
+from preheat.core.text.parser import Language, Reader
 from preheat.lab.experiment import Arm, Study
 from preheat.lab.tasks import BytesOptions
 
@@ -59,10 +59,10 @@ def test_the_parts_survive_a_column_around_them():
     def run():
         return Run(total="5%")
 
-    error = refused(Reader("run()", {"run": run}, {}).result)
+    error = refused(Reader("run()", Language({"run": run})).result)
     assert (type(error), error.hint) == (ParseError, "fixed_total")
     assert error.write == "write Run(total=10_000); in 'run()'"
     assert str(error) == f"column 1: the total of a run cannot be '5%'; {error.write}"
     error = refused(lambda: parse("table([])"))
-    assert (error.hint, error.write) == ("", "")
+    assert (error.hint, error.write) == ("", "write table([0.1, 0.2]); in 'table([])'")
     assert str(error) == "column 1: a table needs at least one value; write table([0.1, 0.2]); in 'table([])'"

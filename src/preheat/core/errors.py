@@ -2,7 +2,7 @@
 
 PreheatError(ValueError)
 ├── ParseError    the text of a schedule, span, plan or record cannot be read
-├── BindError     a schedule cannot be laid out on a run
+├── BindError     a schedule cannot be bound to a run
 └── StateError    a saved state does not fit, or cannot be trusted
 """
 

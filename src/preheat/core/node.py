@@ -120,7 +120,7 @@ class Schedule(Value):
         return self._formula(xp.within(t, 0, self._length), xp)
 
     def bind(self, run: Run, *, truncate: bool = False) -> Schedule:
-        """This schedule laid out on `run`: every span in ticks, edges rounded half up, `rest` filled.
+        """This schedule bound to `run`: every span in ticks, edges rounded half up, `rest` filled.
 
         Raises BindError, naming the parts, if they need more than the run has (unless `truncate`, which cuts them at
         its end), if a length cannot be known from this run, or if a value would overflow. `b.bind(run) == b`.

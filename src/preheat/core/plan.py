@@ -119,7 +119,7 @@ class Plan(Mapping[str, "Schedule | Absolute"]):
         return Plan, (dict(self),)
 
     def bind(self, run: Run, *, truncate: bool = False) -> Plan:
-        """Every line laid out on `run`; raises BindError, naming the line, where one does not fit."""
+        """Every line bound to `run`; raises BindError, naming the line, where one does not fit."""
 
         def bound(schedule: Schedule) -> Schedule:
             return schedule.bind(run, truncate=truncate)

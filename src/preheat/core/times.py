@@ -7,7 +7,7 @@ from typing import Any
 from preheat.core.errors import PreheatError, shown
 from preheat.core.namespaces import Arrays, Scalars, Torch, Traced
 
-FAR = 2.0**1000  # a number beyond it is taken as it: arithmetic on it would overflow
+_FAR = 2.0**1000  # stands for every number beyond it, on which arithmetic would overflow
 
 
 def namespace(t: Any) -> tuple[Any, Any]:
@@ -27,10 +27,10 @@ def namespace(t: Any) -> tuple[Any, Any]:
 
 
 def _number(t: float) -> float:
-    """A plain int or float that arithmetic can bear."""
+    """A plain int or float, small enough for arithmetic."""
     if t != t:
         raise PreheatError("a schedule has no value at NaN")
-    t = t if -FAR <= t <= FAR else math.copysign(FAR, t) if isinstance(t, float) else FAR if t > 0 else -FAR
+    t = t if -_FAR <= t <= _FAR else math.copysign(_FAR, t) if isinstance(t, float) else _FAR if t > 0 else -_FAR
     return t if type(t) in (int, float) else float(t) if isinstance(t, float) else int(t)
 
 

@@ -88,7 +88,7 @@ def dampened(warm: Span | None, rate: Rates, main: Schedule) -> Schedule:
 
 
 def filled(schedule: Schedule, total_steps: int | None, warm: Span | None = None, cool: Span | None = None) -> Schedule:
-    """`schedule` laid out on total_steps updates, if they are given; refused where its phases do not fit."""
+    """`schedule` bound to total_steps updates, if they are given; refused where its phases do not fit."""
     if total_steps is None:
         return schedule
     run = Run(total=_count(total_steps))

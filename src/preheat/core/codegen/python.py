@@ -45,7 +45,7 @@ def source(schedule: Any, name: str = "schedule") -> str:
 
 
 def compiled(schedule: Any) -> Callable[[float], float]:
-    """That function."""
+    """The function that `source` describes."""
     scope: dict[str, Any] = {}
     exec(compile(source(schedule), "<schedule>", "exec"), scope)  # our own text, made from validated nodes
     return scope["schedule"]
