@@ -57,10 +57,11 @@ b = s.bind(run)
 assert [b.function(t) for t in range(45)] == [b(t) for t in range(45)]
 assert abs(b.table(45) - [b(t) for t in range(45)]).max() < 1e-15
 assert b(10) == b.operands[0](10) + 0.5
-try:
-    ph.parse("wvae(5)")
-except ph.ParseError as refusal:
-    print(refusal)
+for text in ("wvae(5)", "wave(5).squared(2)"):
+    try:
+        ph.parse(text)
+    except ph.ParseError as refusal:
+        print(refusal)
 '''
 
 
@@ -71,4 +72,5 @@ def test_a_kind_is_known_once_its_class_exists() -> None:
         "(ramp(0.0, 1.0, 4) >> wave('50%', turns=3.0) >> hold(1.0, 'rest')).squared() * ramp(1.0, 0.0, 'rest')"
         " + hold(0.5, 'rest')",
         "column 1: unknown word 'wvae'; did you mean 'wave'?; in 'wvae(5)'",
+        "column 9: squared: too many positional arguments; in 'wave(5).squared(2)'",
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from preheat.core.checks import MAX_NESTING, MOST_TICKS, Number, finite_number, ticks
@@ -58,21 +59,22 @@ class Schedule(Value):
     _ready: Schedule
     _function: Callable[[float], float]
 
-    def __init_subclass__(cls, *, word: str = "", method: str = "", infix: tuple[str, str] | None = None) -> None:
+    def __init_subclass__(cls, *, word: str = "", method: str = "", infix: tuple[str, str] = ("", "")) -> None:
         """Register a kind: `word="ramp"` is called, `method="scaled"` follows a dot, `infix=("product", "*")` stands between.
 
         The fields of a method begin with `base`; those of an infix kind are the tuple of its operands.
         """
         super().__init_subclass__()
-        if name := word or method or (infix and infix[0]):
+        kind: Any = cls
+        name, cls._sign = infix
+        if name := word or method or name:
             cls._word, cls._form = name, "call" if word else "method" if method else "infix"
             KINDS[name] = cls
-        if infix:
-            cls._sign = sign = infix[1]
-            if _OPERATORS[sign] not in vars(Schedule):
-                setattr(Schedule, _OPERATORS[sign], lambda self, other: cls((self, _operand(other, sign))))
+        operator = _OPERATORS.get(cls._sign, "")
+        if operator and operator not in vars(Schedule):
+            setattr(Schedule, operator, lambda self, other: kind((self, _operand(other, cls._sign))))
         if method and method not in vars(Schedule):
-            setattr(Schedule, method, lambda base, *args, **kwargs: cls(base, *args, **kwargs))
+            setattr(Schedule, method, wraps(cls)(lambda base, *args, **kwargs: kind(base, *args, **kwargs)))
 
     @property
     def _grows(self) -> bool:
@@ -196,10 +198,10 @@ class Schedule(Value):
     # -- compositions -----------------------------------------------------------------------------------------------
 
     def __rshift__(self, other: Schedule) -> Schedule:
-        return KINDS["sequence"]((self, _operand(other, ">>")))
+        return _node("sequence", (self, _operand(other, ">>")))
 
     def __mul__(self, other: Schedule) -> Schedule:
-        return KINDS["product"]((self, _operand(other, "*")))
+        return _node("product", (self, _operand(other, "*")))
 
     def __rmul__(self, other: object) -> Schedule:
         raise PreheatError(
@@ -211,7 +213,7 @@ class Schedule(Value):
 
     def scaled(self, factor: float) -> Schedule:
         """`s.scaled(k)(t) = k · s(t)`; k finite, of any sign."""
-        return KINDS["scaled"](self, factor)
+        return _node("scaled", self, factor)
 
     def clipped(self, low: float | None = None, high: float | None = None) -> Schedule:
         """Values below `low` become low and above `high` become high; None leaves that side open.
@@ -226,23 +228,23 @@ class Schedule(Value):
         )
         if low is not None and high is not None and low > high:
             raise PreheatError(f"clipped(low, high) needs low ≤ high, not {low!r} and {high!r}")
-        raised = self if low is None else KINDS["upper"]((self, KINDS["hold"](low, REST)))
-        return raised if high is None else KINDS["lower"]((raised, KINDS["hold"](high, REST)))
+        raised = self if low is None else _node("upper", (self, _node("hold", low, REST)))
+        return raised if high is None else _node("lower", (raised, _node("hold", high, REST)))
 
     def repeated(self, times: int | None = None, stretch: float = 1.0, shrink: float = 1.0) -> Schedule:
         """Again and again: repetition k (from 0) has its spans × stretchᵏ and its values × shrinkᵏ; None never ends.
 
         A `rest` inside is shared among the repetitions in whole ticks, the remainder held at the end.
         """
-        return KINDS["repeated"](self, times, stretch, shrink)
+        return _node("repeated", self, times, stretch, shrink)
 
     def shifted(self, ticks: float) -> Schedule:
         """`s.shifted(n)(t) = s(t − n)`: n ticks later, or earlier if n < 0."""
-        return KINDS["shifted"](self, ticks)
+        return _node("shifted", self, ticks)
 
     def truncated(self, span: SpanLike) -> Schedule:
         """The same until `span` has passed, then the value it has there."""
-        return KINDS["truncated"](self, Span(span))
+        return _node("truncated", self, Span(span))
 
     def cooldown_from(self, step: float, span: SpanLike, shape: Shape | str = "linear", *, to: float = 0.0) -> Schedule:
         """The same until `step`, then from its value there down to `to` over `span`: a decay off any checkpoint.
@@ -255,8 +257,8 @@ class Schedule(Value):
         """
         at = _position(step)
         value = self(at)
-        lasting = self if self.length >= at else self >> KINDS["hold"](value, at - self.length)
-        return lasting.truncated(at) >> KINDS["ramp"](value, to, span, shape)
+        lasting = self if self.length >= at else self >> _node("hold", value, at - self.length)
+        return lasting.truncated(at) >> _node("ramp", value, to, span, shape)
 
     def rewarmed(self, at: float, span: SpanLike, *, start: float = 0.0) -> Schedule:
         """The same until `at`, then from `start` times its value back to all of it over `span`.
@@ -267,7 +269,7 @@ class Schedule(Value):
 
         Gupta et al. 2023, arXiv:2308.04014.
         """
-        return self * (KINDS["hold"](1.0, _position(at)) >> KINDS["ramp"](start, 1.0, span))
+        return self * (_node("hold", 1.0, _position(at)) >> _node("ramp", start, 1.0, span))
 
     def __repr__(self) -> str:
         return text(self)
@@ -279,6 +281,12 @@ def nested(*children: Schedule, extra: int = 0) -> int:
     if depth > MAX_NESTING:
         raise PreheatError(f"schedules nest at most {MAX_NESTING} deep", write="join the parts with >> instead")
     return depth
+
+
+def _node(word: str, *fields: Any) -> Schedule:
+    """A node of the kind with that word, which this module does not know."""
+    kind: Any = KINDS[word]
+    return kind(*fields)
 
 
 def _operand(value: object, operator: str) -> Schedule:

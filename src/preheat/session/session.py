@@ -161,7 +161,7 @@ class Session:
 
     def read(self, state: object) -> Resumption:
         """How to go on from a saved state; nothing changes yet. Raises StateError where that is not to be known."""
-        saved = from_state(state, {"plan": (self._text(), self.plan), "run": (run_to_text(self.run), self.run)})
+        saved = from_state(state, (self._text(), self.plan), (run_to_text(self.run), self.run))
         if saved.run.clock != self.run.clock:
             raise StateError(
                 f"the state counts {saved.run.clock}s and this scheduler {self.run.clock}s",

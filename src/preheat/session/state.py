@@ -65,19 +65,18 @@ def run_to_text(run: Run) -> str:
     return json.dumps({name: value for name in run.__match_args__ if (value := getattr(run, name)) is not None})
 
 
-def from_state(state: object, own: dict[str, tuple[str, Any]]) -> Saved:
+def from_state(state: object, own_plan: tuple[str, Plan], own_run: tuple[str, Run]) -> Saved:
     """A state read and checked; refuses what is missing, unknown, ill-typed or out of range.
 
-    own: for "plan" and "run" the reader's own as text and value: the same text need not be read again.
+    own_plan, own_run: the reader's own as text and value: the same text need not be read again.
     """
     given = _with_known_keys(state)
     if _count(given, "format", 1) != FORMAT:
         raise StateError(
             f"the state has format {given['format']}, and this preheat knows {FORMAT}", write="use a newer preheat"
         )
-    run, plan = (
-        own[key][1] if given[key] == own[key][0] else read(given[key]) for key, read in (("run", _run), ("plan", _plan))
-    )
+    run = own_run[1] if given["run"] == own_run[0] else _run(given["run"])
+    plan = own_plan[1] if given["plan"] == own_plan[0] else _plan(given["plan"])
     rules, states = rules_from_text(given["rules"])
     counts = _count(given, "last_epoch", 0), _count(given, "_step_count", 0)
     return Saved(*counts, _position(given["position"], run), plan, run, tuple(rules), states)

@@ -341,7 +341,7 @@ class Scheduler(LRScheduler):
         A local name costs a fraction of an attribute.
         """
         session, counter, optimizer = self.session, self._counter, self.optimizer
-        flag, tick, move_to, write = counter.flag, session.tick, session.move_to, self._write
+        flag, tick, move_to, write = counter.flag, session.tick or 0, session.move_to, self._write
         groups, count, tail, sample = self._groups, self._count, self._tail, self._sample
         (head, key), (end, last) = sample.places
 
