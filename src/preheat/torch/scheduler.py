@@ -65,8 +65,8 @@ class Scheduler(LRScheduler):
 
     session: Session
     optimizers: tuple[Optimizer, ...]
-    _ahead: int  # of _step_count over last_epoch, and what it was before somebody else moved one of them
-    _usual: int
+    _ahead: int  # of _step_count over last_epoch
+    _known_ahead: int  # the same before somebody else set one of the two
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Scheduler(LRScheduler):
         Until an applied update has been seen each call counts, so that a bare loop draws the curve; from then on only
         calls that follow one do. The others change nothing but what the rules have seen, and `audit()` counts them.
         """
-        if metrics is None and advance is None and epoch is None and found_inf is None and self._quick():
+        if metrics is None and advance is None and epoch is None and found_inf is None and self._fast_step():
             return
         if epoch is not None:
             raise PreheatError(
@@ -249,12 +249,12 @@ class Scheduler(LRScheduler):
 
     def _count_from(self, updates: int, steps: int) -> None:
         self.session.updates, self._ahead = updates, steps - updates
-        self._usual = self._ahead
+        self._known_ahead = self._ahead
 
     def __getstate__(self) -> dict[str, Any]:
         self._read_device_clock()
         self._catch_up()
-        derived = ("_slots", "_write", "_quick", "_counter", "_device_clock")
+        derived = ("_slots", "_write", "_fast_step", "_counter", "_device_clock")
         derived += ("_sample", "_groups", "_count", "_tail")
         kept = {key: value for key, value in self.__dict__.items() if key not in derived}
         return kept | {
@@ -331,11 +331,11 @@ class Scheduler(LRScheduler):
         self._count, self._tail = len(groups), groups[-1]
         if self._device_clock is not None:
             self._device_clock.take(slots)
-        usual = session.tick is not None and not session.rules and len(self.optimizers) == 1
+        plain = session.tick is not None and not session.rules and len(self.optimizers) == 1
         on_host = self._device_clock is None and self._counter.scaler is None
-        self._quick = self._quick_step() if usual and on_host else _unusual
+        self._fast_step = self._build_fast_step() if plain and on_host else _no_fast_step
 
-    def _quick_step(self) -> Callable[[], bool]:
+    def _build_fast_step(self) -> Callable[[], bool]:
         """What `step()` does in the usual case, in as few operations as can be; False, having done nothing, in another.
 
         A local name costs a fraction of an attribute.
@@ -345,7 +345,7 @@ class Scheduler(LRScheduler):
         groups, count, tail, sample = self._groups, self._count, self._tail, self._sample
         (head, key), (end, last) = sample.places
 
-        def quick() -> bool:
+        def fast_step() -> bool:
             if (
                 head[key] is not sample.first
                 or end[last] is not sample.last
@@ -368,7 +368,7 @@ class Scheduler(LRScheduler):
             sample.first, sample.last = head[key], end[last]
             return True
 
-        return quick
+        return fast_step
 
     def _write_now(self) -> None:
         groups = self.optimizer.param_groups
@@ -448,9 +448,9 @@ class Scheduler(LRScheduler):
 
     def get_lr(self) -> list[float | Tensor]:
         """The rates at `last_epoch`, which some followers set before they ask."""
-        if self._ahead != self._usual and self.session.tick and not self.session.rules:
+        if self._ahead != self._known_ahead and self.session.tick and not self.session.rules:
             self.session.move_to(self.last_epoch * self.session.tick)
-            self._usual = self._ahead
+            self._known_ahead = self._ahead
         return self.get_last_lr()
 
     _get_closed_form_lr = get_lr
@@ -465,7 +465,7 @@ class Scheduler(LRScheduler):
         if self.last_epoch == -1:
             self._start_over()
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        self._usual = self._ahead
+        self._known_ahead = self._ahead
         self.session.move_to(self.last_epoch * (self.session.tick or 1))
         self._write_now()
 
@@ -477,6 +477,6 @@ class Scheduler(LRScheduler):
         self._take(self._slots)
 
 
-def _unusual() -> bool:
-    """A step that takes the long way."""
+def _no_fast_step() -> bool:
+    """Every step takes the long way."""
     return False

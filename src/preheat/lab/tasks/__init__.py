@@ -1,22 +1,27 @@
 """The built-in training tasks of `preheat compare`: real data, no download, no torch until one is loaded.
 
-A task is one module with its options and its `load`, and one line of `TASKS`.
+A task is one module here with its options and their `load`: the command line finds it.
 """
 
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from preheat.core.errors import PreheatError, shown
 from preheat.lab.tasks.bytes import BytesOptions
 from preheat.lab.tasks.digits import DigitsOptions
-from preheat.lab.tasks.options import TrainingOptions
+from preheat.lab.tasks.options import TASKS, TrainingOptions
 
 if TYPE_CHECKING:
     from preheat.lab.tasks.training import Task
 
 __all__ = ["TASKS", "BytesOptions", "DigitsOptions", "TrainingOptions", "load"]
 
-TASKS: dict[str, type[TrainingOptions]] = {"bytes": BytesOptions, "digits": DigitsOptions}
-"""The options of each built-in task by its name, as the command line lists them."""
+_SUPPORT = ("corpus", "models", "options", "training")  # what tasks are made of
+
+for _module in iter_modules(__path__):
+    if _module.name not in _SUPPORT:
+        import_module(f"{__name__}.{_module.name}")
 
 
 def load(options: TrainingOptions) -> "Task":

@@ -23,7 +23,7 @@ _WINDOWS = 512  # validation windows: their sampling error is the same in every 
 
 
 @dataclass(frozen=True, kw_only=True)
-class BytesOptions(TrainingOptions):
+class BytesOptions(TrainingOptions, task="bytes"):
     """A byte-level transformer on the source text of Python's own library.
 
     Try:

@@ -20,7 +20,7 @@ HELD_OUT = 450  # images for validation, about a quarter
 
 
 @dataclass(frozen=True, kw_only=True)
-class DigitsOptions(TrainingOptions):
+class DigitsOptions(TrainingOptions, task="digits"):
     """A deep MLP or a small CNN on scikit-learn's handwritten digits.
 
     Try:

@@ -15,14 +15,22 @@ if TYPE_CHECKING:
     from preheat.lab.tasks.training import Task
 
 Optimizer = Literal["adam", "adamw", "sgd", "rmsprop"]
+TASKS: dict[str, type["TrainingOptions"]] = {}
+"""The options of each task by its name, as the command line lists them: known once their module is imported."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
     """The optimizer and its peak rate. Raises `PreheatError` where a value cannot be used.
 
-    A task adds its own fields and `load`; the docstring of its class is its page of `preheat compare TASK --help`.
+    A task adds its own fields and `load`: `class BytesOptions(TrainingOptions, task="bytes")`; the docstring of that class is
+    its page of `preheat compare TASK --help`.
     """
+
+    def __init_subclass__(cls, *, task: str = "") -> None:
+        super().__init_subclass__()
+        if task:
+            TASKS[task] = cls
 
     optimizer: Optimizer = "adam"
     """The optimizer: adam, adamw, sgd (with momentum) or rmsprop."""
