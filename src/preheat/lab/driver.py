@@ -22,7 +22,8 @@ from preheat.lab.progress import Monitor
 from preheat.lab.records import Record, is_of, read_record
 from preheat.lab.report.table import print_study
 from preheat.lab.statistics.race import next_trials
-from preheat.lab.summary import Failure, Summary, by_arm, gone, summary_of, to_dict
+from preheat.lab.summary import Failure, Summary, summary_of, to_dict
+from preheat.lab.trials import Trials
 from preheat.lab.worker import Event, Job
 
 
@@ -85,11 +86,9 @@ def rounds(
         yield [trial for trial in experiment.trials() if trial.name not in records]
         return
     while True:
-        wanted = [
-            trial
-            for study in experiment.studies
-            for trial in next_trials(study, by_arm(study, records), gone(study, failures))
-        ]
+        failed = {failure.run for failure in failures}
+        studies = [Trials.named(study, records, failed) for study in experiment.studies]
+        wanted = [trial for trials in studies for trial in next_trials(trials)]
         if not wanted:
             return
         yield wanted

@@ -134,6 +134,14 @@ class Study:
         self.settings()
 
     @property
+    def families(self) -> dict[str, dict[float | None, Arm]]:
+        """The arms by family, and in each by peak, in their order; without a grid every arm is a family at peak None."""
+        found: dict[str, dict[float | None, Arm]] = {}
+        for arm in self.arms:
+            found.setdefault(arm.family, {})[arm.peak] = arm
+        return found
+
+    @property
     def is_grid(self) -> bool:
         """Whether every arm has a peak of its own."""
         return all(arm.peak is not None for arm in self.arms)
@@ -161,6 +169,11 @@ class Trial:
     study: Study
     arm: Arm
     seed: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """The name of the arm, and the seed: what tells the trials of one study apart."""
+        return self.arm.name, self.seed
 
     @property
     def name(self) -> str:

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
-from preheat.lab.experiment import Experiment, Study
+from preheat.lab.experiment import Experiment
 from preheat.lab.records import FORMAT, Record
-from preheat.lab.statistics.arms import Records, StudySummary, summarised
+from preheat.lab.statistics.arms import StudySummary, summarised
 from preheat.lab.statistics.verdict import study_verdict
+from preheat.lab.trials import Trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +27,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What `run_experiment` returns: a table and a verdict per study, the records behind them, and what failed.
+    """What `run_experiment` returns: a table and a verdict per study, the runs behind them, and what failed.
 
+    records: the finished runs of each study, by the name of the arm and the seed.
     looked: with how many seeds these results have been looked at, this time included.
     """
 
     experiment: Experiment
     studies: tuple[StudySummary, ...]
-    records: tuple[Records, ...]
+    records: tuple[Trials, ...]
     failures: tuple[Failure, ...] = ()
     looked: tuple[int, ...] = ()
 
@@ -58,24 +60,10 @@ def summary_of(
     """
     seeds = max(len(study.seeds) for study in experiment.studies)
     before = {count for count in looked if count < seeds}
-    groups = [by_arm(study, records) for study in experiment.studies]
-    studies = [
-        summarised(study, group, race=race, failed=gone(study, failures), looks=len(before))
-        for study, group in zip(experiment.studies, groups, strict=True)
-    ]
-    return Summary(experiment, tuple(studies), tuple(groups), tuple(failures), tuple(sorted(before | {seeds})))
-
-
-def by_arm(study: Study, records: Mapping[str, Record]) -> Records:
-    """The study's finished runs, by the name of the arm and the seed."""
-    trials = [trial for trial in study.trials() if trial.name in records]
-    return {(trial.arm.name, trial.seed): records[trial.name] for trial in trials}
-
-
-def gone(study: Study, failures: Sequence[Failure]) -> set[tuple[str, int]]:
-    """The study's runs that failed, by the name of the arm and the seed."""
     failed = {failure.run for failure in failures}
-    return {(trial.arm.name, trial.seed) for trial in study.trials() if trial.name in failed}
+    trials = tuple(Trials.named(study, records, failed) for study in experiment.studies)
+    studies = tuple(summarised(one, race=race, looks=len(before)) for one in trials)
+    return Summary(experiment, studies, trials, tuple(failures), tuple(sorted(before | {seeds})))
 
 
 def to_dict(summary: Summary) -> dict[str, Any]:
