@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +12,9 @@ from cyclopts import Parameter
 from preheat.cli.laying import Laid, RunOptions, laid
 from preheat.core.checks import Number
 from preheat.core.errors import PreheatError
-from preheat.plots.charts import Series, line_chart, shortened
+from preheat.plots.panel import Curves, Series, shortened
 from preheat.plots.sampling import Phase, edges, highest, phases, sampled
+from preheat.plots.svg import svg
 from preheat.plots.terminal import Terminal, braille, number
 
 POINTS = 4000  # values looked at for a curve: some 25 to a dot of a wide terminal
@@ -165,14 +167,14 @@ def _cut(more: int, what: str) -> list[str]:
 
 def _saved(path: Path, kind: str, curve: Series, it: Laid, log: bool) -> Path:
     """Write the picture and return where it is."""
-    title, label = repr(it.written), it.tick
+    title = repr(it.written)
+    panel = Curves(title=title, series=[curve], x_label=it.tick, y_label="value", log_y=log)
     if kind == "png":
-        from preheat.plots.png import png_of
+        from preheat.plots.mpl import png
 
-        content = png_of([curve], title=title, x_label=label, y_label="value", log_y=log)
+        content = png(panel)
     else:
-        look = {"x_label": label, "y_label": "value", "width": 720, "height": 400, "log_y": log}
-        content = line_chart([curve], title=shortened(title, 90), **look).encode()
+        content = svg(replace(panel, title=shortened(title, 90)), width=720, height=400).encode()
     try:
         path.write_bytes(content)
     except OSError as error:

@@ -7,16 +7,16 @@ from preheat.lab.experiment import Experiment, Study
 from preheat.lab.naming import relative
 
 
-def again(experiment: Experiment) -> str:
+def reproduction(experiment: Experiment) -> str:
     """The command that made the experiment; the Python where there was none."""
     if experiment.command:
         return shlex.join(map(relative, experiment.command))
     if any(study.function is not None for study in experiment.studies):
-        return "\n".join(map(compare_text, experiment.studies))
-    return python_text(experiment)
+        return "\n".join(map(_compare_text, experiment.studies))
+    return _python_text(experiment)
 
 
-def python_text(experiment: Experiment) -> str:
+def _python_text(experiment: Experiment) -> str:
     """A script that makes the same runs."""
     kinds = {type(study.options) for study in experiment.studies if study.options is not None}
     imports = sorted(f"from {kind.__module__} import {kind.__qualname__}" for kind in kinds)
@@ -35,12 +35,11 @@ def python_text(experiment: Experiment) -> str:
     )
 
 
-def compare_text(study: Study) -> str:
+def _compare_text(study: Study) -> str:
     """The call of `preheat.compare` that makes the runs of a study of somebody's own training."""
     module, _, name = study.trainer.partition(":")
-    arms = "".join(
-        f"            {family!r}: {spec!r},\n" for family, spec in {a.family: a.spec for a in study.arms}.items()
-    )
+    specs = {arm.family: arm.spec for arm in study.arms}
+    arms = "".join(f"            {family!r}: {spec!r},\n" for family, spec in specs.items())
     metrics = [metric.name + (":max" if metric.goal == "max" else "") for metric in study.metrics]
     peaks = list(dict.fromkeys(arm.peak for arm in study.arms))
     return "\n".join(

@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
-from preheat.plots.charts import Series
-from preheat.plots.png import png_of
+from preheat.plots.mpl import png
+from preheat.plots.panel import Curves, Series
 
 pytest.importorskip("matplotlib")
 
@@ -19,11 +19,11 @@ def size(content: bytes) -> tuple[int, int]:
 @pytest.mark.parametrize("title", ["warmup(5)", "$x_1$ <& " + "long " * 200, ""])
 def test_a_curve_becomes_a_picture_of_known_size_whatever_its_title(title, log):
     curves = [Series("a", [0, 1, 2], [0.1, 1.0, 0.5]), Series("_b$", [0, 1], [1.0, 2.0], style=9)]
-    assert size(png_of(curves, title=title, x_label="update", y_label="value", log_y=log)) == (1200, 660)
+    assert size(png(Curves(series=curves, title=title, x_label="update", y_label="value", log_y=log))) == (1200, 660)
 
 
 def test_it_does_not_touch_the_figures_of_the_user():
     from matplotlib import pyplot
 
-    png_of([Series("a", [0, 1], [0.1, 1.0])], title="", x_label="", y_label="")
+    png(Curves(series=[Series("a", [0, 1], [0.1, 1.0])], title=""))
     assert not pyplot.get_fignums()
