@@ -101,7 +101,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from preheat.lab.api import compare
-    from preheat.lab.launched import from_env, log
+    from preheat.lab.client import from_env, log
     from preheat.session import HoldUntil, Plateau, Rewarm
 
 _ROOMS = ("session", "lab", "torch")  # entered on demand: some of them import frameworks
@@ -110,8 +110,8 @@ _LATE = {
     "Plateau": "session",
     "Rewarm": "session",
     "compare": "lab.api",
-    "from_env": "lab.launched",
-    "log": "lab.launched",
+    "from_env": "lab.client",
+    "log": "lab.client",
 }
 
 

@@ -140,7 +140,9 @@ def _family(
     most = max(cell.runs for cell in cells)
     costs = {cell.peak: -cell.mean if goal == "max" else cell.mean for cell in cells if cell.mean is not None}
     costs = {cell.peak: costs[cell.peak] for cell in cells if cell.peak in costs and cell.runs == most}
-    excess: dict[int, float] = {} if cap is None else _sensitivities([trials.costs(arm) for arm in row.values()], seeds, cap)
+    excess: dict[int, float] = (
+        {} if cap is None else _sensitivities([trials.costs(arm) for arm in row.values()], seeds, cap)
+    )
     first = next(iter(row.values()))
     return Family(
         name=first.family,
