@@ -79,18 +79,18 @@ def _curves(axis: Any, panel: Curves) -> None:
         axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axis.set_yscale("log" if panel.log_y else "linear")
-    for one in panel.behind_first:
+    for one in sorted(panel.series, key=lambda one: not one.faint):
         xs = [float(x) if drawable(x, panel.log_x) else math.nan for x in one.xs]
         colour = look(one.style)["color"]
         if len(one.low):
-            axis.fill_between(xs, panel.heights(one.low), panel.heights(one.high), color=colour, alpha=0.18, lw=0)
+            axis.fill_between(xs, panel.drawn(one.low), panel.drawn(one.high), color=colour, alpha=0.18, lw=0)
         kind = (
             {"color": colour, "lw": 0.5, "alpha": 0.35} if one.faint else {"label": plain(one.name), **look(one.style)}
         )
-        axis.plot(xs, panel.heights(one.ys), marker="o" if one.dots else "", ms=3, **kind)
+        axis.plot(xs, panel.drawn(one.ys), marker="o" if one.dots else "", ms=3, **kind)
     for mark in panel.marks:
         sign = {"marker": _MARKERS[mark.kind], "ms": 4, "mfc": "none", "mew": 0.9, "color": look(mark.style)["color"]}
-        axis.plot(mark.x, panel.height(mark), ls="", zorder=3, clip_on=False, **sign)
+        axis.plot(mark.x, panel.mark_height(mark), ls="", zorder=3, clip_on=False, **sign)
     low, high = panel.y_limits
     if panel.level and low <= panel.level[1] <= high:
         axis.axhline(panel.level[1], color="#777777", lw=0.8, ls=":")
@@ -106,15 +106,13 @@ def _heat(axis: Any, panel: HeatMap) -> None:
 
     for row, (_, cells) in enumerate(panel.rows):
         for column, cell in enumerate(cells):
-            corner, hatched = (column - 0.5, row - 0.5), cell.colour is None
-            face = (
-                {"fc": "white", "ec": "#999999", "hatch": "////"}
-                if hatched
-                else {"fc": SCALE[cell.colour], "ec": "white"}
-            )
-            axis.add_patch(Rectangle(corner, 1, 1, lw=0.8, **face))
-            box = {"fc": "white", "ec": "none", "pad": 0.8} if hatched else None
-            ink = "black" if hatched else INK[cell.colour]
+            corner, ink, box = (column - 0.5, row - 0.5), "black", None
+            if cell.colour is None:
+                axis.add_patch(Rectangle(corner, 1, 1, lw=0.8, fc="white", ec="#999999", hatch="////"))
+                box = {"fc": "white", "ec": "none", "pad": 0.8}
+            else:
+                axis.add_patch(Rectangle(corner, 1, 1, lw=0.8, fc=SCALE[cell.colour], ec="white"))
+                ink = INK[cell.colour]
             axis.text(column, row, cell.text, ha="center", va="center", color=ink, fontsize=6.5, bbox=box)
             if cell.best:
                 axis.add_patch(Rectangle(corner, 1, 1, fill=False, ec="black", lw=1.6, zorder=3))

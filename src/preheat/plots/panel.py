@@ -8,20 +8,13 @@ from preheat.plots.axis import drawable, limits
 
 LIGHT = ("#d1590a", "#0b63b5", "#0a7d5c", "#a3379b", "#8a6a00", "#55606e")
 DARK = ("#ff9a4d", "#6cb2ff", "#3fd0a4", "#e58add", "#e2c044", "#a5b0be")
+# dash and gap in widths of the line, so that colour is not all that tells curves apart
 DASHES = ((), (3.5, 1.5), (1.0, 1.5), (4.5, 1.5, 1.0, 1.5))
-"""Dash and gap in widths of the line, so that colour is not all that tells curves apart."""
-
+# from better to worse: blue to yellow in even steps of lightness, which colour-blind readers and grey prints keep
 SCALE = ("#12366a", "#2e4d74", "#49637c", "#657a83", "#829089", "#a0a78e", "#bfbe91", "#ded594", "#ffec95")
-"""From better to worse: blue to yellow in even steps of lightness, which colour-blind readers and grey prints keep."""
-
-INK = ("#fff", "#fff", "#fff", *("#000",) * 6)
-"""What is read on each colour of the scale."""
-
-ROWS = 12
-"""Lines of a table of numbers: what one can read, not all that was drawn."""
-
-SHAPES = {"spike": "△", "nonfinite": "✕", "at chance": "○"}
-"""The kinds of mark."""
+INK = ("#fff", "#fff", "#fff", *("#000",) * 6)  # what is read on each of them
+SHAPES = {"spike": "△", "nonfinite": "✕", "at chance": "○"}  # the kinds of mark
+ROWS = 12  # of a table of numbers: what one can read, not all that was drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +73,6 @@ class Curves(Panel):
     level: tuple[str, float] | None = None
 
     @property
-    def behind_first(self) -> list[Series]:
-        """The curves as they are drawn, one over the other."""
-        return sorted(self.series, key=lambda one: not one.faint)
-
-    @property
     def named(self) -> list[Series]:
         """The curves of the legend."""
         return [one for one in self.series if not one.faint]
@@ -103,11 +91,11 @@ class Curves(Panel):
         seen += [self.level[1]] if self.level else []
         return limits([v for v in seen if drawable(v, self.log_y)], self.log_y)
 
-    def heights(self, values: Sequence[float]) -> list[float]:
+    def drawn(self, values: Sequence[float]) -> list[float]:
         """The values as they can be drawn: NaN for those without a place."""
         return [value if drawable(value, self.log_y) else math.nan for value in values]
 
-    def height(self, mark: Mark) -> float:
+    def mark_height(self, mark: Mark) -> float:
         """Where a mark is drawn: near the edge where its value is beyond it, the upper one where it is not finite."""
         low, high = self.y_limits
         air = 0.0 if self.log_y else 0.03 * (high - low)
@@ -117,8 +105,8 @@ class Curves(Panel):
     def numbers(self) -> list[tuple[str, ...]]:
         """Some points of the curves as a table, its first row the names of the columns."""
         named = self.named
-        xs, count = named[0].xs if named else (), max(ROWS, len(self.x_ticks))
-        places = sorted({round(k * (len(xs) - 1) / (count - 1)) for k in range(count)}) if len(xs) else []
+        xs = named[0].xs if named else ()
+        places = thinned(range(len(xs)), max(ROWS, len(self.x_ticks)))
         rows = [(f"{xs[place]:g}", *(short(one.ys[place]) for one in named)) for place in places]
         return [(self.x_label.partition(",")[0], *(one.name for one in named)), *rows]
 
@@ -174,6 +162,13 @@ class FinalValues(Panel):
     """A row of values per name, in the style of its place; a line joins those at the same position, NaN is a gap."""
 
     rows: Sequence[tuple[str, Sequence[float]]]
+
+
+def thinned(values: Sequence[int], most: int) -> list[int]:
+    """At most so many of the values, evenly from the first to the last."""
+    if len(values) <= most:
+        return list(values)
+    return [values[round(k * (len(values) - 1) / (most - 1))] for k in range(most)]
 
 
 def short(value: float | None) -> str:

@@ -71,13 +71,13 @@ def _curves(panel: Curves, width: int, height: int, in_page: bool) -> list[str]:
     body += _bottom(x, height, panel.x_label)
     box = f"{left:.1f} {top} {right - left + 6:.1f} {height - 34 - top}"
     place = 'x="{}" y="{}" width="{}" height="{}"'.format(*box.split())
-    curves = [_curve(panel, one, x, y) for one in panel.behind_first]
+    curves = [_curve(panel, one, x, y) for one in sorted(panel.series, key=lambda one: not one.faint)]
     body.append(f'<svg {place} viewBox="{box}">{"".join(curves)}</svg>')
     if panel.level and y.low <= panel.level[1] <= y.high:
         name, value = panel.level
         body.append(f'<path class="level" d="M{left:.1f} {y(value):.1f}H{right}"/>')
         body.append(_text(width - 28, y(value) - 5, name, "end"))
-    return body + [_sign(mark, x(mark.x), y(panel.height(mark)), y) for mark in panel.marks if drawable(mark.x, x.log)]
+    return body + [_sign(mark, x(mark.x), y(panel.mark_height(mark)), y) for mark in panel.marks if drawable(mark.x, x.log)]
 
 
 def _intervals(panel: Intervals, width: int, height: int) -> list[str]:
@@ -133,7 +133,7 @@ def _curve(panel: Curves, one: Series, x: Axis, y: Axis) -> str:
     across = [x(a) if drawable(a, x.log) else math.nan for a in one.xs]
 
     def places(values: Sequence[float]) -> list[tuple[float, float]]:
-        drawn = zip(across, panel.heights(values), strict=True)
+        drawn = zip(across, panel.drawn(values), strict=True)
         return [(a, math.nan if math.isnan(v) else min(1e5, max(-1e5, y(v)))) for a, v in drawn]  # renderers overflow
 
     look, line, parts = _look(one.style), places(one.ys), []

@@ -9,17 +9,18 @@ from made_runs import LINEAR, NONE, compared, made_run, made_summary, plain_stud
 from preheat.lab.experiment import Arm, Metric, Study
 from preheat.lab.records import Record, Result
 from preheat.lab.report.curves import (
+    POINTS,
     ArmCurves,
     band,
     curves,
     loss_column,
     loss_range,
     mean_curve,
-    sampled,
     smoothed,
     spikes,
 )
 from preheat.lab.trials import Trials
+from preheat.plots.panel import thinned
 from preheat.session import Rewarm
 
 
@@ -57,7 +58,7 @@ def test_a_smoothed_curve_stays_between_the_lowest_and_the_highest(values, reach
 @given(st.integers(1, 5000), st.integers(1, 7))
 def test_a_curve_has_its_first_and_last_update_and_few_points(count, apart):
     steps = range(0, count * apart, apart)
-    updates = sampled(steps)
+    updates = thinned(steps, POINTS)
     assert (updates[0], updates[-1]) == (0, steps[-1])
     assert updates == sorted(set(updates))
     assert set(updates) <= set(steps)

@@ -12,18 +12,14 @@ from preheat.core.plan import Absolute, Plan
 from preheat.core.spans import Run
 from preheat.lab.experiment import Arm, Study, Trial
 from preheat.lab.records import Record
-from preheat.lab.statistics.inference import mean_and_sd, student
+from preheat.lab.statistics.inference import student
 from preheat.lab.trials import Trials
+from preheat.plots.panel import thinned
 from preheat.session.rewarm import Rewarm
 
-POINTS = 160
-"""Points a curve: more than a screen shows."""
-
-WINDOW = 20
-"""The mean is taken over one part in so many of the run, half before and half after the point."""
-
-FEW = 5
-"""From so many seeds on a band is the interval of their mean; of fewer it is from the lowest to the highest."""
+POINTS = 160  # a curve: more than a screen shows
+WINDOW = 20  # the mean is taken over one part in so many of the run, half before and half after the point
+FEW = 5  # from so many seeds on a band is the interval of their mean; of fewer it is from the lowest to the highest
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +68,7 @@ def curves(trials: Trials) -> list[ArmCurves]:
     """One entry per arm, in the order of the study; an arm without a finished run has empty lists."""
     study, column, found = trials.study, loss_column(trials), []
     longest = max(trials.values(), key=lambda run: (run.steps[-1:], len(run.steps)), default=None)
-    updates = sampled(longest.steps) if longest else []
+    updates = thinned(longest.steps, POINTS) if longest else []
     styles = {family: style for style, family in enumerate(study.families)}
     for arm in study.arms:
         runs = trials.of(arm)
@@ -99,13 +95,6 @@ def lower_is_better(study: Study, column: str) -> bool:
     return not any(metric.name == column and metric.goal == "max" for metric in study.metrics)
 
 
-def sampled(steps: Sequence[int]) -> list[int]:
-    """About `POINTS` of the updates, from the first to the last."""
-    if len(steps) <= POINTS:
-        return list(steps)
-    return sorted({steps[round(k * (len(steps) - 1) / (POINTS - 1))] for k in range(POINTS)})
-
-
 def _gap(run: Record) -> int:
     """The updates between two that were logged."""
     return (run.steps[-1] - run.steps[0]) // max(1, len(run.steps) - 1) if run.steps else 0
@@ -125,34 +114,26 @@ def smoothed(steps: Sequence[int], values: Sequence[float], updates: Sequence[in
         return [math.nan] * len(updates)
     first, last = np.searchsorted(at, wanted - reach), np.searchsorted(at, wanted + reach, side="right")
     ends = zip(updates, first.tolist(), last.tolist(), strict=True)
-    return [_mean(kept[a:b]) if b > a and step <= at[-1] else math.nan for step, a, b in ends]
-
-
-def _mean(values: Sequence[float] | np.ndarray) -> float:
-    """The mean; a diverging loss may be so large that a sum would overflow."""
-    return float(np.sum(np.asarray(values) / len(values))) if len(values) > 1 else float(values[0])
+    # divided first: a diverging loss may be so large that a sum would overflow
+    return [float((kept[a:b] / (b - a)).sum()) if b > a and step <= at[-1] else math.nan for step, a, b in ends]
 
 
 def mean_curve(rows: Sequence[Sequence[float]]) -> list[float]:
     """The mean over seeds, where every seed has a value: else a run that dropped out would seem to lower the curve."""
-    return [_mean(values) if all(map(math.isfinite, values)) else math.nan for values in zip(*rows, strict=True)]
+    return np.sum(np.asarray(rows) / len(rows), axis=0).tolist() if rows else []
 
 
 def band(rows: Sequence[Sequence[float]]) -> tuple[list[float], list[float]]:
-    """The lower and the upper edge of the band around the mean; empty for one seed."""
-    ends = [_edges(values) for values in zip(*rows, strict=True)] if len(rows) > 1 else []
-    return [low for low, _ in ends], [high for _, high in ends]
-
-
-def _edges(values: Sequence[float]) -> tuple[float, float]:
-    """The band at one update; none where a seed has no value."""
-    mean, sd = mean_and_sd(values) if all(map(math.isfinite, values)) else (None, None)
-    if mean is None or sd is None:
-        return math.nan, math.nan
-    if len(values) < FEW:
-        return min(values), max(values)
-    half = student(len(values) - 1) * sd / math.sqrt(len(values))
-    return mean - half, mean + half
+    """The lower and the upper edge of the band around the mean, none where a seed has no value; empty for one seed."""
+    if len(rows) < 2:
+        return [], []
+    values = np.asarray(rows)
+    if len(rows) < FEW:
+        return values.min(axis=0).tolist(), values.max(axis=0).tolist()
+    size = np.maximum(np.abs(values).max(axis=0), 1e-300)  # first divided by, so that no square overflows
+    half = student(len(rows) - 1) * (values / size).std(axis=0, ddof=1) * size / math.sqrt(len(rows))
+    middle = np.asarray(mean_curve(rows))
+    return (middle - half).tolist(), (middle + half).tolist()
 
 
 def band_text(seeds: int) -> str:

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from preheat.core.errors import PreheatError
-from preheat.lab.report.curves import curves
-from preheat.lab.report.panels import finals_panel, focus, heat_panel, loss_panel, rate_panel, sensitivity_panel
+from preheat.lab.report.panels import StudyPanels
 from preheat.lab.statistics.arms import StudySummary
 from preheat.lab.trials import Trials
 from preheat.plots.mpl import draw, look, new_figure, plain
@@ -61,13 +60,12 @@ def save_figure(studies: Sequence[StudySummary], trials: Sequence[Trials], *path
             figure.set_layout_engine("none")  # it is laid out now
 
 
-def _panels(summary: StudySummary, trials: Trials) -> list[Panel | None]:
+def _panels(results: StudySummary, trials: Trials) -> list[Panel | None]:
     """The panels of a study: of a grid heat map and sensitivity instead of schedules and final values."""
-    every, peak, grid = curves(trials), focus(summary), summary.grid
-    loss = loss_panel(trials, every, peak)
+    panels, grid = StudyPanels(results, trials), results.grid
     if grid:
-        return [heat_panel(summary, grid), sensitivity_panel(trials, grid), loss]
-    return [loss, rate_panel(trials, every, peak), finals_panel(summary)]
+        return [panels.heat(grid), panels.sensitivity(grid), panels.loss()]
+    return [panels.loss(), panels.rate(), panels.finals()]
 
 
 def _height(summary: StudySummary, columns: int) -> float:

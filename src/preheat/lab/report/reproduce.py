@@ -19,46 +19,43 @@ def reproduction(experiment: Experiment) -> str:
 def _python_text(experiment: Experiment) -> str:
     """A script that makes the same runs."""
     kinds = {type(study.options) for study in experiment.studies if study.options is not None}
-    imports = sorted(f"from {kind.__module__} import {kind.__qualname__}" for kind in kinds)
-    studies = "".join(f"    {study!r},\n" for study in experiment.studies)
-    return "\n".join(
-        [
-            "from pathlib import Path",
-            "from preheat.lab.driver import run_experiment",
-            "from preheat.lab.experiment import Arm, Experiment, Metric, Study",
-            *imports,
-            "",
-            'if __name__ == "__main__":',
-            f"    studies = (\n    {studies.strip()}\n    )",
-            f'    run_experiment(Experiment({experiment.title!r}, studies), Path("runs/again"))',
-        ]
+    imports = "".join(
+        f"from {kind}\n" for kind in sorted(f"{one.__module__} import {one.__qualname__}" for one in kinds)
     )
+    studies = "    ".join(f"{study!r},\n" for study in experiment.studies)
+    return f"""\
+from pathlib import Path
+from preheat.lab.driver import run_experiment
+from preheat.lab.experiment import Arm, Experiment, Metric, Study
+{imports}
+if __name__ == "__main__":
+    studies = (
+    {studies}    )
+    run_experiment(Experiment({experiment.title!r}, studies), Path("runs/again"))"""
 
 
 def _compare_text(study: Study) -> str:
     """The call of `preheat.compare` that makes the runs of a study of somebody's own training."""
     module, _, name = study.trainer.partition(":")
-    specs = {arm.family: arm.spec for arm in study.arms}
-    arms = "".join(f"            {family!r}: {spec!r},\n" for family, spec in specs.items())
-    metrics = [metric.name + (":max" if metric.goal == "max" else "") for metric in study.metrics]
-    peaks = list(dict.fromkeys(arm.peak for arm in study.arms))
-    return "\n".join(
-        [
-            "import preheat",
-            f"from {module} import {name}",
-            "",
-            'if __name__ == "__main__":',
-            "    preheat.compare(",
-            f"        {name},",
-            f"        arms={{\n{arms}        }},",
-            f"        seeds={list(study.seeds)!r},",
-            *([f"        peaks={peaks!r},"] if study.is_grid else []),
-            f"        metric={metrics!r},",
-            *([f"        steps={study.steps},"] if study.steps is not None else []),
-            f"        title={study.title!r},",
-            "    )",
-        ]
+    arms = "".join(
+        f"\n            {arm.family!r}: {arm.spec!r}," for arm in {one.family: one for one in study.arms}.values()
     )
+    metrics = [metric.name + (":max" if metric.goal == "max" else "") for metric in study.metrics]
+    peaks = f"\n        peaks={list(dict.fromkeys(arm.peak for arm in study.arms))!r}," if study.is_grid else ""
+    steps = f"\n        steps={study.steps}," if study.steps is not None else ""
+    return f"""\
+import preheat
+from {module} import {name}
+
+if __name__ == "__main__":
+    preheat.compare(
+        {name},
+        arms={{{arms}
+        }},
+        seeds={list(study.seeds)!r},{peaks}
+        metric={metrics!r},{steps}
+        title={study.title!r},
+    )"""
 
 
 def environment_pairs(group: dict[str, Any]) -> list[tuple[str, str]]:
