@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from html import escape
 
 from preheat.plots.axis import Axis, drawable, tick_text
-from preheat.plots.panel import DARK, DASHES, LIGHT, Curves, Interval, Intervals, Mark, Series, shortened
+from preheat.plots.panel import DARK, DASHES, LIGHT, Curves, Intervals, Mark, Series, shortened
 
 FONT = 13
-_GLYPH = 0.56  # mean width of a character, in font sizes: there is nobody here to measure text
+_GLYPH = 0.56  # mean width of a character, in font sizes: text cannot be measured here
 _SIGNS = {
     "spike": "m0 -5l5 9h-10z",
     "nonfinite": "m-4 -4l8 8m0 -8l-8 8",
@@ -77,7 +77,9 @@ def _curves(panel: Curves, width: int, height: int, in_page: bool) -> list[str]:
         name, value = panel.level
         body.append(f'<path class="level" d="M{left:.1f} {y(value):.1f}H{right}"/>')
         body.append(_text(width - 28, y(value) - 5, name, "end"))
-    return body + [_sign(mark, x(mark.x), y(panel.mark_height(mark)), y) for mark in panel.marks if drawable(mark.x, x.log)]
+    return body + [
+        _sign(mark, x(mark.x), y(panel.mark_height(mark)), y) for mark in panel.marks if drawable(mark.x, x.log)
+    ]
 
 
 def _intervals(panel: Intervals, width: int, height: int) -> list[str]:
@@ -86,17 +88,13 @@ def _intervals(panel: Intervals, width: int, height: int) -> list[str]:
     body = [_text(12, 18, panel.title, "start", "title"), *_bottom(x, height, panel.x_label)]
     body.append(f'<path class="axis" d="M{x(0.0):.1f} 30V{height - 42}"/>')
     for position, row in enumerate(panel.rows):
-        body += _interval(row, x, round(42 + pitch * (position + 0.5)))
+        down, colour = round(42 + pitch * (position + 0.5)), _colour(row.style)
+        body.append(_text(12, down - 15, shortened(row.name, 44), "start"))
+        if row.low is not None and row.high is not None:
+            body.append(f'<path class="bar {colour}" d="M{x(row.low):.1f} {down}H{x(row.high):.1f}"/>')
+        body += [f'<circle class="dot {colour}" cx="{x(v):.1f}" cy="{down}" r="3.5"/>' for v in row.points]
+        body.append(f'<path class="line {colour}" d="M{x(row.mean):.1f} {down - 8}V{down + 8}"/>')
     return body
-
-
-def _interval(row: Interval, x: Axis, y: int) -> list[str]:
-    colour = _colour(row.style)
-    parts = [_text(12, y - 15, shortened(row.name, 44), "start")]
-    if row.low is not None and row.high is not None:
-        parts.append(f'<path class="bar {colour}" d="M{x(row.low):.1f} {y}H{x(row.high):.1f}"/>')
-    parts += [f'<circle class="dot {colour}" cx="{x(v):.1f}" cy="{y}" r="3.5"/>' for v in row.points]
-    return [*parts, f'<path class="line {colour}" d="M{x(row.mean):.1f} {y - 8}V{y + 8}"/>']
 
 
 def _heading(panel: Curves, width: int, named: Sequence[Series]) -> tuple[list[str], int]:
@@ -133,8 +131,8 @@ def _curve(panel: Curves, one: Series, x: Axis, y: Axis) -> str:
     across = [x(a) if drawable(a, x.log) else math.nan for a in one.xs]
 
     def places(values: Sequence[float]) -> list[tuple[float, float]]:
-        drawn = zip(across, panel.drawn(values), strict=True)
-        return [(a, math.nan if math.isnan(v) else min(1e5, max(-1e5, y(v)))) for a, v in drawn]  # renderers overflow
+        found = zip(across, panel.drawn(values), strict=True)
+        return [(a, math.nan if math.isnan(v) else min(1e5, max(-1e5, y(v)))) for a, v in found]  # renderers overflow
 
     look, line, parts = _look(one.style), places(one.ys), []
     if len(one.low) and (area := _area(places(one.low), places(one.high))):

@@ -24,8 +24,8 @@ FEW = 5  # from so many seeds on a band is the interval of their mean; of fewer 
 
 @dataclass(frozen=True, slots=True)
 class Instability:
-    """What went wrong in one run, when: a "spike" of the loss; "nonfinite", no number any more; or "at chance", where the
-    run counts as diverged though its loss was finite.
+    """What went wrong in one run, and when. `kind` is "spike", a jump of the loss; "nonfinite", from where on it is no
+    number; or "at chance", where the run counts as diverged though its loss was finite.
     """
 
     kind: str
@@ -131,9 +131,9 @@ def band(rows: Sequence[Sequence[float]]) -> tuple[list[float], list[float]]:
     if len(rows) < FEW:
         return values.min(axis=0).tolist(), values.max(axis=0).tolist()
     size = np.maximum(np.abs(values).max(axis=0), 1e-300)  # first divided by, so that no square overflows
-    half = student(len(rows) - 1) * (values / size).std(axis=0, ddof=1) * size / math.sqrt(len(rows))
-    middle = np.asarray(mean_curve(rows))
-    return (middle - half).tolist(), (middle + half).tolist()
+    with np.errstate(over="ignore"):
+        half = student(len(rows) - 1) * (values / size).std(axis=0, ddof=1) * size / math.sqrt(len(rows))
+        return (mean_curve(rows) - half).tolist(), (mean_curve(rows) + half).tolist()
 
 
 def band_text(seeds: int) -> str:

@@ -40,18 +40,17 @@ def further_rows(summary: StudySummary) -> list[tuple[Metric, Rows]]:
 
 def family_rows(grid: GridSummary) -> Rows:
     """What a grid says of each family."""
-    rows: Rows = [
-        (
-            "schedule",
-            "best peak",
-            "value there",
-            "difference",
-            "interval",
-            "sensitivity",
-            "trains up to",
-            "octaves more",
-        )
-    ]
+    names = (
+        "schedule",
+        "best peak",
+        "value there",
+        "difference",
+        "interval",
+        "sensitivity",
+        "trains up to",
+        "octaves more",
+    )
+    rows: Rows = [names]
     for family in grid.families:
         value = next((cell.mean for cell in family.cells if cell.peak == family.best), None)
         octaves = family.octaves.mean if family.octaves else None
