@@ -23,6 +23,7 @@ from preheat.core.errors import PreheatError, shown
 from preheat.lab.client import ARM, LOG, SCHEDULE, SEED, Target, json_number, target_text
 from preheat.lab.naming import relative, slug
 from preheat.lab.outcome import Log
+from preheat.lab.worker import signal_name
 
 TRAINER = "preheat.lab.command:run"
 """The function that starts the command, as a study names it."""
@@ -186,7 +187,7 @@ def _discard_foreign(metrics: Path, log: Log) -> None:
 
 def _exit_text(code: int) -> str:
     """`exit code 3`, `SIGKILL`."""
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return signal_name(-code) if code < 0 else f"exit code {code}"
 
 
 def _last_line(output: Path) -> str:

@@ -46,15 +46,15 @@ def run_experiment(
     work in it.
     """
     console, out = console or Console(), Path(out)
-    carrier = as_engine(engine, **settings)
+    engine = as_engine(engine, **settings)
     with _locked(out):
         records = _finished(experiment, out)
         if records:
             _print_kept(experiment, records, console)
         failures: list[Failure] = []
         for trials in _rounds(experiment, records, failures, race):
-            jobs = _jobs(experiment, out, trials, carrier)
-            failures += _carried_out(jobs, carrier, records, console)
+            jobs = _jobs(experiment, out, trials, engine)
+            failures += _run_jobs(jobs, engine, records, console)
         summary = summary_of(experiment, records, failures, race=race, looked=_earlier_looks(out))
         _write(summary, out)
     _print_summary(summary, out, console)
@@ -137,7 +137,7 @@ def _jobs(experiment: Experiment, out: Path, trials: Iterable[Trial], engine: En
     return [Job(trial, (out / "runs" / f"{trial.name}.jsonl").resolve(), threads) for trial in trials]
 
 
-def _carried_out(missing: list[Job], engine: Engine, records: dict[str, Record], console: Console) -> list[Failure]:
+def _run_jobs(missing: list[Job], engine: Engine, records: dict[str, Record], console: Console) -> list[Failure]:
     """Run the jobs, put their records into `records`, and return what failed."""
     failures = []
     total = len(records) + len(missing)

@@ -184,6 +184,9 @@ class Trial:
         """The name of the arm, and the seed: what tells the trials of one study apart."""
         return self.arm.name, self.seed
 
+    def __hash__(self) -> int:
+        return hash(self.key)  # that of all fields would hash every schedule of the study
+
     @property
     def name(self) -> str:
         """The run's file name without its ending: letters, digits, `.`, `_` and `-` only."""

@@ -55,18 +55,18 @@ class Log:
 def result_of(returned: object, log: Log) -> Result:
     """The result of a run: what training returned, and for a metric that it did not return what it had logged.
 
-    A run whose deciding metric is not finite has diverged, whatever else is said of it.
+    A run whose deciding metric is not finite has diverged, whatever else training returned.
     """
     study = log.trial.study
-    said = _by_name(returned, study)
-    metrics = {name: _finite(name, value) for name, value in said.items() if name not in _FACTS}
+    given = _by_name(returned, study)
+    metrics = {name: _finite(name, value) for name, value in given.items() if name not in _FACTS}
     for metric in study.metrics:
         if metric.name not in metrics:
             found = log.final(metric.name)
             if found is None:
                 raise PreheatError(_missing(metric.name))
             metrics[metric.name] = _finite(metric.name, found)
-    facts: dict[str, Any] = {"steps": log.last + 1 or None, **{name: said[name] for name in _FACTS & said.keys()}}
+    facts: dict[str, Any] = {"steps": log.last + 1 or None, **{name: given[name] for name in _FACTS & given.keys()}}
     first = study.metrics[0].name
     if metrics[first] is None:
         facts["diverged"], facts["reason"] = True, facts.get("reason") or f"{first} is not finite"

@@ -81,7 +81,7 @@ def _trainer(trial: Trial) -> Callable[..., Any]:
     return partial(function, trial.options, steps=study.steps)
 
 
-def packed(job: Job) -> bytes:
+def pickled(job: Job) -> bytes:
     """A job as bytes. cloudpickle, where it is installed, also packs functions of a notebook, local ones and lambdas.
 
     Raises `PreheatError` for a training function that cannot be sent to another process.
@@ -122,3 +122,11 @@ def error_line(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"{name}: {str(error).strip() or 'no message'}{place}"
+
+
+def signal_name(number: int) -> str:
+    """SIGKILL for 9."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

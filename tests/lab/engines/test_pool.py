@@ -20,7 +20,7 @@ from preheat.lab.engines.base import Inline, cores
 from preheat.lab.engines.pool import Futures, stop_file
 from preheat.lab.engines.registry import as_engine
 from preheat.lab.engines.remote import attempt, event_of
-from preheat.lab.worker import packed
+from preheat.lab.worker import pickled
 
 
 def pool(workers=2):
@@ -191,7 +191,7 @@ def test_the_cores_are_shared_among_the_workers_unless_cpus_says_otherwise():
 
 
 def answer_of(job, **more):
-    return attempt(packed(job), job.environment, **more)
+    return attempt(pickled(job), job.environment, **more)
 
 
 def test_an_answer_counts_only_if_it_is_the_record_of_that_run(tmp_path):
@@ -233,6 +233,6 @@ def test_an_interrupt_is_not_swallowed_where_nobody_asked_for_it(tmp_path):
 def test_a_limit_needs_a_thread_that_can_be_interrupted(tmp_path):
     job = jobs_of(tmp_path, seeds=(0,))[0]
     with ThreadPoolExecutor(1) as threads:
-        refused = threads.submit(attempt, packed(job), job.environment, 5.0).result()
+        refused = threads.submit(attempt, pickled(job), job.environment, 5.0).result()
         assert refused == "this executor runs in threads, where a run cannot be interrupted; leave limit out"
-        assert isinstance(threads.submit(attempt, packed(job), job.environment, None, "absent").result(), bytes)
+        assert isinstance(threads.submit(attempt, pickled(job), job.environment, None, "absent").result(), bytes)

@@ -14,7 +14,7 @@ from preheat.core.checks import whole_number
 from preheat.core.errors import PreheatError, shown
 from preheat.lab.engines.base import Events, cores
 from preheat.lab.engines.remote import attempt, check_amount, event_of, lost_text
-from preheat.lab.worker import Event, Job, packed
+from preheat.lab.worker import Event, Job, pickled
 
 PATIENCE = 10.0
 """Seconds in which runs on this machine end when the comparison is stopped."""
@@ -82,7 +82,7 @@ class Futures:
                     while waiting and len(running) < at_once:
                         job, failure = waiting.popleft(), ""
                         try:
-                            future = self.executor.submit(attempt, packed(job), job.environment, self.limit, path)
+                            future = self.executor.submit(attempt, pickled(job), job.environment, self.limit, path)
                         except RuntimeError as error:  # it is broken or was shut down
                             failure = _failure_text(error)
                         else:

@@ -18,10 +18,10 @@ from preheat.core.checks import positive_number, whole_number
 from preheat.core.errors import PreheatError
 from preheat.lab.engines.base import Events, cores
 from preheat.lab.records import partial_path
-from preheat.lab.worker import Event, Job, main, packed
+from preheat.lab.worker import Event, Job, main, pickled, signal_name
 
 INTERVAL = 0.5
-"""Seconds between two looks at whether a silent worker still lives."""
+"""Seconds between two checks whether a worker that sends nothing is still alive."""
 
 GRACE = 5.0
 """Seconds that a worker has for its exit once it has closed its connection, or was terminated."""
@@ -89,7 +89,7 @@ class Processes:
         environment = job.environment
         if shared:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.devices[at % len(self.devices)] for at in shared)
-        process = context.Process(target=main, args=(packed(job), end, environment), name=job.trial.name, daemon=True)
+        process = context.Process(target=main, args=(pickled(job), end, environment), name=job.trial.name, daemon=True)
         with _interrupts_blocked():
             process.start()
         end.close()  # the worker's copy is the only one left, so its death closes the connection
@@ -167,18 +167,10 @@ def _end_of(worker: Worker, sent: list[Event]) -> list[Event]:
 def exit_reason(code: int) -> str:
     """Why a process ended that left neither a record nor a message, as far as its exit code says."""
     if code < 0:
-        name = _signal_name(-code)
+        name = signal_name(-code)
         return f"the process was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
     hint = "; a script that starts a comparison needs `if __name__ == '__main__':` around it" if code == 1 else ""
     return f"the process ended with exit code {code} and no record{hint}"
-
-
-def _signal_name(code: int) -> str:
-    """SIGKILL for 9."""
-    try:
-        return signal.Signals(code).name
-    except ValueError:
-        return f"signal {code}"
 
 
 def _stop(workers: list[Worker], patience: float = 0.0) -> None:

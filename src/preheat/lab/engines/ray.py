@@ -17,7 +17,7 @@ from preheat.core.checks import whole_number
 from preheat.core.errors import PreheatError
 from preheat.lab.engines.base import Events
 from preheat.lab.engines.remote import attempt, check_amount, event_of, first_line, lost_text, require
-from preheat.lab.worker import Event, Job, packed
+from preheat.lab.worker import Event, Job, pickled
 
 INTERVAL = 1.0
 """Seconds between two looks at a cluster."""
@@ -90,7 +90,7 @@ class Ray:
                     room = self._room(ray)
                     while waiting and len(running) < (self.jobs or 2 * room):
                         job = waiting.popleft()
-                        running[remote.remote(packed(job), job.environment, self.limit)] = job
+                        running[remote.remote(pickled(job), job.environment, self.limit)] = job
                     for job in list(running.values())[:room]:
                         if job not in started:
                             started.add(job)

@@ -13,6 +13,7 @@ from typing import Any
 from preheat.core.checks import one_of
 from preheat.core.errors import PreheatError, shown
 from preheat.lab.engines.base import Engine
+from preheat.lab.engines.pool import Futures
 
 GROUP = "preheat.engines"
 
@@ -57,7 +58,5 @@ def as_engine(engine: Any, **settings: Any) -> Engine:
     if isinstance(engine, Engine):
         return engine
     if hasattr(engine, "submit"):
-        from preheat.lab.engines.pool import Futures
-
         return Futures(engine)
     raise PreheatError(f"an engine is one of {', '.join(engines())}, an Engine or an Executor, not {shown(engine)}")

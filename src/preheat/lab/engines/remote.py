@@ -30,7 +30,7 @@ GRACE = 30.0
 
 
 def attempt(job: bytes, environment: dict[str, str], limit: float | None = None, stop_file: str = "") -> bytes | str:
-    """Carry out a packed job where this is called: its record, or one line that says why there is none.
+    """Carry out a pickled job where this is called: its record, or one line that says why there is none.
 
     Nothing is raised, so no engine can mistake an error of the training for a machine that failed and try again.
     limit, stop_file: see `Watch`.
@@ -54,10 +54,10 @@ def attempt(job: bytes, environment: dict[str, str], limit: float | None = None,
         return error_line(error)
 
 
-def _record(packed: bytes, environment: dict[str, str], folder: Path) -> bytes | str:
-    """The record of a packed job, made in `folder`; what the training raises is one line of text."""
+def _record(pickled: bytes, environment: dict[str, str], folder: Path) -> bytes | str:
+    """The record of a pickled job, made in `folder`; what the training raises is one line of text."""
     os.environ.update(environment)
-    job: Job = pickle.loads(packed)
+    job: Job = pickle.loads(pickled)
     here = replace(job, path=folder / job.path.name)
     try:
         perform(here, lambda step, loss, rate: None)

@@ -14,7 +14,7 @@ from preheat.core.checks import whole_number
 from preheat.core.errors import PreheatError
 from preheat.lab.engines.base import Events
 from preheat.lab.engines.remote import attempt, check_amount, event_of, first_line, require
-from preheat.lab.worker import Event, Job, packed
+from preheat.lab.worker import Event, Job, pickled
 
 POLL = 1.0
 """Seconds between two looks for what has come."""
@@ -106,7 +106,7 @@ class Slurm:
         try:
             executor = submitit.AutoExecutor(folder, cluster=self.cluster)
             executor.update_parameters(**self.settings)
-            return executor.map_array(attempt, [packed(job) for job in jobs], [job.environment for job in jobs])
+            return executor.map_array(attempt, [pickled(job) for job in jobs], [job.environment for job in jobs])
         except PreheatError:
             raise
         except (AssertionError, NameError, ValueError, TypeError) as error:  # what submitit says of settings

@@ -79,7 +79,7 @@ class ArmSummary:
 class StudySummary:
     """The table of one study, by its first metric; `others` has the same table for each further metric.
 
-    data: the fingerprints of the data that the runs saw: more than one where a folder was carried on elsewhere.
+    data: the fingerprints of the data that the runs saw: more than one where a comparison was continued on other data.
     claims: the number of comparisons whose intervals hold together at 95 %; looks: how many earlier looks at the results
     the intervals allow for.
     """

@@ -106,9 +106,9 @@ def race_summary(trials: Trials) -> RaceSummary:
 def risk(trials: Trials, stopped: Mapping[str, int]) -> float | None:
     """An estimate of the probability that one of the stopped arms is better than all that stayed.
 
-    Every run is taken as the arm's true mean, plus what its seed adds in all arms, plus scatter, which is equally wide in
+    Every run is modelled as the arm's true mean, plus what its seed adds in all arms, plus scatter, which is equally wide in
     all arms; the means as one draw from a normal distribution as wide as the first rung shows. The estimate is how often
-    the best mean is a stopped arm's, given the runs. An arm that diverged in a run is taken to be no candidate.
+    the best mean is a stopped arm's, given the runs. An arm that diverged in a run is not a candidate.
     """
     if not stopped:
         return 0.0
