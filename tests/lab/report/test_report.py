@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from html import unescape
@@ -311,3 +313,8 @@ def test_a_large_grid_has_a_page_of_a_size_that_can_be_sent():
     text = report_html(gridded(peaks=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2), seeds=6))
     assert len(text) < 1_500_000
     assert time.process_time() - started < 20  # 60 runs take a fraction of a second; this only bounds a blow-up
+
+
+def test_what_draws_and_what_fills_templates_is_loaded_where_a_report_is_made():
+    code = "import sys, preheat.lab.driver; print({'jinja2', 'matplotlib'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"

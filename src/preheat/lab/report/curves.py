@@ -185,7 +185,7 @@ def _instabilities(run: Record, seed: int, column: str, study: Study) -> list[In
 def spikes(logged: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
     """The updates at which `Rewarm` would warm up again: the definition of a spike is that rule's, with its defaults.
 
-    Its new warmup, during which no other spike is seen, is as long as the window that smooths a curve.
+    Its new warmup, during which no other spike is seen, is as long as the window that smooths a curve: so a run has few.
     """
     rule = Rewarm("loss", span=max(1, (logged[-1][0] + 1) // WINDOW) if logged else 1)
     state, found = rule.start(), []

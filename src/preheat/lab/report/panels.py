@@ -15,7 +15,6 @@ from preheat.lab.trials import Trials
 from preheat.plots import panel
 from preheat.plots.panel import Curves, FinalValues, HeatCell, HeatMap, Interval, Intervals, Mark, Series
 
-MOST_MARKS = 20  # of a run; the table counts all instabilities
 _WORDS = {"spike": "loss spike", "nonfinite": "loss no longer finite", "at chance": "diverged with a finite loss"}
 
 
@@ -226,15 +225,13 @@ class StudyPanels:
 
 
 def _marks(arm: ArmCurves) -> list[Mark]:
-    """The instabilities of an arm, each with what it is in words: of each run the first ones, and the last."""
-    kept: list[Mark] = []
-    for seed in {one.seed for one in arm.instabilities}:
-        own = [one for one in arm.instabilities if one.seed == seed]
-        for one in own[: MOST_MARKS - 1] + own[MOST_MARKS - 1 :][-1:]:
-            value = f", loss {one.value:.4g}" if math.isfinite(one.value) else ""
-            text = f"{arm.name}, seed {seed}: {_WORDS[one.kind]} at update {one.step}{value}"
-            kept.append(Mark(one.step, one.value, one.kind, arm.style, text))
-    return kept
+    """The instabilities of an arm, each with what it is in words."""
+    marks = []
+    for one in arm.instabilities:
+        value = f", loss {one.value:.4g}" if math.isfinite(one.value) else ""
+        text = f"{arm.name}, seed {one.seed}: {_WORDS[one.kind]} at update {one.step}{value}"
+        marks.append(Mark(one.step, one.value, one.kind, arm.style, text))
+    return marks
 
 
 def _heat_cell(cell: Cell, family: Family, best: tuple[str, float] | None, ends: tuple[float, float]) -> HeatCell:
