@@ -98,8 +98,7 @@ def _finished(experiment: Experiment, out: Path) -> dict[str, Record]:
     """The runs of the experiment that `out` already holds, by name. Refuses a folder with runs of another one."""
     found: dict[str, Record] = {}
     for trial in experiment.trials():
-        path = out / "runs" / f"{trial.name}.jsonl"
-        if not path.exists():
+        if not (path := _path(out, trial)).exists():
             continue
         record = read_record(path)
         if not is_of(record, trial):
@@ -109,6 +108,10 @@ def _finished(experiment: Experiment, out: Path) -> dict[str, Record]:
             )
         found[trial.name] = record
     return found
+
+
+def _path(out: Path, trial: Trial) -> Path:
+    return out / "runs" / f"{trial.name}.jsonl"
 
 
 def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -134,7 +137,7 @@ def _print_kept(experiment: Experiment, records: Mapping[str, Record], console: 
 def _jobs(experiment: Experiment, out: Path, trials: Iterable[Trial], engine: Engine) -> list[Job]:
     """The jobs, and with how many threads: that depends on the whole experiment, not on what is left of it."""
     threads = engine.threads(sum(1 for _ in experiment.trials()))
-    return [Job(trial, (out / "runs" / f"{trial.name}.jsonl").resolve(), threads) for trial in trials]
+    return [Job(trial, _path(out, trial).resolve(), threads) for trial in trials]
 
 
 def _run_jobs(missing: list[Job], engine: Engine, records: dict[str, Record], console: Console) -> list[Failure]:
@@ -188,13 +191,9 @@ def _write(summary: Summary, out: Path) -> None:
     from preheat.lab.report.markdown import report_markdown
 
     try:
-        data = json.dumps(to_dict(summary), indent=1, allow_nan=False) + "\n"
-        for name, text in (
-            ("summary.json", data),
-            ("report.html", report_html(summary)),
-            ("report.md", report_markdown(summary)),
-        ):
-            write_file(out / name, text.encode())
+        write_file(out / "summary.json", json.dumps(to_dict(summary), indent=1, allow_nan=False).encode() + b"\n")
+        write_file(out / "report.html", report_html(summary).encode())
+        write_file(out / "report.md", report_markdown(summary).encode())
         parts = {out / f".part-{name}": out / name for name in ("figure.png", "figure.svg")}
         save_figure(summary.studies, summary.records, *parts)
         for part, whole in parts.items():

@@ -6,6 +6,7 @@ else: a finished run counts for this experiment only if its identity is equal.
 
 import dataclasses
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -90,6 +91,10 @@ class Metric:
     def title(self) -> str:
         """The metric in words: `validation loss` for `val_loss`."""
         return {"val_loss": "validation loss", "loss": "training loss"}.get(self.name, self.name.replace("_", " "))
+
+    def cost(self, value: float | None) -> float:
+        """A value as one that is lower where it is better: negative for the goal "max", infinite where not finite."""
+        return math.inf if value is None else -value if self.goal == "max" else value
 
     @classmethod
     def read(cls, text: str) -> "Metric":

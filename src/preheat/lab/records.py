@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import preheat
 from preheat.core.errors import ParseError, PreheatError, shown
@@ -85,10 +85,7 @@ class Writer:
     def end(self, result: Result, seconds: float) -> None:
         """The last line; from here on the run counts as finished."""
         self._line({"kind": "end", "result": asdict(result), "seconds": round(seconds, 3)})
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        os.replace(self._partial, self.path)
+        _publish(self._file, self.path)
 
     def _line(self, value: dict[str, Any]) -> None:
         self._file.write(json.dumps(value, allow_nan=False) + "\n")
@@ -113,11 +110,17 @@ def write_file(path: Path, content: bytes) -> None:
     try:
         with partial.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+            _publish(file, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _publish(file: IO[Any], path: Path) -> None:
+    """Close a file and give it its own name, once its content is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+    os.replace(file.name, path)
 
 
 def header(trial: Trial, threads: int) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The finished runs of a study, and what is asked of them: the one place that knows how they are kept."""
 
-import math
 from collections.abc import Collection, Iterator, Mapping
 
 from preheat.lab.experiment import Arm, Metric, Study, Trial
@@ -63,9 +62,8 @@ class Trials(Mapping[Key, Record]):
         return {seed: record.result.metrics.get(name) for seed, record in self.of(arm).items()}
 
     def costs(self, arm: Arm) -> dict[int, float]:
-        """The final values by seed, lower being better: the sign turned where the goal is "max", infinite where not finite."""
-        sign = -1 if self.study.metrics[0].goal == "max" else 1
-        return {seed: math.inf if value is None else sign * value for seed, value in self.finals(arm).items()}
+        """What the runs cost by the deciding metric, by seed: lower is better (`Metric.cost`)."""
+        return {seed: self.study.metrics[0].cost(value) for seed, value in self.finals(arm).items()}
 
     def diverged(self, arm: Arm) -> set[int]:
         """The seeds with which an arm counts as diverged: the run says so, or its deciding metric is not finite."""

@@ -30,8 +30,6 @@ from preheat.lab.statistics.inference import (
 from preheat.lab.statistics.race import RaceSummary, race_summary
 from preheat.lab.trials import Trials
 
-Records = Trials
-
 
 @dataclass(frozen=True, slots=True)
 class Divergence:

@@ -125,30 +125,26 @@ def ceiling(trials: Trials) -> float | None:
         chance = run.result.chance_loss if is_loss else None
         logged = [*run.column(metric.name)[:1], *(run.column("loss")[:1] if is_loss else [])]
         known += [value for value in (chance, *logged) if value is not None and math.isfinite(value)][:1]
-    return (-1 if metric.goal == "max" else 1) * median(known) if known else None
+    return metric.cost(median(known)) if known else None
 
 
 def _family(
     trials: Trials, row: Mapping[float, Arm], seeds: Sequence[int], cap: float | None, stopped: Mapping[str, int]
 ) -> Family:
     """A family without its comparisons, from its arms by rising peak; `seeds` ran at every peak in every family."""
-    goal, cells = trials.study.metrics[0].goal, []
+    arms, cost, cells = list(row.values()), trials.study.metrics[0].cost, []
     diverged = {peak: trials.diverged(arm) for peak, arm in row.items()}
     for peak, arm in row.items():
         finals = list(trials.finals(arm).values())
         cells.append(Cell(peak, len(finals), *mean_and_sd(finals), len(diverged[peak]), arm.name in stopped))
     most = max(cell.runs for cell in cells)
-    costs = {cell.peak: -cell.mean if goal == "max" else cell.mean for cell in cells if cell.mean is not None}
-    costs = {cell.peak: costs[cell.peak] for cell in cells if cell.peak in costs and cell.runs == most}
-    excess: dict[int, float] = (
-        {} if cap is None else _sensitivities([trials.costs(arm) for arm in row.values()], seeds, cap)
-    )
-    first = next(iter(row.values()))
+    complete = [cell for cell in cells if cell.mean is not None and cell.runs == most]
+    excess = _sensitivities([trials.costs(arm) for arm in arms], seeds, cap)
     return Family(
-        name=first.family,
-        spec=first.spec,
+        name=arms[0].family,
+        spec=arms[0].spec,
         cells=tuple(cells),
-        best=min(costs, key=lambda peak: costs[peak]) if costs else None,
+        best=min(complete, key=lambda cell: cost(cell.mean)).peak if complete else None,
         trainable=largest_trainable([(cell.peak, cell.runs > 2 * cell.diverged) for cell in cells]),
         trainable_by_seed={
             seed: largest_trainable([(peak, seed not in found) for peak, found in diverged.items()]) for seed in seeds
@@ -158,9 +154,11 @@ def _family(
     )
 
 
-def _sensitivities(costs: Sequence[Mapping[int, float]], seeds: Sequence[int], cap: float) -> dict[int, float]:
-    """Each seed's mean excess over its best peak, from the costs by seed at each peak."""
-    found = {}
+def _sensitivities(costs: Sequence[Mapping[int, float]], seeds: Sequence[int], cap: float | None) -> dict[int, float]:
+    """Each seed's mean excess over its best peak, from the costs by seed at each peak; empty without a ceiling."""
+    found: dict[int, float] = {}
+    if cap is None:
+        return found
     for seed in seeds:
         capped = [min(by_seed[seed], cap) for by_seed in costs]
         found[seed] = math.fsum(capped) / len(capped) - min(capped)

@@ -111,9 +111,13 @@ def _counts(arms: Sequence[ArmSummary]) -> str:
         text += "; diverged: " + ", ".join(
             f"{arm.name} {arm.diverged} of {arm.runs}{_divergence_text(arm)}" for arm in arms if arm.runs
         )
-    if any(arm.missing for arm in arms):
-        text += "; missing runs: " + ", ".join(f"{arm.name} {arm.missing}" for arm in arms if arm.missing)
-    return text
+    missing = _missing(arms)
+    return f"{text}; missing runs: {missing}" if missing else text
+
+
+def _missing(arms: Sequence[ArmSummary]) -> str:
+    """The arms that lack runs, each with their number."""
+    return ", ".join(f"{arm.name} {arm.missing}" for arm in arms if arm.missing)
 
 
 def _divergence_text(arm: ArmSummary) -> str:
@@ -143,10 +147,8 @@ def _grid_sentences(summary: StudySummary, grid: GridSummary) -> list[str]:
         peaks = [f"{family.name} {_trainable_text(family, grid)}" for family in grid.families]
         peaks += [_octaves_text(family.name, family.octaves) for family in families if family.octaves is not None]
         said.append(f"Largest peak that trains: {'; '.join(peaks)}.")
-    if any(arm.missing for arm in summary.arms):
-        said.append(
-            "Missing runs: " + ", ".join(f"{arm.name} {arm.missing}" for arm in summary.arms if arm.missing) + "."
-        )
+    if missing := _missing(summary.arms):
+        said.append(f"Missing runs: {missing}.")
     return said
 
 
