@@ -12,7 +12,7 @@ from preheat.lab.progress import duration
 from preheat.lab.statistics.arms import ArmSummary, StudySummary
 from preheat.lab.statistics.grid import GridSummary
 from preheat.lab.statistics.inference import Difference
-from preheat.lab.statistics.verdict import difference_text, fixed, interval_text, study_verdict
+from preheat.lab.statistics.verdict import difference_text, fixed, interval_text, signed, study_verdict
 from preheat.plots.panel import short
 
 NONE = "–"
@@ -21,55 +21,41 @@ _NARROW = 10  # columns of the terminal that names have at least
 Rows = list[tuple[str, ...]]
 
 
-def arm_rows(metric: Metric, arms: Sequence[ArmSummary], *, without: Sequence[str] = ("schedule",)) -> Rows:
-    """A row per arm, without some of the columns.
+def arm_rows(metric: Metric, arms: Sequence[ArmSummary]) -> Rows:
+    """A row per arm.
 
     The value is mean ± standard deviation over seeds; difference and interval are to the reference, paired by seed;
     better counts the seeds that are better than the reference's; diverged has the 95 % interval of the rate.
     """
-    names = ("arm", "schedule", metric.title, "difference", "interval", "better", "diverged", "time a run")
-    return _without([names, *map(_cells, arms)], without)
+    return [("arm", metric.title, "difference", "interval", "better", "diverged", "time a run"), *map(_cells, arms)]
 
 
 def further_rows(summary: StudySummary) -> list[tuple[Metric, Rows]]:
-    """Each further metric with its table."""
-    known = {metric.name: metric for metric in summary.study.metrics}
-    without = ("schedule", "diverged", "time a run")
-    return [(known[name], arm_rows(known[name], arms, without=without)) for name, arms in summary.others.items()]
+    """Each further metric with its table, without what all metrics have in common."""
+    metrics = [metric for metric in summary.study.metrics if metric.name in summary.others]
+    return [(metric, [row[:-2] for row in arm_rows(metric, summary.others[metric.name])]) for metric in metrics]
 
 
 def family_rows(grid: GridSummary) -> Rows:
     """What a grid says of each family."""
-    names = (
-        "schedule",
-        "best peak",
-        "value there",
-        "difference",
-        "interval",
-        "sensitivity",
-        "trains up to",
-        "octaves more",
-    )
-    rows: Rows = [names]
+    ends = ("difference", "interval", "sensitivity", "trains up to", "octaves more")
+    rows: Rows = [("schedule", "best peak", "value there", *ends)]
     for family in grid.families:
         value = next((cell.mean for cell in family.cells if cell.peak == family.best), None)
         octaves = family.octaves.mean if family.octaves else None
         difference, interval, _ = _difference_cells(family.at_best.get(grid.metric))
-        best, largest = _peak_text(family.best, NONE), _peak_text(family.trainable, "none")
-        more = NONE if octaves is None else f"{octaves:+.1f}".replace("-", "−")
-        rows.append(
-            (family.name, best, value_text(value), difference, interval, short(family.sensitivity), largest, more)
-        )
+        largest, more = _peak_text(family.trainable, "none"), NONE if octaves is None else signed(octaves, 1)
+        numbers = (value_text(value), difference, interval, short(family.sensitivity), largest, more)
+        rows.append((family.name, _peak_text(family.best), *numbers))
     return rows
 
 
 def family_rows_of(grid: GridSummary, metric: Metric) -> Rows:
     """What a further metric says of each family at the peak that is best by the first one."""
-    found = [
-        (family.name, _peak_text(family.best, NONE), *_difference_cells(family.at_best.get(metric.name)))
-        for family in grid.families
-    ]
-    return [("schedule", "at its best peak", "difference", "interval", "better"), *found]
+    rows: Rows = [("schedule", "at its best peak", "difference", "interval", "better")]
+    for one in grid.families:
+        rows.append((one.name, _peak_text(one.best), *_difference_cells(one.at_best.get(metric.name))))
+    return rows
 
 
 def value_text(value: float | None) -> str:
@@ -110,7 +96,7 @@ def _cells(arm: ArmSummary) -> tuple[str, ...]:
     rate = arm.divergence
     within = f" ({100 * rate.low:.0f} to {100 * rate.high:.0f} %)" if rate and arm.diverged else ""
     diverged = f"{arm.diverged} of {arm.runs}{within}"
-    return arm.name, arm.spec, _mean_text(arm), *_difference_cells(arm.difference), diverged, duration(arm.seconds)
+    return arm.name, _mean_text(arm), *_difference_cells(arm.difference), diverged, duration(arm.seconds)
 
 
 def _difference_cells(difference: Difference | None) -> tuple[str, str, str]:
@@ -128,35 +114,34 @@ def _mean_text(arm: ArmSummary) -> str:
     return value_text(arm.mean) + (f" ± {fixed(arm.sd, decimals(arm.mean or 0.0))}" if arm.sd is not None else "")
 
 
-def _peak_text(peak: float | None, none: str) -> str:
+def _peak_text(peak: float | None, none: str = NONE) -> str:
     return none if peak is None else f"{peak:g}"
-
-
-def _without(rows: Rows, names: Sequence[str]) -> Rows:
-    """The rows without the columns of these names."""
-    kept = [place for place, name in enumerate(rows[0]) if name not in names]
-    return [tuple(row[place] for place in kept) for row in rows]
 
 
 def _rich_table(rows: Rows) -> Table:
     """Rows for the terminal."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for place, name in enumerate(rows[0]):
-        table.add_column(Text(name), overflow="fold", min_width=_NARROW if place == 0 else None, no_wrap=place > 0)
-        table.columns[-1].justify = "right" if place else "left"
+        if place == 0:
+            table.add_column(Text(name), overflow="fold", min_width=_NARROW)
+        else:
+            table.add_column(Text(name), justify="right", no_wrap=True)
     for row in rows[1:]:
         table.add_row(*map(Text, row))
     return table
 
 
 def _terminal_rows(summary: StudySummary, width: int) -> Rows:
-    """The arms; where there is no room without the time, then without the intervals, which the verdict tells too."""
+    """The arms; where there is no room without the time, then without the intervals, which the verdict gives too."""
     rows: Rows = [("arm", "final loss", "difference", "interval", "better", "diverged", "time")]
     for arm in summary.arms:
-        name, _, *values, _, time = _cells(arm)
-        rows.append((name, *values, f"{arm.diverged} of {arm.runs}", time))
-    options = [_without(rows, names) for names in ((), ("time",), ("time", "interval"))]
-    return next((found for found in options if _width(found) <= width), options[-1])
+        *values, _, time = _cells(arm)
+        rows.append((*values, f"{arm.diverged} of {arm.runs}", time))
+    if _width(rows) > width:
+        rows = [row[:-1] for row in rows]
+    if _width(rows) > width:
+        rows = [(*row[:3], *row[4:]) for row in rows]
+    return rows
 
 
 def _grid_rows(grid: GridSummary, width: int) -> Rows:
