@@ -31,7 +31,7 @@ PATIENCE = 3600.0
 
 
 @dataclass(slots=True)
-class Worker:
+class _Worker:
     """A process, its job, the connection on which it reports, its slot, and when its last report came."""
 
     job: Job
@@ -65,7 +65,7 @@ class Processes:
 
     def run(self, jobs: Sequence[Job]) -> Events:
         """As many at a time as there are places."""
-        waiting, running = deque(jobs), list[Worker]()
+        waiting, running = deque(jobs), list[_Worker]()
         try:
             while waiting or running:
                 while waiting and len(running) < self.jobs:
@@ -81,7 +81,7 @@ class Processes:
         finally:
             _stop(running)
 
-    def _start(self, job: Job, slot: int) -> Worker:
+    def _start(self, job: Job, slot: int) -> _Worker:
         """A process for `job`. It starts with Ctrl-C blocked: else one that is still importing would print a traceback."""
         context = get_context("spawn")
         connection, end = context.Pipe(duplex=False)
@@ -93,9 +93,9 @@ class Processes:
         with _interrupts_blocked():
             process.start()
         end.close()  # the worker's copy is the only one left, so its death closes the connection
-        return Worker(job, process, connection, slot)
+        return _Worker(job, process, connection, slot)
 
-    def _events(self, worker: Worker, ready: bool) -> list[Event]:
+    def _events(self, worker: _Worker, ready: bool) -> list[Event]:
         """What has become of a worker since the last look."""
         alive = worker.process.is_alive()  # asked first: what it sent before it died has then arrived
         events, ended = _received(worker) if ready or not alive else ([], False)
@@ -139,7 +139,7 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _received(worker: Worker) -> tuple[list[Event], bool]:
+def _received(worker: _Worker) -> tuple[list[Event], bool]:
     """What the worker has sent since the last look, and whether nothing more will come."""
     events: list[Event] = []
     try:
@@ -154,7 +154,7 @@ def _received(worker: Worker) -> tuple[list[Event], bool]:
     return events, False
 
 
-def _end_of(worker: Worker, sent: list[Event]) -> list[Event]:
+def _end_of(worker: _Worker, sent: list[Event]) -> list[Event]:
     """What became of a worker that sends no more. The record decides, not the way in which the process ended."""
     _stop([worker], patience=GRACE)
     if any(event.kind == "failed" for event in sent):
@@ -173,7 +173,7 @@ def exit_reason(code: int) -> str:
     return f"the process ended with exit code {code} and no record{hint}"
 
 
-def _stop(workers: list[Worker], patience: float = 0.0) -> None:
+def _stop(workers: list[_Worker], patience: float = 0.0) -> None:
     """End workers, giving each `patience` seconds to do so by itself, and remove their unfinished records."""
     for worker in workers:
         worker.process.join(patience)

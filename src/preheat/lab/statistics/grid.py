@@ -101,7 +101,7 @@ def grid_summary(trials: Trials, stopped: Mapping[str, int], looks: int = 0) -> 
     if not peaks:
         return None
     rows = [{peak: row[peak] for peak in peaks} for row in families]
-    cap = ceiling(trials)
+    cap = _ceiling(trials)
     seeds = [seed for seed in study.seeds if all(seed in trials.of(arm) for row in rows for arm in row.values())]
     reference, *others = [_family(trials, row, seeds, cap, stopped) for row in rows]
     compared = [_compared(trials, family, reference, looks) for family in others]
@@ -113,7 +113,7 @@ def _claims(study: Study) -> int:
     return (len(study.families) - 1) * (len(study.metrics) + 2)
 
 
-def ceiling(trials: Trials) -> float | None:
+def _ceiling(trials: Trials) -> float | None:
     """The cost of a model that has learned nothing; None if the runs do not tell.
 
     It is the chance level where the training named one for its loss, else the first finite value that was logged of the
