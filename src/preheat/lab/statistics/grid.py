@@ -191,7 +191,7 @@ def largest_trainable(trained: Sequence[tuple[float, bool]]) -> float | None:
 
 
 def octaves(
-    peaks: Sequence[float], own: Mapping[int, float | None], first: Mapping[int, float | None], level: float
+    peaks: Sequence[float], own: Mapping[int, float | None], reference: Mapping[int, float | None], level: float
 ) -> Octaves | None:
     """The ratio of the largest trainable peaks, over the seeds that have both; None if none has.
 
@@ -199,7 +199,7 @@ def octaves(
     from below and from above; the interval runs from the lower end for the lower bounds to the upper end for the upper.
     """
     edges = [-math.inf, *map(math.log2, peaks), math.inf]
-    pairs = [(own[seed], first[seed]) for seed in own if seed in first]
+    pairs = [(own[seed], reference[seed]) for seed in own if seed in reference]
     if not pairs:
         return None
     at = [[0 if peak is None else 1 + peaks.index(peak) for peak in pair] for pair in pairs]

@@ -79,11 +79,11 @@ class Difference:
         return self.low is not None and self.high is not None and not self.low <= 0.0 <= self.high
 
 
-def paired(own: Losses, first: Losses, *, goal: str = "min", claims: int = 1, looks: int = 0) -> Difference | None:
+def paired(own: Losses, reference: Losses, *, goal: str = "min", claims: int = 1, looks: int = 0) -> Difference | None:
     """The difference of an arm to its reference; None where a run was not finite, or no seed finished in both."""
-    if None in own.values() or None in first.values():
+    if None in own.values() or None in reference.values():
         return None
-    both = [(own[seed], first[seed]) for seed in own if seed in first]
+    both = [(own[seed], reference[seed]) for seed in own if seed in reference]
     differences = [a - b for a, b in both if a is not None and b is not None]
     if not differences:
         return None
