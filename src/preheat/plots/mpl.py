@@ -84,18 +84,21 @@ def _curves(axis: Any, panel: Curves) -> None:
         colour = look(one.style)["color"]
         if len(one.low):
             axis.fill_between(xs, panel.drawn(one.low), panel.drawn(one.high), color=colour, alpha=0.18, lw=0)
-        kind = (
-            {"color": colour, "lw": 0.5, "alpha": 0.35} if one.faint else {"label": plain(one.name), **look(one.style)}
-        )
-        axis.plot(xs, panel.drawn(one.ys), marker="o" if one.dots else "", ms=3, **kind)
+        if one.faint:
+            axis.plot(xs, panel.drawn(one.ys), color=colour, lw=0.5, alpha=0.35)
+        else:
+            marker = "o" if one.dots else ""
+            axis.plot(xs, panel.drawn(one.ys), marker=marker, ms=3, label=plain(one.name), **look(one.style))
     for mark in panel.marks:
-        sign = {"marker": _MARKERS[mark.kind], "ms": 4, "mfc": "none", "mew": 0.9, "color": look(mark.style)["color"]}
-        axis.plot(mark.x, panel.mark_height(mark), ls="", zorder=3, clip_on=False, **sign)
+        place, colour = (mark.x, panel.mark_height(mark)), look(mark.style)["color"]
+        axis.plot(*place, _MARKERS[mark.kind], color=colour, ms=4, mfc="none", mew=0.9, zorder=3, clip_on=False)
     low, high = panel.y_limits
     if panel.level and low <= panel.level[1] <= high:
-        axis.axhline(panel.level[1], color="#777777", lw=0.8, ls=":")
-        place = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
-        axis.annotate(plain(panel.level[0]), (0.97, panel.level[1]), color="#555555", **place)
+        name, value = panel.level
+        axis.axhline(value, color="#777777", lw=0.8, ls=":")
+        axis.text(
+            0.97, value, plain(name), color="#555555", ha="right", va="top", transform=axis.get_yaxis_transform()
+        )
     axis.set_ylim(low, high)
     axis.margins(x=0.03)
     axis.grid(alpha=0.25)

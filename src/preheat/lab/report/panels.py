@@ -81,9 +81,14 @@ class StudyPanels:
         series = [Series(arm.name, arm.updates, arm.grad_norm, arm.style) for arm in self._at() if arm.grad_norm]
         if not any(math.isfinite(value) and value > 0 for one in series for value in one.ys):
             return None
-        title, caption = f"Gradient norm{self._where()}", "Mean over the seeds, smoothed as the loss is."
-        names = {"x_label": "update", "y_label": "norm, logarithmic"}
-        return Curves(title=title, **names, series=series, log_y=True, caption=caption)
+        return Curves(
+            title=f"Gradient norm{self._where()}",
+            x_label="update",
+            y_label="norm, logarithmic",
+            series=series,
+            log_y=True,
+            caption="Mean over the seeds, smoothed as the loss is.",
+        )
 
     def finals(self) -> FinalValues:
         """The final value of every run, joined by seed: what the paired difference is made of."""
