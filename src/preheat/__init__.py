@@ -85,7 +85,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from preheat.lab.api import compare
-    from preheat.lab.launched import from_env, log
+    from preheat.lab.client import from_env, log
     from preheat.recipes.published import presets
     from preheat.recipes.scaling import scaled_adam, scaled_peak
     from preheat.session import HoldUntil, Plateau, Rewarm
@@ -96,8 +96,8 @@ _LATE = {
     "Plateau": "session",
     "Rewarm": "session",
     "compare": "lab.api",
-    "from_env": "lab.launched",
-    "log": "lab.launched",
+    "from_env": "lab.client",
+    "log": "lab.client",
     "presets": "recipes.published",
     "scaled_adam": "recipes.scaling",
     "scaled_peak": "recipes.scaling",

@@ -6,6 +6,7 @@ from preheat.lab.experiment import Arm, Metric, Study, grid
 from preheat.lab.records import Record, Result
 from preheat.lab.statistics.arms import summarised
 from preheat.lab.statistics.verdict import study_verdict
+from preheat.lab.trials import Trials
 
 LOSS = (Metric("val_loss"),)
 
@@ -43,7 +44,7 @@ def records_of(study, values, **more):
 
 def summary(study, values, *, race=False, looks=0, **more):
     """The summary of a table arms × seeds."""
-    return summarised(study, records_of(study, values, **more), race=race, looks=looks)
+    return summarised(Trials(study, records_of(study, values, **more)), race=race, looks=looks)
 
 
 def said(study, values, **more):

@@ -17,7 +17,7 @@ def jobs_of(folder, **options):
     return [Job(trial, folder / f"{trial.name}.jsonl", 1) for trial in experiment.trials()]
 
 
-def told(events):
+def by_run(events):
     """What happened to each job, by its name."""
     found = {}
     for event in events:

@@ -184,11 +184,11 @@ def test_a_full_disk_costs_the_run_that_met_it_and_nothing_else(compare, small_f
 
 
 def test_a_report_that_cannot_be_written_says_that_the_runs_are_kept(compare, monkeypatch, tmp_path):
-    def full(path, text):
+    def full(path, content):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("preheat.lab.driver.replace", full)
+        patch.setattr("preheat.lab.driver.write_file", full)
         with pytest.raises(
             PreheatError, match=r"the runs are kept, but the report could not be written \(No space left"
         ):

@@ -4,6 +4,7 @@ import pytest
 from fake_runs import LINEAR, NONE, experiment_of
 from fake_trainer import FakeOptions
 
+import preheat
 from preheat.core.errors import PreheatError
 from preheat.lab.demo import demo_experiment
 from preheat.lab.experiment import Arm, Experiment, Study
@@ -16,6 +17,27 @@ def study_of(**changes):
 
 def test_an_arm_keeps_its_schedule_in_the_canonical_spelling():
     assert Arm("a", " ramp( 0,1 , '5%')>>hold( 1 )") == Arm("a", "ramp(0.0, 1.0, '5%') >> hold(1.0, 'rest')")
+
+
+def test_an_arm_takes_a_schedule_rates_a_plan_or_their_text_and_its_repr_makes_it_again():
+    plan = preheat.Plan({"lr": preheat.decay(), "weight_decay": preheat.absolute(preheat.hold(0.1))})
+    for target in (preheat.decay(), preheat.absolute(preheat.hold(0.1)), plan):
+        arm = Arm("a", target)
+        assert arm.target == target
+        assert Arm("a", arm.spec) == arm
+        assert eval(repr(arm), {"Arm": Arm}) == arm
+    at_peak = Arm("a @ 0.1", "decay()", 0.1, "a")
+    assert eval(repr(at_peak), {"Arm": Arm}) == at_peak
+    with pytest.raises(PreheatError, match="3 is no schedule"):
+        Arm("a", 3)
+
+
+def test_text_is_parsed_once_for_each_arm_however_many_trials_follow_it(monkeypatch):
+    texts = []
+    monkeypatch.setattr("preheat.lab.client.read", lambda text: texts.append(text) or preheat.parse(text))
+    experiment = experiment_of((Arm("a", "decay()"), Arm("b", "warmup(3) >> decay()")), seeds=range(9))
+    assert len([(trial.target, trial.identity, trial.arm.spec) for trial in experiment.trials()]) == 18
+    assert texts == ["decay()", "warmup(3) >> decay()"]
 
 
 def test_an_arm_is_read_from_name_equals_schedule_and_the_schedule_may_hold_more_equals_signs():

@@ -15,8 +15,8 @@ from rich.console import Console
 import preheat
 from preheat.core.errors import PreheatError
 from preheat.lab.driver import run_experiment
-from preheat.lab.engines.choice import engine_named
-from preheat.lab.engines.processes import cause
+from preheat.lab.engines.processes import exit_reason
+from preheat.lab.engines.registry import engine_named
 from preheat.lab.experiment import Arm
 from preheat.lab.worker import Event
 
@@ -176,10 +176,10 @@ def test_what_cannot_be_used_is_refused(tmp_path):
 
 
 def test_the_cause_of_a_silent_death_is_told_as_far_as_it_is_known():
-    assert cause(-9) == "the process was ended by SIGKILL (out of memory?)"
-    assert cause(-11) == "the process was ended by SIGSEGV"
-    assert cause(-250) == "the process was ended by signal 250"
-    assert "if __name__ == '__main__':" in cause(1)
+    assert exit_reason(-9) == "the process was ended by SIGKILL (out of memory?)"
+    assert exit_reason(-11) == "the process was ended by SIGSEGV"
+    assert exit_reason(-250) == "the process was ended by signal 250"
+    assert "if __name__ == '__main__':" in exit_reason(1)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -171,16 +172,18 @@ def _cut(more: int, what: str) -> list[str]:
 
 def _saved(path: Path, kind: str, resolved: Resolved, curve: _Curve) -> Path:
     """Write the picture and return where it is."""
-    from preheat.plots.charts import Series, line_chart, shortened  # only a picture needs them
+    from preheat.plots.panel import Curves, Series, shortened  # only a picture needs them
 
-    title, look = repr(resolved.written), {"x_label": resolved.tick, "y_label": "value", "log_y": curve.log}
-    series = [Series("value", curve.at, curve.values)]
+    title, series = repr(resolved.written), [Series("value", curve.at, curve.values)]
+    panel = Curves(title=title, series=series, x_label=resolved.tick, y_label="value", log_y=curve.log)
     if kind == "png":
-        from preheat.plots.png import png_of
+        from preheat.plots.mpl import png
 
-        content = png_of(series, title=title, **look)
+        content = png(panel)
     else:
-        content = line_chart(series, title=shortened(title, 90), width=720, height=400, **look).encode()
+        from preheat.plots.svg import svg
+
+        content = svg(replace(panel, title=shortened(title, 90)), width=720, height=400).encode()
     try:
         path.write_bytes(content)
     except OSError as error:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from preheat.lab.api import compare
+    from preheat.lab.client import from_env, log
     from preheat.lab.demo import demo_experiment
     from preheat.lab.driver import run_experiment
     from preheat.lab.experiment import Arm, Experiment, Metric, Study, grid
-    from preheat.lab.launched import from_env, log
 
 __all__ = [
     "Arm",
@@ -32,9 +32,9 @@ _HOMES = {
     "Study": "experiment",
     "compare": "api",
     "demo_experiment": "demo",
-    "from_env": "launched",
+    "from_env": "client",
     "grid": "experiment",
-    "log": "launched",
+    "log": "client",
     "run_experiment": "driver",
 }
 

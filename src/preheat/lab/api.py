@@ -10,9 +10,9 @@ from typing import Any
 from rich.console import Console
 
 from preheat.core.errors import PreheatError, shown
+from preheat.lab.client import Target
 from preheat.lab.driver import run_experiment
 from preheat.lab.experiment import Arm, Experiment, Metric, Study, grid
-from preheat.lab.launched import Target, spelled
 from preheat.lab.naming import LONGEST_NAME, slug
 from preheat.lab.summary import Summary
 
@@ -54,11 +54,12 @@ def compare(
     first.
     seeds: the same ones for every arm; a number n means 0 to n − 1.
     peaks: with peaks every arm is run at each, and `train` gets `absolute(schedule.scaled(peak))`.
-    metric: what decides, and after it what is told beside it; "accuracy:max" where higher is better.
+    metric: what decides, and after it what is reported beside it; "accuracy:max" where higher is better.
     steps: updates of a run, where that is known beforehand: it only shows how much is left.
     out: the folder, by default `runs/` and the name of `train`. The same call runs only what is missing.
-    engine: "processes" (jobs=…, gpus=…, patience=…), "inline", "ray" (address=…), "slurm" (folder=…), or any
-    `concurrent.futures.Executor`. race: after each round of seeds only the better half of the arms goes on.
+    engine: "processes" (jobs=…, gpus=…, patience=…), "inline", "ray" (address=…), "slurm" (folder=…), one
+    that a package registers (`preheat.lab.engines.registry`), or any `concurrent.futures.Executor`.
+    race: after each round of seeds only the better half of the arms goes on.
 
     Returns a `Summary`: `.verdicts`, `.studies`, `.records`, `.failures`. A script that calls this needs
     `if __name__ == "__main__":` around the call, as always with processes.
@@ -73,10 +74,10 @@ def compare(
         title=(title or name)[:LONGEST_NAME],
         task=name,
         options=None,
-        arms=arms_of(arms, peaks),
+        arms=_arms(arms, peaks),
         seeds=tuple(range(seeds) if isinstance(seeds, int) else seeds),
         steps=steps,
-        trainer=home(train),
+        trainer=_reference(train),
         metrics=metrics,
         function=train,
         code=source_of(train),
@@ -86,15 +87,15 @@ def compare(
     return run_experiment(experiment, folder, engine=engine, race=race, console=console, **settings)
 
 
-def arms_of(arms: Mapping[str, Target | str], peaks: Sequence[float]) -> tuple[Arm, ...]:
+def _arms(arms: Mapping[str, Target | str], peaks: Sequence[float]) -> tuple[Arm, ...]:
     """The arms of a study, at every peak where there are some."""
     if not isinstance(arms, Mapping):
         raise PreheatError(f"arms are schedules by name, such as {{'none': preheat.decay()}}, not {shown(arms)}")
-    known = tuple(Arm(name, value if isinstance(value, str) else spelled(value)) for name, value in arms.items())
+    known = tuple(Arm(name, target) for name, target in arms.items())
     return grid(known, peaks) if peaks else known
 
 
-def home(function: Callable[..., Any]) -> str:
+def _reference(function: Callable[..., Any]) -> str:
     """`module:name`; for a function of the script that is being run, the script's name."""
     module = getattr(function, "__module__", None) or "unknown"
     if module == "__main__":

@@ -16,13 +16,14 @@ from rich.text import Text
 
 from preheat.core.errors import PreheatError
 from preheat.lab.engines.base import Engine
-from preheat.lab.engines.choice import as_engine
+from preheat.lab.engines.registry import as_engine
 from preheat.lab.experiment import Experiment, Trial
 from preheat.lab.progress import Monitor
-from preheat.lab.records import Record, is_of, read_record
+from preheat.lab.records import Record, is_of, read_record, write_file
 from preheat.lab.report.table import print_study
 from preheat.lab.statistics.race import next_trials
-from preheat.lab.summary import Failure, Summary, by_arm, gone, summary_of, to_dict
+from preheat.lab.summary import Failure, Summary, summary_of, to_dict
+from preheat.lab.trials import Trials
 from preheat.lab.worker import Event, Job
 
 
@@ -45,24 +46,24 @@ def run_experiment(
     work in it.
     """
     console, out = console or Console(), Path(out)
-    carrier = as_engine(engine, **settings)
-    with held(out):
-        records = finished(experiment, out)
+    engine = as_engine(engine, **settings)
+    with _locked(out):
+        records = _finished(experiment, out)
         if records:
-            tell_kept(experiment, records, console)
+            _print_kept(experiment, records, console)
         failures: list[Failure] = []
-        for trials in rounds(experiment, records, failures, race):
-            jobs = planned(experiment, out, trials, carrier)
-            failures += carried_out(jobs, carrier, records, console)
-        summary = summary_of(experiment, records, failures, race=race, looked=looked_before(out))
-        write(summary, out)
-    tell(summary, out, console)
+        for trials in _rounds(experiment, records, failures, race):
+            jobs = _jobs(experiment, out, trials, engine)
+            failures += _run_jobs(jobs, engine, records, console)
+        summary = summary_of(experiment, records, failures, race=race, looked=_earlier_looks(out))
+        _write(summary, out)
+    _print_summary(summary, out, console)
     return summary
 
 
 @contextmanager
-def held(out: Path) -> Iterator[None]:
-    """The folder, made where it is not there, for this process alone; what a killed one left half-written is removed."""
+def _locked(out: Path) -> Iterator[None]:
+    """The folder, made where it is not there, for this process alone; unfinished files of a killed one are removed."""
     from filelock import FileLock, Timeout
 
     try:
@@ -77,7 +78,7 @@ def held(out: Path) -> Iterator[None]:
         raise PreheatError(f"cannot write to {out / 'runs'}: {error.strerror}") from None
 
 
-def rounds(
+def _rounds(
     experiment: Experiment, records: Mapping[str, Record], failures: list[Failure], race: bool
 ) -> Iterator[list[Trial]]:
     """What to run next: everything that is missing, or in a race a round at a time, until nothing is left to decide."""
@@ -85,43 +86,44 @@ def rounds(
         yield [trial for trial in experiment.trials() if trial.name not in records]
         return
     while True:
-        wanted = [
-            trial
-            for study in experiment.studies
-            for trial in next_trials(study, by_arm(study, records), gone(study, failures))
-        ]
+        failed = {failure.run for failure in failures}
+        studies = [Trials.named(study, records, failed) for study in experiment.studies]
+        wanted = [trial for trials in studies for trial in next_trials(trials)]
         if not wanted:
             return
         yield wanted
 
 
-def finished(experiment: Experiment, out: Path) -> dict[str, Record]:
+def _finished(experiment: Experiment, out: Path) -> dict[str, Record]:
     """The runs of the experiment that `out` already holds, by name. Refuses a folder with runs of another one."""
     found: dict[str, Record] = {}
     for trial in experiment.trials():
-        path = out / "runs" / f"{trial.name}.jsonl"
-        if not path.exists():
+        if not (path := _path(out, trial)).exists():
             continue
         record = read_record(path)
         if not is_of(record, trial):
             raise PreheatError(
                 f"{out} holds the runs of another comparison: in runs/{path.name}, "
-                f"{_odd(record.header, trial.identity)}; write to another folder, or remove that one"
+                f"{_difference(record.header, trial.identity)}; write to another folder, or remove that one"
             )
         found[trial.name] = record
     return found
 
 
-def _odd(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def _path(out: Path, trial: Trial) -> Path:
+    return out / "runs" / f"{trial.name}.jsonl"
+
+
+def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """The first setting that differs, in words; of settings within settings only the one."""
     name = next(name for name in now if then.get(name, ...) != now[name])
     before, after = then.get(name), now[name]
     if isinstance(before, Mapping) and isinstance(after, Mapping) and before.keys() == after.keys():
-        return _odd(before, after)
+        return _difference(before, after)
     return f"{name} is {before!r}, and now it is {after!r}"
 
 
-def tell_kept(experiment: Experiment, records: Mapping[str, Record], console: Console) -> None:
+def _print_kept(experiment: Experiment, records: Mapping[str, Record], console: Console) -> None:
     """How many runs there are already, and whether the training function has changed since."""
     trials = {trial.name: trial for trial in experiment.trials()}
     console.print(f"{len(records)} of {len(trials)} runs were finished before and are kept.", highlight=False)
@@ -132,13 +134,13 @@ def tell_kept(experiment: Experiment, records: Mapping[str, Record], console: Co
         console.print(Text(text, "yellow"), soft_wrap=True)
 
 
-def planned(experiment: Experiment, out: Path, trials: Iterable[Trial], engine: Engine) -> list[Job]:
+def _jobs(experiment: Experiment, out: Path, trials: Iterable[Trial], engine: Engine) -> list[Job]:
     """The jobs, and with how many threads: that depends on the whole experiment, not on what is left of it."""
     threads = engine.threads(sum(1 for _ in experiment.trials()))
-    return [Job(trial, (out / "runs" / f"{trial.name}.jsonl").resolve(), threads) for trial in trials]
+    return [Job(trial, _path(out, trial).resolve(), threads) for trial in trials]
 
 
-def carried_out(missing: list[Job], engine: Engine, records: dict[str, Record], console: Console) -> list[Failure]:
+def _run_jobs(missing: list[Job], engine: Engine, records: dict[str, Record], console: Console) -> list[Failure]:
     """Run the jobs, put their records into `records`, and return what failed."""
     failures = []
     total = len(records) + len(missing)
@@ -148,7 +150,7 @@ def carried_out(missing: list[Job], engine: Engine, records: dict[str, Record], 
             for event in events:
                 name = event.job.trial.name
                 if event.kind == "finished":
-                    event = accepted(event, records)
+                    event = _checked(event, records)
                 if event.kind == "failed":
                     failures.append(Failure(name, event.message))
                 monitor.show(event, records.get(name))
@@ -160,7 +162,7 @@ def carried_out(missing: list[Job], engine: Engine, records: dict[str, Record], 
     return failures
 
 
-def accepted(event: Event, records: dict[str, Record]) -> Event:
+def _checked(event: Event, records: dict[str, Record]) -> Event:
     """Put the record of a finished run into `records`; where it is not that run's, whatever the engine, the run failed."""
     trial = event.job.trial
     try:
@@ -173,7 +175,7 @@ def accepted(event: Event, records: dict[str, Record]) -> Event:
     return event
 
 
-def looked_before(out: Path) -> list[int]:
+def _earlier_looks(out: Path) -> list[int]:
     """With how many seeds the results in this folder were looked at; nothing where that cannot be read."""
     try:
         found = json.loads((out / "summary.json").read_text(encoding="utf-8"))["looked"]
@@ -182,16 +184,16 @@ def looked_before(out: Path) -> list[int]:
         return []
 
 
-def write(summary: Summary, out: Path) -> None:
+def _write(summary: Summary, out: Path) -> None:
     """The summary, the picture and the page; each appears whole or not at all."""
     from preheat.lab.report.figure import save_figure
     from preheat.lab.report.html import report_html
     from preheat.lab.report.markdown import report_markdown
 
     try:
-        replace(out / "summary.json", json.dumps(to_dict(summary), indent=1, allow_nan=False) + "\n")
-        replace(out / "report.html", report_html(summary))
-        replace(out / "report.md", report_markdown(summary))
+        write_file(out / "summary.json", json.dumps(to_dict(summary), indent=1, allow_nan=False).encode() + b"\n")
+        write_file(out / "report.html", report_html(summary).encode())
+        write_file(out / "report.md", report_markdown(summary).encode())
         parts = {out / f".part-{name}": out / name for name in ("figure.png", "figure.svg")}
         save_figure(summary.studies, summary.records, *parts)
         for part, whole in parts.items():
@@ -202,17 +204,7 @@ def write(summary: Summary, out: Path) -> None:
         ) from None
 
 
-def replace(path: Path, text: str) -> None:
-    """Write a file in one step, so that a reader never finds half of it."""
-    partial = path.with_name(path.name + ".part")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def tell(summary: Summary, out: Path, console: Console) -> None:
+def _print_summary(summary: Summary, out: Path, console: Console) -> None:
     """Tables, verdicts, failures, and where everything is."""
     for study in summary.studies:
         print_study(study, console)

@@ -6,19 +6,20 @@ else: a finished run counts for this experiment only if its identity is equal.
 
 import dataclasses
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import preheat
-from preheat.core.checks import positive_number
+from preheat.core.checks import positive_number, whole_number
 from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.plan import Absolute
-from preheat.lab.launched import Target, spelled, target
-from preheat.lab.naming import distinct, named, slug, whole
+from preheat.core.spans import Run
+from preheat.lab.client import Target, as_target, target_text
+from preheat.lab.naming import check_distinct, check_name, slug
 
 TRAINER = "preheat.lab.tasks.training:train"
 """The built-in training loop, as `module:function`: imported by the worker only."""
@@ -26,26 +27,35 @@ TRAINER = "preheat.lab.tasks.training:train"
 _ARM_EXAMPLE = "write NAME=SCHEDULE, such as linear='warmup(\"5%\") >> decay()'"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Arm:
-    """A schedule under a name; `spec` is its text, kept in the canonical spelling: factors of the peak rate, or for
-    people's own training also `absolute(…)` or the JSON of a plan.
+    """A schedule under a name: factors of the peak rate, or for people's own training also `absolute(…)` or a plan.
 
-    In a grid of peaks every arm has its `peak`, and `family` is the name that it shares with the other peaks.
-    Raises `PreheatError` for a name that cannot be shown and for text that is not a schedule.
+    target: the schedule, or its text; `spec` is its text in the canonical spelling. In a grid of peaks every arm has
+    its `peak`, and `family` is the name that it shares with the other peaks.
+    Raises `PreheatError` for a name that cannot be shown and for what is not a schedule.
     """
 
     name: str
-    spec: str
-    peak: float | None = None
-    family: str = ""
+    target: Target
+    peak: float | None
+    family: str
 
-    def __post_init__(self) -> None:
-        named("an arm", self.name)
-        object.__setattr__(self, "spec", spelled(target(self.spec)))
-        object.__setattr__(self, "family", self.family or self.name)
-        if self.peak is not None:
-            object.__setattr__(self, "peak", positive_number(self.peak, "a peak"))
+    def __init__(self, name: str, target: Target | str, peak: float | None = None, family: str = "") -> None:
+        check_name("an arm", name)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "target", as_target(target))
+        object.__setattr__(self, "peak", None if peak is None else positive_number(peak, "a peak"))
+        object.__setattr__(self, "family", family or name)
+
+    @property
+    def spec(self) -> str:
+        """The schedule as text."""
+        return target_text(self.target)
+
+    def __repr__(self) -> str:
+        grid = "" if self.peak is None else f", {self.peak!r}, {self.family!r}"
+        return f"Arm({self.name!r}, {self.spec!r}{grid})"
 
     @classmethod
     def read(cls, text: str) -> "Arm":
@@ -60,9 +70,9 @@ def grid(arms: Iterable[Arm], peaks: Iterable[float]) -> tuple[Arm, ...]:
     """Every arm at every peak, under names such as "linear @ 0.003". Arms must be schedules in factors of the peak."""
     arms, peaks = tuple(arms), tuple(peaks)
     for arm in arms:
-        if not isinstance(target(arm.spec), Schedule):
+        if not isinstance(arm.target, Schedule):
             raise PreheatError(f"arm {arm.name!r} gives rates of its own, so it has no peak to vary; write factors")
-    return tuple(Arm(f"{arm.name} @ {peak:g}", arm.spec, float(peak), arm.name) for arm in arms for peak in peaks)
+    return tuple(Arm(f"{arm.name} @ {peak:g}", arm.target, float(peak), arm.name) for arm in arms for peak in peaks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,7 @@ class Metric:
     goal: Literal["min", "max"] = "min"
 
     def __post_init__(self) -> None:
-        named("a metric", self.name)
+        check_name("a metric", self.name)
         if self.goal not in ("min", "max"):
             raise PreheatError(f'the goal of {self.name} is "min" or "max", not {shown(self.goal)}')
 
@@ -81,6 +91,10 @@ class Metric:
     def title(self) -> str:
         """The metric in words: `validation loss` for `val_loss`."""
         return {"val_loss": "validation loss", "loss": "training loss"}.get(self.name, self.name.replace("_", " "))
+
+    def cost(self, value: float | None) -> float:
+        """A value as one that is lower where it is better: negative for the goal "max", infinite where not finite."""
+        return math.inf if value is None else -value if self.goal == "max" else value
 
     @classmethod
     def read(cls, text: str) -> "Metric":
@@ -94,10 +108,10 @@ class Study:
     """The same task, options and number of updates under every arm, each arm with every seed.
 
     The first arm is the one that the others are compared with; in a grid, at each peak. `metrics[0]` decides, the others
-    are told beside it. `options` is a frozen dataclass of plain values. `trainer` names the function that trains, as
+    are reported beside it. `options` is a frozen dataclass of plain values. `trainer` names the function that trains, as
     `module:function`, called as `train(options, schedule, seed, log, steps=steps)`. People's own training is a
     `function`, called as `train(schedule, seed, log)`; then `options` may be None, and `steps` too. `code` is a
-    fingerprint of its source: runs of another version are kept, and told.
+    fingerprint of its source: runs of another version are kept, with a note.
     """
 
     title: str
@@ -112,26 +126,34 @@ class Study:
     code: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        named("a study", self.title)
+        check_name("a study", self.title)
         for name in ("arms", "seeds", "metrics"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.arms:
             raise PreheatError(f"the study {self.title!r} has no arm; {_ARM_EXAMPLE}")
         if not self.metrics:
             raise PreheatError(f"the study {self.title!r} has no metric to compare; write Metric('val_loss')")
-        distinct("arms", [arm.name for arm in self.arms])
+        check_distinct("arms", (arm.name for arm in self.arms))
         if self.steps is not None:
-            whole("steps", self.steps, low=1)
+            whole_number(self.steps, "steps", 1)
         for seed in self.seeds:
-            whole("a seed", seed, low=0)
+            whole_number(seed, "a seed")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise PreheatError(f"seeds must be different from one another and at least one, not {shown(self.seeds)}")
         if self.function is None and not re.fullmatch(r"[\w.]+:\w+", self.trainer):
             raise PreheatError(f"a trainer is written 'module:function', not {shown(self.trainer)}")
         if self.trainer == TRAINER:  # what another trainer's run is worth in epochs or tokens, only that trainer knows
             for arm in self.arms:
-                fits(arm, self.steps)
+                _check_fit(arm, self.steps)
         self.settings()
+
+    @property
+    def families(self) -> dict[str, dict[float | None, Arm]]:
+        """The arms by family, and in each by peak, in their order; without a grid every arm is a family at peak None."""
+        found: dict[str, dict[float | None, Arm]] = {}
+        for arm in self.arms:
+            found.setdefault(arm.family, {})[arm.peak] = arm
+        return found
 
     @property
     def is_grid(self) -> bool:
@@ -145,7 +167,7 @@ class Study:
 
     def settings(self) -> dict[str, Any]:
         """What all runs of this study share, as JSON holds it."""
-        return {"task": self.task, "trainer": self.trainer, "options": plain(self.options), "steps": self.steps}
+        return {"task": self.task, "trainer": self.trainer, "options": _plain(self.options), "steps": self.steps}
 
     def trials(self) -> Iterator["Trial"]:
         """Every run, seed by seed: when it is stopped early, whole pairs are there to be compared."""
@@ -163,6 +185,14 @@ class Trial:
     seed: int
 
     @property
+    def key(self) -> tuple[str, int]:
+        """The name of the arm, and the seed: what tells the trials of one study apart."""
+        return self.arm.name, self.seed
+
+    def __hash__(self) -> int:
+        return hash(self.key)  # that of all fields would hash every schedule of the study
+
+    @property
     def name(self) -> str:
         """The run's file name without its ending: letters, digits, `.`, `_` and `-` only."""
         return f"{slug(self.study.title)}-{slug(self.arm.name)}-seed{self.seed}"
@@ -176,7 +206,7 @@ class Trial:
     @property
     def target(self) -> Target:
         """What the training follows: the arm's schedule; in a grid the rates themselves, where options have no peak."""
-        own, peak = target(self.arm.spec), self.arm.peak
+        own, peak = self.arm.target, self.arm.peak
         if peak is None or hasattr(self.study.options, "peak") or not isinstance(own, Schedule):
             return own
         return Absolute(own.scaled(peak))
@@ -184,8 +214,8 @@ class Trial:
     @property
     def identity(self) -> dict[str, Any]:
         """All that the run's outcome depends on; the names of the arm and of the study are not among it."""
-        settings = {**self.study.settings(), "options": plain(self.options)}
-        return {**settings, "spec": spelled(self.target), "seed": self.seed}
+        settings = {**self.study.settings(), "options": _plain(self.options)}
+        return {**settings, "spec": target_text(self.target), "seed": self.seed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +231,12 @@ class Experiment:
     command: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        named("an experiment", self.title)
+        check_name("an experiment", self.title)
         object.__setattr__(self, "studies", tuple(self.studies))
         object.__setattr__(self, "command", tuple(self.command))
         if not self.studies:
             raise PreheatError("an experiment needs at least one study")
-        distinct("studies", [study.title for study in self.studies])
+        check_distinct("studies", (study.title for study in self.studies))
         for name, uses in Counter(trial.name.casefold() for trial in self.trials()).items():
             if uses > 1:
                 raise PreheatError(f"two runs would share the file {name}.jsonl; give one study or arm another name")
@@ -217,7 +247,7 @@ class Experiment:
             yield from study.trials()
 
 
-def plain(options: object) -> dict[str, Any] | None:
+def _plain(options: object) -> dict[str, Any] | None:
     """Options as JSON holds them."""
     if options is None:
         return None
@@ -231,12 +261,14 @@ def plain(options: object) -> dict[str, Any] | None:
         raise PreheatError(f"options must hold plain finite values that JSON can write: {error}") from None
 
 
-def fits(arm: Arm, steps: int | None) -> None:
+def _check_fit(arm: Arm, steps: int | None) -> None:
     """Refuse a schedule that does not fit the run, before a process is started for it."""
     if steps is None:
         raise PreheatError("the built-in tasks need to be told for how many steps to train")
     try:
-        preheat.parse(arm.spec).bind(preheat.Run(total=steps))
+        if not isinstance(arm.target, Schedule):
+            raise PreheatError(f"{shown(arm.spec)} is not a schedule; write for example warmup('5%') >> decay()")
+        arm.target.bind(Run(total=steps))
     except PreheatError as error:
         what = f"arm {arm.name!r} cannot run for {steps} steps: {error.reason}"
         raise PreheatError(what, write=error.write, hint=error.hint) from None

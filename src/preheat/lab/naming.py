@@ -1,6 +1,7 @@
-"""What names and counts of an experiment must be: they become file names, columns and headings."""
+"""What names in an experiment must be: they become file names, columns and headings."""
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath, PureWindowsPath
 
 from preheat.core.errors import PreheatError, shown
@@ -13,13 +14,13 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.") or "unnamed"
 
 
-def named(what: str, name: object) -> None:
+def check_name(what: str, name: object) -> None:
     """Refuse a name that could not stand in a table: empty, long, or with characters that do not print."""
     if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
         raise PreheatError(f"{what} needs a printable name of 1 to {LONGEST_NAME} characters, not {shown(name)}")
 
 
-def distinct(what: str, names: list[str]) -> None:
+def check_distinct(what: str, names: Iterable[str]) -> None:
     """Refuse two names that would write to the same files, on file systems that ignore case too."""
     seen: dict[str, str] = {}
     for name in names:
@@ -28,12 +29,6 @@ def distinct(what: str, names: list[str]) -> None:
             raise PreheatError(
                 f"two {what} are too alike to have files of their own: {other!r} and {name!r}; rename one"
             )
-
-
-def whole(what: str, value: object, low: int) -> None:
-    """Refuse what is not a whole number of at least `low`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise PreheatError(f"{what} must be a whole number of at least {low}, not {shown(value)}")
 
 
 def relative(word: str) -> str:

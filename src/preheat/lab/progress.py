@@ -24,7 +24,7 @@ class Monitor:
         self.console = console
         self.total, self.done = total, kept
         self.width = 1
-        self.live = live_display(console)
+        self.live = _live_display(console)
         self.lines: dict[Job, TaskID] = {}
         self.seen: dict[Job, float] = {}
         self.overall = self.live.add_task("all runs", total=0, note="", done="")
@@ -32,7 +32,7 @@ class Monitor:
     def expect(self, jobs: list[Job]) -> None:
         """The runs that are to come: they set the length of the bar for all."""
         self.live.update(self.overall, total=len(jobs), note=self._count())
-        self.width = max((len(label(job)) for job in jobs), default=1)
+        self.width = max((len(_label(job)) for job in jobs), default=1)
 
     def show(self, event: Event, record: Record | None = None) -> None:
         """Take note of an event; `record` comes with a finished run."""
@@ -59,8 +59,8 @@ class Monitor:
         self.done += event.kind == "finished"
         self.live.update(self.overall, note=self._count())
         style = "red" if event.kind == "failed" else "yellow" if record and record.result.diverged else "none"
-        text = f"failed: {event.message}" if record is None else outcome(record, event.job.trial.study.metrics[0])
-        line = f"{self._count()}  {label(event.job).ljust(self.width)}  {text}"
+        text = f"failed: {event.message}" if record is None else _outcome(record, event.job.trial.study.metrics[0])
+        line = f"{self._count()}  {_label(event.job).ljust(self.width)}  {text}"
         self.console.print(Text(line, style), soft_wrap=True)
 
     def _advance(self, job: Job, share: float) -> None:
@@ -78,7 +78,7 @@ class Monitor:
         self.live.stop()
 
 
-def live_display(console: Console) -> Progress:
+def _live_display(console: Console) -> Progress:
     """One line per task: name, bar, step, note, time left. Nothing is drawn where there is no terminal.
 
     The name gives way where the terminal is narrow, the bar is left out there: the numbers are what is looked at.
@@ -95,12 +95,12 @@ def live_display(console: Console) -> Progress:
     return Progress(*columns, console=console, disable=not console.is_terminal, transient=True, expand=True)
 
 
-def label(job: Job) -> str:
+def _label(job: Job) -> str:
     """Study, arm and seed."""
     return f"{job.trial.study.title}  {job.trial.arm.name}  seed {job.trial.seed}"
 
 
-def outcome(record: Record, metric: Metric) -> str:
+def _outcome(record: Record, metric: Metric) -> str:
     """How a run ended: its loss or why there is none, and how long it took."""
     result = record.result
     value = result.metrics.get(metric.name)

@@ -20,23 +20,19 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import IO, Any, Self
 
 import preheat
 from preheat.core.errors import ParseError, PreheatError, shown
+from preheat.lab.client import json_number, row
 from preheat.lab.experiment import Trial
-from preheat.lab.launched import row
 
 FORMAT = 2
 LARGEST = 1 << 30  # bytes; a record of more is not one of ours
-_TEXTS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _PLAIN = {"diverged": bool, "reason": str, "steps": int | None, "parameters": int | None, "data": str}
-LAST = 20
-"""Where training returns no final value of a metric, it is the mean over the last one part in so many of what it logged,
-at least the last value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,40 +72,55 @@ class Writer:
 
     def __init__(self, path: Path, head: dict[str, Any]) -> None:
         self.path = path
-        self.partial = partial_path(path, os.getpid())
-        self.file: TextIO = self.partial.open("w", encoding="utf-8")
+        self._partial = partial_path(path, os.getpid())
+        self._file = self._partial.open("w", encoding="utf-8")
         self._line(head)
 
     def step(self, step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
         """One update, or some of its metrics; returns the line as it was written."""
-        line = row(step, dict(metrics))
+        line = row(step, metrics)
         self._line(line)
         return line
 
     def end(self, result: Result, seconds: float) -> None:
         """The last line; from here on the run counts as finished."""
         self._line({"kind": "end", "result": asdict(result), "seconds": round(seconds, 3)})
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
-        os.replace(self.partial, self.path)
+        _publish(self._file, self.path)
 
     def _line(self, value: dict[str, Any]) -> None:
-        self.file.write(json.dumps(value, allow_nan=False) + "\n")
+        self._file.write(json.dumps(value, allow_nan=False) + "\n")
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.file.close()
-        self.partial.unlink(missing_ok=True)
+    def __exit__(self, *error: object) -> None:
+        with suppress(OSError):  # a full disk: what is in the buffer cannot be written, and is not wanted
+            self._file.close()
+        self._partial.unlink(missing_ok=True)
 
 
 def partial_path(path: Path, process: int) -> Path:
-    """Where process number `process` writes the record that will be `path`."""
+    """Where process number `process` writes the file that will be `path`."""
     return path.with_name(f"{path.name}.{process}.part")
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file in one step: a reader finds it whole or not at all."""
+    partial = partial_path(path, os.getpid())
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            _publish(file, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _publish(file: IO[Any], path: Path) -> None:
+    """Close a file and give it its own name, once its content is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+    os.replace(file.name, path)
 
 
 def header(trial: Trial, threads: int) -> dict[str, Any]:
@@ -120,19 +131,17 @@ def header(trial: Trial, threads: int) -> dict[str, Any]:
 
 def environment() -> dict[str, Any]:
     """What else the numbers may depend on: versions, machine, day. Nothing here names the machine or its folders."""
+    python = {"preheat": preheat.__version__, "python": platform.python_version()}
     return {
-        "versions": {
-            "preheat": preheat.__version__,
-            "python": platform.python_version(),
-            **{name: installed(name) for name in ("torch", "numpy")},
-        },
+        "versions": {**python, **{name: _installed(name) for name in ("torch", "numpy")}},
         "platform": f"{platform.system()} {platform.machine()}",
         "cpus": os.cpu_count(),
         "date": datetime.now(UTC).date().isoformat(),
     }
 
 
-def installed(name: str) -> str:
+@cache
+def _installed(name: str) -> str:
     """The version of a package, without importing it."""
     try:
         return version(name)
@@ -151,23 +160,23 @@ def read_record(path: Path) -> Record:
         if path.stat().st_size > LARGEST:
             raise ParseError(f"larger than {LARGEST >> 20} MiB")
         lines = path.read_text(encoding="utf-8").splitlines()
-        return assembled([at_line(number, read_line, line) for number, line in enumerate(lines, start=1)])
+        return _record_of([_at_line(number, read_line, line) for number, line in enumerate(lines, start=1)])
     except OSError as error:
         raise ParseError(f"{path.name} cannot be read: {error.strerror}") from None
     except ValueError as error:  # a PreheatError, or text that is not UTF-8
         raise ParseError(f"{path.name} is not the record of a finished run: {error}; move it away") from None
 
 
-def assembled(rows: list[dict[str, Any]]) -> Record:
+def _record_of(rows: list[dict[str, Any]]) -> Record:
     """The record that the parsed lines make."""
     if len(rows) < 2 or rows[0].get("format") != FORMAT or rows[0].get("kind") != "run":
         raise ParseError(f'the first line must hold "format": {FORMAT} and "kind": "run"')
     end = rows[-1]
     if set(end) != {"kind", "result", "seconds"} or end["kind"] != "end":
         raise ParseError("the last line is not an end: the run was cut off")
-    logged = [at_line(number, read_step, line) for number, line in enumerate(rows[1:-1], start=2)]
+    logged = [_at_line(number, read_step, line) for number, line in enumerate(rows[1:-1], start=2)]
     steps, columns = table(logged)
-    return Record(rows[0], steps, columns, read_result(end["result"]), real("seconds", end["seconds"]))
+    return Record(rows[0], steps, columns, _read_result(end["result"]), json_number("seconds", end["seconds"]))
 
 
 def table(rows: Iterable[tuple[int, dict[str, float]]]) -> tuple[list[int], dict[str, list[float]]]:
@@ -183,7 +192,7 @@ def table(rows: Iterable[tuple[int, dict[str, float]]]) -> tuple[list[int], dict
     return list(known), {name: [values.get(name, math.nan) for values in known.values()] for name in names}
 
 
-def at_line(number: int, read: Callable[[Any], Any], value: object) -> Any:
+def _at_line(number: int, read: Callable[[Any], Any], value: object) -> Any:
     """`read(value)`, a refusal naming the line."""
     try:
         return read(value)
@@ -194,7 +203,7 @@ def at_line(number: int, read: Callable[[Any], Any], value: object) -> Any:
 def read_line(line: str) -> dict[str, Any]:
     """One line as a JSON object."""
     try:
-        value = json.loads(line, parse_constant=refused_constant)
+        value = json.loads(line, parse_constant=_refuse_constant)
     except ValueError as error:
         raise ParseError(f"not JSON ({error})") from None
     if not isinstance(value, dict):
@@ -207,17 +216,19 @@ def read_step(line: dict[str, Any]) -> tuple[int, dict[str, float]]:
     step = line.get("step")
     if type(step) is not int or step < 0:
         raise ParseError(f'an update must hold "step": 0, 1, 2 …, not {shown(line)}')
-    values = {name: math.nan if value is None else real(name, value) for name, value in line.items() if name != "step"}
+    values = {
+        name: math.nan if value is None else json_number(name, value) for name, value in line.items() if name != "step"
+    }
     return step, values
 
 
-def read_result(value: object) -> Result:
+def _read_result(value: object) -> Result:
     """The result of a run, with every field there and of its type."""
     names = [field.name for field in fields(Result)]
     if not isinstance(value, dict) or set(value) != set(names) or not isinstance(value["metrics"], dict):
         raise ParseError(f"a result must hold {', '.join(names)}, not {shown(value)}")
     for name, number in {**value["metrics"], "chance_loss": value["chance_loss"]}.items():
-        if number is not None and not math.isfinite(real(name, number)):
+        if number is not None and not math.isfinite(json_number(name, number)):
             raise ParseError(f"{name} must be finite or null, not {shown(number)}")
     for name, kind in _PLAIN.items():
         if not isinstance(value[name], kind) or (kind is not bool and isinstance(value[name], bool)):
@@ -225,16 +236,6 @@ def read_result(value: object) -> Result:
     return Result(**value)
 
 
-def real(name: str, value: object) -> float:
-    """A JSON number, or one of the three texts."""
-    if isinstance(value, str) and value in _TEXTS:
-        return _TEXTS[value]
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        with suppress(OverflowError):
-            return float(value)
-    raise ParseError(f"{name} must be a number, not {shown(value)}")
-
-
-def refused_constant(text: str) -> None:
+def _refuse_constant(text: str) -> None:
     """Python's JSON would take a bare NaN; other readers would not."""
     raise ParseError(f"{text} is no number of JSON")

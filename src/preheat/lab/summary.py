@@ -1,14 +1,17 @@
 """The outcome of an experiment as one value, and as the JSON that holds all numbers of the table."""
 
+import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
-from preheat.lab.experiment import Experiment, Study
+from preheat.lab.experiment import Experiment
 from preheat.lab.records import FORMAT, Record
-from preheat.lab.statistics.arms import Records, StudySummary, summarised
+from preheat.lab.statistics.arms import StudySummary, summarised
 from preheat.lab.statistics.verdict import study_verdict
+from preheat.lab.trials import Trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +29,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What `run_experiment` returns: a table and a verdict per study, the records behind them, and what failed.
+    """What `run_experiment` returns: a table and a verdict per study, the runs behind them, and what failed.
 
+    records: the finished runs of each study, by the name of the arm and the seed.
     looked: with how many seeds these results have been looked at, this time included.
     """
 
     experiment: Experiment
     studies: tuple[StudySummary, ...]
-    records: tuple[Records, ...]
+    records: tuple[Trials, ...]
     failures: tuple[Failure, ...] = ()
     looked: tuple[int, ...] = ()
 
@@ -58,24 +62,10 @@ def summary_of(
     """
     seeds = max(len(study.seeds) for study in experiment.studies)
     before = {count for count in looked if count < seeds}
-    groups = [by_arm(study, records) for study in experiment.studies]
-    studies = [
-        summarised(study, group, race=race, failed=gone(study, failures), looks=len(before))
-        for study, group in zip(experiment.studies, groups, strict=True)
-    ]
-    return Summary(experiment, tuple(studies), tuple(groups), tuple(failures), tuple(sorted(before | {seeds})))
-
-
-def by_arm(study: Study, records: Mapping[str, Record]) -> Records:
-    """The study's finished runs, by the name of the arm and the seed."""
-    trials = [trial for trial in study.trials() if trial.name in records]
-    return {(trial.arm.name, trial.seed): records[trial.name] for trial in trials}
-
-
-def gone(study: Study, failures: Sequence[Failure]) -> set[tuple[str, int]]:
-    """The study's runs that failed, by the name of the arm and the seed."""
     failed = {failure.run for failure in failures}
-    return {(trial.arm.name, trial.seed) for trial in study.trials() if trial.name in failed}
+    trials = tuple(Trials.named(study, records, failed) for study in experiment.studies)
+    studies = tuple(summarised(one, race=race, looks=len(before)) for one in trials)
+    return Summary(experiment, studies, trials, tuple(failures), tuple(sorted(before | {seeds})))
 
 
 def to_dict(summary: Summary) -> dict[str, Any]:
@@ -84,17 +74,17 @@ def to_dict(summary: Summary) -> dict[str, Any]:
         "format": FORMAT,
         "kind": "summary",
         "title": summary.experiment.title,
-        "studies": [study_dict(study) for study in summary.studies],
+        "studies": [_study(study) for study in summary.studies],
         "failures": [{"run": failure.run, "reason": failure.public} for failure in summary.failures],
         "looked": list(summary.looked),
         "environment": environments(summary),
     }
 
 
-def study_dict(summary: StudySummary) -> dict[str, Any]:
+def _study(summary: StudySummary) -> dict[str, Any]:
     """One study: what was run, what came out, and the sentence."""
     study = summary.study
-    found = {name: jsonable(getattr(summary, name)) for name in ("arms", "others", "grid", "race", "claims", "looks")}
+    found = {name: _plain(getattr(summary, name)) for name in ("arms", "others", "grid", "race", "claims", "looks")}
     return {
         "title": study.title,
         **study.settings(),
@@ -106,14 +96,14 @@ def study_dict(summary: StudySummary) -> dict[str, Any]:
     }
 
 
-def jsonable(value: object) -> Any:
+def _plain(value: object) -> Any:
     """Results as JSON holds them: names of fields and keys as text, null for what is not finite."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: jsonable(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): jsonable(one) for key, one in value.items()}
+        return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [jsonable(one) for one in value]
+        return [_plain(one) for one in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     return value if value is None or isinstance(value, bool | int | str) else str(value)
@@ -121,15 +111,7 @@ def jsonable(value: object) -> Any:
 
 def environments(summary: Summary) -> list[dict[str, Any]]:
     """The different environments that the runs were made in, most often one, with the number of runs."""
-    counted: list[dict[str, Any]] = []
-    for group in summary.records:
-        for record in group.values():
-            facts = {
-                name: record.header.get(name) for name in ("versions", "platform", "cpus", "threads", "code", "date")
-            }
-            known = next((one for one in counted if all(one[name] == facts[name] for name in facts)), None)
-            if known is None:
-                counted.append({**facts, "runs": 1})
-            else:
-                known["runs"] += 1
-    return counted
+    names = ("versions", "platform", "cpus", "threads", "code", "date")
+    headers = [record.header for trials in summary.records for record in trials.values()]
+    counted = Counter(json.dumps({name: header.get(name) for name in names}) for header in headers)
+    return [{**json.loads(facts), "runs": runs} for facts, runs in counted.items()]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TextIO
 
-from preheat.plots.charts_axis import round_values
+from preheat.plots.axis import Axis
 
 # the dots of a braille cell, by column and row
 _DOTS = {(0, 0): 1, (0, 1): 2, (0, 2): 4, (1, 0): 8, (1, 1): 16, (1, 2): 32, (0, 3): 64, (1, 3): 128}
@@ -41,32 +41,6 @@ class Terminal:
         return f"\x1b[{code}m{text}\x1b[0m" if self.colour and text else text
 
 
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """Values from `low` to `high`, in tens if `log`, as shares of the height."""
-
-    low: float
-    high: float
-    log: bool
-
-    def share(self, value: float) -> float:
-        """0 at the bottom, 1 at the top."""
-        low, high, value = (math.log10(v) if self.log else v for v in (self.low, self.high, value))
-        size = max(abs(low), abs(high))  # first divided by, so that no difference overflows
-        return (value / size - low / size) / (high / size - low / size)
-
-    def ticks(self, count: int) -> list[float]:
-        """About `count` round values in it; its ends where there are no two round ones."""
-        difference, size = self.high - self.low, max(abs(self.low), abs(self.high))
-        found: list[float] = []
-        if self.log:
-            first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
-            found = [10.0**power for power in range(first, last + 1, max(1, -(-(last - first) // count)))]
-        elif 1e-290 < difference < 1e300 and difference > 1e-12 * size:
-            found = round_values(self.low, self.high, count)
-        return found if len(found) > 1 else [self.low, self.high]
-
-
 def braille(
     values: Sequence[float],
     *,
@@ -84,12 +58,12 @@ def braille(
     """
     at = range(len(values)) if at is None else at
     drawn = [v if math.isfinite(v) and (v > 0 or not log_y) else None for v in values]
-    scale = _scale([v for v in drawn if v is not None], log_y)
-    labels = _labels(scale, height)
+    y = _vertical([v for v in drawn if v is not None], log_y)
+    labels = _labels(y, height)
     margin = max(map(len, labels.values()), default=0)
     columns = max(8, width - margin - 3)
     wide, tall = (2, 4) if terminal.unicode else (1, 1)
-    dots = _dots(_placed(at, drawn, scale, columns * wide, height * tall))
+    dots = _dots(_placed(at, drawn, y, columns * wide, height * tall))
     lines = []
     for row in range(height):
         if terminal.unicode:
@@ -115,28 +89,28 @@ def _encodes(encoding: str | None) -> bool:
     return True
 
 
-def _scale(values: Sequence[float], log: bool) -> _Scale:
-    """The vertical axis: from 0 where 0 is near, or where there is only one value."""
+def _vertical(values: Sequence[float], log: bool) -> Axis:
+    """The vertical axis as shares of the height: from 0 where 0 is near, or where there is only one value."""
     low, high = min(values, default=0.0), max(values, default=0.0)
     if log:
-        return _Scale(low, high, True) if low < high else _Scale((low or 1.0) / 2, (high or 1.0) * 2, True)
+        return Axis(low, high, log=True) if low < high else Axis((low or 1.0) / 2, (high or 1.0) * 2, log=True)
     if low == high or 0 <= low < 0.3 * high:
         low, high = min(0.0, low), max(0.0, high)
-    return _Scale(low, high, False) if low < high else _Scale(0.0, 1.0, False)
+    return Axis(low, high) if low < high else Axis(0.0, 1.0)
 
 
-def _labels(scale: _Scale, height: int) -> dict[int, str]:
+def _labels(y: Axis, height: int) -> dict[int, str]:
     """The text at each row that has one, with as many digits as tell them apart."""
-    ticks = scale.ticks(max(2, min(5, height // 2)))
+    ticks = y.ticks(max(2, min(5, height // 2)))
     size = max(map(abs, ticks))
     step = min(b / size - a / size for a, b in pairwise(ticks))
-    digits = 4 if scale.log else min(17, max(6, 2 - math.floor(math.log10(step))))
-    rows = {round((1 - scale.share(tick)) * (height - 1)): tick for tick in ticks}
+    digits = 4 if y.log else min(17, max(6, 2 - math.floor(math.log10(step))))
+    rows = {round((1 - y(tick)) * (height - 1)): tick for tick in ticks}
     return {row: "0" if abs(tick / size) < 1e-9 * step else f"{tick:.{digits}g}" for row, tick in rows.items()}
 
 
 def _placed(
-    at: Sequence[int], drawn: Sequence[float | None], scale: _Scale, columns: int, rows: int
+    at: Sequence[int], drawn: Sequence[float | None], y: Axis, columns: int, rows: int
 ) -> Iterator[tuple[int, int] | None]:
     """The dot of each value, None for a gap."""
     first, extent = (at[0], at[-1] - at[0]) if len(at) else (0, 0)
@@ -145,7 +119,7 @@ def _placed(
             yield None
         else:
             across = (x - first) / extent if extent else 0
-            yield round(across * (columns - 1)), round((1 - scale.share(value)) * (rows - 1))
+            yield round(across * (columns - 1)), round((1 - y(value)) * (rows - 1))
 
 
 def _dots(places: Iterator[tuple[int, int] | None]) -> set[tuple[int, int]]:

@@ -20,9 +20,9 @@ from remote_runs import alive, content, jobs_of, of_process, trainings, until
 import preheat
 from preheat.core.errors import PreheatError
 from preheat.lab.engines.base import Inline
-from preheat.lab.engines.choice import engine_named
 from preheat.lab.engines.processes import Processes
 from preheat.lab.engines.ray import Ray
+from preheat.lab.engines.registry import engine_named
 
 PATHS = [str(Path(__file__).parents[1]), str(Path(preheat.__file__).parents[1])]
 ray_needed = pytest.mark.skipif(find_spec("ray") is None or os.name != "posix", reason="Ray is not installed")
@@ -270,7 +270,7 @@ def test_a_cluster_has_room_for_what_fits_on_each_of_its_living_nodes(settings, 
         if fits
         else pytest.warns(UserWarning, match="no node of the Ray cluster has cpus=64 gpus=0; runs")
     ):
-        engine._look(ray)
+        engine._warn_if_nothing_fits(ray)
 
 
 @pytest.mark.parametrize(("engine", "package"), [("ray", "ray"), ("slurm", "submitit")])

@@ -11,16 +11,16 @@ from multiprocessing import get_context
 
 import pytest
 from fake_runs import LINEAR, NONE, experiment_of
-from remote_runs import content, jobs_of, told, trainings, until
+from remote_runs import by_run, content, jobs_of, trainings, until
 from rich.console import Console
 
 from preheat.core.errors import PreheatError
 from preheat.lab.driver import run_experiment
 from preheat.lab.engines.base import Inline, cores
-from preheat.lab.engines.choice import as_engine
-from preheat.lab.engines.pool import Futures, present
-from preheat.lab.engines.remote import attempt, settled
-from preheat.lab.worker import packed, surroundings
+from preheat.lab.engines.pool import Futures, stop_file
+from preheat.lab.engines.registry import as_engine
+from preheat.lab.engines.remote import attempt, event_of
+from preheat.lab.worker import pickled
 
 
 def pool(workers=2):
@@ -70,7 +70,7 @@ def variables(monkeypatch):
 
 def test_a_pool_of_processes_gives_the_same_records_as_inline_and_each_run_a_process_of_its_own(tmp_path):
     with pool() as executor:
-        found = told(Futures(executor).run(jobs_of(tmp_path / "pool")))
+        found = by_run(Futures(executor).run(jobs_of(tmp_path / "pool")))
     assert {name: [event.kind for event in events] for name, events in found.items()} == {
         f"fake-study-{arm}-seed{seed}": ["started", "finished"] for arm in ("none", "linear") for seed in (0, 1)
     }
@@ -105,7 +105,7 @@ def test_any_object_with_submit_is_an_executor_and_runs_are_told_in_the_order_in
 
 def test_an_error_of_the_training_is_a_failed_run_of_one_line_and_the_others_go_on(tmp_path):
     with pool(1) as executor:
-        found = told(Futures(executor).run(jobs_of(tmp_path, fault="raise", fault_seed=0)))
+        found = by_run(Futures(executor).run(jobs_of(tmp_path, fault="raise", fault_seed=0)))
     kinds = {name: events[-1].kind for name, events in found.items()}
     assert list(kinds.values()).count("finished") == 3
     message = found["fake-study-none-seed0"][-1].message
@@ -117,8 +117,8 @@ def test_a_worker_that_dies_fails_what_is_left_keeps_what_is_finished_and_a_new_
     options = {"arms": (LINEAR, NONE), "seeds": (0, 1, 2), "fault": "kill", "fault_seed": 1}
     jobs = jobs_of(tmp_path, **options)
     with pool(1) as executor:
-        first = told(Futures(executor).run(jobs))
-        again = told(Futures(executor).run(jobs[4:]))
+        first = by_run(Futures(executor).run(jobs))
+        again = by_run(Futures(executor).run(jobs[4:]))
     kinds = [first[job.trial.name][-1].kind for job in jobs]
     assert kinds == ["finished"] * 3 + ["failed"] * 3
     assert all(len(events) == 2 for events in first.values())
@@ -127,7 +127,7 @@ def test_a_worker_that_dies_fails_what_is_left_keeps_what_is_finished_and_a_new_
     kept = content(tmp_path)
     assert sorted(kept) == sorted(job.trial.name for job in jobs[:3])
     with pool(2) as executor:
-        rest = told(Futures(executor).run(jobs[4:]))
+        rest = by_run(Futures(executor).run(jobs[4:]))
     assert [events[-1].kind for events in rest.values()] == ["finished", "finished"]
     assert len(content(tmp_path)) == 5
     assert {name: content(tmp_path)[name] for name in kept} == kept
@@ -147,7 +147,7 @@ def test_a_run_that_lasts_too_long_is_ended_and_only_that_one(tmp_path):
     slow = jobs_of(tmp_path / "slow", seeds=(0,), steps=2, pause=600)
     quick = jobs_of(tmp_path / "quick", seeds=(1,))
     with pool(1) as executor:
-        found = told(Futures(executor, limit=1.5).run([slow[0], *quick]))
+        found = by_run(Futures(executor, limit=1.5).run([slow[0], *quick]))
     kinds = {name: events[-1].kind for name, events in found.items()}
     assert list(kinds.values()) == ["failed", "finished", "finished"]
     assert found[slow[0].trial.name][-1].message == "ended: the run lasted longer than 1.5 s"
@@ -164,7 +164,7 @@ def test_at_most_so_many_runs_are_handed_over_as_there_are_workers(tmp_path):
 def test_an_executor_that_was_shut_down_fails_every_run_with_its_own_words(tmp_path):
     executor = pool(1)
     executor.shutdown()
-    found = told(Futures(executor).run(jobs_of(tmp_path)))
+    found = by_run(Futures(executor).run(jobs_of(tmp_path)))
     assert [events[-1].kind for events in found.values()] == ["failed"] * 4
     text = "lost by the executor: RuntimeError: cannot schedule new futures after shutdown"
     assert {events[-1].message for events in found.values()} == {text}
@@ -191,20 +191,20 @@ def test_the_cores_are_shared_among_the_workers_unless_cpus_says_otherwise():
 
 
 def answer_of(job, **more):
-    return attempt(packed(job), surroundings(job), **more)
+    return attempt(pickled(job), job.environment, **more)
 
 
 def test_an_answer_counts_only_if_it_is_the_record_of_that_run(tmp_path):
     first, second = jobs_of(tmp_path, seeds=(0,))
     record = answer_of(first)
     for wrong in (answer_of(second), record[: len(record) // 2], b"", b"\xff"):
-        event = settled(first, wrong)
+        event = event_of(first, wrong)
         assert (event.kind, event.message.split(":")[0]) == ("failed", "what came back cannot be used")
         assert not first.path.exists()
-    assert settled(first, record).kind == "finished"
+    assert event_of(first, record).kind == "finished"
     assert first.path.read_bytes() == record
     absent = replace(first, path=tmp_path / "absent" / first.path.name)
-    assert settled(absent, record).message == "the record could not be written: No such file or directory"
+    assert event_of(absent, record).message == "the record could not be written: No such file or directory"
 
 
 def test_nothing_that_the_training_does_is_raised_where_it_runs(tmp_path):
@@ -224,15 +224,15 @@ def test_an_interrupt_is_not_swallowed_where_nobody_asked_for_it(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         answer_of(job)
     before = signal.getsignal(signal.SIGINT)
-    with present() as leave:
-        assert answer_of(job, leave=leave) == "interrupted"
-    assert not os.path.exists(leave)
+    with stop_file() as path:
+        assert answer_of(job, stop_file=path) == "interrupted"
+    assert not os.path.exists(path)
     assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_limit_needs_a_thread_that_can_be_interrupted(tmp_path):
     job = jobs_of(tmp_path, seeds=(0,))[0]
     with ThreadPoolExecutor(1) as threads:
-        refused = threads.submit(attempt, packed(job), surroundings(job), 5.0).result()
+        refused = threads.submit(attempt, pickled(job), job.environment, 5.0).result()
         assert refused == "this executor runs in threads, where a run cannot be interrupted; leave limit out"
-        assert isinstance(threads.submit(attempt, packed(job), surroundings(job), None, "absent").result(), bytes)
+        assert isinstance(threads.submit(attempt, pickled(job), job.environment, None, "absent").result(), bytes)

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import fake_slurm
 import pytest
 from fake_runs import LINEAR, NONE
-from remote_runs import alive, content, jobs_of, told, trainings, until
+from remote_runs import alive, by_run, content, jobs_of, trainings, until
 
 import preheat
 from preheat.core.errors import PreheatError
 from preheat.lab.engines.base import Inline
-from preheat.lab.engines.choice import engine_named
-from preheat.lab.engines.slurm import Slurm, plainly
+from preheat.lab.engines.registry import engine_named
+from preheat.lab.engines.slurm import Slurm, error_text
 
 pytestmark = pytest.mark.skipif(find_spec("submitit") is None or os.name != "posix", reason="submitit is not installed")
 KINDS = ["started", "finished"]
@@ -40,7 +40,7 @@ def state(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("cluster", ["slurm", "local", "debug"])
 def test_every_executor_of_submitit_gives_the_same_records_as_inline(tmp_path, state, cluster):
-    found = told(Slurm(cluster=cluster, poll=0.05).run(jobs_of(tmp_path / "out" / "runs")))
+    found = by_run(Slurm(cluster=cluster, poll=0.05).run(jobs_of(tmp_path / "out" / "runs")))
     assert [[event.kind for event in events] for events in found.values()] == [KINDS] * 4
     list(Inline().run(jobs_of(tmp_path / "inline")))
     assert content(tmp_path / "out" / "runs") == content(tmp_path / "inline")
@@ -66,7 +66,7 @@ def test_an_error_and_a_death_are_failed_runs_whose_output_stays(tmp_path, state
     ):
         folder = tmp_path / fault / "runs"
         arms = (NONE, LINEAR) if fault == "raise" else (NONE,)
-        found = told(Slurm(cluster=cluster, poll=0.05).run(jobs_of(folder, arms=arms, fault=fault, fault_seed=0)))
+        found = by_run(Slurm(cluster=cluster, poll=0.05).run(jobs_of(folder, arms=arms, fault=fault, fault_seed=0)))
         started, failed = found.pop("fake-study-none-seed0")
         assert (started.kind, failed.kind) == ("started", "failed")
         assert failed.message.startswith(begins)
@@ -98,10 +98,10 @@ def test_what_went_wrong_around_the_training_is_told_by_the_last_line_of_its_tra
     trace = (
         "Traceback (most recent call last):\n  File \"/secret/x.py\"\nModuleNotFoundError: No module named 'preheat'"
     )
-    told = FailedJobError(f"Job failed with trace:\n{'-' * 22}\n{trace}\n\n{'-' * 22}\nYou can check /secret/log")
-    assert plainly(told, task) == "ModuleNotFoundError: No module named 'preheat'"
-    assert plainly(UncompletedJobError("Job 7 with path /secret/7.pkl"), task) == "Slurm says NODE_FAIL"
-    assert plainly(EOFError("cut off"), task) == "cut off"
+    error = FailedJobError(f"Job failed with trace:\n{'-' * 22}\n{trace}\n\n{'-' * 22}\nYou can check /secret/log")
+    assert error_text(error, task) == "ModuleNotFoundError: No module named 'preheat'"
+    assert error_text(UncompletedJobError("Job 7 with path /secret/7.pkl"), task) == "Slurm says NODE_FAIL"
+    assert error_text(EOFError("cut off"), task) == "cut off"
 
 
 def test_closing_the_debug_executor_runs_nothing_more(tmp_path):

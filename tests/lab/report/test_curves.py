@@ -9,21 +9,23 @@ from made_runs import LINEAR, NONE, compared, made_run, made_summary, plain_stud
 from preheat.lab.experiment import Arm, Metric, Study
 from preheat.lab.records import Record, Result
 from preheat.lab.report.curves import (
+    POINTS,
     ArmCurves,
     band,
     curves,
     loss_column,
     loss_range,
     mean_curve,
-    sampled,
     smoothed,
     spikes,
 )
+from preheat.lab.trials import Trials
+from preheat.plots.panel import thinned
 from preheat.session import Rewarm
 
 
 def curves_of(summary):
-    return curves(summary.studies[0].study, summary.records[0])
+    return curves(summary.records[0])
 
 
 def an_arm(losses):
@@ -56,7 +58,7 @@ def test_a_smoothed_curve_stays_between_the_lowest_and_the_highest(values, reach
 @given(st.integers(1, 5000), st.integers(1, 7))
 def test_a_curve_has_its_first_and_last_update_and_few_points(count, apart):
     steps = range(0, count * apart, apart)
-    updates = sampled(steps)
+    updates = thinned(steps, POINTS)
     assert (updates[0], updates[-1]) == (0, steps[-1])
     assert updates == sorted(set(updates))
     assert set(updates) <= set(steps)
@@ -121,21 +123,21 @@ def test_a_spike_is_what_the_rule_that_warms_up_again_takes_for_one(values):
 
 def test_spikes_and_the_end_of_a_run_are_found_where_they_are():
     none, linear = curves_of(unstable())
-    assert [(one.kind, one.seed, one.step) for one in none.troubles] == [
+    assert [(one.kind, one.seed, one.step) for one in none.instabilities] == [
         ("spike", 0, 40),
-        ("end", 1, 30),
-        ("end", 2, 0),
+        ("nonfinite", 1, 30),
+        ("nonfinite", 2, 0),
     ]
-    assert linear.troubles == []
-    assert none.torn
-    assert not linear.torn
+    assert linear.instabilities == []
+    assert none.ends_differ
+    assert not linear.ends_differ
 
 
-def test_a_run_that_counts_as_diverged_with_a_finite_loss_is_stuck():
+def test_a_run_that_counts_as_diverged_with_a_finite_loss_is_at_chance():
     run = made_run(3.0)
     stuck = Record(run.header, run.steps, run.columns, Result(metrics={"val_loss": 3.0}, diverged=True), 1.0)
     (arm,) = curves_of(made_summary(plain_study((NONE,), (0,)), lambda arm, seed: stuck))
-    assert [(one.kind, one.step) for one in arm.troubles] == [("stuck", 59)]
+    assert [(one.kind, one.step) for one in arm.instabilities] == [("at chance", 59)]
 
 
 def test_a_loss_that_was_not_logged_at_every_update_is_not_taken_for_lost():
@@ -143,7 +145,7 @@ def test_a_loss_that_was_not_logged_at_every_update_is_not_taken_for_lost():
     loss = [value if step % 3 == 0 else math.nan for step, value in zip(run.steps, run.columns["loss"], strict=True)]
     sparse = Record(run.header, run.steps, {"loss": loss}, run.result, 1.0)
     (arm,) = curves_of(made_summary(plain_study((NONE,), (0,)), lambda arm, seed: sparse))
-    assert arm.troubles == []
+    assert arm.instabilities == []
     assert sum(map(math.isfinite, arm.loss)) > 40
 
 
@@ -159,7 +161,7 @@ def test_seeds_of_different_lengths_share_their_updates():
     (arm,) = curves_of(made_summary(study, lambda arm, seed: made_run(2.0, steps=40 + 40 * seed)))
     assert arm.updates[-1] == 79
     assert sum(map(math.isfinite, arm.loss)) == 40
-    assert arm.torn
+    assert arm.ends_differ
 
 
 def test_rates_are_those_that_were_logged():
@@ -196,7 +198,7 @@ def test_a_schedule_in_epochs_has_no_curve_where_nobody_knows_an_epoch():
 def test_what_is_drawn_as_the_loss_is_the_best_that_was_logged(names, found):
     run = Record({}, [0, 1], {name: [1.0, 2.0] for name in names}, Result(metrics={"val_loss": 1.0}), 1.0)
     study = Study("s", "t", FakeOptions(), (NONE, LINEAR), (0,), 2, "mine:train", metrics=(Metric("val_loss"),))
-    assert loss_column(study, {("none", 0): run}) == found
+    assert loss_column(Trials(study, {("none", 0): run})) == found
 
 
 def test_a_long_run_becomes_few_points():

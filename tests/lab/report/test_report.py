@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from html import unescape
@@ -13,10 +15,10 @@ from made_runs import compared, gridded, made_run, made_summary, plain_study, un
 
 from preheat.lab.experiment import Experiment, Metric
 from preheat.lab.naming import relative
-from preheat.lab.report.html import LONG, laid_out, report_html
-from preheat.lab.report.style import SCALE
+from preheat.lab.report.html import LONG, report_html, templates
 from preheat.lab.statistics.race import RaceSummary
 from preheat.lab.summary import Failure, summary_of, to_dict
+from preheat.plots.panel import SCALE
 
 HOSTILE = [
     '<script>alert("1")</script>',
@@ -44,6 +46,10 @@ class Page(HTMLParser):
     def all(self, tag, kind=""):
         """The attributes of every such tag, of a class where one is given."""
         return [given for name, given in self.tags if name == tag and kind in ("", *given.get("class", "").split())]
+
+
+def verdict_html(text):
+    return str(templates().get_template("macros.html").module.verdict(text))
 
 
 def page_of(summary_from, table, **more):
@@ -209,9 +215,11 @@ def test_where_no_rate_was_logged_the_schedules_are_drawn():
 
 def test_a_heat_map_has_a_value_in_each_cell_and_signs_that_are_not_colours():
     page = Page(report_html(gridded()))
-    cells = [given["class"].split() for given in page.all("td") if re.search(r"\b(h\d|lost)", given.get("class", ""))]
+    cells = [
+        given["class"].split() for given in page.all("td") if re.search(r"\b(h\d|hatched)", given.get("class", ""))
+    ]
     assert len(cells) == 6
-    assert [kinds for kinds in cells if "lost" in kinds] == [["lost"]]
+    assert [kinds for kinds in cells if "hatched" in kinds] == [["hatched"]]
     assert [kinds for kinds in cells if "best" in kinds] == [["h0", "best"]]
     assert sum("edge" in kinds for kinds in cells) == 1  # the other family trains everywhere
     assert "2.410★ best" in page.text
@@ -294,10 +302,10 @@ def test_people_s_own_training_is_reproduced_by_the_call_that_made_it():
 
 def test_a_long_verdict_is_laid_out_and_folded_without_changing_a_word():
     text = "First this; then that. " * 20
-    out = laid_out(text.strip())
+    out = verdict_html(text.strip())
     assert "<details>" in out
     assert re.sub(r"\s+", " ", re.sub("<summary>.*?</summary>|<[^>]+>", " ", out)).strip() == text.strip()
-    assert laid_out("x" * LONG) == f"<span>{'x' * LONG}</span>"
+    assert verdict_html("x" * LONG) == f"<span>{'x' * LONG}</span>"
 
 
 def test_a_large_grid_has_a_page_of_a_size_that_can_be_sent():
@@ -305,3 +313,8 @@ def test_a_large_grid_has_a_page_of_a_size_that_can_be_sent():
     text = report_html(gridded(peaks=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2), seeds=6))
     assert len(text) < 1_500_000
     assert time.process_time() - started < 20  # 60 runs take a fraction of a second; this only bounds a blow-up
+
+
+def test_what_draws_and_what_fills_templates_is_loaded_where_a_report_is_made():
+    code = "import sys, preheat.lab.driver; print({'jinja2', 'matplotlib'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"

@@ -11,7 +11,8 @@ from made_up import grid_of, run, summary
 
 from preheat.lab.experiment import Metric
 from preheat.lab.statistics.arms import summarised
-from preheat.lab.statistics.grid import climbed, octaves, reached
+from preheat.lab.statistics.grid import interval_end, largest_trainable, octaves
+from preheat.lab.trials import Trials
 
 PEAKS = (0.001, 0.002, 0.004, 0.008)
 CHANCE = 5.0
@@ -99,12 +100,12 @@ def test_beyond_the_grid_a_ratio_is_bounded_on_one_side_or_not_at_all():
     lowest = octaves(peaks, none, top, 0.95)
     assert (lowest.low, lowest.high, lowest.excludes_zero) == (None, -2.0, True)
     assert octaves(peaks, {}, top, 0.95) is None
-    assert reached([1.0], 0.95, 1) is None
+    assert interval_end([1.0], 0.95, 1) is None
 
 
-def test_a_peak_that_trains_beyond_one_that_does_not_is_not_reached():
-    assert climbed([(1.0, True), (2.0, False), (4.0, True)]) == 1.0
-    assert climbed([(1.0, False)]) is None
+def test_a_peak_that_trains_beyond_one_that_does_not_is_not_interval_end():
+    assert largest_trainable([(1.0, True), (2.0, False), (4.0, True)]) == 1.0
+    assert largest_trainable([(1.0, False)]) is None
 
 
 def test_families_are_compared_at_their_own_best_peaks_by_every_metric():
@@ -117,7 +118,7 @@ def test_families_are_compared_at_their_own_best_peaks_by_every_metric():
         for at, arm in enumerate(study.arms)
         for seed in range(3)
     }
-    found = summarised(study, records)
+    found = summarised(Trials(study, records))
     linear = found.grid.families[1]
     assert (found.grid.families[0].best, linear.best) == (0.1, 0.2)
     assert linear.at_best["new_loss"].mean == pytest.approx(-2.95 / 3)
@@ -131,9 +132,9 @@ def test_where_higher_is_better_the_highest_is_best_and_sensitivity_counts_what_
     metrics = (Metric("accuracy", "max"),)
     study = grid_of(["none", "linear"], [0.1, 0.2], 2, metrics)
     records = made_up.records_of(study, [[0.5, 0.7], [0.8, 0.9], [0.9, 0.9], [None, 0.05]], metrics=metrics)
-    assert summarised(study, records).grid.ceiling is None
+    assert summarised(Trials(study, records)).grid.ceiling is None
     logged = {key: dataclasses.replace(one, steps=[0], columns={"accuracy": [0.1]}) for key, one in records.items()}
-    grid = summarised(study, logged).grid
+    grid = summarised(Trials(study, logged)).grid
     assert [family.best for family in grid.families] == [0.2, 0.1]
     assert grid.ceiling == -0.1
     assert grid.families[1].sensitivity_by_seed == {0: pytest.approx(0.4), 1: pytest.approx(0.4)}

@@ -9,6 +9,7 @@ from made_up import grid_of, records_of, run, study_of
 from preheat.lab.experiment import Metric
 from preheat.lab.statistics.arms import summarised
 from preheat.lab.statistics.race import next_trials, race_summary, raced, risk, rungs
+from preheat.lab.trials import Trials
 
 losses = st.one_of(st.none(), st.floats(1, 9).map(lambda value: round(value, 1)))
 tables = st.integers(1, 7).flatmap(
@@ -19,7 +20,7 @@ tables = st.integers(1, 7).flatmap(
 def race(study, table, one_by_one=False):
     """The records of a whole race, and the names of the runs in their order."""
     full, records, order = records_of(study, table), {}, []
-    while trials := next_trials(study, records):
+    while trials := next_trials(Trials(study, records)):
         for trial in trials[:1] if one_by_one else trials:
             records[trial.arm.name, trial.seed] = full[trial.arm.name, trial.seed]
             order.append(trial.name)
@@ -39,7 +40,7 @@ def test_a_race_ends_runs_nothing_twice_and_keeps_the_reference(table):
     study = study_of(len(table), len(table[0]))
     records, order = race(study, table)
     assert len(order) == len(set(order)) == len(records)
-    found = race_summary(study, records)
+    found = race_summary(Trials(study, records))
     assert len(records) == found.full - found.saved
     assert "none" not in found.stopped
     for arm in study.arms:
@@ -59,7 +60,7 @@ def test_a_race_that_goes_on_after_every_run_takes_the_same_decisions(table):
 def test_of_arms_that_train_at_least_half_stay_at_each_rung_and_no_worse_one_instead(table):
     study = study_of(len(table), len(table[0]))
     records, _ = race(study, table)
-    stopped, missing = raced(study, records)
+    stopped, missing = raced(Trials(study, records))
     assert not missing
     racing = study.arms[1:]
     for count in rungs(len(study.seeds))[:-1]:
@@ -78,35 +79,35 @@ def test_of_arms_that_train_at_least_half_stay_at_each_rung_and_no_worse_one_ins
 def test_ties_stay():
     study = study_of(5, 4)
     records, _ = race(study, [[2.0] * 4] + [[1.0] * 4] * 3 + [[3.0] * 4])
-    assert race_summary(study, records).stopped == {"arm 4": 2}
+    assert race_summary(Trials(study, records)).stopped == {"arm 4": 2}
 
 
 def test_arms_that_diverged_go_before_those_that_are_worse():
     study = study_of(3, 4)
     table = [[2.0] * 4, [1.0, None, 1.0, 1.0], [9.0, 9.0, 9.0, 9.0]]
-    assert race_summary(study, race(study, table)[0]).stopped == {"arm 1": 2}
+    assert race_summary(Trials(study, race(study, table)[0])).stopped == {"arm 1": 2}
 
 
 def test_in_a_grid_the_first_family_stays_at_every_peak():
     study = grid_of(["none", "linear"], [0.1, 0.2, 0.4], 4)
     table = [[2.0] * 4, [None] * 4, [None] * 4, [1.5] * 4, [1.0] * 4, [None] * 4]
-    assert race_summary(study, race(study, table)[0]).stopped == {"linear @ 0.1": 2, "linear @ 0.4": 2}
+    assert race_summary(Trials(study, race(study, table)[0])).stopped == {"linear @ 0.1": 2, "linear @ 0.4": 2}
 
 
 def test_where_higher_is_better_the_highest_stay():
     metrics = (Metric("accuracy", "max"),)
     study, accuracy = study_of(3, 4, metrics), {"none": 0.5, "arm 1": 0.9, "arm 2": 0.4}
     records = {(arm.name, seed): run(accuracy[arm.name], metrics=metrics) for arm in study.arms for seed in range(2)}
-    assert race_summary(study, records).stopped == {"arm 2": 2}
+    assert race_summary(Trials(study, records)).stopped == {"arm 2": 2}
 
 
 def test_a_run_that_failed_does_not_hold_up_the_others():
     study = study_of(3, 4)
     records = records_of(study, [[2.0, 2.0], [1.0, math.nan], [1.5, 1.6]])
-    assert [trial.name for trial in next_trials(study, records)] == ["made-up-arm-1-seed1"]
-    trials = next_trials(study, records, failed={("arm 1", 1)})
+    assert [trial.name for trial in next_trials(Trials(study, records))] == ["made-up-arm-1-seed1"]
+    trials = next_trials(Trials(study, records, failed={("arm 1", 1)}))
     assert {(trial.arm.name, trial.seed) for trial in trials} == {("none", 2), ("none", 3), ("arm 2", 2), ("arm 2", 3)}
-    assert summarised(study, records, race=True, failed={("arm 1", 1)}).arms[1].missing == 1
+    assert summarised(Trials(study, records, failed={("arm 1", 1)}), race=True).arms[1].missing == 1
 
 
 @pytest.mark.parametrize("spread", [0.5, 1.0, 2.0, 5.0])
@@ -116,7 +117,7 @@ def test_the_risk_is_how_often_the_best_arm_is_stopped(spread):
     for _ in range(races):
         truth = rng.normal(0, spread, 9)
         table = truth[:, None] + rng.normal(0, 1, (9, 8)) + rng.normal(0, 2, (1, 8))
-        found = race_summary(study, race(study, table)[0])
+        found = race_summary(Trials(study, race(study, table)[0]))
         estimated.append(found.risk)
         happened.append(study.arms[int(truth.argmin())].name in found.stopped)
         assert found.saved == 32  # of 72
@@ -126,7 +127,7 @@ def test_the_risk_is_how_often_the_best_arm_is_stopped(spread):
 
 def test_a_race_that_stopped_nobody_risks_nothing_and_one_that_cannot_know_says_so():
     study = study_of(3, 4)
-    assert risk(study, {}, {}) == 0.0
+    assert risk(Trials(study, {}), {}) == 0.0
     exact = race(study, [[2.0] * 4, [1.0] * 4, [3.0] * 4])[0]
-    assert race_summary(study, exact).risk is None
-    assert race_summary(study_of(2, 1), records_of(study_of(2, 1), [[1.0], [2.0]])).risk == 0.0
+    assert race_summary(Trials(study, exact)).risk is None
+    assert race_summary(Trials(study_of(2, 1), records_of(study_of(2, 1), [[1.0], [2.0]]))).risk == 0.0

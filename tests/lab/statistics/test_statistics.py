@@ -9,6 +9,7 @@ from made_up import records_of, run, study_of, summary
 from preheat.lab.experiment import Metric
 from preheat.lab.statistics.arms import summarised
 from preheat.lab.statistics.inference import LEVEL, paired
+from preheat.lab.trials import Trials
 
 finite = st.floats(-5, 5).map(lambda value: round(value, 6))
 BOTH = (Metric("new_loss"), Metric("accuracy", "max"))
@@ -34,7 +35,7 @@ def test_divergence_is_paired_by_seed(pairs):
         for place, arm in enumerate(study.arms)
         for seed, pair in enumerate(pairs)
     }
-    found = summarised(study, records).arms[1]
+    found = summarised(Trials(study, records)).arms[1]
     more, fewer = sum(b and not a for a, b in pairs), sum(a and not b for a, b in pairs)
     assert (found.divergence.more, found.divergence.fewer) == (more, fewer)
     assert found.diverged == sum(b for _, b in pairs)
@@ -69,7 +70,7 @@ def test_every_metric_has_the_same_table_and_all_claims_hold_together():
         for place, arm in enumerate(study.arms)
         for seed in range(3)
     }
-    found = summarised(study, records)
+    found = summarised(Trials(study, records))
     assert found.claims == 2
     accuracy = found.others["accuracy"][1]
     assert list(found.others) == ["accuracy"]
@@ -95,5 +96,5 @@ def test_a_run_that_a_race_spared_is_not_missing():
 def test_data_of_which_nothing_is_known_are_not_different_data():
     study = study_of(2, 2)
     records = records_of(study, [[2.0, 2.1], [2.2, 2.4]])
-    assert summarised(study, records).data == ()
-    assert summarised(study, records | {("none", 0): run(2.0, data="a")}).data == ("a",)
+    assert summarised(Trials(study, records)).data == ()
+    assert summarised(Trials(study, records | {("none", 0): run(2.0, data="a")})).data == ("a",)

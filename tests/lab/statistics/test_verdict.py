@@ -13,6 +13,7 @@ from preheat.lab.experiment import Metric
 from preheat.lab.statistics.arms import ArmSummary, summarised
 from preheat.lab.statistics.inference import BOOTSTRAP_FROM, Difference, paired
 from preheat.lab.statistics.verdict import direction, signed, study_verdict, verdict
+from preheat.lab.trials import Trials
 
 COMPARISONS = 1000
 MOST = 0.065
@@ -215,7 +216,7 @@ def test_further_metrics_have_their_own_sentence_and_a_higher_one_may_be_better(
         for name, both in rows.items()
         for seed in range(3)
     }
-    assert study_verdict(summarised(study, records)) == (
+    assert study_verdict(summarised(Trials(study, records))) == (
         "New loss against none: arm 1 is lower (−0.390, interval −0.426 to −0.354, 3 seeds). "
         "Accuracy against none: arm 1 is higher, which is better (+0.202, interval +0.191 to +0.212, 3 seeds). "
         "The 2 comparisons hold together at 95 %."

@@ -1,4 +1,4 @@
-"""Where runs are carried out. An engine takes jobs and tells what becomes of each, in the order in which it happens.
+"""What an engine is. It takes jobs and reports what becomes of each, in the order in which it happens.
 
     class Engine(Protocol):
         def threads(self, runs: int) -> int: ...                  # CPU threads that each of so many runs may use
@@ -10,10 +10,9 @@ when its record lies under its own name, whoever wrote it.
 
 import os
 from collections.abc import Generator, Sequence
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from preheat.lab.worker import Event, Job, described, perform
+from preheat.lab.worker import Event, Job, error_line, perform
 
 Events = Generator[Event, None, None]
 
@@ -45,7 +44,7 @@ class Inline:
             try:
                 perform(job, lambda step, loss, rate: None)
             except Exception as error:
-                yield Event(job, "failed", message=described(error))
+                yield Event(job, "failed", message=error_line(error))
             else:
                 yield Event(job, "finished")
 
@@ -54,16 +53,3 @@ def cores() -> int:
     """How many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def deliver(path: Path, record: bytes) -> None:
-    """Put a record that came from another machine under its own name, whole or not at all."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with partial.open("wb") as file:
-            file.write(record)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -1,20 +1,20 @@
 """Any `concurrent.futures.Executor` as an engine: the standard library's, loky's, dask's, mpi4py's."""
 
-import contextlib
 import os
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from tempfile import NamedTemporaryFile
 from typing import Any
 
+from preheat.core.checks import whole_number
 from preheat.core.errors import PreheatError, shown
 from preheat.lab.engines.base import Events, cores
-from preheat.lab.engines.remote import amount, attempt, lost, settled
-from preheat.lab.naming import whole
-from preheat.lab.worker import Event, Job, packed, surroundings
+from preheat.lab.engines.remote import attempt, check_amount, event_of, lost_text
+from preheat.lab.worker import Event, Job, pickled
 
 PATIENCE = 10.0
 """Seconds in which runs on this machine end when the comparison is stopped."""
@@ -35,10 +35,10 @@ class Futures:
     `mpi4py.futures.MPIPoolExecutor()`. A process should carry out one run only (`max_tasks_per_child=1`): in the next,
     torch would keep threads and random states of the one before. dask's workers need `threads_per_worker=1`.
 
-    workers: runs at a time; default: what the executor says of itself. Where it says nothing, all are handed over at
+    workers: runs at a time; default: what the executor says of itself. Where it says nothing, all are submitted at
     once. cpus: threads that each run may use; default: the cores of this machine, shared among the workers.
     limit: seconds after which a run is ended; not with dask, which runs in threads. No progress comes back, so a run that
-    hangs is not told from a slow one.
+    hangs cannot be told from a slow one.
 
     A worker that dies breaks a ProcessPoolExecutor, with all that is running in it; what is finished stays, and the
     same call with a new executor goes on. When the comparison is stopped, runs on this machine end within seconds;
@@ -58,13 +58,13 @@ class Futures:
         if isinstance(executor, ThreadPoolExecutor):
             raise PreheatError(f"runs in threads would share one torch, its threads and seeds; write {EXAMPLE}")
         self.executor = executor
-        self.workers = width(executor) if workers is None else workers
+        self.workers = _worker_count(executor) if workers is None else workers
         self.cpus, self.limit = cpus, limit
         for name, value in (("workers", workers), ("cpus", cpus)):
             if value is not None:
-                whole(name, value, low=1)
+                whole_number(value, name, 1)
         if limit is not None:
-            amount("limit", limit)
+            check_amount(limit, "limit")
 
     def threads(self, runs: int) -> int:
         """`cpus`, or the cores of this machine shared among the runs that go on at a time."""
@@ -76,71 +76,69 @@ class Futures:
         running: dict[Any, Job] = {}
         done: SimpleQueue[Any] = SimpleQueue()
         at_once = self.workers or max(1, len(waiting))
-        with present() as leave:
+        with stop_file() as path:
             try:
                 while waiting or running:
                     while waiting and len(running) < at_once:
-                        yield from self._handed_over(waiting.popleft(), leave, running, done)
+                        job, failure = waiting.popleft(), ""
+                        try:
+                            future = self.executor.submit(attempt, pickled(job), job.environment, self.limit, path)
+                        except RuntimeError as error:  # it is broken or was shut down
+                            failure = _failure_text(error)
+                        else:
+                            running[future] = job
+                            future.add_done_callback(done.put)
+                        yield Event(job, "started")
+                        if failure:
+                            yield event_of(job, failure)
                     if running:
                         future = done.get()
-                        yield settled(running.pop(future), answer(future))
+                        yield event_of(running.pop(future), _answer(future))
             finally:
-                os.unlink(leave)
-                stop(running, done)
-
-    def _handed_over(self, job: Job, leave: str, running: dict[Any, Job], done: SimpleQueue[Any]) -> Iterator[Event]:
-        """The job is the executor's now, unless that is broken or shut down."""
-        try:
-            future = self.executor.submit(attempt, packed(job), surroundings(job), self.limit, leave)
-        except RuntimeError as error:
-            yield Event(job, "started")
-            yield settled(job, reason(error))
-            return
-        running[future] = job
-        future.add_done_callback(done.put)
-        yield Event(job, "started")
+                os.unlink(path)
+                _cancel(running, done)
 
 
-def width(executor: Any) -> int | None:
-    """How many tasks the executor carries out at a time, where it has a word for it."""
+def _worker_count(executor: Any) -> int | None:
+    """How many tasks the executor carries out at a time, where it says so."""
     for name in ("_max_workers", "num_workers"):
         if isinstance(value := getattr(executor, name, None), int) and value > 0:
             return value
     return None
 
 
-@contextlib.contextmanager
-def present() -> Iterator[str]:
-    """A file that is there as long as somebody waits for the runs; removing it calls them off."""
+@contextmanager
+def stop_file() -> Iterator[str]:
+    """The path of a file that is there as long as the runs are wanted: when it is removed, they end (`remote.Watch`)."""
     with NamedTemporaryFile(prefix="preheat-", delete=False) as file:
         path = file.name
     try:
         yield path
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             os.unlink(path)
 
 
-def answer(future: Any) -> bytes | str:
+def _answer(future: Any) -> bytes | str:
     """What `attempt` gave back, or why it gave nothing."""
     try:
         return future.result()
     except (Exception, CancelledError) as error:
-        return reason(error)
+        return _failure_text(error)
 
 
-def reason(error: BaseException) -> str:
+def _failure_text(error: BaseException) -> str:
     """One line for a run that the executor lost."""
     if isinstance(error, BrokenExecutor):
         return "a worker died (out of memory?), and the executor with all that it held; make a new one and call again"
-    return lost("the executor", error)
+    return lost_text("the executor", error)
 
 
-def stop(running: dict[Any, Job], done: SimpleQueue[Any]) -> None:
+def _cancel(running: dict[Any, Job], done: SimpleQueue[Any]) -> None:
     """Cancel what has not begun, and give what has begun the time to end."""
     for future in running:
         future.cancel()
     left, end = set(running), time.monotonic() + PATIENCE
-    with contextlib.suppress(Empty):
+    with suppress(Empty):
         while left:
             left.discard(done.get(timeout=max(0.0, end - time.monotonic())))

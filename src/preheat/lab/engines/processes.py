@@ -1,6 +1,7 @@
 """The default engine: a fresh process for every run, one GPU for each where there are some."""
 
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -13,31 +14,31 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
+from preheat.core.checks import positive_number, whole_number
 from preheat.core.errors import PreheatError
 from preheat.lab.engines.base import Events, cores
-from preheat.lab.naming import whole
 from preheat.lab.records import partial_path
-from preheat.lab.worker import Event, Job, main, packed, surroundings
+from preheat.lab.worker import Event, Job, main, pickled, signal_name
 
-GLANCE = 0.5
-"""Seconds between two looks at whether a silent worker still lives."""
+INTERVAL = 0.5
+"""Seconds between two checks whether a worker that sends nothing is still alive."""
 
 GRACE = 5.0
-"""Seconds that a worker has for its exit once it has closed its line, or was told to end."""
+"""Seconds that a worker has for its exit once it has closed its connection, or was terminated."""
 
 PATIENCE = 3600.0
 """Seconds without a logged update after which a run counts as hung."""
 
 
 @dataclass(slots=True)
-class Worker:
-    """A process, its job, the line on which it reports, its place, and when it was last heard of."""
+class _Worker:
+    """A process, its job, the connection on which it reports, its slot, and when its last report came."""
 
     job: Job
     process: SpawnProcess
-    line: Connection
+    connection: Connection
     slot: int
-    heard: float = field(default_factory=time.monotonic)
+    reported: float = field(default_factory=time.monotonic)
 
 
 class Processes:
@@ -48,15 +49,15 @@ class Processes:
     """
 
     def __init__(self, jobs: int | None = None, gpus: int = 1, patience: float = PATIENCE) -> None:
-        whole("gpus", gpus, low=0)
+        whole_number(gpus, "gpus")
         self.devices = accelerators() if gpus else []
         if self.devices and gpus > len(self.devices):
             raise PreheatError(f"a run cannot have {gpus} GPUs where there are {len(self.devices)}")
-        if not patience > 0:
-            raise PreheatError(f"patience must be above 0 seconds, not {patience!r}")
-        self.gpus, self.patience = gpus, patience
-        self.jobs = len(self.devices) // gpus if jobs is None and self.devices else jobs or cores()
-        whole("jobs", self.jobs if jobs is None else jobs, low=1)
+        self.gpus = gpus
+        self.patience = patience if patience == math.inf else positive_number(patience, "patience")
+        if jobs is None:
+            jobs = len(self.devices) // gpus if self.devices else cores()
+        self.jobs = whole_number(jobs, "jobs", 1)
 
     def threads(self, runs: int) -> int:
         """The cores, shared among the runs that go on at a time."""
@@ -64,46 +65,46 @@ class Processes:
 
     def run(self, jobs: Sequence[Job]) -> Events:
         """As many at a time as there are places."""
-        waiting, running = deque(jobs), list[Worker]()
+        waiting, running = deque(jobs), list[_Worker]()
         try:
             while waiting or running:
                 while waiting and len(running) < self.jobs:
                     taken = {worker.slot for worker in running}
                     running.append(self._start(waiting.popleft(), min(set(range(self.jobs)) - taken)))
                     yield Event(running[-1].job, "started")
-                ready = wait([worker.line for worker in running], timeout=GLANCE)
+                ready = wait([worker.connection for worker in running], timeout=INTERVAL)
                 for worker in list(running):
-                    if events := self._news(worker, worker.line in ready):
+                    if events := self._events(worker, worker.connection in ready):
                         yield from events
                         if events[-1].kind in ("finished", "failed"):
                             running.remove(worker)
         finally:
-            stop(running)
+            _stop(running)
 
-    def _start(self, job: Job, slot: int) -> Worker:
-        """A process for `job`. It is born deaf to Ctrl-C: else one that is still importing would print a traceback."""
+    def _start(self, job: Job, slot: int) -> _Worker:
+        """A process for `job`. It starts with Ctrl-C blocked: else one that is still importing would print a traceback."""
         context = get_context("spawn")
-        line, end = context.Pipe(duplex=False)
+        connection, end = context.Pipe(duplex=False)
         shared = [slot * self.gpus + k for k in range(self.gpus)] if self.devices else []
-        environment = surroundings(job)
+        environment = job.environment
         if shared:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.devices[at % len(self.devices)] for at in shared)
-        process = context.Process(target=main, args=(packed(job), end, environment), name=job.trial.name, daemon=True)
-        with interrupts_held():
+        process = context.Process(target=main, args=(pickled(job), end, environment), name=job.trial.name, daemon=True)
+        with _interrupts_blocked():
             process.start()
-        end.close()  # the worker's copy is the only one left, so its death ends the line
-        return Worker(job, process, line, slot)
+        end.close()  # the worker's copy is the only one left, so its death closes the connection
+        return _Worker(job, process, connection, slot)
 
-    def _news(self, worker: Worker, ready: bool) -> list[Event]:
-        """What there is to tell of a worker."""
-        alive = worker.process.is_alive()  # asked first: what it sent before it died is then on the line
-        events, ended = received(worker) if ready or not alive else ([], False)
+    def _events(self, worker: _Worker, ready: bool) -> list[Event]:
+        """What has become of a worker since the last look."""
+        alive = worker.process.is_alive()  # asked first: what it sent before it died has then arrived
+        events, ended = _received(worker) if ready or not alive else ([], False)
         if events:
-            worker.heard = time.monotonic()
+            worker.reported = time.monotonic()
         if ended or not alive:
-            return [*events, *concluded(worker, events)]
-        if time.monotonic() - worker.heard > self.patience:
-            stop([worker])
+            return [*events, *_end_of(worker, events)]
+        if time.monotonic() - worker.reported > self.patience:
+            _stop([worker])
             message = (
                 f"ended: nothing was logged for {self.patience:g} s. If it hangs, py-spy dump shows where; "
                 "if it is only slow, log more often or raise patience"
@@ -126,8 +127,8 @@ def accelerators() -> list[str]:
 
 
 @contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits until the block is over; what is started inside inherits the deafness. No effect on Windows."""
+def _interrupts_blocked() -> Iterator[None]:
+    """Ctrl-C waits until the block is over; a process that is started inside inherits that. No effect on Windows."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -138,12 +139,12 @@ def interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def received(worker: Worker) -> tuple[list[Event], bool]:
-    """What the worker has reported since the last look, and whether that was its last word."""
+def _received(worker: _Worker) -> tuple[list[Event], bool]:
+    """What the worker has sent since the last look, and whether nothing more will come."""
     events: list[Event] = []
     try:
-        while worker.line.poll():
-            match worker.line.recv():
+        while worker.connection.poll():
+            match worker.connection.recv():
                 case ("step", int(step), float(loss), float(rate)):
                     events.append(Event(worker.job, "step", step, loss, rate))
                 case ("failed", str(message)):
@@ -153,18 +154,18 @@ def received(worker: Worker) -> tuple[list[Event], bool]:
     return events, False
 
 
-def concluded(worker: Worker, said: list[Event]) -> list[Event]:
-    """What became of a worker that says no more. The record decides, not the way in which the process ended."""
-    stop([worker], patience=GRACE)
-    if any(event.kind == "failed" for event in said):
+def _end_of(worker: _Worker, sent: list[Event]) -> list[Event]:
+    """What became of a worker that sends no more. The record decides, not the way in which the process ended."""
+    _stop([worker], patience=GRACE)
+    if any(event.kind == "failed" for event in sent):
         return []
     if worker.job.path.exists():  # it gets its name when its end is on the disk; the driver looks at what is in it
         return [Event(worker.job, "finished")]
-    return [Event(worker.job, "failed", message=cause(worker.process.exitcode or 0))]
+    return [Event(worker.job, "failed", message=exit_reason(worker.process.exitcode or 0))]
 
 
-def cause(code: int) -> str:
-    """Why a process that left neither a record nor a message is gone, as far as its exit code tells."""
+def exit_reason(code: int) -> str:
+    """Why a process ended that left neither a record nor a message, as far as its exit code says."""
     if code < 0:
         name = signal_name(-code)
         return f"the process was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
@@ -172,16 +173,8 @@ def cause(code: int) -> str:
     return f"the process ended with exit code {code} and no record{hint}"
 
 
-def signal_name(code: int) -> str:
-    """SIGKILL for 9."""
-    try:
-        return signal.Signals(code).name
-    except ValueError:
-        return f"signal {code}"
-
-
-def stop(workers: list[Worker], patience: float = 0.0) -> None:
-    """End workers, giving each `patience` seconds to do so by itself, and remove their half-written records."""
+def _stop(workers: list[_Worker], patience: float = 0.0) -> None:
+    """End workers, giving each `patience` seconds to do so by itself, and remove their unfinished records."""
     for worker in workers:
         worker.process.join(patience)
         worker.process.terminate()
@@ -190,6 +183,6 @@ def stop(workers: list[Worker], patience: float = 0.0) -> None:
         if worker.process.exitcode is None:
             worker.process.kill()
             worker.process.join()
-        worker.line.close()
+        worker.connection.close()
         if worker.process.pid is not None:
             partial_path(worker.job.path, worker.process.pid).unlink(missing_ok=True)

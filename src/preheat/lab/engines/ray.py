@@ -13,13 +13,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from preheat.core.checks import whole_number
 from preheat.core.errors import PreheatError
 from preheat.lab.engines.base import Events
-from preheat.lab.engines.remote import amount, attempt, first_line, lost, needed, settled
-from preheat.lab.naming import whole
-from preheat.lab.worker import Event, Job, packed, surroundings
+from preheat.lab.engines.remote import attempt, check_amount, event_of, first_line, lost_text, require
+from preheat.lab.worker import Event, Job, pickled
 
-GLANCE = 1.0
+INTERVAL = 1.0
 """Seconds between two looks at a cluster."""
 
 PATIENCE = 10.0
@@ -38,7 +38,7 @@ class Ray:
     cpus, gpus: what a run takes, and gets; fractions are Ray's. jobs: runs at a time; default: what fits.
     retries: how often a run begins again when its process or its node is lost. An error of the training is not tried
     again.
-    limit: seconds after which a run is ended. No progress comes back, so a run that hangs is not told from a slow one;
+    limit: seconds after which a run is ended. No progress comes back, so a run that hangs cannot be told from a slow one;
     one that hangs outside Python loses its process 30 s later, and is tried again.
     runtime_env: Ray's, for nodes that lack preheat or your module: {"pip": ["preheat[torch]"], "working_dir": "."}.
 
@@ -56,14 +56,14 @@ class Ray:
         limit: float | None = None,
         runtime_env: dict[str, Any] | None = None,
     ) -> None:
-        needed("ray", "ray")
-        amount("cpus", cpus)
-        amount("gpus", gpus, above=False)
-        whole("retries", retries, low=0)
+        require("ray", "ray")
+        check_amount(cpus, "cpus")
+        check_amount(gpus, "gpus", zero=True)
+        whole_number(retries, "retries")
         if jobs is not None:
-            whole("jobs", jobs, low=1)
+            whole_number(jobs, "jobs", 1)
         if limit is not None:
-            amount("limit", limit)
+            check_amount(limit, "limit")
         self.address, self.cpus, self.gpus, self.jobs, self.limit = address, cpus, gpus, jobs, limit
         self.options: dict[str, Any] = {
             "num_cpus": cpus,
@@ -80,29 +80,29 @@ class Ray:
 
     def run(self, jobs: Sequence[Job]) -> Events:
         """As many at a time as the cluster has room for; as many again wait there, so that one that grows will grow."""
-        ray = loaded()
-        waiting, running, begun = deque(jobs), dict[Any, Job](), set[Job]()
-        with connected(ray, self.address):
-            self._look(ray)
+        ray = _import_ray()
+        waiting, running, started = deque(jobs), dict[Any, Job](), set[Job]()
+        with _connected(ray, self.address):
+            self._warn_if_nothing_fits(ray)
             remote: Any = ray.remote(**self.options)(attempt)
             try:
                 while waiting or running:
                     room = self._room(ray)
                     while waiting and len(running) < (self.jobs or 2 * room):
                         job = waiting.popleft()
-                        running[remote.remote(packed(job), surroundings(job), self.limit)] = job
+                        running[remote.remote(pickled(job), job.environment, self.limit)] = job
                     for job in list(running.values())[:room]:
-                        if job not in begun:
-                            begun.add(job)
+                        if job not in started:
+                            started.add(job)
                             yield Event(job, "started")
-                    for ref in arrived(ray, running):
+                    for ref in _ended(ray, running):
                         job = running[ref]
-                        if job not in begun:
+                        if job not in started:
                             yield Event(job, "started")
-                        yield settled(job, self._answer(ray, ref))
+                        yield event_of(job, self._answer(ray, ref))
                         del running[ref]
             finally:
-                cancel(ray, list(running))
+                _cancel(ray, list(running))
 
     def _room(self, ray: Any) -> int:
         """Runs that the nodes have room for, were they empty; at least one, for nodes that have yet to come."""
@@ -113,7 +113,7 @@ class Ray:
         asked = [("CPU", self.cpus), *([("GPU", self.gpus)] if self.gpus else [])]
         return sum(min(int(node.get(kind, 0) / share) for kind, share in asked) for node in nodes)
 
-    def _look(self, ray: Any) -> None:
+    def _warn_if_nothing_fits(self, ray: Any) -> None:
         """Say so where a run would wait for ever; a cluster that grows on demand may yet get such a node."""
         if not self._fits(ray):
             text = f"no node of the Ray cluster has cpus={self.cpus:g} gpus={self.gpus:g}; runs wait until one comes"
@@ -124,21 +124,21 @@ class Ray:
         try:
             return ray.get(ref)
         except ray.exceptions.RayTaskError as error:
-            return lost("Ray", error.cause)
+            return lost_text("Ray", error.cause)
         except ray.exceptions.RayError as error:
             tries = self.options["max_retries"] + 1
-            return f"{lost('Ray', error)} ({tries} tries)"
+            return f"{lost_text('Ray', error)} ({tries} tries)"
 
 
 @contextlib.contextmanager
-def connected(ray: Any, address: str | None) -> Iterator[None]:
+def _connected(ray: Any, address: str | None) -> Iterator[None]:
     """A connection to Ray; one that was there before stays."""
     if ray.is_initialized():
         yield
         return
     own = {} if address else {"include_dashboard": False}
     try:
-        with quiet():
+        with _quiet():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (OSError, RuntimeError, ValueError) as error:
         raise PreheatError(
@@ -150,15 +150,15 @@ def connected(ray: Any, address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def loaded() -> Any:
-    """Ray, told not to print what becomes of workers and nodes: the events say so in one line."""
-    with quiet():
+def _import_ray() -> Any:
+    """Ray, which is not to print what becomes of workers and nodes: the events say so in one line."""
+    with _quiet():
         import ray
     return ray
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """Environment variables for Ray's import and start: nothing is printed or counted; those that you set stay."""
     wanted = {
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -174,20 +174,20 @@ def quiet() -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def arrived(ray: Any, refs: Iterable[Any]) -> list[Any]:
-    """The tasks that have ended, of which there may be none yet. Raises `PreheatError` where the cluster is gone."""
+def _ended(ray: Any, refs: Iterable[Any]) -> list[Any]:
+    """The tasks that have ended, of which there may be none yet. Raises `PreheatError` where the cluster has failed."""
     try:
-        return ray.wait(list(refs), timeout=GLANCE)[0]
+        return ray.wait(list(refs), timeout=INTERVAL)[0]
     except (ConnectionError, ray.exceptions.RayError) as error:
-        raise PreheatError(f"{lost('Ray', error)}; what is finished is kept, the same call goes on") from None
+        raise PreheatError(f"{lost_text('Ray', error)}; what is finished is kept, the same call goes on") from None
 
 
-def cancel(ray: Any, refs: list[Any]) -> None:
+def _cancel(ray: Any, refs: list[Any]) -> None:
     """Interrupt what is running, and end what does not end by itself."""
     for force in (False, True):
         if refs:
             for ref in refs:
-                with contextlib.suppress(Exception):  # a cluster that is gone has nothing left to cancel
+                with contextlib.suppress(Exception):  # a cluster that has failed has nothing left to cancel
                     ray.cancel(ref, force=force)
             with contextlib.suppress(Exception):
                 refs = ray.wait(refs, num_returns=len(refs), timeout=PATIENCE)[1]

@@ -6,38 +6,40 @@ the training function; a function of a script or notebook itself is sent along w
 
 import faulthandler
 import os
+import pickle
 import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
+from preheat.core.checks import finite_number
 from preheat.core.errors import PreheatError
-from preheat.lab.engines.base import deliver
-from preheat.lab.records import is_of, read_record
-from preheat.lab.worker import Event, Job, described, returned
+from preheat.lab.records import is_of, read_record, write_file
+from preheat.lab.worker import Event, Job, error_line, perform
 
-GLANCE = 0.5
-"""Seconds between two looks at the clock, or at who is waiting."""
+INTERVAL = 0.5
+"""Seconds between two looks at the clock and the stop file."""
 
 GRACE = 30.0
 """Seconds after its limit in which a run can be interrupted; then its process is ended."""
 
 
-def attempt(job: bytes, environment: dict[str, str], limit: float | None = None, leave: str = "") -> bytes | str:
-    """Carry out a packed job where this is called: its record, or one line that says why there is none.
+def attempt(job: bytes, environment: dict[str, str], limit: float | None = None, stop_file: str = "") -> bytes | str:
+    """Carry out a pickled job where this is called: its record, or one line that says why there is none.
 
-    Nothing is raised, so no engine can take an error of the training for a lost machine and try again. limit, leave: see
-    `Watch`.
+    Nothing is raised, so no engine can mistake an error of the training for a machine that failed and try again.
+    limit, stop_file: see `Watch`.
     """
-    watch = Watch(limit, leave)
+    watch = Watch(limit, stop_file)
     try:
-        with watch:
-            record = returned(job, environment)
-        return watch.reason or record
+        with watch, TemporaryDirectory() as folder:
+            answer = _record(job, environment, Path(folder))
+        return watch.reason or answer
     except KeyboardInterrupt:
         if not watch.on:
             raise
@@ -47,63 +49,74 @@ def attempt(job: bytes, environment: dict[str, str], limit: float | None = None,
     except PreheatError as error:
         return watch.reason or str(error)
     except ModuleNotFoundError as error:
-        return f"{described(error)}; that machine has to have it too"
+        return f"{error_line(error)}; that machine has to have it too"
     except Exception as error:
-        return described(error)
+        return error_line(error)
+
+
+def _record(pickled: bytes, environment: dict[str, str], folder: Path) -> bytes | str:
+    """The record of a pickled job, made in `folder`; what the training raises is one line of text."""
+    os.environ.update(environment)
+    job: Job = pickle.loads(pickled)
+    here = replace(job, path=folder / job.path.name)
+    try:
+        perform(here, lambda step, loss, rate: None)
+    except Exception as error:
+        return error_line(error)
+    return here.path.read_bytes()
 
 
 class Watch:
-    """Interrupts the run inside the block once it has lasted `limit` seconds, or when the file `leave` vanishes.
+    """Interrupts the run inside the block once it has lasted `limit` seconds, or when `stop_file` vanishes.
 
-    The file is looked after only where it is seen at the start, that is on the driver's machine. The run is interrupted
+    The file is watched only where it is there at the start, that is on the driver's machine. The run is interrupted
     as by Ctrl-C; where it hangs outside Python, its process is ended `GRACE` seconds later.
     """
 
-    def __init__(self, limit: float | None, leave: str) -> None:
+    def __init__(self, limit: float | None, stop_file: str) -> None:
         self.limit = limit
-        self.leave = Path(leave) if leave and Path(leave).exists() else None
-        self.reason = ""
-        self._over = threading.Event()
+        self.stop_file = Path(stop_file) if stop_file and Path(stop_file).exists() else None
+        self.reason, self.on = "", False
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
-        self._before: Any = None
+        self._handler: Any = None
         self._mask: set[Any] = set()
-        self.on = False
 
     def __enter__(self) -> Self:
         if threading.current_thread() is not threading.main_thread():
             if self.limit is not None:
                 raise PreheatError("this executor runs in threads, where a run cannot be interrupted; leave limit out")
-        elif self.limit is not None or self.leave is not None:
-            self._before = signal.signal(signal.SIGINT, signal.default_int_handler) or signal.SIG_DFL
-            self._mask = blocked()
+        elif self.limit is not None or self.stop_file is not None:
+            self._handler = signal.signal(signal.SIGINT, signal.default_int_handler) or signal.SIG_DFL
+            self._mask = _unblock_interrupts()
             if self.limit is not None and sys.__stderr__ is not None:
                 faulthandler.dump_traceback_later(self.limit + GRACE, exit=True, file=sys.__stderr__)
             self._thread.start()
             self.on = True
         return self
 
-    def __exit__(self, *reason: object) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.on:
-            self._over.set()
+            self._ended.set()
             self._thread.join()
             faulthandler.cancel_dump_traceback_later()
-            blocked(self._mask)
-            signal.signal(signal.SIGINT, self._before)
+            _unblock_interrupts(self._mask)
+            signal.signal(signal.SIGINT, self._handler)
 
     def _look(self) -> None:
         end = time.monotonic() + (threading.TIMEOUT_MAX if self.limit is None else self.limit)
-        while not self._over.wait(max(0.0, min(GLANCE, end - time.monotonic()))):
+        while not self._ended.wait(max(0.0, min(INTERVAL, end - time.monotonic()))):
             if time.monotonic() >= end:
                 self.reason = f"ended: the run lasted longer than {self.limit:g} s"
-            elif self.leave is not None and not self.leave.exists():
+            elif self.stop_file is not None and not self.stop_file.exists():
                 self.reason = "ended: the comparison was stopped"
             if self.reason:
-                return interrupt()
+                return _interrupt_main_thread()
         return None
 
 
-def blocked(mask: set[Any] | None = None) -> set[Any]:
-    """Let interrupts in, for Ray keeps them from its workers; with a mask, as it was before. Returns the mask until now."""
+def _unblock_interrupts(mask: set[Any] | None = None) -> set[Any]:
+    """Let Ctrl-C in, which Ray blocks in its workers; with a mask, as it was before. Returns the mask until now."""
     if not hasattr(signal, "pthread_sigmask"):
         return set()
     if mask is None:
@@ -111,7 +124,7 @@ def blocked(mask: set[Any] | None = None) -> set[Any]:
     return signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def interrupt() -> None:
+def _interrupt_main_thread() -> None:
     """Ctrl-C for the main thread, from another one; on POSIX it also wakes a thread that sleeps."""
     if hasattr(signal, "pthread_kill"):
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
@@ -119,7 +132,7 @@ def interrupt() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
 
-def settled(job: Job, answer: bytes | str) -> Event:
+def event_of(job: Job, answer: bytes | str) -> Event:
     """What became of a job whose `attempt` gave this answer. A record is looked at before it gets its name."""
     if isinstance(answer, str):
         return Event(job, "failed", message=answer)
@@ -129,7 +142,7 @@ def settled(job: Job, answer: bytes | str) -> Event:
             copy.write_bytes(answer)
             if not is_of(read_record(copy), job.trial):
                 raise PreheatError("it is another run's: do all machines have the same preheat and the same training?")
-        deliver(job.path, answer)
+        write_file(job.path, answer)
     except PreheatError as error:
         return Event(job, "failed", message=f"what came back cannot be used: {error}")
     except OSError as error:
@@ -137,8 +150,8 @@ def settled(job: Job, answer: bytes | str) -> Event:
     return Event(job, "finished")
 
 
-def lost(where: str, error: BaseException) -> str:
-    """One line for a run whose machine, process or place in the queue is gone."""
+def lost_text(where: str, error: BaseException) -> str:
+    """One line for a run whose machine, process or place in the queue has failed."""
     return f"lost by {where}: {type(error).__name__}: {first_line(error)}"
 
 
@@ -147,14 +160,17 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or ["no message"])[0].strip()
 
 
-def needed(package: str, engine: str) -> None:
+def require(package: str, engine: str) -> None:
     """Refuse an engine whose package is not installed, before anything is run."""
     if find_spec(package) is None:
         raise PreheatError(f"the engine {engine} needs the package {package}: pip install 'preheat[{engine}]'")
 
 
-def amount(what: str, value: object, *, above: bool = True) -> float:
-    """Refuse what is no amount of CPUs, GPUs or seconds."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (value > 0 if above else value >= 0):
-        raise PreheatError(f"{what} must be a number {'above' if above else 'of at least'} 0, not {value!r}")
-    return value
+def check_amount(value: object, what: str, *, zero: bool = False) -> None:
+    """Refuse what is no amount of CPUs, GPUs or seconds; `zero`: whether there may be none."""
+    try:
+        amount = finite_number(value, what)
+    except PreheatError:
+        amount = -1.0
+    if amount < 0 or not (amount or zero):
+        raise PreheatError(f"{what} must be a number {'of at least' if zero else 'above'} 0", given=value)

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from preheat.core.checks import whole_number
 from preheat.core.errors import PreheatError
 from preheat.lab.engines.base import Events
-from preheat.lab.engines.remote import amount, attempt, first_line, needed, settled
-from preheat.lab.naming import whole
-from preheat.lab.worker import Event, Job, packed, surroundings
+from preheat.lab.engines.remote import attempt, check_amount, event_of, first_line, require
+from preheat.lab.worker import Event, Job, pickled
 
 POLL = 1.0
 """Seconds between two looks for what has come."""
@@ -32,7 +32,7 @@ RULE = "-" * 22
 class Slurm:
     """Each run a Slurm job, all of them one array; submitted by submitit.
 
-    folder: where submitit keeps what it passes to and fro, seen by all nodes; default: `slurm` beside the runs. The
+    folder: where submitit keeps the files that it passes on, seen by all nodes; default: `slurm` beside the runs. The
     output of runs that failed stays there.
     cpus, gpus: what a run takes. jobs: runs at a time; default: what Slurm allows. minutes: after which Slurm ends a
     run; a day by default, some partitions take less.
@@ -56,10 +56,10 @@ class Slurm:
         cluster: str = "slurm",
         **settings: Any,
     ) -> None:
-        needed("submitit", "slurm")
+        require("submitit", "slurm")
         for name, value, low in (("cpus", cpus, 1), ("gpus", gpus, 0), ("jobs", jobs or 1, 1), ("minutes", minutes, 1)):
-            whole(name, value, low=low)
-        amount("poll", poll)
+            whole_number(value, name, low)
+        check_amount(poll, "poll")
         self.folder, self.cpus, self.cluster, self.poll = folder, cpus, cluster, poll
         self.settings = {"name": "preheat", "timeout_min": minutes, "cpus_per_task": cpus, **settings}
         if gpus:
@@ -76,7 +76,7 @@ class Slurm:
         if not jobs:
             return
         folder = Path(self.folder or jobs[0].path.parent.parent / "slurm")
-        running, begun, scripts = dict[Any, Job](), set[Job](), set[Path]()
+        running, started, scripts = dict[Any, Job](), set[Job](), set[Path]()
         try:
             for start in range(0, len(jobs), ARRAY):
                 group = jobs[start : start + ARRAY]
@@ -84,20 +84,20 @@ class Slurm:
                 scripts |= {task.paths.submission_file for task in running}
             while running:
                 for task, job in list(running.items()):
-                    over = task.done()
-                    if job not in begun and (over or task.state == "RUNNING"):
-                        begun.add(job)
+                    ended = task.done()
+                    if job not in started and (ended or task.state == "RUNNING"):
+                        started.add(job)
                         yield Event(job, "started")
-                    if over:
-                        event = settled(job, answer(task))
-                        tidy(task, event.kind == "finished")
+                    if ended:
+                        event = event_of(job, _answer(task))
+                        _remove_files(task, event.kind == "finished")
                         del running[task]
                         yield event
                 if running:
                     time.sleep(self.poll)
         finally:
-            scancel(list(running), self.poll)
-            sweep(folder, scripts)
+            _cancel(list(running), self.poll)
+            _remove_scripts(folder, scripts)
 
     def _submitted(self, folder: Path, jobs: Sequence[Job]) -> list[Any]:
         """The jobs as submitit's, on their way."""
@@ -106,7 +106,7 @@ class Slurm:
         try:
             executor = submitit.AutoExecutor(folder, cluster=self.cluster)
             executor.update_parameters(**self.settings)
-            return executor.map_array(attempt, [packed(job) for job in jobs], [surroundings(job) for job in jobs])
+            return executor.map_array(attempt, [pickled(job) for job in jobs], [job.environment for job in jobs])
         except PreheatError:
             raise
         except (AssertionError, NameError, ValueError, TypeError) as error:  # what submitit says of settings
@@ -115,16 +115,16 @@ class Slurm:
             raise PreheatError(f"Slurm did not take the jobs: {first_line(error)}") from None
 
 
-def answer(task: Any) -> bytes | str:
+def _answer(task: Any) -> bytes | str:
     """What `attempt` gave back, or how the job ended without an answer; the file that holds its output is named."""
     try:
         found = task.result()
     except Exception as error:
-        found = f"the job gave nothing back: {plainly(error, task)}"
+        found = f"the job gave nothing back: {error_text(error, task)}"
     return f"{found} ({task.paths.stderr.name})" if isinstance(found, str) else found
 
 
-def plainly(error: Exception, task: Any) -> str:
+def error_text(error: Exception, task: Any) -> str:
     """What submitit says of a job, without the folders of this machine: the job's state, or the end of its traceback."""
     if type(error).__name__ == "UncompletedJobError":
         return f"Slurm says {task.state}"
@@ -132,7 +132,7 @@ def plainly(error: Exception, task: Any) -> str:
     return trace[-1] if trace else first_line(error)
 
 
-def tidy(task: Any, finished: bool) -> None:
+def _remove_files(task: Any, finished: bool) -> None:
     """Remove what submitit wrote for this job; the output of one that failed stays."""
     paths = task.paths
     written = [paths.submitted_pickle, paths.result_pickle]
@@ -142,7 +142,7 @@ def tidy(task: Any, finished: bool) -> None:
         path.unlink(missing_ok=True)
 
 
-def sweep(folder: Path, scripts: set[Path]) -> None:
+def _remove_scripts(folder: Path, scripts: set[Path]) -> None:
     """Remove the scripts, submitit's links to them, and the folder where nothing failed."""
     for path in scripts:
         path.unlink(missing_ok=True)
@@ -153,7 +153,7 @@ def sweep(folder: Path, scripts: set[Path]) -> None:
         folder.rmdir()
 
 
-def over(task: Any) -> bool:
+def _ended(task: Any) -> bool:
     """Whether a cancelled job has ended; submitit's "debug" refuses to say."""
     try:
         return task.done()
@@ -161,7 +161,7 @@ def over(task: Any) -> bool:
         return True
 
 
-def scancel(tasks: list[Any], poll: float) -> None:
+def _cancel(tasks: list[Any], poll: float) -> None:
     """Cancel jobs that are queued or running, wait a moment for their end, and remove what they wrote."""
     cancelled = tasks
     for task in tasks:
@@ -169,7 +169,7 @@ def scancel(tasks: list[Any], poll: float) -> None:
             task.cancel(check=False)
     end = time.monotonic() + PATIENCE
     while tasks and time.monotonic() < end:
-        tasks = [task for task in tasks if not over(task)]
+        tasks = [task for task in tasks if not _ended(task)]
         time.sleep(poll if tasks else 0)
     for task in cancelled:
-        tidy(task, finished=True)
+        _remove_files(task, finished=True)

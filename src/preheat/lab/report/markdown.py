@@ -1,14 +1,12 @@
 """The report as Markdown, for a pull request: verdicts, tables, the picture by a relative link, how to do it again."""
 
 import re
-from collections.abc import Sequence
 from html import escape
 
-from preheat.lab.report.grid import FAMILY_COLUMNS, family_rows
-from preheat.lab.report.reproduce import again, environment_pairs
-from preheat.lab.report.table import others, schedules, shown
+from preheat.lab.report.reproduce import environment_pairs, reproduction
+from preheat.lab.report.table import Rows, arm_rows, family_rows, further_rows, goal_text, schedules
 from preheat.lab.statistics.arms import StudySummary
-from preheat.lab.statistics.verdict import study_verdict
+from preheat.lab.statistics.verdict import headed, study_verdict
 from preheat.lab.summary import Summary, environments
 
 
@@ -18,38 +16,35 @@ def report_markdown(summary: Summary, picture: str = "figure.png") -> str:
     parts += [f"**{safe(study.study.title)}**: {safe(study_verdict(study))}" for study in summary.studies]
     parts += [f"![Losses, schedules and final values]({picture})"] if picture else []
     for study in summary.studies:
-        parts += [f"### {safe(study.study.title)}", *study_parts(study)]
+        parts += [f"### {safe(study.study.title)}", *_study_parts(study)]
     if summary.failures:
         parts += ["### Failed runs", "\n".join(f"- {safe(f'{one.run}: {one.public}')}" for one in summary.failures)]
-    return "\n\n".join([*parts, details(summary)]) + "\n"
+    return "\n\n".join([*parts, _details(summary)]) + "\n"
 
 
-def study_parts(summary: StudySummary) -> list[str]:
+def _study_parts(summary: StudySummary) -> list[str]:
     """The tables of a study, and its schedules."""
-    arms = table(shown(summary.study.metrics[0], summary.arms))
-    parts = [arms]
+    parts = [arms := _table(arm_rows(summary.study.metrics[0], summary.arms))]
     if summary.grid:
-        families = table([FAMILY_COLUMNS, *family_rows(summary.grid)])
-        parts = [families, f"<details><summary>All {len(summary.arms)} arms</summary>\n\n{arms}\n\n</details>"]
-    for metric, rows in others(summary):
-        parts += [f"{safe(metric.title.capitalize())}, {'lower' if metric.goal == 'min' else 'higher'} is better:"]
-        parts.append(table(rows))
+        folded = f"<details><summary>All {len(summary.arms)} arms</summary>\n\n{arms}\n\n</details>"
+        parts = [_table(family_rows(summary.grid)), folded]
+    for metric, rows in further_rows(summary):
+        parts += [f"{safe(headed(metric))}, {goal_text(metric)}:", _table(rows)]
     parts.append("\n".join(f"- {safe(family)}: {code(spec)}" for family, spec in schedules(summary)))
     return parts
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows, the first of which names the columns; numbers to the right."""
+def _table(rows: Rows) -> str:
+    """Rows, numbers to the right."""
     head, *body = [f"| {' | '.join(map(safe, row))} |" for row in rows]
     return "\n".join([head, f"| :-- |{' --: |' * (len(rows[0]) - 1)}", *body])
 
 
-def details(summary: Summary) -> str:
+def _details(summary: Summary) -> str:
     """Command and environment, folded."""
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", again(summary.experiment))), default=0))
-    parts = ["<details><summary>How to reproduce, and where this was run</summary>"]
-    parts.append(f"{fence}\n{again(summary.experiment)}\n{fence}")
-    groups = environments(summary)
+    command, groups = reproduction(summary.experiment), environments(summary)
+    fence = max("```", _fence(command), key=len)
+    parts = ["<details><summary>How to reproduce, and where this was run</summary>", f"{fence}\n{command}\n{fence}"]
     for group in groups:
         facts = "; ".join(f"{name} {value}" for name, value in environment_pairs(group))
         parts.append(safe(f"{group['runs']} runs: {facts}" if len(groups) > 1 else facts))
@@ -65,6 +60,10 @@ def safe(text: str) -> str:
 
 def code(text: str) -> str:
     """Text as code, between more backticks than it has."""
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    fence, pad = _fence(text), " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def _fence(text: str) -> str:
+    """One backtick more than stand together in `text`."""
+    return "`" * (1 + max(map(len, re.findall("`+", text)), default=0))

@@ -7,59 +7,55 @@ from preheat.lab.experiment import Experiment, Study
 from preheat.lab.naming import relative
 
 
-def again(experiment: Experiment) -> str:
+def reproduction(experiment: Experiment) -> str:
     """The command that made the experiment; the Python where there was none."""
     if experiment.command:
         return shlex.join(map(relative, experiment.command))
     if any(study.function is not None for study in experiment.studies):
-        return "\n".join(map(compare_text, experiment.studies))
-    return python_text(experiment)
+        return "\n".join(map(_compare_text, experiment.studies))
+    return _python_text(experiment)
 
 
-def python_text(experiment: Experiment) -> str:
+def _python_text(experiment: Experiment) -> str:
     """A script that makes the same runs."""
     kinds = {type(study.options) for study in experiment.studies if study.options is not None}
-    imports = sorted(f"from {kind.__module__} import {kind.__qualname__}" for kind in kinds)
-    studies = "".join(f"    {study!r},\n" for study in experiment.studies)
-    return "\n".join(
-        [
-            "from pathlib import Path",
-            "from preheat.lab.driver import run_experiment",
-            "from preheat.lab.experiment import Arm, Experiment, Metric, Study",
-            *imports,
-            "",
-            'if __name__ == "__main__":',
-            f"    studies = (\n    {studies.strip()}\n    )",
-            f'    run_experiment(Experiment({experiment.title!r}, studies), Path("runs/again"))',
-        ]
+    imports = "".join(
+        f"from {kind}\n" for kind in sorted(f"{one.__module__} import {one.__qualname__}" for one in kinds)
     )
+    studies = "    ".join(f"{study!r},\n" for study in experiment.studies)
+    return f"""\
+from pathlib import Path
+from preheat.lab.driver import run_experiment
+from preheat.lab.experiment import Arm, Experiment, Metric, Study
+{imports}
+if __name__ == "__main__":
+    studies = (
+    {studies}    )
+    run_experiment(Experiment({experiment.title!r}, studies), Path("runs/again"))"""
 
 
-def compare_text(study: Study) -> str:
+def _compare_text(study: Study) -> str:
     """The call of `preheat.compare` that makes the runs of a study of somebody's own training."""
     module, _, name = study.trainer.partition(":")
     arms = "".join(
-        f"            {family!r}: {spec!r},\n" for family, spec in {a.family: a.spec for a in study.arms}.items()
+        f"\n            {arm.family!r}: {arm.spec!r}," for arm in {one.family: one for one in study.arms}.values()
     )
     metrics = [metric.name + (":max" if metric.goal == "max" else "") for metric in study.metrics]
-    peaks = list(dict.fromkeys(arm.peak for arm in study.arms))
-    return "\n".join(
-        [
-            "import preheat",
-            f"from {module} import {name}",
-            "",
-            'if __name__ == "__main__":',
-            "    preheat.compare(",
-            f"        {name},",
-            f"        arms={{\n{arms}        }},",
-            f"        seeds={list(study.seeds)!r},",
-            *([f"        peaks={peaks!r},"] if study.is_grid else []),
-            f"        metric={metrics!r},",
-            *([f"        steps={study.steps},"] if study.steps is not None else []),
-            f"        title={study.title!r},",
-            "    )",
-        ]
-    )
+    peaks = f"\n        peaks={list(dict.fromkeys(arm.peak for arm in study.arms))!r}," if study.is_grid else ""
+    steps = f"\n        steps={study.steps}," if study.steps is not None else ""
+    return f"""\
+import preheat
+from {module} import {name}
+
+if __name__ == "__main__":
+    preheat.compare(
+        {name},
+        arms={{{arms}
+        }},
+        seeds={list(study.seeds)!r},{peaks}
+        metric={metrics!r},{steps}
+        title={study.title!r},
+    )"""
 
 
 def environment_pairs(group: dict[str, Any]) -> list[tuple[str, str]]:

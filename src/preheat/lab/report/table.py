@@ -1,4 +1,4 @@
-"""The results as tables: the same cells for the terminal, the page and Markdown."""
+"""The results as tables, the first row the names of the columns: the same for the terminal, the page and Markdown."""
 
 import math
 from collections.abc import Sequence
@@ -11,62 +11,51 @@ from preheat.lab.experiment import Metric
 from preheat.lab.progress import duration
 from preheat.lab.statistics.arms import ArmSummary, StudySummary
 from preheat.lab.statistics.grid import GridSummary
-from preheat.lab.statistics.verdict import difference_text, fixed, interval_text, study_verdict
+from preheat.lab.statistics.inference import Difference
+from preheat.lab.statistics.verdict import difference_text, fixed, interval_text, signed, study_verdict
+from preheat.plots.panel import short
 
 NONE = "–"
-NARROW = 10
-"""Columns of the terminal that names have at least."""
+_NARROW = 10  # columns of the terminal that names have at least
+
+Rows = list[tuple[str, ...]]
 
 
-def columns(metric: Metric) -> tuple[str, ...]:
-    """The names of `cells`.
+def arm_rows(metric: Metric, arms: Sequence[ArmSummary]) -> Rows:
+    """A row per arm.
 
     The value is mean ± standard deviation over seeds; difference and interval are to the reference, paired by seed;
     better counts the seeds that are better than the reference's; diverged has the 95 % interval of the rate.
     """
-    return ("arm", "schedule", metric.title, "difference", "interval", "better", "diverged", "time a run")
+    return [("arm", metric.title, "difference", "interval", "better", "diverged", "time a run"), *map(_cells, arms)]
 
 
-def cells(arm: ArmSummary) -> tuple[str, ...]:
-    """One row, in the order of `columns`."""
-    difference, rate = arm.difference, arm.divergence
-    within = f" ({100 * rate.low:.0f} to {100 * rate.high:.0f} %)" if rate and arm.diverged else ""
-    return (
-        arm.name,
-        arm.spec,
-        loss_text(arm),
-        NONE if difference is None else difference_text(difference),
-        (interval_text(difference) if difference else "") or NONE,
-        NONE if difference is None else f"{difference.better} of {difference.seeds}",
-        f"{arm.diverged} of {arm.runs}{within}",
-        duration(arm.seconds),
-    )
+def further_rows(summary: StudySummary) -> list[tuple[Metric, Rows]]:
+    """Each further metric with its table, without what all metrics have in common."""
+    metrics = [metric for metric in summary.study.metrics if metric.name in summary.others]
+    return [(metric, [row[:-2] for row in arm_rows(metric, summary.others[metric.name])]) for metric in metrics]
 
 
-def shown(
-    metric: Metric, arms: Sequence[ArmSummary], *, without: Sequence[str] = ("schedule",)
-) -> list[tuple[str, ...]]:
-    """The names of the columns and then the rows, without some."""
-    rows = [columns(metric), *map(cells, arms)]
-    kept = [place for place, name in enumerate(rows[0]) if name not in without]
-    return [tuple(row[place] for place in kept) for row in rows]
+def family_rows(grid: GridSummary) -> Rows:
+    """What a grid says of each family."""
+    ends = ("difference", "interval", "sensitivity", "trains up to", "octaves more")
+    rows: Rows = [("schedule", "best peak", "value there", *ends)]
+    for family in grid.families:
+        value = next((cell.mean for cell in family.cells if cell.peak == family.best), None)
+        octaves = family.octaves.mean if family.octaves else None
+        difference, interval, _ = _difference_cells(family.at_best.get(grid.metric))
+        largest, more = _peak_text(family.trainable, "none"), NONE if octaves is None else signed(octaves, 1)
+        numbers = (value_text(value), difference, interval, short(family.sensitivity), largest, more)
+        rows.append((family.name, _peak_text(family.best), *numbers))
+    return rows
 
 
-def others(summary: StudySummary) -> list[tuple[Metric, list[tuple[str, ...]]]]:
-    """Each further metric with its table."""
-    without = ("schedule", "diverged", "time a run")
-    known = {metric.name: metric for metric in summary.study.metrics}
-    return [(known[name], shown(known[name], arms, without=without)) for name, arms in summary.others.items()]
-
-
-def loss_text(arm: ArmSummary) -> str:
-    """`2.412 ± 0.013`; where a run has no finite loss, how many."""
-    if arm.non_finite:
-        return f"{arm.non_finite} of {arm.runs} not finite"
-    if arm.mean is None:
-        return NONE
-    places = decimals(arm.mean)
-    return fixed(arm.mean, places) + (f" ± {fixed(arm.sd, places)}" if arm.sd is not None else "")
+def family_rows_of(grid: GridSummary, metric: Metric) -> Rows:
+    """What a further metric says of each family at the peak that is best by the first one."""
+    rows: Rows = [("schedule", "at its best peak", "difference", "interval", "better")]
+    for one in grid.families:
+        rows.append((one.name, _peak_text(one.best), *_difference_cells(one.at_best.get(metric.name))))
+    return rows
 
 
 def value_text(value: float | None) -> str:
@@ -79,61 +68,95 @@ def decimals(value: float) -> int:
     return 3 if value == 0 or abs(value) >= 0.1 else min(8, 1 - math.floor(math.log10(abs(value))))
 
 
+def schedules(summary: StudySummary) -> list[tuple[str, str]]:
+    """The families with their schedules: in a grid the same at every peak."""
+    return [(family, next(iter(arms.values())).spec) for family, arms in summary.study.families.items()]
+
+
+def goal_text(metric: Metric) -> str:
+    """Which way is better."""
+    return f"{'lower' if metric.goal == 'min' else 'higher'} is better"
+
+
 def print_study(summary: StudySummary, console: Console) -> None:
     """The table and the verdict, in 80 columns: schedules stand under the table, where long ones have room."""
+    grid = summary.grid
+    rows = _grid_rows(grid, console.width) if grid else _terminal_rows(summary, console.width)
     console.print(Text(f"\n{summary.study.title}", "bold"))
-    console.print(
-        rich_table(grid_rows(summary.grid, console.width) if summary.grid else terminal_rows(summary, console.width))
-    )
-    if summary.grid:
+    console.print(_rich_table(rows))
+    if grid:
         console.print(Text("  * best peak   ×n: so many runs diverged", "dim"))
     for family, spec in schedules(summary):
         console.print(Text(f"  {family} = {spec}", "dim"), soft_wrap=True)
     console.print(Text(study_verdict(summary), "bold"))
 
 
-def rich_table(rows: Sequence[Sequence[str]]) -> Table:
-    """Rows for the terminal, the first of which names the columns."""
+def _cells(arm: ArmSummary) -> tuple[str, ...]:
+    """One arm, all columns."""
+    rate = arm.divergence
+    within = f" ({100 * rate.low:.0f} to {100 * rate.high:.0f} %)" if rate and arm.diverged else ""
+    diverged = f"{arm.diverged} of {arm.runs}{within}"
+    return arm.name, _mean_text(arm), *_difference_cells(arm.difference), diverged, duration(arm.seconds)
+
+
+def _difference_cells(difference: Difference | None) -> tuple[str, str, str]:
+    """A difference, its interval, and with how many seeds it is better."""
+    if difference is None:
+        return NONE, NONE, NONE
+    better = f"{difference.better} of {difference.seeds}"
+    return difference_text(difference), interval_text(difference) or NONE, better
+
+
+def _mean_text(arm: ArmSummary) -> str:
+    """`2.412 ± 0.013`; where a run has no finite loss, how many."""
+    if arm.non_finite:
+        return f"{arm.non_finite} of {arm.runs} not finite"
+    return value_text(arm.mean) + (f" ± {fixed(arm.sd, decimals(arm.mean or 0.0))}" if arm.sd is not None else "")
+
+
+def _peak_text(peak: float | None, none: str = NONE) -> str:
+    return none if peak is None else f"{peak:g}"
+
+
+def _rich_table(rows: Rows) -> Table:
+    """Rows for the terminal."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for place, name in enumerate(rows[0]):
-        table.add_column(Text(name), overflow="fold", min_width=NARROW if place == 0 else None, no_wrap=place > 0)
-        table.columns[-1].justify = "right" if place else "left"
+        if place == 0:
+            table.add_column(Text(name), overflow="fold", min_width=_NARROW)
+        else:
+            table.add_column(Text(name), justify="right", no_wrap=True)
     for row in rows[1:]:
         table.add_row(*map(Text, row))
     return table
 
 
-def terminal_rows(summary: StudySummary, width: int) -> list[tuple[str, ...]]:
-    """The arms; where there is no room without the time, then without the intervals, which the verdict tells too."""
-    names = ("arm", "final loss", "difference", "interval", "better", "diverged", "time")
-    rows = [names]
+def _terminal_rows(summary: StudySummary, width: int) -> Rows:
+    """The arms; where there is no room without the time, then without the intervals, which the verdict gives too."""
+    rows: Rows = [("arm", "final loss", "difference", "interval", "better", "diverged", "time")]
     for arm in summary.arms:
-        name, _, loss, difference, within, better, _, time = cells(arm)
-        rows.append((name, loss, difference, within, better, f"{arm.diverged} of {arm.runs}", time))
-    for without in ((), ("time",), ("time", "interval")):
-        kept = [place for place, name in enumerate(names) if name not in without]
-        if room(found := [tuple(row[place] for place in kept) for row in rows]) <= width:
-            break
-    return found
+        *values, _, time = _cells(arm)
+        rows.append((*values, f"{arm.diverged} of {arm.runs}", time))
+    if _width(rows) > width:
+        rows = [row[:-1] for row in rows]
+    if _width(rows) > width:
+        rows = [(*row[:3], *row[4:]) for row in rows]
+    return rows
 
 
-def grid_rows(grid: GridSummary, width: int) -> list[tuple[str, ...]]:
+def _grid_rows(grid: GridSummary, width: int) -> Rows:
     """Families by peaks, or peaks by families where that is too wide: the mean, * at a family's best, × runs diverged."""
-    rows: list[tuple[str, ...]] = [(grid.metric, *(f"{peak:g}" for peak in grid.peaks))]
+    rows: Rows = [(grid.metric, *(f"{peak:g}" for peak in grid.peaks))]
     for family in grid.families:
-        values = [value_text(cell.mean) if cell.mean is not None or not cell.diverged else "" for cell in family.cells]
-        best = ["*" if cell.peak == family.best else "" for cell in family.cells]
-        lost = [f" ×{cell.diverged}" if cell.diverged else "" for cell in family.cells]
-        rows.append((family.name, *map("".join, zip(values, best, lost, strict=True))))
-    return rows if room(rows) <= width else list(zip(*rows, strict=True))
+        cells = []
+        for cell in family.cells:
+            value = value_text(cell.mean) if cell.mean is not None or not cell.diverged else ""
+            cells.append(value + "*" * (cell.peak == family.best) + (f" ×{cell.diverged}" if cell.diverged else ""))
+        rows.append((family.name, *cells))
+    return rows if _width(rows) <= width else list(zip(*rows, strict=True))
 
 
-def room(rows: Sequence[Sequence[str]]) -> int:
+def _width(rows: Rows) -> int:
     """Columns of the terminal that a table takes, a long first column folded."""
     first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
-    return max(NARROW, min(first, 16)) + sum(others) + 2 * len(others)
-
-
-def schedules(summary: StudySummary) -> list[tuple[str, str]]:
-    """The families with their schedules: in a grid the same at every peak."""
-    return list({arm.family: (arm.family, arm.spec) for arm in summary.study.arms}.values())
+    return max(_NARROW, min(first, 16)) + sum(others) + 2 * len(others)

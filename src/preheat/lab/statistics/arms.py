@@ -13,11 +13,10 @@ Rules, so that no table says more than its numbers:
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from preheat.lab.experiment import Arm, Metric, Study
-from preheat.lab.statistics.finals import Records, Runs, lost, values
 from preheat.lab.statistics.grid import GridSummary, grid_summary
 from preheat.lab.statistics.inference import (
     LEVEL,
@@ -28,9 +27,8 @@ from preheat.lab.statistics.inference import (
     mean_and_sd,
     paired,
 )
-from preheat.lab.statistics.race import Failed, RaceSummary, race_summary
-
-__all__ = ["ArmSummary", "Difference", "Divergence", "Records", "StudySummary", "summarised"]
+from preheat.lab.statistics.race import RaceSummary, race_summary
+from preheat.lab.trials import Trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ class ArmSummary:
 class StudySummary:
     """The table of one study, by its first metric; `others` has the same table for each further metric.
 
-    data: the fingerprints of the data that the runs saw: more than one where a folder was carried on elsewhere.
+    data: the fingerprints of the data that the runs saw: more than one where a comparison was continued on other data.
     claims: the number of comparisons whose intervals hold together at 95 %; looks: how many earlier looks at the results
     the intervals allow for.
     """
@@ -94,86 +92,77 @@ class StudySummary:
     looks: int = 0
 
 
-def summarised(
-    study: Study, records: Records, *, race: bool = False, failed: Failed = (), looks: int = 0
-) -> StudySummary:
-    """The table of a study from the records of its finished runs.
+def summarised(trials: Trials, *, race: bool = False, looks: int = 0) -> StudySummary:
+    """The table of a study from its finished runs.
 
-    race: whether the arms were raced, so that some were stopped. failed: runs that the race went on without.
+    race: whether the arms were raced, so that some were stopped.
     looks: how often the results were looked at before, with fewer seeds; the intervals get wider for that.
     """
-    found = {
-        arm.name: {seed: records[arm.name, seed] for seed in study.seeds if (arm.name, seed) in records}
-        for arm in study.arms
-    }
-    racing = race_summary(study, records, failed) if race else None
+    study = trials.study
+    racing = race_summary(trials) if race else None
     stopped = racing.stopped if racing else {}
-    claims = claims_of(study, found)
+    claims = _claims(trials)
     tables = {
-        metric.name: tuple(
-            arm_summary(study, arm, metric, found, (stopped.get(arm.name), claims, looks)) for arm in study.arms
-        )
+        metric.name: tuple(_arm_summary(trials, arm, metric, stopped, claims=claims, looks=looks) for arm in study.arms)
         for metric in study.metrics
     }
-    data = sorted({run.result.data for runs in found.values() for run in runs.values()} - {""})
-    grid = grid_summary(study, records, stopped, looks) if study.is_grid else None
-    first, *_ = study.metrics
-    others = {name: arms for name, arms in tables.items() if name != first.name}
-    return StudySummary(study, tables[first.name], tuple(data), others, grid, racing, claims, looks)
+    data = sorted({run.result.data for run in trials.values()} - {""})
+    grid = grid_summary(trials, stopped, looks) if study.is_grid else None
+    arms = tables.pop(study.metrics[0].name)
+    return StudySummary(study, arms, tuple(data), tables, grid, racing, claims, looks)
 
 
-def claims_of(study: Study, found: Mapping[str, Runs]) -> int:
+def _claims(trials: Trials) -> int:
     """How many comparisons are made: of every arm with its reference, by each metric and by how often they diverge.
 
     A test on divergence counts only where so many seeds are discordant that it could say anything, which takes six.
     """
+    study = trials.study
     pairs = [(arm, first) for arm in study.arms if (first := study.reference(arm))]
-    telling = sum(
-        discordant_p(sum(discordant(study, found[arm.name], found[first.name])), 0) <= 1 - LEVEL for arm, first in pairs
-    )
+    telling = sum(discordant_p(sum(_discordant(trials, arm, first)), 0) <= 1 - LEVEL for arm, first in pairs)
     return max(1, len(pairs) * len(study.metrics) + telling)
 
 
-def arm_summary(
-    study: Study, arm: Arm, metric: Metric, found: Mapping[str, Runs], setting: tuple[int | None, int, int]
+def _arm_summary(
+    trials: Trials, arm: Arm, metric: Metric, stopped: Mapping[str, int], *, claims: int, looks: int
 ) -> ArmSummary:
-    """One line of the table; `setting` is after how many seeds the arm was stopped, the number of claims and of looks."""
-    (stopped, claims, looks), runs = setting, found[arm.name]
-    own, reference = values(runs, metric), study.reference(arm)
+    """One line of the table. stopped: the arms that a race stopped, after how many seeds."""
+    runs, own, reference = trials.of(arm), trials.finals(arm, metric), trials.study.reference(arm)
     mean, sd = mean_and_sd(list(own.values()))
-    first = None if reference is None else values(found[reference.name], metric)
-    due = len(study.seeds) if stopped is None else stopped
+    first = None if reference is None else trials.finals(reference, metric)
+    seeds = len(trials.study.seeds)
+    due = stopped.get(arm.name, seeds)
     return ArmSummary(
         name=arm.name,
         spec=arm.spec,
-        losses=dict(own),
+        losses=own,
         mean=mean,
         sd=sd,
         difference=None if first is None else paired(own, first, goal=metric.goal, claims=claims, looks=looks),
-        diverged=sum(lost(run, study.metrics[0]) for run in runs.values()),
+        diverged=len(trials.diverged(arm)),
         non_finite=sum(value is None for value in own.values()),
         missing=max(0, due - len(runs)),
         seconds=math.fsum(run.seconds for run in runs.values()) / len(runs) if runs else None,
-        stopped=len(study.seeds) - max(due, len(runs)),
-        divergence=divergence(study, arm, found, 1 - level_of(claims, looks)),
+        stopped=seeds - max(due, len(runs)),
+        divergence=_divergence(trials, arm, 1 - level_of(claims, looks)),
     )
 
 
-def divergence(study: Study, arm: Arm, found: Mapping[str, Runs], enough: float) -> Divergence | None:
+def _divergence(trials: Trials, arm: Arm, enough: float) -> Divergence | None:
     """How often an arm diverges; None where none of its runs has finished."""
-    runs, reference = found[arm.name], study.reference(arm)
+    runs, reference = trials.of(arm), trials.study.reference(arm)
     if not runs:
         return None
-    low, high = exact_interval(sum(lost(run, study.metrics[0]) for run in runs.values()), len(runs))
+    low, high = exact_interval(len(trials.diverged(arm)), len(runs))
     if reference is None:
         return Divergence(low, high)
-    more, fewer = discordant(study, runs, found[reference.name])
+    more, fewer = _discordant(trials, arm, reference)
     p = discordant_p(more, fewer)
     return Divergence(low, high, more, fewer, p, p <= enough)
 
 
-def discordant(study: Study, own: Runs, first: Runs) -> Sequence[int]:
+def _discordant(trials: Trials, arm: Arm, reference: Arm) -> tuple[int, int]:
     """With how many seeds only this arm diverged, and with how many only the reference did."""
-    metric = study.metrics[0]
-    pairs = [(lost(own[seed], metric), lost(first[seed], metric)) for seed in own if seed in first]
-    return sum(a and not b for a, b in pairs), sum(b and not a for a, b in pairs)
+    both = trials.of(arm).keys() & trials.of(reference).keys()
+    own, first = trials.diverged(arm) & both, trials.diverged(reference) & both
+    return len(own - first), len(first - own)

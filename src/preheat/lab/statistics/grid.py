@@ -15,13 +15,11 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import median
 
-from preheat.lab.experiment import Arm, Metric, Study
-from preheat.lab.statistics.finals import Records, Runs, ceiling, cost, lost, values
+from preheat.lab.experiment import Arm, Study
 from preheat.lab.statistics.inference import Difference, level_of, mean_and_sd, paired, quantile
-
-Row = Mapping[float, tuple[Arm, Runs]]
-"""A family: its arm and the finished runs at each peak, the smallest first."""
+from preheat.lab.trials import Trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,88 +91,96 @@ class GridSummary:
         return [[cell.mean for cell in family.cells] for family in self.families]
 
 
-def grid_summary(study: Study, records: Records, stopped: Mapping[str, int], looks: int = 0) -> GridSummary | None:
-    """The grid of a study from the records of its finished runs; None if the families have no peak in common.
+def grid_summary(trials: Trials, stopped: Mapping[str, int], looks: int = 0) -> GridSummary | None:
+    """The grid of a study from its finished runs; None if the families have no peak in common.
 
     `stopped` are the arms that a race left, `looks` the number of earlier looks at the results.
     """
-    rows = {arm.family: family_row(study, records, arm.family) for arm in study.arms}
-    peaks = sorted(set.intersection(*(set(row) for row in rows.values())))
+    study, families = trials.study, trials.study.families.values()
+    peaks = sorted(peak for peak in {arm.peak for arm in study.arms} if peak and all(peak in row for row in families))
     if not peaks:
         return None
-    rows = {name: {peak: row[peak] for peak in peaks} for name, row in rows.items()}
-    cap = ceiling(records.values(), study.metrics[0])
-    seeds = [seed for seed in study.seeds if all(seed in runs for row in rows.values() for _, runs in row.values())]
-    (reference, first), *others = [(alone(study, row, seeds, cap, stopped), row) for row in rows.values()]
-    families = [compared(study, (family, row), (reference, first), looks) for family, row in others]
-    return GridSummary(study.metrics[0].name, tuple(peaks), (reference, *families), cap, grid_claims(study))
+    rows = [{peak: row[peak] for peak in peaks} for row in families]
+    cap = _ceiling(trials)
+    seeds = [seed for seed in study.seeds if all(seed in trials.of(arm) for row in rows for arm in row.values())]
+    reference, *others = [_family(trials, row, seeds, cap, stopped) for row in rows]
+    compared = [_compared(trials, family, reference, looks) for family in others]
+    return GridSummary(study.metrics[0].name, tuple(peaks), (reference, *compared), cap, _claims(study))
 
 
-def grid_claims(study: Study) -> int:
+def _claims(study: Study) -> int:
     """What is said of each family but the first: every metric at the best peaks, sensitivity, trainable peaks."""
-    return (len({arm.family for arm in study.arms}) - 1) * (len(study.metrics) + 2)
+    return (len(study.families) - 1) * (len(study.metrics) + 2)
 
 
-def family_row(study: Study, records: Records, name: str) -> Row:
-    """A family's arms and their finished runs."""
-    arms = [arm for arm in study.arms if arm.family == name]
-    return {
-        arm.peak: (arm, {seed: records[arm.name, seed] for seed in study.seeds if (arm.name, seed) in records})
-        for arm in arms
-        if arm.peak is not None
-    }
+def _ceiling(trials: Trials) -> float | None:
+    """The cost of a model that has learned nothing; None if the runs do not tell.
+
+    It is the chance level where the training named one for its loss, else the first finite value that was logged of the
+    metric, or, for a metric called a loss, of the training loss; the median over the runs.
+    """
+    metric, known = trials.study.metrics[0], list[float]()
+    is_loss = metric.goal == "min" and metric.name.endswith("loss")
+    for run in trials.values():
+        chance = run.result.chance_loss if is_loss else None
+        logged = [*run.column(metric.name)[:1], *(run.column("loss")[:1] if is_loss else [])]
+        known += [value for value in (chance, *logged) if value is not None and math.isfinite(value)][:1]
+    return metric.cost(median(known)) if known else None
 
 
-def alone(study: Study, row: Row, seeds: Sequence[int], cap: float | None, stopped: Mapping[str, int]) -> Family:
-    """A family without its comparisons; `seeds` are those that ran at every peak in every family."""
-    metric, cells = study.metrics[0], []
-    for peak, (arm, runs) in row.items():
-        mean, sd = mean_and_sd(list(values(runs, metric).values()))
-        cells.append(
-            Cell(peak, len(runs), mean, sd, sum(lost(run, metric) for run in runs.values()), arm.name in stopped)
-        )
+def _family(
+    trials: Trials, row: Mapping[float, Arm], seeds: Sequence[int], cap: float | None, stopped: Mapping[str, int]
+) -> Family:
+    """A family without its comparisons, from its arms by rising peak; `seeds` ran at every peak in every family."""
+    arms, cost, cells = list(row.values()), trials.study.metrics[0].cost, []
+    diverged = {peak: trials.diverged(arm) for peak, arm in row.items()}
+    for peak, arm in row.items():
+        finals = list(trials.finals(arm).values())
+        cells.append(Cell(peak, len(finals), *mean_and_sd(finals), len(diverged[peak]), arm.name in stopped))
     most = max(cell.runs for cell in cells)
-    costs = {cell.peak: -cell.mean if metric.goal == "max" else cell.mean for cell in cells if cell.mean is not None}
-    costs = {cell.peak: costs[cell.peak] for cell in cells if cell.peak in costs and cell.runs == most}
-    excess = sensitivities(metric, row, seeds, cap)
-    arm = next(iter(row.values()))[0]
+    complete = [cell for cell in cells if cell.mean is not None and cell.runs == most]
+    excess = _sensitivities([trials.costs(arm) for arm in arms], seeds, cap)
     return Family(
-        name=arm.family,
-        spec=arm.spec,
+        name=arms[0].family,
+        spec=arms[0].spec,
         cells=tuple(cells),
-        best=min(costs, key=lambda peak: costs[peak]) if costs else None,
-        trainable=climbed([(cell.peak, cell.runs > 2 * cell.diverged) for cell in cells]),
-        trainable_by_seed=trainable_by_seed(metric, row, seeds),
+        best=min(complete, key=lambda cell: cost(cell.mean)).peak if complete else None,
+        trainable=largest_trainable([(cell.peak, cell.runs > 2 * cell.diverged) for cell in cells]),
+        trainable_by_seed={
+            seed: largest_trainable([(peak, seed not in found) for peak, found in diverged.items()]) for seed in seeds
+        },
         sensitivity=mean_and_sd(list(excess.values()))[0],
         sensitivity_by_seed=excess,
     )
 
 
-def compared(study: Study, own: tuple[Family, Row], first: tuple[Family, Row], looks: int) -> Family:
-    """A family with its differences from the first one."""
-    (family, row), (reference, other), claims = own, first, grid_claims(study)
-    at_best: dict[str, Difference | None] = {}
-    for metric in study.metrics:
-        if family.best is not None and reference.best is not None:
-            here, there = values(row[family.best][1], metric), values(other[reference.best][1], metric)
-            at_best[metric.name] = paired(here, there, goal=metric.goal, claims=claims, looks=looks)
-    excess = paired(family.sensitivity_by_seed, reference.sensitivity_by_seed, claims=claims, looks=looks)
-    boundary = octaves(list(row), family.trainable_by_seed, reference.trainable_by_seed, level_of(claims, looks))
-    return replace(family, at_best=at_best, sensitivity_difference=excess, octaves=boundary)
-
-
-def sensitivities(metric: Metric, row: Row, seeds: Sequence[int], cap: float | None) -> dict[int, float]:
-    """Each seed's mean excess over its best peak; empty without a ceiling."""
+def _sensitivities(costs: Sequence[Mapping[int, float]], seeds: Sequence[int], cap: float | None) -> dict[int, float]:
+    """Each seed's mean excess over its best peak, from the costs by seed at each peak; empty without a ceiling."""
     found: dict[int, float] = {}
     if cap is None:
         return found
     for seed in seeds:
-        costs = [min(cost(runs[seed], metric), cap) for _, runs in row.values()]
-        found[seed] = math.fsum(costs) / len(costs) - min(costs)
+        capped = [min(by_seed[seed], cap) for by_seed in costs]
+        found[seed] = math.fsum(capped) / len(capped) - min(capped)
     return found
 
 
-def climbed(trained: Sequence[tuple[float, bool]]) -> float | None:
+def _compared(trials: Trials, family: Family, reference: Family, looks: int) -> Family:
+    """A family with its differences from the first one."""
+    study, claims = trials.study, _claims(trials.study)
+    at_best: dict[str, Difference | None] = {}
+    if family.best is not None and reference.best is not None:
+        here, there = study.families[family.name][family.best], study.families[reference.name][reference.best]
+        for metric in study.metrics:
+            own, first = trials.finals(here, metric), trials.finals(there, metric)
+            at_best[metric.name] = paired(own, first, goal=metric.goal, claims=claims, looks=looks)
+    excess = paired(family.sensitivity_by_seed, reference.sensitivity_by_seed, claims=claims, looks=looks)
+    peaks, level = [cell.peak for cell in family.cells], level_of(claims, looks)
+    boundary = octaves(peaks, family.trainable_by_seed, reference.trainable_by_seed, level)
+    return replace(family, at_best=at_best, sensitivity_difference=excess, octaves=boundary)
+
+
+def largest_trainable(trained: Sequence[tuple[float, bool]]) -> float | None:
     """The last peak before the first that does not train; None if that is the smallest."""
     largest = None
     for peak, holds in trained:
@@ -184,13 +190,8 @@ def climbed(trained: Sequence[tuple[float, bool]]) -> float | None:
     return largest
 
 
-def trainable_by_seed(metric: Metric, row: Row, seeds: Sequence[int]) -> dict[int, float | None]:
-    """Each seed's largest trainable peak."""
-    return {seed: climbed([(peak, not lost(runs[seed], metric)) for peak, (_, runs) in row.items()]) for seed in seeds}
-
-
 def octaves(
-    peaks: Sequence[float], own: Mapping[int, float | None], first: Mapping[int, float | None], level: float
+    peaks: Sequence[float], own: Mapping[int, float | None], reference: Mapping[int, float | None], level: float
 ) -> Octaves | None:
     """The ratio of the largest trainable peaks, over the seeds that have both; None if none has.
 
@@ -198,16 +199,16 @@ def octaves(
     from below and from above; the interval runs from the lower end for the lower bounds to the upper end for the upper.
     """
     edges = [-math.inf, *map(math.log2, peaks), math.inf]
-    pairs = [(own[seed], first[seed]) for seed in own if seed in first]
+    pairs = [(own[seed], reference[seed]) for seed in own if seed in reference]
     if not pairs:
         return None
     at = [[0 if peak is None else 1 + peaks.index(peak) for peak in pair] for pair in pairs]
     lows, highs = [edges[a] - edges[b + 1] for a, b in at], [edges[a + 1] - edges[b] for a, b in at]
     mean = math.fsum(edges[a] - edges[b] for a, b in at) / len(at) if all(a and b for a, b in at) else None
-    return Octaves(mean, reached(lows, level, -1), reached(highs, level, 1), len(pairs), level)
+    return Octaves(mean, interval_end(lows, level, -1), interval_end(highs, level, 1), len(pairs), level)
 
 
-def reached(bounds: Sequence[float], level: float, side: int) -> float | None:
+def interval_end(bounds: Sequence[float], level: float, side: int) -> float | None:
     """The end of an interval on one side; None if a value is not bounded there, or there is only one."""
     if len(bounds) < 2 or not all(map(math.isfinite, bounds)):
         return None

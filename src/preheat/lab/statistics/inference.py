@@ -27,7 +27,7 @@ What was chosen, and why:
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -79,11 +79,11 @@ class Difference:
         return self.low is not None and self.high is not None and not self.low <= 0.0 <= self.high
 
 
-def paired(own: Losses, first: Losses, *, goal: str = "min", claims: int = 1, looks: int = 0) -> Difference | None:
+def paired(own: Losses, reference: Losses, *, goal: str = "min", claims: int = 1, looks: int = 0) -> Difference | None:
     """The difference of an arm to its reference; None where a run was not finite, or no seed finished in both."""
-    if None in own.values() or None in first.values():
+    if None in own.values() or None in reference.values():
         return None
-    both = [(own[seed], first[seed]) for seed in own if seed in first]
+    both = [(own[seed], reference[seed]) for seed in own if seed in reference]
     differences = [a - b for a, b in both if a is not None and b is not None]
     if not differences:
         return None
@@ -92,10 +92,8 @@ def paired(own: Losses, first: Losses, *, goal: str = "min", claims: int = 1, lo
     better = sum(d > 0 if goal == "max" else d < 0 for d in differences)
     mean = math.fsum(differences) / len(differences)
     found = Difference(mean, low, high, len(differences), better, level, p_value(differences))
-    if low is None or found.excludes_zero:
-        return found
-    more = more_seeds(differences, claims, looks)
-    return Difference(mean, low, high, len(differences), better, level, found.p, more)
+    settled = low is None or found.excludes_zero
+    return found if settled else replace(found, more=more_seeds(differences, claims, looks))
 
 
 def level_of(claims: int = 1, looks: int = 0) -> float:
@@ -122,9 +120,9 @@ def interval(differences: Sequence[float], level: float = LEVEL) -> tuple[float,
     >>> [round(end, 3) for end in interval([-0.41, -0.38, -0.40])]
     [-0.435, -0.359]
     """
-    mean, sd = mean_and_sd(differences)
-    if mean is None or sd is None or sd < SAME * abs(mean):
+    if (found := _mean_and_scatter(differences)) is None:
         return None
+    mean, sd = found
     half = quantile(differences, level) * sd / math.sqrt(len(differences)) if sd else 0.0
     return mean - half, mean + half
 
@@ -135,15 +133,21 @@ def p_value(differences: Sequence[float]) -> float | None:
     >>> round(p_value([-0.41, -0.38, -0.40]), 4)
     0.0005
     """
-    mean, sd = mean_and_sd(differences)
-    if mean is None or sd is None or sd < SAME * abs(mean):
+    if (found := _mean_and_scatter(differences)) is None:
         return None
+    mean, sd = found
     if sd == 0:
         return 1.0
     size = abs(mean) / (sd / math.sqrt(len(differences)))
     if len(differences) < BOOTSTRAP_FROM:
-        return float(2 * special().stdtr(len(differences) - 1, -size))
-    return float((np.count_nonzero(studentised(differences) >= size) + 1) / (RESAMPLES + 1))
+        return float(2 * _special().stdtr(len(differences) - 1, -size))
+    return float((np.count_nonzero(_studentised(differences) >= size) + 1) / (RESAMPLES + 1))
+
+
+def _mean_and_scatter(differences: Sequence[float]) -> tuple[float, float] | None:
+    """The mean and the standard deviation; None for one value, or where all are the same and not 0."""
+    mean, sd = mean_and_sd(differences)
+    return None if mean is None or sd is None or sd < SAME * abs(mean) else (mean, sd)
 
 
 def quantile(differences: Sequence[float], level: float) -> float:
@@ -151,26 +155,26 @@ def quantile(differences: Sequence[float], level: float) -> float:
     if len(differences) < BOOTSTRAP_FROM:
         return student(len(differences) - 1, level)
     beyond = max(1, int((1 - level) * (RESAMPLES + 1) + 1e-6))
-    return float(np.sort(studentised(differences))[RESAMPLES - beyond])
+    return float(np.sort(_studentised(differences))[RESAMPLES - beyond])
 
 
 def student(freedom: int, level: float = LEVEL) -> float:
     """The two-sided quantile of Student's t."""
-    return float(special().stdtrit(freedom, (1 + level) / 2))
+    return float(_special().stdtrit(freedom, (1 + level) / 2))
 
 
-def studentised(differences: Sequence[float]) -> np.ndarray:
+def _studentised(differences: Sequence[float]) -> np.ndarray:
     """|mean − the sample's| in standard errors, of the resamples; one without any scatter counts as scattering a bit."""
     values = np.asarray(differences, float) / max(map(abs, differences))
     values -= values.mean()
-    drawn = resamples(len(values))
+    drawn = _resamples(len(values))
     means = drawn @ values
     variances = np.maximum(drawn @ values**2 - means**2, 1e-6 * values.var())
     return np.abs(means) / np.sqrt(variances / (len(values) - 1))
 
 
 @lru_cache(maxsize=2)
-def resamples(size: int) -> np.ndarray:
+def _resamples(size: int) -> np.ndarray:
     """The share of each value in each resample, always the same: a table does not change when it is made again."""
     return np.random.default_rng(size).multinomial(size, np.full(size, 1 / size), RESAMPLES) / size
 
@@ -182,8 +186,8 @@ def exact_interval(count: int, runs: int, level: float = LEVEL) -> tuple[float, 
     [0.0, 0.71]
     """
     tail = (1 - level) / 2
-    low = special().betaincinv(count, runs - count + 1, tail) if count else 0.0
-    high = special().betaincinv(count + 1, runs - count, 1 - tail) if count < runs else 1.0
+    low = _special().betaincinv(count, runs - count + 1, tail) if count else 0.0
+    high = _special().betaincinv(count + 1, runs - count, 1 - tail) if count < runs else 1.0
     return float(low), float(high)
 
 
@@ -203,20 +207,20 @@ def more_seeds(differences: Sequence[float], claims: int = 1, looks: int = 0) ->
     The difference is taken as it was seen, which may flatter it; the scatter with caution, as the upper 80 % bound of
     the standard deviation; and the level is that of the next look.
     """
-    mean, sd = mean_and_sd(differences)
-    if not mean or not sd or sd < SAME * abs(mean):
+    mean, sd = _mean_and_scatter(differences) or (0.0, 0.0)
+    if not mean or not sd:
         return None
     have = len(differences)
-    cautious = sd * math.sqrt((have - 1) / special().chdtri(have - 1, POWER))
+    cautious = sd * math.sqrt((have - 1) / _special().chdtri(have - 1, POWER))
     seeds = np.arange(have + 1, have + MOST_SEEDS + 1)
-    reach = special().stdtrit(seeds - 1, (1 + level_of(claims, looks + 1)) / 2)
+    reach = _special().stdtrit(seeds - 1, (1 + level_of(claims, looks + 1)) / 2)
     with np.errstate(all="ignore"):
-        power = 1 - special().nctdtr(seeds - 1, np.minimum(abs(mean) / cautious * np.sqrt(seeds), 1e3), reach)
+        power = 1 - _special().nctdtr(seeds - 1, np.minimum(abs(mean) / cautious * np.sqrt(seeds), 1e3), reach)
     enough = np.flatnonzero(power >= POWER)
     return int(seeds[enough[0]]) - have if enough.size else None
 
 
-def special() -> Any:
+def _special() -> Any:
     """`scipy.special`, loaded when the first interval is asked for."""
     try:
         from scipy import special as functions

@@ -15,20 +15,17 @@ measure those, do not race.
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from preheat.lab.experiment import Arm, Study, Trial
-from preheat.lab.statistics.finals import Records, cost, lost
+from preheat.lab.experiment import Arm, Trial
 from preheat.lab.statistics.inference import SAME
+from preheat.lab.trials import Trials
 
 FIRST_RUNG = 2
 DRAWS = 4_000
-
-Failed = Collection[tuple[str, int]]
-"""Runs that left no record and are not going to be tried again now; they rank like diverged ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,71 +55,81 @@ def rungs(seeds: int) -> tuple[int, ...]:
     return (*counts, seeds)
 
 
-def next_trials(study: Study, records: Records, failed: Failed = ()) -> list[Trial]:
+def next_trials(trials: Trials) -> list[Trial]:
     """What is to be run next, before anything else can be decided; empty when the race is over."""
-    return raced(study, records, failed)[1]
+    return raced(trials)[1]
 
 
-def raced(study: Study, records: Records, failed: Failed = ()) -> tuple[dict[str, int], list[Trial]]:
-    """The arms that were stopped, after how many seeds, and the runs that the next decision waits for."""
-    racing, stopped = list(study.arms), {}
+def raced(trials: Trials) -> tuple[dict[str, int], list[Trial]]:
+    """The arms that were stopped, after how many seeds, and the runs that the next decision waits for.
+
+    Failed trials rank like diverged ones.
+    """
+    study, stopped = trials.study, dict[str, int]()
+    racing = list(study.arms)
     for count in rungs(len(study.seeds)):
         seeds = study.seeds[:count]
-        trials = [Trial(study, arm, seed) for seed in seeds for arm in racing]
-        keys = [(trial.arm.name, trial.seed) for trial in trials]
-        missing = [t for t, key in zip(trials, keys, strict=True) if key not in records and key not in failed]
+        wanted = [Trial(study, arm, seed) for seed in seeds for arm in racing]
+        missing = [trial for trial in wanted if trial.key not in trials and trial.key not in trials.failed]
         if missing or count == len(study.seeds):
             return stopped, missing
-        staying = survivors(study, records, racing, seeds)
+        staying = _survivors(trials, racing, seeds)
         stopped |= {arm.name: count for arm in racing if arm not in staying}
         racing = staying
     return stopped, []
 
 
-def survivors(study: Study, records: Records, racing: Collection[Arm], seeds: Collection[int]) -> list[Arm]:
+def _survivors(trials: Trials, racing: Sequence[Arm], seeds: Sequence[int]) -> list[Arm]:
     """The arms that go on after these seeds, in their order."""
-    scores = {arm.name: score(study, records, arm, seeds) for arm in racing if study.reference(arm) is not None}
+    scores = {arm.name: _score(trials, arm, seeds) for arm in racing if trials.study.reference(arm) is not None}
     trained = sorted(value for value in scores.values() if value[0] < len(seeds))
     last = trained[(len(trained) + 1) // 2 - 1] if trained else (-1, 0.0)
     return [arm for arm in racing if arm.name not in scores or scores[arm.name] <= last]
 
 
-def score(study: Study, records: Records, arm: Arm, seeds: Collection[int]) -> tuple[int, float]:
-    """How many runs diverged, and the mean cost; lower is better."""
-    runs = [records.get((arm.name, seed)) for seed in seeds]
-    costs = [math.inf if run is None else cost(run, study.metrics[0]) for run in runs]
-    away = sum(run is None or lost(run, study.metrics[0]) for run in runs)
+def _score(trials: Trials, arm: Arm, seeds: Sequence[int]) -> tuple[int, float]:
+    """How many runs diverged or failed, and the mean cost; lower is better."""
+    own, diverged = trials.costs(arm), trials.diverged(arm)
+    costs = [own.get(seed, math.inf) for seed in seeds]
+    away = sum(seed not in own or seed in diverged for seed in seeds)
     return away, math.fsum(costs) / len(costs) if math.inf not in costs else math.inf
 
 
-def race_summary(study: Study, records: Records, failed: Failed = ()) -> RaceSummary:
+def race_summary(trials: Trials) -> RaceSummary:
     """The race as far as it has come."""
-    stopped, _ = raced(study, records, failed)
-    seeds = len(study.seeds)
+    stopped, _ = raced(trials)
+    seeds = len(trials.study.seeds)
     saved = sum(seeds - count for count in stopped.values())
-    return RaceSummary(stopped, len(study.arms) * seeds, saved, risk(study, records, stopped))
+    return RaceSummary(stopped, len(trials.study.arms) * seeds, saved, risk(trials, stopped))
 
 
-def risk(study: Study, records: Records, stopped: Mapping[str, int]) -> float | None:
+def risk(trials: Trials, stopped: Mapping[str, int]) -> float | None:
     """An estimate of the probability that one of the stopped arms is better than all that stayed.
 
-    Every run is taken as the arm's true mean, plus what its seed adds in all arms, plus scatter, which is equally wide in
+    Every run is modelled as the arm's true mean, plus what its seed adds in all arms, plus scatter, which is equally wide in
     all arms; the means as one draw from a normal distribution as wide as the first rung shows. The estimate is how often
-    the best mean is a stopped arm's, given the runs. An arm that diverged in a run is taken to be no candidate.
+    the best mean is a stopped arm's, given the runs. An arm that diverged in a run is not a candidate.
     """
     if not stopped:
         return 0.0
-    rows = {arm.name: [own_cost(study, records, arm, seed) for seed in study.seeds] for arm in study.arms}
-    rows = {name: row for name, row in rows.items() if math.inf not in row and not all(map(math.isnan, row))}
+    study = trials.study
+    costs = {arm.name: _costs(trials, arm) for arm in study.arms}
+    rows = {name: row for name, row in costs.items() if math.inf not in row and not all(map(math.isnan, row))}
     table = np.array(list(rows.values()))
     first = table[:, :FIRST_RUNG] if len(rows) else table
     if len(rows) < 2 or len(study.seeds) <= FIRST_RUNG or np.isnan(first).any():
         return None
-    drawn = draws(table[:, ~np.isnan(table).all(axis=0)], first)
+    drawn = _draws(table[:, ~np.isnan(table).all(axis=0)], first)
     return None if drawn is None else float(np.mean([list(rows)[i] in stopped for i in drawn.argmin(axis=1)]))
 
 
-def draws(table: np.ndarray, first: np.ndarray) -> np.ndarray | None:
+def _costs(trials: Trials, arm: Arm) -> list[float]:
+    """The cost with each seed: NaN where the run was not made, infinite where it diverged."""
+    costs, diverged = trials.costs(arm), trials.diverged(arm)
+    return [math.inf if seed in diverged else costs.get(seed, math.nan) for seed in trials.study.seeds]
+
+
+def _draws(table: np.ndarray, first: np.ndarray) -> np.ndarray | None:
     """Draws of the arms' true means (columns), given arms × seeds with NaN for runs not made; None without scatter."""
     made = ~np.isnan(table)
     share = made / made.sum(axis=0)
@@ -138,11 +145,3 @@ def draws(table: np.ndarray, first: np.ndarray) -> np.ndarray | None:
     rng = np.random.default_rng(0)
     around = rng.multivariate_normal(np.zeros(len(table)), covariance, DRAWS)
     return covariance @ excess / noise + around * np.sqrt(freedom / rng.chisquare(freedom, (DRAWS, 1)))
-
-
-def own_cost(study: Study, records: Records, arm: Arm, seed: int) -> float:
-    """The cost of one run; NaN if it was not made, infinite if it diverged."""
-    run = records.get((arm.name, seed))
-    if run is None:
-        return math.nan
-    return math.inf if lost(run, study.metrics[0]) else cost(run, study.metrics[0])

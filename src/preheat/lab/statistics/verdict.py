@@ -14,8 +14,8 @@ from preheat.lab.statistics.grid import Family, GridSummary, Octaves
 from preheat.lab.statistics.inference import LEVEL, LOOKING, Difference
 from preheat.lab.statistics.race import RaceSummary
 
-LARGE = 1e5
-LOSS = Metric("val_loss")
+_LARGE = 1e5  # a loss that has blown up
+_LOSS = Metric("val_loss")
 
 
 def study_verdict(summary: StudySummary) -> str:
@@ -27,49 +27,49 @@ def study_verdict(summary: StudySummary) -> str:
         return "No run has finished."
     first, *others = summary.study.metrics
     if summary.grid is not None:
-        said, claims = grid_sentences(summary, summary.grid), summary.grid.claims
+        said, claims = _grid_sentences(summary, summary.grid), summary.grid.claims
         families = summary.grid.families
         shown = [difference for family in families for difference in family.at_best.values()]
     else:
         said, claims = [verdict(summary.arms, first)], summary.claims
-        said += [f"{against(summary.others[metric.name], metric)}." for metric in others if len(summary.arms) > 1]
+        said += [f"{_against(summary.others[metric.name], metric)}." for metric in others if len(summary.arms) > 1]
         shown = [arm.difference for arms in (summary.arms, *summary.others.values()) for arm in arms if not arm.stopped]
     if claims > 1 and any(shown):
         said.append(f"The {claims} comparisons hold together at 95 %.")
     if summary.race is not None:
-        said.append(race_sentence(summary.race))
+        said.append(_race_sentence(summary.race))
     if summary.looks:
-        said.append(f"The intervals allow for {number(summary.looks, 'earlier look')}.")
+        said.append(f"The intervals allow for {_counted(summary.looks, 'earlier look')}.")
     elif any(difference is not None and difference.more for difference in shown):
         said.append(f"{LOOKING}.")
     return " ".join(said)
 
 
-def verdict(arms: Sequence[ArmSummary], metric: Metric = LOSS) -> str:
+def verdict(arms: Sequence[ArmSummary], metric: Metric = _LOSS) -> str:
     """What the intervals show of each arm against the first, and who diverged."""
     if not any(arm.runs for arm in arms):
         return "No run has finished."
     if len(arms) == 1:
-        return f"Only {arms[0].name} was run, so there is nothing to compare{counts(arms)}."
-    return f"{against(arms, metric)}{counts(arms)}."
+        return f"Only {arms[0].name} was run, so there is nothing to compare{_counts(arms)}."
+    return f"{_against(arms, metric)}{_counts(arms)}."
 
 
-def against(arms: Sequence[ArmSummary], metric: Metric) -> str:
+def _against(arms: Sequence[ArmSummary], metric: Metric) -> str:
     """What can be said of each arm by one metric; of those that a race stopped, nothing."""
     first, *others = arms
     if first.non_finite:
-        return f"Runs of {first.name} ended without a finite {noun(metric)}, so no difference from it is defined"
+        return f"Runs of {first.name} ended without a finite {_noun(metric)}, so no difference from it is defined"
     claims = [
-        f"{arm.name} has no defined difference, because runs of it ended without a finite {noun(metric)}"
+        f"{arm.name} has no defined difference, because runs of it ended without a finite {_noun(metric)}"
         if arm.non_finite
-        else claim(arm.name, arm.difference, metric)
+        else _claim(arm.name, arm.difference, metric)
         for arm in others
         if not arm.stopped
     ]
     return f"{headed(metric)} against {first.name}: {'; '.join(claims) or 'all other arms were stopped by the race'}"
 
 
-def claim(name: str, difference: Difference | None, metric: Metric = LOSS) -> str:
+def _claim(name: str, difference: Difference | None, metric: Metric = _LOSS) -> str:
     """What can be said of one arm."""
     if difference is None:
         return f"{name} cannot be compared, because no seed has finished in both"
@@ -82,18 +82,18 @@ def claim(name: str, difference: Difference | None, metric: Metric = LOSS) -> st
     between = f"95 % interval {within}" if difference.level == LEVEL else f"interval {within}"
     if not difference.excludes_zero:
         text = f"{name} makes no difference that these {seeds} seeds can show ({shown}, {between})"
-        return text + (f", and {settled(difference.more)}" if difference.more else "")
+        return text + (f", and {_more_seeds(difference.more)}" if difference.more else "")
     return f"{name} is {direction(difference, metric)} ({shown}, {between}, {seeds} seeds)"
 
 
-def open_ended(difference: Difference | None) -> Difference | None:
+def _without_more(difference: Difference | None) -> Difference | None:
     """The same without a word on further seeds, which would be for the wrong question."""
     return replace(difference, more=None) if difference else None
 
 
-def settled(more: int) -> str:
+def _more_seeds(more: int) -> str:
     """How many further seeds would do."""
-    return f"{number(more, 'more seed')} would probably settle it (80 %, if the difference is as seen)"
+    return f"{_counted(more, 'more seed')} would probably settle it (80 %, if the difference is as seen)"
 
 
 def direction(difference: Difference, metric: Metric) -> str:
@@ -104,19 +104,23 @@ def direction(difference: Difference, metric: Metric) -> str:
     return f"{word}, which is {'better' if word == 'higher' else 'worse'}"
 
 
-def counts(arms: Sequence[ArmSummary]) -> str:
+def _counts(arms: Sequence[ArmSummary]) -> str:
     """The counts of diverged runs where there is any, and of runs without a record."""
     text = ""
     if any(arm.diverged for arm in arms):
         text += "; diverged: " + ", ".join(
-            f"{arm.name} {arm.diverged} of {arm.runs}{odds(arm)}" for arm in arms if arm.runs
+            f"{arm.name} {arm.diverged} of {arm.runs}{_divergence_text(arm)}" for arm in arms if arm.runs
         )
-    if any(arm.missing for arm in arms):
-        text += "; missing runs: " + ", ".join(f"{arm.name} {arm.missing}" for arm in arms if arm.missing)
-    return text
+    missing = _missing(arms)
+    return f"{text}; missing runs: {missing}" if missing else text
 
 
-def odds(arm: ArmSummary) -> str:
+def _missing(arms: Sequence[ArmSummary]) -> str:
+    """The arms that lack runs, each with their number."""
+    return ", ".join(f"{arm.name} {arm.missing}" for arm in arms if arm.missing)
+
+
+def _divergence_text(arm: ArmSummary) -> str:
     """Whether the arm can be said to diverge more or less often than its reference."""
     found = arm.divergence
     if found is None or not found.differs or arm.stopped:
@@ -124,39 +128,37 @@ def odds(arm: ArmSummary) -> str:
     return f" ({'more' if found.more > found.fewer else 'less'} often, exact p = {found.p:.2g})"
 
 
-def grid_sentences(summary: StudySummary, grid: GridSummary) -> list[str]:
+def _grid_sentences(summary: StudySummary, grid: GridSummary) -> list[str]:
     """Best peaks, sensitivity to the peak, largest trainable peaks, and counts by family."""
     first, *others = summary.study.metrics
     reference, *families = grid.families
-    best = [f"{family.name} {at_best(family)}" for family in grid.families]
-    best += [claim(family.name, family.at_best.get(first.name), first) for family in families]
+    best = [f"{family.name} {_best_text(family)}" for family in grid.families]
+    best += [_claim(family.name, family.at_best.get(first.name), first) for family in families]
     flattered = f" (the best of {len(grid.peaks)}, so a little flattered)" if len(grid.peaks) > 1 else ""
     said = [f"{headed(first)} at each schedule's best peak{flattered}: {'; '.join(best)}."]
     for metric in others if families else ():
-        claims = [claim(family.name, family.at_best.get(metric.name), metric) for family in families]
+        claims = [_claim(family.name, family.at_best.get(metric.name), metric) for family in families]
         said.append(f"{headed(metric)} at these peaks, against {reference.name}: {'; '.join(claims)}.")
     if any(family.sensitivity is not None for family in grid.families) and len(grid.peaks) > 1:
         values = [f"{one.name} {fixed(one.sensitivity, 3)}" for one in grid.families if one.sensitivity is not None]
-        values += [claim(family.name, open_ended(family.sensitivity_difference)) for family in families]
+        values += [_claim(family.name, _without_more(family.sensitivity_difference)) for family in families]
         said.append(f"Sensitivity to the peak (mean excess over the best one): {'; '.join(values)}.")
     if any(cell.diverged for family in grid.families for cell in family.cells):
-        climbs = [f"{family.name} {boundary(family, grid)}" for family in grid.families]
-        climbs += [climb(family.name, family.octaves) for family in families if family.octaves is not None]
-        said.append(f"Largest peak that trains: {'; '.join(climbs)}.")
-    if any(arm.missing for arm in summary.arms):
-        said.append(
-            "Missing runs: " + ", ".join(f"{arm.name} {arm.missing}" for arm in summary.arms if arm.missing) + "."
-        )
+        peaks = [f"{family.name} {_trainable_text(family, grid)}" for family in grid.families]
+        peaks += [_octaves_text(family.name, family.octaves) for family in families if family.octaves is not None]
+        said.append(f"Largest peak that trains: {'; '.join(peaks)}.")
+    if missing := _missing(summary.arms):
+        said.append(f"Missing runs: {missing}.")
     return said
 
 
-def at_best(family: Family) -> str:
+def _best_text(family: Family) -> str:
     """`2.100 at 0.003`."""
     mean = next((cell.mean for cell in family.cells if cell.peak == family.best), None)
     return "has no peak at which every run is finite" if mean is None else f"{fixed(mean, 3)} at {family.best:g}"
 
 
-def boundary(family: Family, grid: GridSummary) -> str:
+def _trainable_text(family: Family, grid: GridSummary) -> str:
     """The largest trainable peak, and how many runs diverged in all."""
     peak = "none" if family.trainable is None else f"{family.trainable:g}"
     tried = ", the largest tried" if family.trainable == grid.peaks[-1] else ""
@@ -164,7 +166,7 @@ def boundary(family: Family, grid: GridSummary) -> str:
     return f"{peak}{tried} (diverged in all: {diverged} of {runs})"
 
 
-def climb(name: str, ratio: Octaves) -> str:
+def _octaves_text(name: str, ratio: Octaves) -> str:
     """What can be said of a family's largest trainable peak against the first family's."""
     low, high = (None if end is None else signed(end, 1) for end in (ratio.low, ratio.high))
     if low and high:
@@ -172,20 +174,20 @@ def climb(name: str, ratio: Octaves) -> str:
     else:
         within = f"at least {low}" if low else f"at most {high}" if high else "not bounded by this grid"
     mean = [] if ratio.mean is None else [f"{signed(ratio.mean, 1)} octaves"]
-    shown = ", ".join([*mean, within, number(ratio.seeds, "seed")])
+    shown = ", ".join([*mean, within, _counted(ratio.seeds, "seed")])
     if not ratio.excludes_zero:
         return f"{name} makes no difference that these peaks and seeds can show ({shown})"
     higher = ratio.low is not None and ratio.low > 0
     return f"{name} trains {'up to higher' if higher else 'only up to lower'} peaks ({shown})"
 
 
-def race_sentence(race: RaceSummary) -> str:
+def _race_sentence(race: RaceSummary) -> str:
     """Who was stopped when, what that saved, and what it risked."""
     if not race.stopped:
         return "The race has stopped no arm."
     rungs = dict.fromkeys(race.stopped.values())
     stops = [
-        f"{', '.join(name for name, at in race.stopped.items() if at == count)} after {number(count, 'seed')}"
+        f"{', '.join(name for name, at in race.stopped.items() if at == count)} after {_counted(count, 'seed')}"
         for count in rungs
     ]
     share = f"{race.saved} of {race.full} runs ({race.saved / race.full:.0%})".replace("%", " %")
@@ -197,7 +199,7 @@ def race_sentence(race: RaceSummary) -> str:
     return f"The race stopped {'; '.join(stops)}, which saved {share}; {chance}."
 
 
-def number(count: int, thing: str) -> str:
+def _counted(count: int, thing: str) -> str:
     """`1 seed`, `2 seeds`."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
@@ -207,25 +209,25 @@ def headed(metric: Metric) -> str:
     return metric.title[:1].upper() + metric.title[1:] if metric.title.islower() else metric.title
 
 
-def noun(metric: Metric) -> str:
+def _noun(metric: Metric) -> str:
     """What is not finite."""
-    return "loss" if metric == LOSS else metric.title
+    return "loss" if metric == _LOSS else metric.title
 
 
 def difference_text(difference: Difference) -> str:
     """The mean difference with its sign."""
-    return signed(difference.mean, decimals(difference))
+    return signed(difference.mean, _decimals(difference))
 
 
 def interval_text(difference: Difference) -> str:
     """`−0.48 to −0.31`; empty where there is no interval."""
     if difference.low is None or difference.high is None:
         return ""
-    places = decimals(difference)
+    places = _decimals(difference)
     return f"{signed(difference.low, places)} to {signed(difference.high, places)}"
 
 
-def decimals(difference: Difference) -> int:
+def _decimals(difference: Difference) -> int:
     """Three, or as many as show that no end of the interval which is not 0 looks like 0; eight at most."""
     values = [abs(value) for value in (difference.low, difference.high) if value] or [abs(difference.mean)]
     smallest = min(values)
@@ -240,4 +242,4 @@ def signed(value: float, places: int) -> str:
 
 def fixed(value: float, places: int) -> str:
     """A number with so many decimals; a loss that has blown up with three digits instead."""
-    return f"{value:.{places}f}" if abs(value) < LARGE else f"{value:.3g}"
+    return f"{value:.{places}f}" if abs(value) < _LARGE else f"{value:.3g}"

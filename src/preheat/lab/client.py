@@ -13,10 +13,12 @@ import json
 import math
 import os
 import warnings
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any, TextIO
 
-from preheat.core.errors import PreheatError, shown
+from preheat.core.errors import ParseError, PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.plan import Absolute, Plan
 from preheat.core.text.language import read, read_plan
@@ -27,6 +29,8 @@ SCHEDULE, SEED, ARM, LOG = "PREHEAT_SCHEDULE", "PREHEAT_SEED", "PREHEAT_ARM", "P
 Target = Schedule | Absolute | Plan
 """What can be given to a scheduler: factors, rates, or lines for several hyper-parameters."""
 
+_NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}  # JSON has no numbers for them
+
 
 def from_env(default: Target | str | None = None) -> Target:
     """The schedule or plan of the arm that this script was started for, from the variable PREHEAT_SCHEDULE.
@@ -35,29 +39,30 @@ def from_env(default: Target | str | None = None) -> Target:
 
     Raises PreheatError if neither is there, or the text is no schedule; ParseError says at which column.
     """
-    text = os.environ.get(SCHEDULE)
-    if text is not None:
-        return target(text)
-    if default is None:
+    given = os.environ.get(SCHEDULE, default)
+    if given is None:
         raise PreheatError(
             f"the environment variable {SCHEDULE} is not set; start the script with preheat compare --launch, "
             "or write from_env(default=preheat.parse(\"warmup('5%') >> decay()\"))"
         )
-    return target(default) if isinstance(default, str) else default
+    return as_target(given) if isinstance(given, str) else given
 
 
-def target(text: str) -> Target:
-    """What `spelled` wrote: a schedule, `absolute(…)`, or a plan as JSON from line to schedule. Nothing is evaluated."""
-    if text.lstrip().startswith("{"):
-        return read_plan(text)
-    value = read(text)
-    if not isinstance(value, Schedule | Absolute):
-        raise PreheatError(f"{shown(text)} is no schedule; write for example warmup('5%') >> decay()")
-    return value
+def as_target(value: object) -> Target:
+    """A schedule, `absolute(…)` or plan as it is, or from its text: the JSON of a plan, else the language.
+
+    Nothing is evaluated. Raises PreheatError for anything else.
+    """
+    found = value
+    if isinstance(value, str):
+        found = read_plan(value) if value.lstrip().startswith("{") else read(value)
+    if not isinstance(found, Target):
+        raise PreheatError(f"{shown(value)} is no schedule; write for example warmup('5%') >> decay()")
+    return found
 
 
-def spelled(value: Target) -> str:
-    """A schedule or plan as one line of text."""
+def target_text(value: Target) -> str:
+    """A schedule or plan as one line of text, which `as_target` reads."""
     return value.to_text() if isinstance(value, Plan) else repr(value)
 
 
@@ -88,16 +93,27 @@ def opened(path: str) -> TextIO:
     return open(path, "a", encoding="utf-8")
 
 
-def row(step: int, metrics: dict[str, float]) -> dict[str, int | float | str]:
-    """One line as JSON holds it."""
-    values: dict[str, int | float | str] = {"step": whole(step)}
+def row(step: object, metrics: Mapping[str, Any]) -> dict[str, int | float | str]:
+    """The metrics of one update as a line of JSON holds them."""
+    values: dict[str, int | float | str] = {"step": _step(step)}
     for name, value in metrics.items():
-        values[name] = number(measured(name, value))
+        number = measured(name, value)
+        values[name] = number if math.isfinite(number) else str(number)
     return values
 
 
+def json_number(name: str, value: object) -> float:
+    """A number as `row` writes it: of JSON, or one of the texts "nan", "inf" and "-inf"."""
+    if isinstance(value, str) and value in _NOT_FINITE:
+        return _NOT_FINITE[value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with suppress(OverflowError):
+            return float(value)
+    raise ParseError(f"{name} must be a number, not {shown(value)}")
+
+
 def measured(name: str, value: Any) -> float:
-    """A metric as a float; tensors and arrays of one element are taken too."""
+    """A metric as a float, finite or not; tensors and arrays of one element are taken too."""
     try:
         plain = value.item() if hasattr(value, "item") else value  # float() of a tensor with a gradient warns
         if isinstance(plain, str | bytes | bool):
@@ -107,18 +123,9 @@ def measured(name: str, value: Any) -> float:
         raise PreheatError(f"a metric is a number, not {name}={shown(value)}") from None
 
 
-def whole(step: object) -> int:
-    """The step as an integer, numpy's and torch's included."""
-    try:
-        if not isinstance(step, bool) and int(step) == step and step >= 0:  # type: ignore[call-overload, operator]
-            return int(step)  # type: ignore[call-overload]
-    except (TypeError, ValueError, OverflowError):
-        pass
+def _step(step: Any) -> int:
+    """The number of an update; integers of numpy and torch are taken too."""
+    with suppress(TypeError, ValueError, OverflowError):
+        if not isinstance(step, bool) and int(step) == step and step >= 0:
+            return int(step)
     raise PreheatError(f"step is the number of an update, 0, 1, 2 …, not {shown(step)}")
-
-
-def number(value: float) -> float | str:
-    """A number as JSON can hold it: what is not finite becomes "nan", "inf" or "-inf"."""
-    if math.isfinite(value):
-        return value
-    return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preheat.plots.charts import Mark, Series, line_chart
-from preheat.plots.charts_axis import Axis, decades, round_values
-from preheat.plots.charts_interval import Interval, interval_chart
+from preheat.plots.axis import Axis, decades, round_values
+from preheat.plots.panel import Curves, Interval, Intervals, Mark, Series
+from preheat.plots.svg import svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 LABELS = {"title": "t", "x_label": "x", "y_label": "y"}
@@ -17,7 +17,7 @@ LABELS = {"title": "t", "x_label": "x", "y_label": "y"}
 
 def drawn(*series, **more):
     """The chart as a tree, and the numbers in its paths."""
-    tree = ElementTree.fromstring(line_chart(series, **{**LABELS, **more}))
+    tree = ElementTree.fromstring(svg(Curves(series=series, **{**LABELS, **more})))
     return tree, [path.get("d") for path in tree.iter(f"{SVG}path")]
 
 
@@ -42,8 +42,9 @@ def test_a_legend_names_what_is_not_faint():
     assert "c" not in texts(tree)
 
 
-def test_inside_a_page_a_chart_has_no_legend_style_or_address_of_its_own():
-    text = line_chart([Series("a", [0, 1], [0, 1]), Series("b", [0, 1], [1, 0], 1)], **LABELS, inside=True)
+def test_in_a_page_a_chart_has_no_legend_style_or_address_of_its_own():
+    two = [Series("a", [0, 1], [0, 1]), Series("b", [0, 1], [1, 0], 1)]
+    text = svg(Curves(series=two, **LABELS), in_page=True)
     assert "http" not in text
     assert "<style>" not in text
     assert texts(ElementTree.fromstring(text.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)))[:2] == [
@@ -68,7 +69,7 @@ def test_a_band_has_a_piece_on_each_side_of_a_gap():
 
 def test_marks_differ_by_shape_say_what_they_are_and_stay_on_the_chart():
     marks = [Mark(k, value, kind, 0, f"{kind} at {k}") for k, (value, kind) in enumerate(
-        [(1e300, "spike"), (math.nan, "end"), (-1e300, "stuck"), (math.inf, "spike")]
+        [(1e300, "spike"), (math.nan, "nonfinite"), (-1e300, "at chance"), (math.inf, "spike")]
     )]  # fmt: skip
     tree, _ = drawn(Series("a", range(5), [1, 2, 3, 2, 1]), marks=marks)
     signs = [path for path in tree.iter(f"{SVG}path") if path.find(f"{SVG}title") is not None]
@@ -131,7 +132,7 @@ def test_whatever_is_measured_the_chart_holds_numbers_only(points, log_x, log_y)
     ys, low, high = zip(*points, strict=True) if points else ((), (), ())
     marks = [Mark(x, y, "spike", 0, "m") for x, y in zip(xs, ys, strict=True)]
     series = Series("a", xs, ys, low=low, high=high, dots=True)
-    tree = ElementTree.fromstring(line_chart([series], **LABELS, log_x=log_x, log_y=log_y, marks=marks))
+    tree = ElementTree.fromstring(svg(Curves(series=[series], **LABELS, log_x=log_x, log_y=log_y, marks=marks)))
     numbers = " ".join(f"{element.get('d', '')} {element.get('cy', '')}" for element in tree.iter())
     assert not re.search("nan|inf", numbers)
 
@@ -168,6 +169,6 @@ def test_an_axis_puts_its_ends_where_they_belong():
 
 def test_intervals_have_a_row_each_with_a_dot_per_value():
     rows = [Interval("a", -0.3, -0.4, -0.2, [-0.31, -0.29], 1), Interval("b", 0.1, None, None, [0.1], 2)]
-    tree = ElementTree.fromstring(interval_chart(rows, title="t", x_label="x"))
+    tree = ElementTree.fromstring(svg(Intervals(rows=rows, title="t", x_label="x")))
     assert len(list(tree.iter(f"{SVG}circle"))) == 3
     assert len(of_class(tree, "bar")) == 1

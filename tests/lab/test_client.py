@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import preheat
 from preheat.core.errors import ParseError, PreheatError
-from preheat.lab.launched import opened, spelled, target
+from preheat.lab.client import as_target, opened, target_text
 
 SCHEDULE = preheat.warmup("5%") >> preheat.decay(shape="cosine")
 PLAN = preheat.Plan({"lr": SCHEDULE, "weight_decay": preheat.absolute(preheat.ramp(0.1, 0.2, 10)), "head/lr": SCHEDULE})
@@ -31,8 +31,8 @@ def log_file(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("value", [SCHEDULE, preheat.absolute(SCHEDULE), PLAN], ids=["factors", "rates", "plan"])
 def test_what_was_spelled_is_read_back(value, monkeypatch):
-    assert target(spelled(value)) == value
-    monkeypatch.setenv("PREHEAT_SCHEDULE", spelled(value))
+    assert as_target(target_text(value)) == value
+    monkeypatch.setenv("PREHEAT_SCHEDULE", target_text(value))
     assert preheat.from_env() == value
     assert preheat.from_env(default=preheat.hold()) == value
 
@@ -55,7 +55,7 @@ def test_what_is_no_schedule_is_refused(text, monkeypatch):
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.dictionaries(st.text(min_size=1), st.floats()), st.booleans())))
 def test_what_was_logged_is_json_that_says_the_same(rows):
-    from preheat.lab.launched import row
+    from preheat.lab.client import row
     from preheat.lab.records import read_line, read_step
 
     for step, metrics, _ in rows:

@@ -1,4 +1,4 @@
-"""A run that is a command: any script in any language, which reads its arm from the environment and reports by a file.
+"""A trial that is a command: any script in any language, which reads its arm from the environment and reports by a file.
 
 The command's output goes to `runs/<run>.txt`. What it logs stays in `runs/<run>.metrics` until the run is finished: a
 script that resumes from its own checkpoint after a kill goes on in that file, one that starts again overwrites it.
@@ -20,17 +20,19 @@ from pathlib import Path
 from typing import Any
 
 from preheat.core.errors import PreheatError, shown
-from preheat.lab.launched import ARM, LOG, SCHEDULE, SEED, Target, spelled
+from preheat.lab.client import ARM, LOG, SCHEDULE, SEED, Target, json_number, target_text
 from preheat.lab.naming import relative, slug
 from preheat.lab.outcome import Log
-from preheat.lab.records import real
+from preheat.lab.worker import signal_name
 
-TRAINER = "preheat.lab.launch:run"
-GLANCE = 0.05
+TRAINER = "preheat.lab.command:run"
+"""The function that starts the command, as a study names it."""
+
+INTERVAL = 0.05
 """Seconds between two looks at what the command has reported."""
 
 GRACE = 4.0
-"""Seconds that a command has to end when it is told to."""
+"""Seconds that a command has to end once it is asked to."""
 
 PLACES = ("seed", "arm", "run", "log", "schedule")
 """What may stand in braces in the command."""
@@ -63,35 +65,37 @@ class LaunchOptions:
 
 
 def run(options: LaunchOptions, schedule: Target, seed: int, log: Log, *, steps: int | None = None) -> None:
-    """Start the command, pass on what it logs, and wait for its end; it is ended with whoever waits for it.
+    """Start the command, pass on what it logs, and wait for its end. If this process ends, so does the command.
 
     Raises `PreheatError` with the last line of its output if it ends with another exit code than 0.
     """
     metrics, output = log.path.with_suffix(".metrics"), log.path.with_suffix(".txt")
-    keep_own(metrics, log)
-    text, arm = spelled(schedule), log.trial.arm.name
+    _discard_foreign(metrics, log)
+    text, arm = target_text(schedule), log.trial.arm.name
     places = {"seed": str(seed), "arm": slug(arm), "run": log.trial.name, "log": str(metrics), "schedule": text}
     words = options.filled(**places)
     environment = {**os.environ, SCHEDULE: text, SEED: str(seed), ARM: arm, LOG: str(metrics), "PYTHONUNBUFFERED": "1"}
-    with output.open("wb") as printed, started(words, environment, printed) as process:
+    with output.open("wb") as printed, _started(words, environment, printed) as process:
         reader = Reader(metrics)
         parent = os.getppid()
         while process.poll() is None:
             reader.pass_on(log)
             if os.getppid() != parent:
-                raise BrokenPipeError("the driver is gone")
-            time.sleep(GLANCE)
+                raise BrokenPipeError("the driver has ended")
+            time.sleep(INTERVAL)
         reader.pass_on(log)
     if process.returncode:
-        raise PreheatError(f"the command ended with {ending(process.returncode)}: {last_line(output)} ({output.name})")
+        raise PreheatError(
+            f"the command ended with {_exit_text(process.returncode)}: {_last_line(output)} ({output.name})"
+        )
     metrics.unlink(missing_ok=True)
-    owner(metrics).unlink(missing_ok=True)
+    _owner_file(metrics).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def started(words: list[str], environment: dict[str, str], printed: Any) -> Iterator[subprocess.Popen]:
+def _started(words: list[str], environment: dict[str, str], printed: Any) -> Iterator[subprocess.Popen]:
     """The command in a session of its own; all that it started is ended when the block is left."""
-    own: dict[str, Any] = {"start_new_session": True, "preexec_fn": end_with_parent()} if os.name == "posix" else {}
+    own: dict[str, Any] = {"start_new_session": True, "preexec_fn": _end_with_parent()} if os.name == "posix" else {}
     try:
         process = subprocess.Popen(
             words, env=environment, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, **own
@@ -101,19 +105,19 @@ def started(words: list[str], environment: dict[str, str], printed: Any) -> Iter
     try:
         yield process
     finally:
-        end(process)
+        _end(process)
 
 
-def end(process: subprocess.Popen) -> None:
-    """Tell the command and what it started to end, and make sure."""
+def _end(process: subprocess.Popen) -> None:
+    """Ask the command and what it started to end, then kill what is left."""
     for sign in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
-        with contextlib.suppress(OSError):  # nobody is left
+        with contextlib.suppress(OSError):  # all have ended
             os.killpg(process.pid, sign) if os.name == "posix" else process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(GRACE)
 
 
-def end_with_parent() -> Any:
+def _end_with_parent() -> Any:
     """On Linux the kernel ends the command when the waiting process is killed; elsewhere None."""
     if not sys.platform.startswith("linux"):
         return None
@@ -132,7 +136,7 @@ class Reader:
         for text in self._fresh():
             self.line += 1
             if text.strip():
-                step, values = logged(text, self.line)
+                step, values = _metrics(text, self.line)
                 log(step, **values)
 
     def _fresh(self) -> list[bytes]:
@@ -148,7 +152,7 @@ class Reader:
         return lines
 
 
-def logged(text: bytes, line: int) -> tuple[int, dict[str, float]]:
+def _metrics(text: bytes, line: int) -> tuple[int, dict[str, float]]:
     """One line of metrics: the step, and every value that is a number; what else a script notes there is left out."""
     try:
         row = json.loads(text)
@@ -163,30 +167,30 @@ def logged(text: bytes, line: int) -> tuple[int, dict[str, float]]:
     for name, value in row.items():
         with contextlib.suppress(PreheatError):
             if name != "step":
-                values[name] = real(name, value)
+                values[name] = json_number(name, value)
     return step, values
 
 
-def owner(metrics: Path) -> Path:
-    """The file that says whose metrics these are."""
+def _owner_file(metrics: Path) -> Path:
+    """The file that holds the identity of the run whose metrics these are."""
     return metrics.with_suffix(".attempt")
 
 
-def keep_own(metrics: Path, log: Log) -> None:
-    """Metrics of an earlier attempt at the same run are kept; those of another run are removed."""
+def _discard_foreign(metrics: Path, log: Log) -> None:
+    """Keep the metrics of an earlier attempt at the same run; remove those of another run."""
     own = json.dumps(log.trial.identity, sort_keys=True)
-    note = owner(metrics)
+    note = _owner_file(metrics)
     if not note.exists() or note.read_text(encoding="utf-8") != own:
         metrics.unlink(missing_ok=True)
         note.write_text(own, encoding="utf-8")
 
 
-def ending(code: int) -> str:
+def _exit_text(code: int) -> str:
     """`exit code 3`, `SIGKILL`."""
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return signal_name(-code) if code < 0 else f"exit code {code}"
 
 
-def last_line(output: Path) -> str:
+def _last_line(output: Path) -> str:
     """The last line that the command printed."""
     with output.open("rb") as file:
         file.seek(max(0, output.stat().st_size - 4000))

@@ -1,4 +1,4 @@
-"""The axes of charts: where a value lies, which values are worth a tick, and how a tick's number is written."""
+"""Axes: their limits, where a value lies, which values are worth a tick, and how a tick's number is written."""
 
 import math
 from collections.abc import Sequence
@@ -9,34 +9,39 @@ LARGEST = 1e300
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Values `low` to `high` on pixels `start` to `end`."""
+    """Values `low` to `high` on places `start` to `end`; `at` are the ticks, where they are given."""
 
     low: float
     high: float
-    start: float
-    end: float
+    start: float = 0.0
+    end: float = 1.0
     log: bool = False
     at: Sequence[float] = ()
 
     def __call__(self, value: float) -> float:
-        low, high = self._scale(self.low), self._scale(self.high)
-        return self.start + (self.end - self.start) * (self._scale(value) - low) / (high - low)
-
-    def _scale(self, value: float) -> float:
-        return math.log10(value) if self.log else value
+        """The place of a value."""
+        low, high, value = (math.log10(v) if self.log else v for v in (self.low, self.high, value))
+        size = max(abs(low), abs(high))  # first divided by, so that no difference overflows
+        return self.start + (self.end - self.start) * (value / size - low / size) / (high / size - low / size)
 
     def ticks(self, count: int) -> list[float]:
-        """About `count` round values within the axis, or those that were given."""
+        """About `count` round values within the axis, or those that were given; its ends where no two are round."""
         if self.at:
             return list(self.at)
-        return decades(self.low, self.high, count) if self.log else round_values(self.low, self.high, count)
+        difference, size = self.high - self.low, max(abs(self.low), abs(self.high))
+        found: list[float] = []
+        if self.log:
+            found = decades(self.low, self.high, count)
+        elif 1e-290 < difference < LARGEST and difference > 1e-12 * size:
+            found = round_values(self.low, self.high, count)
+        return found if len(found) > 1 else [self.low, self.high]
 
 
-def span(values: Sequence[float], log: bool, pad: float = 0.04, zero: bool = True) -> tuple[float, float]:
+def limits(values: Sequence[float], log: bool, pad: float = 0.04, zero: bool = True) -> tuple[float, float]:
     """The ends of an axis that holds `values`, with some air; from 0 where 0 is near."""
     low, high = min(values, default=1.0 if log else 0.0), max(values, default=1.0)
     if log:
-        return (low / 1.2, high * 1.2) if high / low < 1e300 else (low, high)
+        return (low / 1.2, high * 1.2) if high / low < LARGEST else (low, high)
     if low == high:
         return low - (abs(low) or 1.0) / 2, high + (abs(high) or 1.0) / 2
     air = pad * (high - low)
@@ -66,7 +71,7 @@ def decades(low: float, high: float, count: int) -> list[float]:
 
 
 def tick_text(value: float, axis: Axis) -> str:
-    """A tick's number, short: 0.25, 1.5k, 3e−5."""
+    """A tick's number, short: 0.25, 15k, 3e−5."""
     if abs(value) < 1e-9 * (axis.high - axis.low) and not axis.log:
         return "0"
     for size, unit in () if axis.log else ((1e6, "M"), (1e4, "k")):

@@ -15,9 +15,9 @@ from rich.console import Console
 
 import preheat
 from preheat.core.errors import PreheatError
+from preheat.lab.command import TRAINER, LaunchOptions, Reader
 from preheat.lab.driver import run_experiment
 from preheat.lab.experiment import Arm, Experiment, Study, grid
-from preheat.lab.launch import TRAINER, LaunchOptions, Reader
 from preheat.lab.records import read_record
 
 SCRIPT = f"{shlex.quote(sys.executable)} {shlex.quote(str(Path(__file__).with_name('launched_script.py')))}"
@@ -142,7 +142,7 @@ def running(words):
 
 
 DRIVER = """
-from test_launch import ARMS, experiment_of, run_experiment
+from test_command import ARMS, experiment_of, run_experiment
 from pathlib import Path
 run_experiment(experiment_of({command!r}), Path({out!r}), jobs=1, gpus=0)
 """
