@@ -232,8 +232,8 @@ class Traced(Arrays):
         """An edge as the integer that integer times are compared with: floats lose whole ticks above 2²⁴."""
         if t.dtype.itemsize < 8 and abs(edge) >= INT32:
             raise PreheatError(
-                f"tick {edge} is beyond what 32-bit integers hold (2^31); "
-                "call jax.config.update('jax_enable_x64', True), or count in a larger unit"
+                f"tick {edge} is beyond what 32-bit integers hold (2^31)",
+                write="call jax.config.update('jax_enable_x64', True), or count in a larger unit",
             )
         return nearest(edge)
 

@@ -136,7 +136,7 @@ def shape_of(value: "Shape | str") -> Shape:
     if isinstance(value, Shape):
         return value
     if not isinstance(value, str):
-        raise PreheatError(f"a shape is a name such as 'cosine', power(p) or reverse(shape), not {shown(value)}")
+        raise PreheatError("a shape is a name such as 'cosine', power(p) or reverse(shape)", given=value)
     name = "sqrt" if value == "1-sqrt" else value
     if name in NAMES:
         return Shape(name)
@@ -158,7 +158,7 @@ def power(exponent: float) -> Shape:
     """
     p = positive_number(exponent, "the exponent of power(p)")
     if not 0.01 <= p <= 100:
-        raise PreheatError(f"the exponent of power(p) must lie in [0.01, 100], not {shown(exponent)}")
+        raise PreheatError("the exponent of power(p) must lie in [0.01, 100]", given=exponent)
     return Shape("power", p)
 
 
@@ -175,7 +175,8 @@ def reverse(shape: Shape | str) -> Shape:
     """
     given = shape_of(shape)
     if given.name == "exponential":
-        raise PreheatError("'exponential' has no reverse: its steepness follows from its ends; use another shape")
+        what = "'exponential' has no reverse: its steepness follows from its ends"
+        raise PreheatError(what, write="use another shape")
     if given.name in _SYMMETRIC:
         return given
     return Shape(given.name, given.exponent, not given.mirrored)

@@ -42,7 +42,7 @@ class Span(Value):
         if not isinstance(read, str):
             read = ticks(read, "a span")
             if read < 0:
-                raise PreheatError(f"a span cannot be negative: {shown(value)}; {_EXAMPLES}")
+                raise PreheatError(f"a span cannot be negative: {shown(value)}", write=_EXAMPLES)
         self._set(value=read)
 
     def __repr__(self) -> str:
@@ -220,12 +220,12 @@ def _split(text: str) -> tuple[str, str, str]:
     """Digits, suffix and unit (`""` for ticks); refuses whatever else stands there."""
     found = re.fullmatch(_TEXT, text.strip(_SPACE)) if len(text) <= _LONGEST else None
     if found is None:
-        raise ParseError(f"cannot read the span {shown(text)}; {_EXAMPLES}")
+        raise ParseError(f"cannot read the span {shown(text)}", write=_EXAMPLES)
     amount, word, unit = found[1].replace("_", ""), found[2], found[3]
     if unit is None and word not in _SUFFIX:
         word, unit = "", word
     if word not in _SUFFIX:
-        raise ParseError(f"unknown multiple {word!r} in the span {shown(text)}; write k, M, B or T")
+        raise ParseError(f"unknown multiple {word!r} in the span {shown(text)}", write="write k, M, B or T")
     if unit and unit != "%" and unit not in _UNITS:
         raise ParseError(f"unknown unit {unit!r} in the span {shown(text)}{nearest(unit, [*_UNITS, '%', REST])}")
     return amount, word, _UNITS.get(unit or "", unit or "")

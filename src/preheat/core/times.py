@@ -23,7 +23,7 @@ def namespace(t: Any) -> tuple[Any, Any]:
         return Arrays(numpy), _counted(t, numpy)
     if jax is not None and isinstance(t, jax.Array):
         return _traced(t, jax.numpy)
-    raise PreheatError(f"a schedule is called with a time, not with {shown(t)}{_adapter(t)}")
+    raise PreheatError(f"a schedule is called with a time, not with {shown(t)}", write=_adapter(t))
 
 
 def _number(t: float) -> float:
@@ -65,7 +65,7 @@ def _traced(t: Any, jnp: Any) -> tuple[Any, Any]:
 def _adapter(t: Any) -> str:
     """Where an object that is no time should have gone instead."""
     if hasattr(t, "param_groups"):
-        return "; write preheat.torch.Scheduler(optimizer, schedule)"
+        return "write preheat.torch.Scheduler(optimizer, schedule)"
     if isinstance(t, list | tuple | range):
-        return "; write schedule(numpy.asarray(times))"
-    return "; write schedule(step), with step a number or an array of numbers"
+        return "write schedule(numpy.asarray(times))"
+    return "write schedule(step), with step a number or an array of numbers"

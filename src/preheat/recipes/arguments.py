@@ -51,10 +51,13 @@ def length(phase: str, steps: SpanLike | None, ratio: float | None) -> Span | No
         return None
     span = spanned(steps)
     if span.is_rest:
-        raise PreheatError(f"{phase}_steps cannot be 'rest'; write a length such as 2000, '500M tokens' or '5%'")
+        raise PreheatError(
+            f"{phase}_steps cannot be 'rest'", write="write a length such as 2000, '500M tokens' or '5%'"
+        )
     if span.is_bare and 0 < span.value < 1:  # type: ignore[operator]
         raise PreheatError(
-            f"{phase}_steps={steps!r} is less than one update; for a share of the run write {phase}_ratio={steps!r}"
+            f"{phase}_steps={steps!r} is less than one update",
+            write=f"for a share of the run write {phase}_ratio={steps!r}",
         )
     return span
 
@@ -68,7 +71,8 @@ def share(name: str, ratio: float, instead: str = "") -> Span:
     """A share of the run as a span: 0.07 is '7%', never 7.000000000000001 %."""
     number = finite_number(ratio, name)
     if not 0 <= number <= 1:
-        raise PreheatError(f"{name} is a share of the run, from 0 to 1, not {shown(ratio)}; write {name}=0.05{instead}")
+        what = f"{name} is a share of the run, from 0 to 1"
+        raise PreheatError(what, given=ratio, write=f"write {name}=0.05{instead}")
     return Span(f"{Decimal(repr(number)).scaleb(2):f}%")
 
 
@@ -97,8 +101,8 @@ def filled(schedule: Schedule, total_steps: int | None, warm: Span | None = None
     if needed > run.total:  # type: ignore[operator]
         written = " and ".join(f"a {word} of {span}" for word, span in spans.items())
         raise PreheatError(
-            f"{written} would take {float(needed):g} updates, more than the whole run of "
-            f"total_steps={run.total}; write fewer, a share such as warmup_ratio=0.05, or a larger total_steps"
+            f"{written} would take {float(needed):g} updates, more than the whole run of total_steps={run.total}",
+            write="write fewer, a share such as warmup_ratio=0.05, or a larger total_steps",
         )
     return schedule.bind(run)
 
@@ -106,17 +110,18 @@ def filled(schedule: Schedule, total_steps: int | None, warm: Span | None = None
 def gaps(milestones: Sequence[SpanLike]) -> list[Span]:
     """The lengths between milestones, which rise from 0 in one unit."""
     if isinstance(milestones, str) or not isinstance(milestones, Iterable):
-        raise PreheatError(f"milestones are a list, not {shown(milestones)}; write [{shown(milestones)}]")
+        raise PreheatError("milestones are a list", given=milestones, write=f"write [{shown(milestones)}]")
     given = list(milestones)
     spans = [spanned(milestone) for milestone in given]
     if any(span.is_rest for span in spans):
-        raise PreheatError(f"a milestone is a moment of the run, not 'rest', in {shown(given)}; leave it out")
+        what = f"a milestone is a moment of the run, not 'rest', in {shown(given)}"
+        raise PreheatError(what, write="leave it out")
     read = [span.parts for span in spans]
     if len({unit for _, unit in read}) > 1:
-        raise PreheatError(f"milestones need one unit, not {shown(given)}; write ['30 epochs', '60 epochs']")
+        raise PreheatError("milestones need one unit", given=given, write="write ['30 epochs', '60 epochs']")
     edges = [Fraction(0), *(amount for amount, _ in read)]
     if not spans or any(a >= b for a, b in pairwise(edges)):
-        raise PreheatError(f"milestones must rise from above 0, not {shown(given)}; write [30_000, 60_000]")
+        raise PreheatError("milestones must rise from above 0", given=given, write="write [30_000, 60_000]")
     unit = read[0][1]
     return [_span(b - a, unit) for a, b in pairwise(edges)]
 
@@ -125,7 +130,7 @@ def updates(what: str, value: SpanLike) -> Number:
     """A length that must be a plain number of updates, because a value depends on it."""
     span = spanned(value)
     if isinstance(span.value, str) or span.value < 1:
-        raise PreheatError(f"{what} must be a number of updates, 1 or more, not {shown(value)}; write {what}=4000")
+        raise PreheatError(f"{what} must be a number of updates, 1 or more", given=value, write=f"write {what}=4000")
     return span.value
 
 
@@ -133,7 +138,7 @@ def time_constant(beta2: float, times: int) -> Number:
     """times/(1 − β₂) from the decimal that β₂ prints as: 0.999 gives exactly 1000 · times."""
     decimal = exact(beta2, "beta2")
     if not 0 <= decimal < 1:
-        raise PreheatError(f"beta2 must lie in [0, 1), not {shown(beta2)}; Adam's default is 0.999")
+        raise PreheatError("beta2 must lie in [0, 1)", given=beta2, write="Adam's default is 0.999")
     return int_if_whole(times / (1 - decimal))
 
 
@@ -143,28 +148,31 @@ def _level(name: str, rate: float | None, other: str, ratio: float | None, peak_
     if ratio is not None:
         share = exact(ratio, other)
         if not 0 <= share <= 1:
-            raise PreheatError(f"{other} is a share of the peak, from 0 to 1, not {shown(ratio)}; write {other}=0.1")
+            what = f"{other} is a share of the peak, from 0 to 1"
+            raise PreheatError(what, given=ratio, write=f"write {other}=0.1")
         return float(share * (1 if peak_lr is None else exact(peak_lr, "peak_lr")))
     if rate is None:
         return None
     if peak_lr is None:
         raise PreheatError(
-            f"{name}={rate!r} is a rate, and without peak_lr this schedule is a factor of the optimizer's own rate; "
-            f"write peak_lr=… too, or {other}=0.1"
+            f"{name}={rate!r} is a rate, and without peak_lr this schedule is a factor of the optimizer's own rate",
+            write=f"write peak_lr=… too, or {other}=0.1",
         )
     if not 0 <= finite_number(rate, name) <= peak_lr:
-        raise PreheatError(f"{name} must lie between 0 and peak_lr={peak_lr!r}, not {shown(rate)}")
+        raise PreheatError(f"{name} must lie between 0 and peak_lr={peak_lr!r}", given=rate)
     return finite_number(rate, name)
 
 
 def _one_of(a: str, first: object, b: str, second: object) -> None:
     if first is not None and second is not None:
-        raise PreheatError(f"{a}={shown(first)} and {b}={shown(second)} say the same thing twice; keep one of them")
+        what = f"{a}={shown(first)} and {b}={shown(second)} say the same thing twice"
+        raise PreheatError(what, write="keep one of them")
 
 
 def _warmup_for_start(warm: Span | None, rate: Rates) -> None:
     if warm is None and rate.start is not None:
-        raise PreheatError("start_lr and start_ratio are where a warmup starts; give warmup_steps or warmup_ratio too")
+        what = "start_lr and start_ratio are where a warmup starts"
+        raise PreheatError(what, write="give warmup_steps or warmup_ratio too")
 
 
 def _updates(span: Span, run: Run) -> Fraction:
@@ -172,20 +180,21 @@ def _updates(span: Span, run: Run) -> Fraction:
         return span.exact(run)
     except BindError as error:
         raise PreheatError(
-            f"{span} cannot be told from total_steps={run.total} alone: {error}; "
-            "leave total_steps out and bind the schedule to that Run"
+            f"{span} cannot be told from total_steps={run.total} alone: {error}",
+            write="leave total_steps out and bind the schedule to that Run",
         ) from None
 
 
 def _count(total_steps: object) -> int:
     if isinstance(total_steps, str | Span):
         raise PreheatError(
-            f"total_steps is a number of updates, not {shown(total_steps)}; leave it out and bind the schedule to "
-            f"Run(total={shown(total_steps)}, …)"
+            "total_steps is a number of updates",
+            given=total_steps,
+            write=f"leave it out and bind the schedule to Run(total={shown(total_steps)}, …)",
         )
     count = ticks(total_steps, "total_steps")
     if not isinstance(count, int) or count < 1:
-        raise PreheatError(f"total_steps must be a whole number of updates above 0, not {shown(total_steps)}")
+        raise PreheatError("total_steps must be a whole number of updates above 0", given=total_steps)
     return count
 
 

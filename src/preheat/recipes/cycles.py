@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from preheat.core.constructors import hold, ramp, steps
-from preheat.core.errors import PreheatError, shown
+from preheat.core.errors import PreheatError
 from preheat.core.node import Schedule
 from preheat.core.shapes import Shape
 from preheat.core.spans import SpanLike
@@ -170,23 +170,23 @@ def restarts(
 
 def _factor(value: float, name: str = "factor") -> float:
     if not 0 < exact(value, name) <= 1:
-        raise PreheatError(f"{name} must lie in (0, 1], not {shown(value)}; write {name}=0.5 to halve")
+        raise PreheatError(f"{name} must lie in (0, 1]", given=value, write=f"write {name}=0.5 to halve")
     return value
 
 
 def _divisor(name: str, value: float) -> Fraction:
     divisor = exact(value, name)
     if divisor < 1:
-        usual = 25 if name == "div_factor" else 10_000
-        raise PreheatError(f"{name} divides, so it must be 1 or more, not {shown(value)}; torch's default is {usual}")
+        usual = f"torch's default is {25 if name == 'div_factor' else 10_000}"
+        raise PreheatError(f"{name} divides, so it must be 1 or more", given=value, write=usual)
     return divisor
 
 
 def _restartable(cycle_steps: SpanLike, cycles: int | None, shrink: float, floor: float) -> None:
     if cycles is None and arguments.spanned(cycle_steps).is_rest:
-        raise PreheatError("restarts('rest') shares the run among its cycles; say how many, such as cycles=4")
+        raise PreheatError("restarts('rest') shares the run among its cycles", write="say how many, such as cycles=4")
     if _factor(shrink, "shrink") != 1 and floor:
         raise PreheatError(
-            f"shrink={shrink!r} lowers the whole cycle, its min of {floor:g} too; leave the min out, or write "
-            f"restarts(…).clipped(low={floor:g})"
+            f"shrink={shrink!r} lowers the whole cycle, its min of {floor:g} too",
+            write=f"leave the min out, or write restarts(…).clipped(low={floor:g})",
         )

@@ -137,5 +137,5 @@ def radam(beta2: float = 0.999) -> Schedule:
 
 def _timescale(tau: Span) -> Span:
     if tau.value == 0:
-        raise PreheatError("a decay by √(τ/(τ + t)) needs τ above 0; without a warmup write timescale=10_000")
+        raise PreheatError("a decay by √(τ/(τ + t)) needs τ above 0", write="without a warmup write timescale=10_000")
     return tau

@@ -83,7 +83,7 @@ def scaled_adam(
     if given < 0:
         raise PreheatError(f"eps cannot be below 0: {shown(eps)}")
     if isinstance(betas, str) or not isinstance(betas, Sequence) or len(betas) != 2:
-        raise PreheatError(f"betas are a pair, not {shown(betas)}; write betas=(0.9, 0.999)")
+        raise PreheatError("betas are a pair", given=betas, write="write betas=(0.9, 0.999)")
     scaled = tuple(_scaled_beta(f"betas[{i}]", beta, k) for i, beta in enumerate(betas))
     rate = _scaled(lr, k, "sqrt", "the scaled rate")
     return AdamScaling(rate, scaled, _scaled(eps, 1 / k, "sqrt", "the scaled eps") if given else 0.0)  # type: ignore[arg-type]
@@ -114,10 +114,11 @@ def _scaled(value: float, k: Fraction, rule: str, what: str) -> float:
 def _scaled_beta(name: str, beta: float, k: Fraction) -> float:
     left = 1 - exact(beta, name)
     if not 0 < left <= 1:
-        raise PreheatError(f"{name} must lie in [0, 1), not {shown(beta)}; Adam's defaults are 0.9 and 0.999")
+        raise PreheatError(f"{name} must lie in [0, 1)", given=beta, write="Adam's defaults are 0.9 and 0.999")
     if k > 1 and k * left >= 1:
         raise PreheatError(
             f"{name}={beta!r} has no counterpart at {float(k):g} times the batch: 1 − β would be {float(k * left):g}, "
-            f"and must stay below 1; write a batch of less than {float(1 / left):g} times the base"
+            "and must stay below 1",
+            write=f"write a batch of less than {float(1 / left):g} times the base",
         )
     return float(1 - k * left)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from preheat.core.checks import MAX_TEXT
-from preheat.core.errors import PreheatError, StateError, shown
+from preheat.core.errors import BindError, PreheatError, StateError, shown
 from preheat.core.node import Schedule
 from preheat.core.nodes.sequence import up_to_rest
 from preheat.core.plan import Absolute, Plan
@@ -33,9 +33,10 @@ def grows_with(plan: Plan, run: Run) -> bool:
     return plan.bind(run) != plan.bind(run.replace(total=total + max(total, _MUCH_LONGER)))
 
 
-def nothing_grows(plan: Plan) -> str:
-    """Why a longer run changes nothing."""
-    return f"nothing in {shown(plan, 200)} is 'rest' or '%', so nothing can grow; write what is to come: s >> …"
+def nothing_grows(plan: Plan) -> BindError:
+    """What there is to say where a longer run changes nothing."""
+    what = f"nothing in {shown(plan, 200)} is 'rest' or '%', so nothing can grow"
+    return BindError(what, write="write what is to come: s >> …")
 
 
 def first_change(old: Plan, new: Plan, position: float, until: float = math.inf, tick: int | None = None) -> str | None:
@@ -99,7 +100,7 @@ def rebased(old: Plan, new: Plan, position: float, gain: float = 1.0) -> Plan:
         force = force * gain if line.is_rate else force
         if there == 0 and force != 0:
             raise StateError(
-                f"cannot rebase {line.key!r}: the new plan is 0 at update {position:g}; pass on_change='adopt'"
+                f"cannot rebase {line.key!r}: the new plan is 0 at update {position:g}", write="pass on_change='adopt'"
             )
         schedule = line.schedule if there == force else line.schedule.scaled(force / there)
         lines[line.key] = Absolute(schedule) if line.is_absolute else schedule

@@ -46,13 +46,13 @@ class Rewarm(Rule):
     def __post_init__(self) -> None:
         self._check_metric()
         if not 0 <= finite_number(self.backoff, "backoff") < 1:
-            raise PreheatError(f"backoff of Rewarm lies from 0 to below 1, not {shown(self.backoff)}")
+            raise PreheatError("backoff of Rewarm lies from 0 to below 1", given=self.backoff)
         positive_number(self.threshold, "threshold")
         whole_number(self.settle, "settle")
         if not (span := length_of(self.span, "span")).is_bare or span.value:
             object.__setattr__(self, "span", span)
         else:
-            raise PreheatError("the span of Rewarm must be above 0; write a number of ticks such as 100")
+            raise PreheatError("the span of Rewarm must be above 0", write="write a number of ticks such as 100")
 
     def start(self) -> State:
         return {"seen": 0, "mean": 0.0, "variance": 0.0, "since": None}

@@ -75,7 +75,7 @@ class Rule:
             number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
             whole = number and isinstance(value, int) and value >= 0
             if not (whole if isinstance(first, int) else number or (first is None and value is None)):
-                raise StateError(f"{key} in the state of {kind} is like {first!r} at the start, not {shown(value)}")
+                raise StateError(f"{key} in the state of {kind} is like {first!r} at the start", given=value)
         return dict(state)
 
     def _check_metric(self) -> None:
@@ -86,7 +86,8 @@ class Rule:
 def rule_from_data(data: object) -> Rule:
     """The rule that `to_data` described; raises PreheatError for anything else."""
     if not isinstance(data, Mapping) or (kind := str(data.get("kind"))) not in KINDS:
-        raise PreheatError(f"a rule as data is a mapping with a 'kind', not {shown(data)}; known: {', '.join(KINDS)}")
+        known = f"known: {', '.join(KINDS)}"
+        raise PreheatError("a rule as data is a mapping with a 'kind'", given=data, write=known)
     try:
         return KINDS[kind](**{key: value for key, value in data.items() if key != "kind"})
     except TypeError as error:
@@ -148,5 +149,6 @@ def rules_from_text(text: object) -> tuple[list[Rule], list[State]]:
     try:
         rules = [rule_from_data(row["rule"]) for row in rows]
     except PreheatError as error:
-        raise StateError(f"the rules of the state cannot be read: {error}") from None
+        what = f"the rules of the state cannot be read: {error.reason}"
+        raise StateError(what, write=error.write, hint=error.hint) from None
     return rules, [rule.checked(row["state"]) for rule, row in zip(rules, rows, strict=True)]

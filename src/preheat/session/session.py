@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from preheat.core.checks import one_of
-from preheat.core.errors import BindError, PreheatError, StateError, nearest, shown
+from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.node import Schedule
 from preheat.core.plan import RATE, Absolute, Line, Plan
 from preheat.core.shapes import Shape
@@ -124,7 +124,7 @@ class Session:
         Raises PreheatError, having told none, for a metric that is no number, or if no rule listens to any of them.
         """
         if not isinstance(metrics, Mapping):
-            raise PreheatError(f"metrics are given by name, such as {{'loss': 0.1}}, not {shown(metrics)}")
+            raise PreheatError("metrics are given by name, such as {'loss': 0.1}", given=metrics)
         known = {rule.metric for rule in self.rules}
         values = {name: _measured(name, value) for name, value in metrics.items() if name in known}
         if known and metrics and not values:
@@ -205,7 +205,7 @@ class Session:
         )
         if self.on_change == "rebase" and (change or saved.gain != gain):
             if not gain:
-                raise StateError("cannot rebase: the new rules make the rate 0; pass on_change='adopt'")
+                raise StateError("cannot rebase: the new rules make the rate 0", write="pass on_change='adopt'")
             return rebased(saved.plan, self.plan, saved.position, saved.gain / gain)
         if change is None:
             return self.plan
@@ -239,7 +239,7 @@ class Session:
         run = self.run.replace(total=total)
         plan = bound_plan(self.written, run)
         if not grows_with(self.written, run):
-            raise BindError(nothing_grows(self.written))
+            raise nothing_grows(self.written)
         if change := first_change(self.plan, plan, 0, self.position, self.tick):
             raise PreheatError(f"that comes too late, the run is at {self.position:g}: {change}")
         self._follow(plan, run)
@@ -271,7 +271,8 @@ class Session:
         if not length.is_rest:
             return length.measured(self.run, Edge())
         if self.run.total is None or self.run.total < self.position:
-            raise PreheatError("'rest' has no length where no end is to come; write a length, or extend(total) first")
+            what = "'rest' has no length where no end is to come"
+            raise PreheatError(what, write="write a length, or extend(total) first")
         return self.run.total - self.position
 
     def _follow(self, plan: Plan, run: Run) -> None:

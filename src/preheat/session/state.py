@@ -97,7 +97,7 @@ def _count(state: dict[str, Any], key: str, least: int) -> int:
     try:
         return whole_number(state[key], f"{key} in the scheduler's state", least)
     except PreheatError as error:
-        raise StateError(str(error)) from None
+        raise StateError(error.reason, write=error.write, hint=error.hint) from None
 
 
 def _position(value: object, run: Run) -> float:
@@ -109,14 +109,18 @@ def _position(value: object, run: Run) -> float:
 
 
 def _run(text: object) -> Run:
+    what = f"the saved run cannot be read from {shown(text)}"
     try:
         return Run(**json.loads(text))  # type: ignore[arg-type]
-    except (PreheatError, TypeError, ValueError, RecursionError) as error:
-        raise StateError(f"the saved run cannot be read from {shown(text)}: {error}") from None
+    except PreheatError as error:
+        raise StateError(f"{what}: {error.reason}", write=error.write, hint=error.hint) from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StateError(f"{what}: {error}") from None
 
 
 def _plan(text: Any) -> Plan:
     try:
         return read_plan(text)
     except PreheatError as error:
-        raise StateError(f"the saved plan cannot be read: {error}") from None
+        what = f"the saved plan cannot be read: {error.reason}"
+        raise StateError(what, write=error.write, hint=error.hint) from None

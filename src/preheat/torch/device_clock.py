@@ -28,9 +28,11 @@ class DeviceClock:
 
     def __init__(self, slots: Slots, session: Session) -> None:
         if session.rules:
-            raise PreheatError("on_device=True follows a plan alone: metrics reach rules on the host; drop rules=")
+            what = "on_device=True follows a plan alone: metrics reach rules on the host"
+            raise PreheatError(what, write="drop rules=")
         if session.tick is None:
-            raise PreheatError("on_device=True counts updates; write a Run whose updates are all worth the same")
+            what = "on_device=True counts updates"
+            raise PreheatError(what, write="write a Run whose updates are all worth the same")
         self.tick, self.rows = session.tick, list[_Row]()
         self.position = torch.zeros((), dtype=torch.float64, device=_device(slots))
         self._known = (0, 0)  # updates and position when last set from the host
@@ -115,8 +117,9 @@ def _device(slots: Slots) -> torch.device:
     for slot, value in held:
         if not isinstance(value, Tensor):
             raise PreheatError(
-                f"on_device=True needs tensor values, and {slot.line.key!r} of group {slot.name} is {shown(value)}; "
-                f"write torch.tensor({value!r}) on the device of the parameters, and capturable=True where it exists"
+                f"on_device=True needs tensor values, and {slot.line.key!r} of group {slot.name} is {shown(value)}",
+                write=f"write torch.tensor({value!r}) on the device of the parameters, "
+                "and capturable=True where it exists",
             )
     devices = {value.device for _, value in held}
     if len(devices) != 1:

@@ -119,8 +119,9 @@ class Scheduler(LRScheduler):
             return
         if epoch is not None:
             raise PreheatError(
-                f"step() takes no epoch, not {shown(epoch)}; write step(metrics={{'loss': …}}) for a metric; "
-                "load_state_dict moves to another position"
+                "step() takes no epoch",
+                given=epoch,
+                write="write step(metrics={'loss': …}) for a metric; load_state_dict moves to another position",
             )
         if self._device_clock is None:
             self._step(metrics, advance, found_inf)
@@ -132,7 +133,9 @@ class Scheduler(LRScheduler):
     def _step(self, metrics: Mapping[str, Any] | None, advance: float | None, found_inf: Tensor | None) -> None:
         session = self.session
         if found_inf is not None:
-            raise PreheatError("found_inf= is for on_device=True; pass scaler= to Scheduler to count on the host")
+            raise PreheatError(
+                "found_inf= is for on_device=True", write="pass scaler= to Scheduler to count on the host"
+            )
         passed = None if advance is None else checked_advance(advance, session.run)
         known = passed is not None or session.tick is not None or session.measures_time
         if metrics is not None:

@@ -123,8 +123,8 @@ class Slots:
         same = all(now is then for now, then in zip(self.lists, old.lists, strict=True))
         if not same and len(self.groups) != len(old.groups):
             raise StateError(
-                f"the optimizer had {len(old.groups)} groups and its loaded state has {len(self.groups)}; "
-                "build a new Scheduler for it and load the scheduler's state into that"
+                f"the optimizer had {len(old.groups)} groups and its loaded state has {len(self.groups)}",
+                write="build a new Scheduler for it and load the scheduler's state into that",
             )
         self.used = old.used if same else True
         before = {(id(slot.group) if same else i, slot.line.key): slot for i, slot in _numbered_slots(old)}
@@ -203,8 +203,8 @@ class Slots:
             return slot.base  # a new optimizer, whose own state is still to be loaded
         if factor * slot.scale == 0:
             raise StateError(
-                f"{slot.line.key!r} of group {slot.name} cannot be known: it was saved where its factor is 0; "
-                "build the Scheduler before the optimizer loads its state, or pass peak="
+                f"{slot.line.key!r} of group {slot.name} cannot be known: it was saved where its factor is 0",
+                write="build the Scheduler before the optimizer loads its state, or pass peak=",
             )
         return found / (factor * slot.scale)
 
@@ -235,8 +235,9 @@ def _resolved(groups: list[Group], plan: Plan) -> tuple[list[Slot], list[Line]]:
     for line in plan.lines:
         if line.group is not None and line.group not in often and not _is_index(line.group, groups):
             raise PreheatError(
-                f"the plan's line {line.key!r} names no group{nearest(line.group, names)}; a group is named by its "
-                "'name' key or its index, and a plan for groups that have changed needs a new Scheduler"
+                f"the plan's line {line.key!r} names no group{nearest(line.group, names)}",
+                write="a group is named by its 'name' key or its index, "
+                "and a plan for groups that have changed needs a new Scheduler",
             )
     slots = []
     for i, (group, name) in enumerate(zip(groups, names, strict=True)):
@@ -275,7 +276,8 @@ def _slot(group: Group, name: str, line: Line) -> Slot:
     key, index = split_key(line.hyper)
     held = entry(group, key, index)
     if isinstance(held, torch.Tensor) and not held.is_floating_point():
-        raise PreheatError(f"{line.key!r} is a tensor of {held.dtype}, which cannot hold it; write torch.tensor(0.1)")
+        what = f"{line.key!r} is a tensor of {held.dtype}, which cannot hold it"
+        raise PreheatError(what, write="write torch.tensor(0.1)")
     present = _number(held, line.key)
     rate = key == RATE
     scale = _number(group.get("lr_scale", 1.0), "lr_scale") if rate else 1.0

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
-from preheat.core.errors import PreheatError, shown
+from preheat.core.errors import PreheatError
 
 _LOOKED_AT = 16  # parameters whose own counts are read: each reading may wait for the device
 
@@ -67,7 +67,7 @@ class UpdateCounter:
 
     def __init__(self, optimizers: Sequence[Optimizer], scaler: GradScaler | None) -> None:
         if scaler is not None and not hasattr(scaler, "get_scale"):
-            raise PreheatError(f"scaler= takes the torch.amp.GradScaler of the training loop, not {shown(scaler)}")
+            raise PreheatError("scaler= takes the torch.amp.GradScaler of the training loop", given=scaler)
         self.optimizers, self.scaler = optimizers, scaler
         self.flag = Flag() if scaler is None else ScaledFlag()
         self.seen = False

@@ -43,7 +43,7 @@ class Repeated(Wrapped, method="repeated"):
                 write="give the number of repetitions",
             )
         if count is not None and count > MANY and longer != 1:
-            raise PreheatError(f"repeated(n, stretch={longer!r}) takes at most {MANY} repetitions, not {count}")
+            raise PreheatError(f"repeated(n, stretch={longer!r}) takes at most {MANY} repetitions", given=count)
         self._wrap(base, times=count, stretch=longer, shrink=higher, _endless=count is None)
         if base._endless or (count is None and base._grows):
             raise PreheatError(f"one repetition must have an end: {shown(base)}", write="give its parts spans")
@@ -57,7 +57,7 @@ class Repeated(Wrapped, method="repeated"):
             scales.append(self.stretch ** len(scales))
             total += scales[-1]
             if len(scales) > MANY:
-                raise BindError(f"stretch={self.stretch!r} is too near to 1; write repeated() without it")
+                raise BindError(f"stretch={self.stretch!r} is too near to 1", write="write repeated() without it")
             if scales[-1] < _NOTHING:
                 break
         return scales
@@ -90,7 +90,7 @@ class Repeated(Wrapped, method="repeated"):
         if not self.base._grows:
             return self._in_whole_ticks(run, begin)
         if end is None:
-            raise BindError(f"how long {shown(self)} lasts is not known; bind it to a Run with a total")
+            raise BindError(f"how long {shown(self)} lasts is not known", write="bind it to a Run with a total")
         room = end.actual - begin.actual
         share = Fraction(math.floor(room / self._shares))
         return self._filled(self.base._resolved(run, begin, Edge(begin.exact + share, begin.actual + share)), room)
@@ -105,7 +105,8 @@ class Repeated(Wrapped, method="repeated"):
     def _filled(self, base: Schedule, room: Fraction) -> Schedule:
         """The repetitions of a resolved base, the last value held for what they leave of the room."""
         if not base._length and self.times is None:
-            raise BindError(f"repeating {shown(self.base)}, which lasts 0 ticks, would never pass; give it a length")
+            what = f"repeating {shown(self.base)}, which lasts 0 ticks, would never pass"
+            raise BindError(what, write="give it a length")
         if not base._length:
             return Hold(base._last() * self._gain, Span(int_if_whole(max(Fraction(0), room))))
         resolved = self._with(base=base)

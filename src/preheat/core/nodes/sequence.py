@@ -36,15 +36,14 @@ class Sequence(Schedule, infix=("sequence", ">>")):
         every = flat(parts, Sequence)
         growing = sum(part._grows for part in every)
         if growing > 1:
-            raise PreheatError(f"a sequence has at most one 'rest', and this has more: {_ending(every)}; give spans")
+            what = f"a sequence has at most one 'rest', and this has more: {_ending(every)}"
+            raise PreheatError(what, write="give spans")
         if any(part._endless for part in every[:-1]):
-            raise PreheatError(
-                f"what follows a part that never ends would never come: {_ending(every)}; give repeated(n)"
-            )
+            what = f"what follows a part that never ends would never come: {_ending(every)}"
+            raise PreheatError(what, write="give repeated(n)")
         if every[-1]._endless and growing:
-            raise PreheatError(
-                f"'rest' before a part that never ends would be nothing: {_ending(every)}; give it a span"
-            )
+            what = f"'rest' before a part that never ends would be nothing: {_ending(every)}"
+            raise PreheatError(what, write="give it a span")
         self._set(parts=every, _children=every, _depth=nested(*every), _endless=every[-1]._endless, _grows=growing == 1)
 
     def _exact(self, run: Run | None) -> Fraction | float:

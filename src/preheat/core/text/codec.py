@@ -41,7 +41,7 @@ def _from(data: object, depth: int) -> Schedule:
     if depth > MAX_NESTING:
         raise PreheatError(f"schedules nest at most {MAX_NESTING} deep")
     if not isinstance(data, Mapping) or not isinstance(word := data.get("kind"), str):
-        raise PreheatError(f"a schedule as data is a mapping with a 'kind', not {shown(data)}")
+        raise PreheatError("a schedule as data is a mapping with a 'kind'", given=data)
     if word not in KINDS:
         raise PreheatError(f"unknown kind {shown(word)}{nearest(word, KINDS)}")
     kind = KINDS[word]
@@ -59,7 +59,7 @@ def _value(name: str, value: Any, depth: int) -> Any:
         return _from(value, depth + 1)
     if name in ("parts", "operands"):
         if not isinstance(value, list | tuple):
-            raise PreheatError(f"{name} is a list of schedules, not {shown(value)}")
+            raise PreheatError(f"{name} is a list of schedules", given=value)
         return tuple(_from(item, depth + 1) for item in value)
     return value
 

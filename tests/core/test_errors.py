@@ -1,0 +1,90 @@
+"""A refusal is its parts: what is wrong, what was given, what to write instead; and its text is made of them."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from preheat import BindError, ParseError, PreheatError, StateError, from_dict, hold, parse, recipes
+from preheat.core.errors import shown
+from preheat.core.shapes import power
+from preheat.session import Plateau, Rewarm, Session
+from preheat.session.rules import rule_from_data
+from preheat.torch import Scheduler
+
+KINDS = (PreheatError, ParseError, BindError, StateError)
+TEXT = st.text(max_size=20)
+GIVEN = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), TEXT, st.lists(TEXT, max_size=9))
+
+
+def optimizer() -> torch.optim.Optimizer:
+    return torch.optim.SGD([torch.zeros(1)], lr=0.1)
+
+
+REFUSALS: list[tuple[Callable[[], Any], object, str]] = [
+    (lambda: from_dict([1]), [1], ""),
+    (lambda: power(1000), 1000, ""),
+    (lambda: hold().repeated(2**60), 2**60, ""),
+    (lambda: parse("hold() >> hold()"), None, "give spans; in 'hold() >> hold()'"),
+    (lambda: recipes.wsd(decay_ratio=2), 2, "write decay_ratio=0.05, or decay_steps=2000"),
+    (lambda: recipes.multistep(7), 7, "write [7]"),
+    (lambda: recipes.scaled_adam(0.1, 0.9, base_batch=1, batch=2), 0.9, "write betas=(0.9, 0.999)"),
+    (lambda: Rewarm("loss", backoff=1), 1, ""),
+    (lambda: rule_from_data([]), [], "known: "),
+    (lambda: Session(hold(), rules=[Plateau("loss")]).observe(0.5), 0.5, ""),
+    (lambda: Session(hold(1.0, 9)).extend(20), None, "write what is to come: s >> …"),
+    (lambda: Scheduler(optimizer(), hold()).step(3), 3, "write step(metrics={'loss': …}) for a metric; load_state"),
+    (lambda: Scheduler(optimizer(), hold(), scaler=5), 5, ""),
+    (lambda: Scheduler(optimizer(), hold(), on_device=True), None, "write torch.tensor(0.1) on the device"),
+]
+
+
+def refusal(act: Callable[[], Any]) -> PreheatError:
+    with pytest.raises(PreheatError) as caught:
+        act()
+    return caught.value
+
+
+def parts(error: PreheatError) -> tuple[object, ...]:
+    return type(error), str(error), error.what, error.given, error.write, error.hint
+
+
+@given(kind=st.sampled_from(KINDS), what=TEXT, value=GIVEN, write=TEXT, hint=TEXT)
+def test_the_text_is_made_of_the_parts_and_copies_keep_them(kind, what, value, write, hint):
+    for values in ({}, {"given": value}):
+        error = kind(what, **values, write=write, hint=hint)
+        assert error.reason == what + "".join(f", not {shown(given)}" for given in values.values())
+        assert str(error) == error.reason + (f"; {write}" if write else "")
+        for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+            assert parts(again) == parts(error)
+
+
+@pytest.mark.parametrize(("act", "value", "write"), REFUSALS, ids=range(len(REFUSALS)))
+def test_a_refusal_carries_what_was_given_and_what_to_write(act, value, write):
+    error = refusal(act)
+    assert error.given == value
+    assert error.write.startswith(write) if write else error.write == ""
+    assert str(error) == error.reason + (f"; {error.write}" if error.write else "")
+    assert error.reason.endswith(f", not {shown(value)}") or value is None
+
+
+SAVED = [
+    ("plan", '{"lr": "table([])"}', "write table([0.1, 0.2]); in 'table([])'", ""),
+    ("run", '{"total": "5%"}', "write Run(total=10_000)", "fixed_total"),
+    ("rules", '[{"rule": 1, "state": {}}]', "known: ", ""),
+    ("last_epoch", -1, "", ""),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "write", "hint"), SAVED)
+def test_the_parts_survive_a_state_around_them(key, value, write, hint):
+    session = Session(hold())
+    error = refusal(lambda: session.load_state_dict(session.state_dict() | {key: value}))
+    assert (type(error), error.hint) == (StateError, hint)
+    assert error.write.startswith(write) if write else error.write == ""
+    assert str(error) == error.reason + (f"; {error.write}" if error.write else "")
