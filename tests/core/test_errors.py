@@ -88,3 +88,9 @@ def test_the_parts_survive_a_state_around_them(key, value, write, hint):
     assert (type(error), error.hint) == (StateError, hint)
     assert error.write.startswith(write) if write else error.write == ""
     assert str(error) == error.reason + (f"; {error.write}" if error.write else "")
+
+
+def test_what_was_given_need_not_travel() -> None:
+    error = pickle.loads(pickle.dumps(refusal(lambda: hold(lambda: 1))))
+    assert str(error).startswith("the value of a hold must be a number, not <function")
+    assert str(error.given).startswith("<function")

@@ -29,6 +29,16 @@ class PreheatError(ValueError):
         quoted = "" if given is _NOTHING else f", not {shown(given)}"
         super().__init__(f"{what}{quoted}; {write}" if write else f"{what}{quoted}")
 
+    def __reduce__(self) -> tuple[type, tuple[str], dict[str, object]]:
+        import pickle  # only a refusal that is sent to another process pays for it
+
+        given = self.given
+        try:
+            pickle.dumps(given)
+        except Exception:  # it may be anything: what cannot travel goes as it is quoted
+            given = shown(given)
+        return type(self), self.args, {**vars(self), "given": given}
+
     @property
     def reason(self) -> str:
         """What is wrong and what was given: the message without what to write."""
