@@ -3,11 +3,15 @@
 HYPOTHESIS_PROFILE=search looks for new failures; =quick is for a first glance.
 """
 
+import gc
 import os
+import signal
 import sys
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
+
+gc.disable()  # while everything is imported, nothing is garbage
 
 sys.path.insert(0, str(Path(__file__).parent / "laws"))  # the strategies, for laws and core alike
 
@@ -20,3 +24,19 @@ settings.register_profile("laws", max_examples=500, derandomize=True, **_COMMON)
 settings.register_profile("search", max_examples=5000, **_COMMON)
 settings.register_profile("quick", max_examples=50, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "laws"))
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # a shell's background jobs ignore Ctrl-C, and so would what they start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Only tests are collected in this folder: what they share has no doctests, and the scripts that they start would run."""
+    return True if collection_path.suffix == ".py" and not collection_path.name.startswith("test_") else None
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays to the end, and is no longer looked through."""
+    gc.freeze()
+    gc.enable()

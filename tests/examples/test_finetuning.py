@@ -126,12 +126,12 @@ def test_lora_changes_its_adapters_and_nothing_else(model: str, tmp_path: Path) 
 
 
 def test_the_command_pretrains_what_it_starts_from_once_and_not_under_the_arm_of_a_comparison(
-    tmp_path: Path, run: Callable
+    tmp_path: Path, run_here: Callable
 ) -> None:
     command = [Path(finetune.__file__), "--start", tmp_path / "start", "--total=3", "--batch=8"]
     command += ["--start-options", f"{SMALL} --total=3"]
     log = tmp_path / "log.jsonl"
-    said = run(*command, PREHEAT_SCHEDULE="absolute(hold(1e-05))", PREHEAT_LOG=str(log)).stdout
+    said = run_here(*command, PREHEAT_SCHEDULE="absolute(hold(1e-05))", PREHEAT_LOG=str(log)).stdout
     assert "holds no model: pre-training one" in said
     assert "3.000e-03" in said, "pre-training has its own schedule"
     rows = [json.loads(line) for line in log.read_text().splitlines()]

@@ -109,11 +109,13 @@ def test_matrices_decay_and_vectors_do_not_and_both_follow_the_scaled_peak() -> 
         assert (group["lr"], group["betas"], group["eps"]) == (scaled.lr, scaled.betas, scaled.eps)
 
 
-def test_the_arm_of_a_comparison_decides_the_rates_and_what_is_logged_reaches_it(tmp_path: Path, run: Callable) -> None:
+def test_the_arm_of_a_comparison_decides_the_rates_and_what_is_logged_reaches_it(
+    tmp_path: Path, run_here: Callable
+) -> None:
     """As `preheat compare --launch` starts it; in bfloat16, on the text of Python's reference."""
     log = tmp_path / "log.jsonl"
     arm = {"PREHEAT_SCHEDULE": "absolute(warmup('640 tokens').scaled(0.002))", "PREHEAT_LOG": str(log)}
-    done = run(SCRIPT, *SMALL, "--total=10", "--text=docs", "--dtype=bfloat16", "--seed=3", **arm)
+    done = run_here(SCRIPT, *SMALL, "--total=10", "--text=docs", "--dtype=bfloat16", "--seed=3", **arm)
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     assert [row["step"] for row in rows] == list(range(11))
     assert [row["lr"] for row in rows[:-1]] == pytest.approx([0.002 * min(step / 5, 1) for step in range(10)])
@@ -140,12 +142,12 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
         pretrain.pretrain(options("--total=20", "--warmup=0", folder))
 
 
-def test_what_cannot_be_is_refused_in_a_sentence(run: Callable) -> None:
+def test_what_cannot_be_is_refused_in_a_sentence(run_here: Callable) -> None:
     with pytest.raises(PreheatError, match="--scale and --base-batch belong together"):
         options("--scale=linear")
     with pytest.raises(PreheatError, match="'docs'"):
         pretrain.pretrain(options("--text=doc", "--total=2"))
-    said = run(SCRIPT, *SMALL, "--schedule=warmup('5%') >> dekay()", ends=1).stderr
+    said = run_here(SCRIPT, *SMALL, "--schedule=warmup('5%') >> dekay()", ends=1).stderr
     assert said.startswith("pretrain.py: ")
     assert "did you mean 'decay'?" in said
     assert "Traceback" not in said

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 import preheat as ph
 from preheat.core.shapes import NAMES
 
+# Strategies stand outside the functions that draw from them: to make one takes longer than to draw from it.
+
 # -- numbers and spans ------------------------------------------------------------------------------------------------
 
 ordinary = st.sampled_from([0.0, 1.0, 0.1, 0.5, 3e-4, 1e-6, 2.0, -1.0, -0.25])
@@ -39,15 +41,18 @@ rest = st.just("rest")
 written_spans = st.one_of(bare_spans, unit_spans, unit_spans)
 
 
-@st.composite
-def runs(draw: st.DrawFn) -> ph.Run:
+_runs = st.builds(
+    ph.Run,
+    total=st.one_of(st.sampled_from([1, 2, 100, 999, 9_999]), st.integers(1, 50_000)),
+    steps_per_epoch=st.sampled_from([1, 7, 100, 333]),
+    samples_per_step=st.sampled_from([1, 32, 37]),
+    tokens_per_step=st.sampled_from([1000, 4096, 65_537]),
+)
+
+
+def runs() -> st.SearchStrategy[ph.Run]:
     """A run on which every unit but time has a worth."""
-    return ph.Run(
-        total=draw(st.one_of(st.sampled_from([1, 2, 100, 999, 9_999]), st.integers(1, 50_000))),
-        steps_per_epoch=draw(st.sampled_from([1, 7, 100, 333])),
-        samples_per_step=draw(st.sampled_from([1, 32, 37])),
-        tokens_per_step=draw(st.sampled_from([1000, 4096, 65_537])),
-    )
+    return _runs
 
 
 # -- shapes -----------------------------------------------------------------------------------------------------------
@@ -57,76 +62,97 @@ plain_shapes = st.one_of(st.sampled_from([n for n in NAMES if n != "exponential"
 shapes = st.one_of(plain_shapes, plain_shapes.map(ph.reverse))
 
 
+one_in_seven = st.integers(0, 6)
+
+
 @cache
 @st.composite
 def ramps(draw: st.DrawFn, spans: st.SearchStrategy = bare_spans, ends: st.SearchStrategy = values) -> ph.Schedule:
     """A ramp of any shape."""
     span = draw(spans)
-    if draw(st.integers(0, 6)) == 0:
+    if draw(one_in_seven) == 0:
         return ph.ramp(draw(positive_values), draw(positive_values), span, "exponential")
     return ph.ramp(draw(ends), draw(ends), span, draw(shapes))
+
+
+leaf_kinds = st.sampled_from(["ramp", "ramp", "ramp", "hold", "invsqrt", "saturating", "rectified", "table"])
+tables = st.lists(values, min_size=1, max_size=8)
+betas = st.sampled_from([0.9, 0.95, 0.98, 0.99, 0.999, 0.9999])
+taus = st.one_of(st.integers(1, 5000), st.floats(0.5, 100))
 
 
 @cache
 @st.composite
 def leaves(draw: st.DrawFn, spans: st.SearchStrategy = bare_spans) -> ph.Schedule:
     """A part without parts, of any kind."""
-    kind = draw(st.sampled_from(["ramp", "ramp", "ramp", "hold", "invsqrt", "saturating", "rectified", "table"]))
+    kind = draw(leaf_kinds)
     if kind == "ramp":
         return draw(ramps(spans))
     if kind == "hold":
         return ph.hold(draw(values), draw(spans))
     if kind == "table":
-        return ph.table(draw(st.lists(values, min_size=1, max_size=8)))
+        return ph.table(draw(tables))
     if kind == "rectified":
-        return ph.rectified(draw(st.sampled_from([0.9, 0.95, 0.98, 0.99, 0.999, 0.9999])), draw(spans))
-    tau = draw(st.one_of(st.integers(1, 5000), st.floats(0.5, 100)))
+        return ph.rectified(draw(betas), draw(spans))
+    tau = draw(taus)
     return {"invsqrt": ph.invsqrt, "saturating": ph.saturating}[kind](tau, draw(spans))
 
 
 # -- trees ------------------------------------------------------------------------------------------------------------
 
 
+one_in_five = st.integers(0, 4)
+node_kinds = st.sampled_from(["sequence", "sequence", "pointwise", "change", "repeated"])
+several = cache(st.lists)
+
+
 @cache
 @st.composite
 def trees(draw: st.DrawFn, spans: st.SearchStrategy = bare_spans, depth: int = 3) -> ph.Schedule:
     """A schedule of every kind of node, none of whose spans is `rest`."""
-    if depth == 0 or draw(st.integers(0, 4)) == 0:
+    if depth == 0 or draw(one_in_five) == 0:
         return draw(leaves(spans))
     inner = trees(spans, depth - 1)
-    kind = draw(st.sampled_from(["sequence", "sequence", "pointwise", "change", "repeated"]))
+    kind = draw(node_kinds)
     if kind == "sequence":
-        return _joined(draw(st.lists(inner, min_size=2, max_size=4)))
+        return _joined(draw(several(inner, min_size=2, max_size=4)))
     if kind == "pointwise":
-        return _pointwise(draw, draw(st.lists(inner, min_size=2, max_size=3)))
+        return _pointwise(draw, draw(several(inner, min_size=2, max_size=3)))
     if kind == "change":
         return _changed(draw, draw(inner), spans)
     return _repeated(draw, draw(inner))
+
+
+growing_leaves = leaves(rest).filter(lambda leaf: leaf._grows)
+places = [st.integers(0, number) for number in range(4)]
+shifts = st.integers(-20, 20)
+either = st.booleans()
 
 
 @cache
 @st.composite
 def growing(draw: st.DrawFn, spans: st.SearchStrategy = written_spans, depth: int = 3) -> ph.Schedule:
     """A schedule that takes what a run leaves: it has a `rest` somewhere, however deep."""
-    if depth == 0 or draw(st.integers(0, 4)) == 0:
-        return draw(leaves(rest).filter(lambda leaf: leaf._grows))
-    kind = draw(st.sampled_from(["sequence", "sequence", "pointwise", "change", "repeated"]))
+    if depth == 0 or draw(one_in_five) == 0:
+        return draw(growing_leaves)
+    kind = draw(node_kinds)
     inner = growing(spans, depth - 1)
     if kind == "sequence":
-        others = draw(st.lists(trees(spans, depth - 1), min_size=1, max_size=3))
-        place = draw(st.integers(0, len(others)))
+        others = draw(several(trees(spans, depth - 1), min_size=1, max_size=3))
+        place = draw(places[len(others)])
         return _joined([*others[:place], draw(inner), *others[place:]])
     if kind == "pointwise":
-        return _pointwise(draw, draw(st.lists(inner, min_size=2, max_size=3)))
+        return _pointwise(draw, draw(several(inner, min_size=2, max_size=3)))
     if kind == "change":
         base = draw(inner)
-        return base.scaled(draw(ordinary)) if draw(st.booleans()) else base.shifted(draw(st.integers(-20, 20)))
+        return base.scaled(draw(ordinary)) if draw(either) else base.shifted(draw(shifts))
     return _repeated(draw, draw(inner))
 
 
 written = st.one_of(trees(written_spans), growing())  # as a user writes it: units, percents, rest
 
 
+@cache
 @st.composite
 def bound(draw: st.DrawFn) -> ph.Schedule:
     """A written schedule laid out on a run."""
@@ -161,28 +187,41 @@ def _joined(parts: list[ph.Schedule]) -> ph.Schedule:
     return schedule
 
 
+_operations = st.sampled_from(["product", "lower", "upper"])
+
+
 def _pointwise(draw: st.DrawFn, parts: list[ph.Schedule]) -> ph.Schedule:
-    kind = draw(st.sampled_from(["product", "lower", "upper"]))
+    kind = draw(_operations)
     if kind == "product":
         return math.prod(parts[1:], start=parts[0])  # type: ignore[arg-type]
     return (ph.lower if kind == "lower" else ph.upper)(*parts)
 
 
+_changes = st.sampled_from(["scaled", "shifted", "truncated", "clipped"])
+_factors = st.one_of(ordinary, st.floats(-100, 100))
+_delays = st.one_of(st.integers(-50, 50), st.floats(-20, 20))
+
+
 def _changed(draw: st.DrawFn, base: ph.Schedule, spans: st.SearchStrategy) -> ph.Schedule:
-    kind = draw(st.sampled_from(["scaled", "shifted", "truncated", "clipped"]))
+    kind = draw(_changes)
     if kind == "scaled":
-        return base.scaled(draw(st.one_of(ordinary, st.floats(-100, 100))))
+        return base.scaled(draw(_factors))
     if kind == "shifted":
-        return base.shifted(draw(st.one_of(st.integers(-50, 50), st.floats(-20, 20))))
+        return base.shifted(draw(_delays))
     if kind == "truncated":
         return base.truncated(draw(spans))
     low, high = sorted([draw(ordinary), draw(ordinary)])
     return base.clipped(low, high)
 
 
+_stretches = st.sampled_from([1.0, 1.0, 2.0, 0.5, 1.5, 1.1])
+_shrinks = st.sampled_from([1.0, 1.0, 0.5, 0.9, 2.0, 0.0, -0.5])
+_times = st.integers(1, 4)
+
+
 def _repeated(draw: st.DrawFn, base: ph.Schedule) -> ph.Schedule:
-    stretch = draw(st.sampled_from([1.0, 1.0, 2.0, 0.5, 1.5, 1.1]))
-    return base.repeated(draw(st.integers(1, 4)), stretch, draw(st.sampled_from([1.0, 1.0, 0.5, 0.9, 2.0, 0.0, -0.5])))
+    stretch = draw(_stretches)
+    return base.repeated(draw(_times), stretch, draw(_shrinks))
 
 
 # -- moments ----------------------------------------------------------------------------------------------------------

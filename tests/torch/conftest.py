@@ -40,6 +40,14 @@ def schedule(request: pytest.FixtureRequest) -> ph.Schedule:
 
 
 @pytest.fixture
+def muon_class() -> type[torch.optim.Optimizer]:
+    """Muon, where torch has it: from 2.9 on."""
+    if not hasattr(torch.optim, "Muon"):
+        pytest.skip("this torch has no Muon")
+    return torch.optim.Muon
+
+
+@pytest.fixture
 def fresh_compiler() -> Iterator[None]:
     torch._dynamo.reset()
     with warnings.catch_warnings():

@@ -215,10 +215,10 @@ def test_an_audit_prints_as_text() -> None:
     ]
 
 
-def test_describe_shows_what_a_plan_can_drive() -> None:
+def test_describe_shows_what_a_plan_can_drive(muon_class: type[Optimizer]) -> None:
     named = groups()
     named.param_groups[2]["lr_scale"] = 0.5
-    muon = torch.optim.Muon([torch.nn.Parameter(torch.ones(4, 8))], lr=0.02, momentum=0.95)
+    muon = muon_class([torch.nn.Parameter(torch.ones(4, 8))], lr=0.02, momentum=0.95)
     lines = str(describe([named, muon])).splitlines()
     assert lines[0] == "Adam: 3 groups"
     assert lines[1].split() == [

@@ -7,7 +7,7 @@ import torch
 from tensor_groups import groups, rates
 from torch import tensor
 from torch._dynamo.testing import CompileCounter
-from torch.optim import SGD, AdamW, Muon, Optimizer, RMSprop
+from torch.optim import SGD, AdamW, Optimizer, RMSprop
 
 import preheat as ph
 from preheat.torch import Scheduler
@@ -19,8 +19,9 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "momentum": lambda groups: SGD(groups, lr=tensor(0.1), momentum=0.9, weight_decay=0.01),
     "adamw": lambda groups: AdamW(groups, lr=tensor(0.1), capturable=True, foreach=True),
     "rmsprop": lambda groups: RMSprop(groups, lr=tensor(0.1)),
-    "muon": lambda groups: Muon(groups, lr=tensor(0.1)),
 }
+if hasattr(torch.optim, "Muon"):
+    OPTIMIZERS["muon"] = lambda groups: torch.optim.Muon(groups, lr=tensor(0.1))
 
 
 def compilations(optimizer: Optimizer, after: Callable[[], object]) -> list[int]:

@@ -171,8 +171,8 @@ def test_groups_of_one_name_are_told_apart() -> None:
     assert scheduler.values() == pytest.approx({"block[0]/lr": 0.05, "block[1]/lr": 0.1, "0/lr": 0.05})
 
 
-def test_a_line_for_a_group_that_has_no_such_value_is_refused() -> None:
-    muon = torch.optim.Muon([torch.nn.Parameter(torch.ones(4, 4))])
+def test_a_line_for_a_group_that_has_no_such_value_is_refused(muon_class: type[Optimizer]) -> None:
+    muon = muon_class([torch.nn.Parameter(torch.ones(4, 4))])
     adamw = AdamW([parameter()])
     with pytest.raises(ph.PreheatError, match=r"the group '0' does not have 'betas\[0\]'"):
         Scheduler([muon, adamw], ph.Plan({"lr": CURVE, "0/betas[0]": CURVE}))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.optim import SGD, Adam, AdamW, Muon, Optimizer, RMSprop
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 import preheat as ph
 from preheat.torch import Scheduler
@@ -107,8 +107,8 @@ def test_lora_plus_keeps_its_ratio_through_a_resume() -> None:
     assert other.value("B/lr") / other.value("A/lr") == pytest.approx(16, rel=1e-14)
 
 
-def test_muon_and_adamw_under_one_plan() -> None:
-    muon = Muon([{"params": [parameter(4, 4)], "name": "matrices"}], lr=0.02, momentum=0.95, weight_decay=0.1)
+def test_muon_and_adamw_under_one_plan(muon_class: type[Optimizer]) -> None:
+    muon = muon_class([{"params": [parameter(4, 4)], "name": "matrices"}], lr=0.02, momentum=0.95, weight_decay=0.1)
     adamw = AdamW([{"params": [parameter()], "name": "rest"}], lr=3e-4, weight_decay=0.1)
     plan = ph.Plan(
         {

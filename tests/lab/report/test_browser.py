@@ -24,6 +24,8 @@ VIEWS = {
 }
 MOST_TABS = 400
 
+pytestmark = pytest.mark.xdist_group("the browser")
+
 USABLE = "a[href], button, input, select, textarea, summary, [tabindex='0']"
 PLACES = f'[...document.querySelectorAll("{USABLE}")].filter(e => e.checkVisibility())'
 
