@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from inspect import cleandoc
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -60,8 +60,8 @@ class Length:
 class Machine:
     """Where the runs are carried out, and what is printed."""
 
-    engine: Literal["processes", "inline", "ray", "slurm"] = "processes"
-    """A process for each run, all of them in this one (for a debugger), a Ray cluster, or Slurm."""
+    engine: str = "processes"
+    """processes: one for each run; inline: all in this one, for a debugger; ray; slurm; or an engine that a package brings."""
 
     jobs: int | None = None
     """Runs at a time; one for each GPU, or for each core."""

@@ -161,7 +161,7 @@ def _rates(trials: Trials, arm: Arm, updates: Sequence[int]) -> list[float]:
 def _rate_line(target: Schedule | Absolute | Plan) -> Schedule | None:
     """The schedule of the learning rate: of a plan the line for all groups, else the first for one."""
     if isinstance(target, Plan):
-        found = sorted((line for line in target.lines if line.hyper == "lr"), key=lambda line: line.group is not None)
+        found = sorted((line for line in target.lines if line.is_rate), key=lambda line: line.group is not None)
         return found[0].schedule if found else None
     return target.schedule if isinstance(target, Absolute) else target
 
