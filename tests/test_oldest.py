@@ -19,6 +19,8 @@ def test_make_oldest_installs_the_floors_of_pyproject() -> None:
     extras = project["optional-dependencies"]
     claimed = [*project["dependencies"], *(one for name in extras if name != "dev" for one in extras[name])]
     floors = {match[1]: match[2] for one in claimed if (match := FLOOR.match(one))}
-    assert len(floors) == len([one for one in claimed if not one.startswith("preheat[")]), "a dependency without a floor"
+    assert len(floors) == len([one for one in claimed if not one.startswith("preheat[")]), (
+        "a dependency without a floor"
+    )
     lines = listed.read_text(encoding="utf-8").splitlines()
     assert dict(line.split("==") for line in lines if "==" in line) == floors
