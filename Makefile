@@ -1,11 +1,13 @@
-# Everything happens in one virtual environment, .venv, which each target sets up as far as it needs.
+# Everything happens in one virtual environment, which each target sets up as far as it needs: .venv, and for a Python that
+# is named, as in `make test PYTHON=python3.13`, one of its own, .venv-python3.13.
 PYTHON ?= python3
-VENV := .venv
+VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
+OLDEST := .venv-oldest
 # Python refuses to find "src" twice, and a stray PYTHONPATH would test something else than what is installed.
 unexport PYTHONPATH
 
-.PHONY: help demo test check bench soak clean
+.PHONY: help demo test oldest check bench soak clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -15,7 +17,10 @@ demo: $(VENV)/.lab  ## train real models with and without warmup (about two minu
 	$(BIN)/preheat compare demo --out runs/demo
 
 test: $(VENV)/.dev  ## all tests, laws and doctests
-	$(BIN)/pytest -q -n auto
+	$(BIN)/pytest -q -n auto --dist loadgroup
+
+oldest: $(OLDEST)/.dev  ## the tests with the oldest version of every dependency that is claimed (torch is large there)
+	$(OLDEST)/bin/pytest -q -n auto --dist loadgroup -W default tests src
 
 check: $(VENV)/.dev  ## style, types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyrefly check --python-interpreter-path $(BIN)/python
@@ -26,11 +31,16 @@ bench: $(VENV)/.dev  ## speed beside the peers, in one process
 soak: $(VENV)/.dev  ## kill a training run fifty times and resume it: the same weights, bit for bit
 	PREHEAT_KILLS=50 $(BIN)/pytest -q tests/torch/test_kill.py
 
-clean:  ## remove the environment and what the runs wrote
-	rm -rf $(VENV) runs
+clean:  ## remove the environments and what the runs wrote
+	rm -rf .venv .venv-* runs
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
+
+$(OLDEST)/.dev: pyproject.toml constraints-oldest.txt
+	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet -c constraints-oldest.txt -e ".[dev]"
+	@touch $@
 
 $(VENV)/.lab: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[lab]"

@@ -9,6 +9,7 @@ from strategies import FIXED, RUN, agree, leaf_count
 
 import preheat as ph
 
+enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
 trees = pytest.mark.parametrize("s", FIXED, ids=lambda s: repr(s)[:60])
 WHOLE = np.unique(
     np.concatenate([np.arange(-3, 140), np.geomspace(140, 12_000, 350).astype(int), [9998, 9999, 10_000]])
@@ -22,7 +23,7 @@ def numbers(s: ph.Schedule, times: np.ndarray) -> list[float]:
 
 @trees
 def test_jax_in_64_bits_gives_what_numbers_give_eagerly_jitted_and_mapped(s: ph.Schedule) -> None:
-    with jax.enable_x64(True):
+    with enable_x64(True):
         for times, forms in ((WHOLE, (s, jax.jit(s), jax.vmap(s))), (BETWEEN, (jax.jit(s),))):
             for form in forms:
                 found = form(jnp.asarray(times))
@@ -45,7 +46,7 @@ def test_jax_in_32_bits_is_within_6e_7_at_whole_positions_of_any_type(s: ph.Sche
 @trees
 def test_jax_gradients_are_never_nan(s: ph.Schedule) -> None:
     for x64 in (False, True):
-        with jax.enable_x64(x64):
+        with enable_x64(x64):
             times = jnp.asarray([-1.0, 0.0, 0.5, 1.0, 70.0, 100.0, 400.0, 500.0, 1000.0, 9998.5, 9999.0, 12_000.0])
             gradient = jax.jit(jax.grad(lambda t: s(t).sum()))(times)
             assert not np.isnan(np.asarray(gradient)).any()
@@ -108,7 +109,7 @@ def test_32_bit_positions_are_subtracted_before_they_become_floats(s: ph.Schedul
 def test_lengths_that_32_bits_cannot_hold_are_refused_with_a_sentence(s: ph.Schedule) -> None:
     with pytest.raises(ph.PreheatError, match="32-bit integers hold"):
         jax.jit(s)(5)
-    with jax.enable_x64(True):
+    with enable_x64(True):
         assert float(s(jnp.asarray(5))) == s(5)
 
 
