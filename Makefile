@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
-# Python refuses to find "src" twice, and a stray PYTHONPATH would test something else than what is installed.
-unexport PYTHONPATH
+# A stray PYTHONPATH would test something else than what is installed; without bytecode every process compiles everything anew.
+unexport PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test oldest check bench soak clean
 .DEFAULT_GOAL := help
