@@ -138,7 +138,7 @@ def test_positions_beyond_2_to_the_31_are_exact() -> None:
     expected = [1.0, 1.0, 1.0, 0.7, 0.1, 0.25, 0.25]
     assert [far(t) for t in times] == [far.function(t) for t in times] == pytest.approx(expected)
     assert far(np.array(times)).tolist() == far(torch.tensor(times)).tolist() == [far(t) for t in times]
-    with jax.enable_x64(True):
+    with (jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64)(True):
         assert far(jnp.asarray(times)).tolist() == [far(t) for t in times]
 
 
