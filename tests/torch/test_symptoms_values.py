@@ -3,6 +3,7 @@
 One test a symptom; the docstring lists the threads that reported it, with the abbreviations of test_symptoms.py.
 """
 
+import contextlib
 import copy
 import gc
 import io
@@ -185,7 +186,8 @@ def test_a_group_may_come_later(lr: object) -> None:
     peer_optimizer = sgd()
     peer = peers.LambdaLR(peer_optimizer, lambda t: 1.0)
     peer_optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(2))]})
-    with pytest.raises((ValueError, IndexError)):
+    crashes = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 10)  # before that the group is forgotten
+    with pytest.raises((ValueError, IndexError)) if crashes else contextlib.nullcontext():
         rates(peer_optimizer, peer, 1)
     optimizer = sgd(0.1)
     scheduler = Scheduler(optimizer, ph.warmup(4) >> ph.hold())

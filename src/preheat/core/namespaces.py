@@ -23,6 +23,7 @@ from preheat.core.errors import PreheatError
 FUNCTIONS = ("sin", "sqrt", "power", "log1p", "expm1", "floor", "where", "minimum", "maximum", "take")
 Part = Callable[[int, Any], Any]
 INT32 = 2**31
+NUMBERS = (int, float)  # a tuple: torch's compiler before 2.10 cannot take int | float
 
 
 class Scalars:
@@ -121,7 +122,7 @@ class Arrays:
 
     def spread(self, value: Any, t: Any) -> Any:
         """A constant result in the shape of the times."""
-        return self.module.full_like(t, value) if isinstance(value, int | float) else value
+        return self.module.full_like(t, value) if isinstance(value, NUMBERS) else value
 
 
 class Torch(Arrays):
@@ -132,7 +133,7 @@ class Torch(Arrays):
         self.sqrt = lambda x: _at_zero(x, module.sqrt, module)
 
     def power(self, x: Any, p: Any) -> Any:
-        if isinstance(x, int | float):
+        if isinstance(x, NUMBERS):
             return self.module.pow(x, p)  # torch.compile loses the brackets of a negative x in x**p
         return x**p if p >= 1 else _at_zero(x, lambda x: x**p, self.module)
 
@@ -162,8 +163,8 @@ class Torch(Arrays):
 
     def _tensors(self, a: Any, b: Any) -> tuple[Any, Any]:
         """Both operands as tensors; a number takes the dtype and device of the other."""
-        like = b if isinstance(a, int | float) else a
-        return tuple(self.module.full_like(like, x) if isinstance(x, int | float) else x for x in (a, b))  # type: ignore[return-value]
+        like = b if isinstance(a, NUMBERS) else a
+        return tuple(self.module.full_like(like, x) if isinstance(x, NUMBERS) else x for x in (a, b))  # type: ignore[return-value]
 
 
 class Traced(Arrays):
@@ -174,7 +175,7 @@ class Traced(Arrays):
         self.sqrt = lambda x: _at_zero(x, module.sqrt, module)
 
     def power(self, x: Any, p: Any) -> Any:
-        return x**p if isinstance(x, int | float) or p >= 1 else _at_zero(x, lambda x: x**p, self.module)
+        return x**p if isinstance(x, NUMBERS) or p >= 1 else _at_zero(x, lambda x: x**p, self.module)
 
     def since(self, t: Any, start: float) -> Any:
         if not self.counts(t):
@@ -226,7 +227,7 @@ class Traced(Arrays):
         return self.module.issubdtype(t.dtype, self.module.integer)
 
     def spread(self, value: Any, t: Any) -> Any:
-        return self.module.full_like(t, value, dtype=float) if isinstance(value, int | float) else value
+        return self.module.full_like(t, value, dtype=float) if isinstance(value, NUMBERS) else value
 
     def _whole(self, edge: float, t: Any, nearest: Callable[[float], int]) -> int:
         """An edge as the integer that integer times are compared with: floats lose whole ticks above 2²⁴."""
@@ -262,7 +263,7 @@ class Sorted(Arrays):
 
 
 def _numbers(a: Any, b: Any) -> bool:
-    return isinstance(a, int | float) and isinstance(b, int | float)
+    return isinstance(a, NUMBERS) and isinstance(b, NUMBERS)
 
 
 def _at_zero(x: Any, root: Callable[[Any], Any], module: Any) -> Any:

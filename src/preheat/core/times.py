@@ -5,14 +5,14 @@ import sys
 from typing import Any
 
 from preheat.core.errors import PreheatError, shown
-from preheat.core.namespaces import Arrays, Scalars, Torch, Traced
+from preheat.core.namespaces import NUMBERS, Arrays, Scalars, Torch, Traced
 
 _FAR = 2.0**1000  # stands for every number beyond it, on which arithmetic would overflow
 
 
 def namespace(t: Any) -> tuple[Any, Any]:
     """The namespace for the times `t`, and `t` as that namespace wants it; refuses what is not a time."""
-    if isinstance(t, int | float) and not isinstance(t, bool):
+    if isinstance(t, NUMBERS) and not isinstance(t, bool):
         return Scalars, _number(t)
     numpy, torch, jax = (sys.modules.get(name) for name in ("numpy", "torch", "jax"))
     if torch is not None and isinstance(t, torch.Tensor):

@@ -117,6 +117,9 @@ class Scheduler(LRScheduler):
         """
         if metrics is None and advance is None and epoch is None and found_inf is None and self._fast_step():
             return
+        if epoch == 0 and self.last_epoch == -1:  # SequentialLR of torch before 2.9 begins a member so
+            self._update_lr(0)
+            return
         if epoch is not None:
             raise PreheatError(
                 "step() takes no epoch",
