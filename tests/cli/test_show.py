@@ -74,6 +74,16 @@ def test_without_a_total_an_endless_schedule_gets_a_horizon_and_says_so(ask):
     assert "after the run" not in out
 
 
+@pytest.mark.parametrize(
+    "text", ["hold(1, 5).repeated(None)", "step_decay(5, factor=0.5)", "warmup(2.5) >> restarts(10)"]
+)
+def test_a_schedule_without_end_is_shown_as_far_as_the_total(ask, text):
+    answer = ask("show", text, "--total", "100")
+    assert (answer.code, answer.err) == (0, "")
+    assert "99" in answer.out
+    assert "over: keeps its last value" not in answer.out
+
+
 def test_after_its_end_a_schedule_keeps_its_last_value_and_the_phases_say_so(ask):
     out = ask("show", "ramp(0.01, 0.1, 1000)", "--total", "3000").out
     assert "1,000 … 2,999   2,000  0.1         (over: keeps its last value)" in out

@@ -3,8 +3,10 @@
 import ast
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from strategies import FIXED, callable_trees, ready
 
 import preheat as ph
@@ -76,3 +78,12 @@ def test_a_function_is_made_once_and_does_not_travel() -> None:
 @pytest.mark.parametrize("s", FIXED, ids=lambda s: repr(s)[:60])
 def test_emitted_and_called_are_one_at_every_step_of_a_run(s: ph.Schedule) -> None:
     assert [s.function(t) for t in range(0, 10_001, 7)] == [s(t) for t in range(0, 10_001, 7)]
+
+
+ENDLESS = [ph.hold(1), ph.invsqrt(4), ph.decay(3).repeated(), ph.decay(3).repeated(stretch=2.0), ph.rectified(0.99)]
+
+
+@given(st.floats(0.01, 50), st.sampled_from(ENDLESS), st.integers(0, 300))
+def test_a_fractional_length_before_a_part_without_end_is_emitted_too(n: float, endless: ph.Schedule, t: int) -> None:
+    s = ph.warmup(n) >> endless
+    assert s.function(t) == s(t) == s(np.array([t]))[0]

@@ -134,6 +134,13 @@ def test_a_rule_of_ones_own_is_saved_and_read_like_any_other(halve: type[Rule]) 
     assert run.gain == 0.5
 
 
+def test_what_only_other_rules_build_on_is_no_kind_of_rule() -> None:
+    assert {"Plateau", "HoldUntil", "Rewarm"} <= set(KINDS)
+    assert not {"Rule", "StallRule"} & set(KINDS)
+    with pytest.raises(ph.StateError):
+        rules_from_text('[{"rule": {"kind": "StallRule", "metric": "loss"}, "state": {}}]')
+
+
 NUMBERS = st.floats(-5, 5) | st.sampled_from([math.nan, math.inf, -math.inf, 1e308, -1e308])
 EVENTS = st.lists(st.tuples(st.none() | NUMBERS, st.none() | NUMBERS, st.booleans()), max_size=60)
 

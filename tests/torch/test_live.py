@@ -252,6 +252,48 @@ def test_a_decay_is_branched_off_any_checkpoint_of_a_constant_run(at: int) -> No
     assert train(optimizer, scheduler, 41) == expected
 
 
+REFUSED = {
+    "a rate that is no number": lambda o: o.param_groups[0].update(lr=float("nan")),
+    "a group that is gone": lambda o: o.param_groups[1].update(name="other"),
+    "an argument": lambda o: None,
+}
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+@pytest.mark.parametrize("act", ["cooldown", "rewarm", "extend", "finish_in"])
+def test_a_change_of_plan_that_is_refused_changes_nothing(act: str, fault: str) -> None:
+    optimizer = AdamW([{"params": [parameter()], "lr": 0.3}, {"params": [parameter()], "lr": 0.07, "name": "head"}])
+    scheduler = Scheduler(optimizer, ph.Plan({"lr": STABLE, "head/lr": STABLE.scaled(2)}), run=ph.Run(total=300))
+    train_any(optimizer, scheduler, 20)
+    optimizer.add_param_group({"params": [parameter()], "lr": 0.5})
+    REFUSED[fault](optimizer)
+    before, rates = scheduler.state_dict(), [group["lr"] for group in optimizer.param_groups]
+    keys = [set(group) for group in optimizer.param_groups]
+    with pytest.raises(ph.PreheatError):
+        getattr(scheduler, act)(-1 if fault == "an argument" else 400)
+    assert (scheduler.state_dict(), scheduler.run) == (before, ph.Run(total=300))
+    assert [set(group) for group in optimizer.param_groups] == keys
+    assert str([group["lr"] for group in optimizer.param_groups]) == str(rates)
+
+
+def train_any(optimizer: Optimizer, scheduler: Scheduler, updates: int) -> None:
+    for _ in range(updates):
+        for group in optimizer.param_groups:
+            group["params"][0].grad = torch.ones(3)
+        optimizer.step()
+        scheduler.step()
+
+
+@pytest.mark.parametrize("change", [{"lr_scale": 0.5}, {"lr_scale": torch.tensor(0.5)}])
+def test_loading_takes_the_groups_as_they_are_now(change: dict) -> None:
+    optimizer = AdamW([{"params": [parameter()], "lr": 0.3, "lr_scale": 1.0}])
+    scheduler = Scheduler(optimizer, ph.hold())
+    train_any(optimizer, scheduler, 2)
+    optimizer.param_groups[0].update(change)
+    scheduler.load_state_dict(scheduler.state_dict())
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.15)
+
+
 # -- any order of anything ------------------------------------------------------------------------------------------
 
 ACTS = st.lists(st.sampled_from(["train", "resume", "load", "copy", "ask", "surplus"]), max_size=25)

@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 
+import numpy
 import pytest
 import torch
 from torch.optim import SGD, AdamW
@@ -128,6 +129,9 @@ def test_the_state_is_small_plain_and_constant_in_the_number_of_groups() -> None
         ({"plan": "{}"}, "plan"),
         ({"plan": '{"lr": "__import__(\'os\')"}'}, "unknown word"),
         ({"plan": 3}, "plan"),
+        ({"plan": numpy.array(["a", "b"])}, "plan"),
+        ({"run": numpy.array(["a", "b"])}, "run"),
+        ({"rules": numpy.array(["a", "b"])}, "rules"),
         ({"run": "[]"}, "run"),
         ({"run": '{"clock": "token"}'}, "counts tokens"),
         ({"rules": "{'plateau': 1}"}, "rules"),

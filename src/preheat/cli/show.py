@@ -122,7 +122,7 @@ def _phases(resolved: Resolved, terminal: Terminal) -> list[str]:
     """One line per part of the schedule."""
     found = [phase for phase in phases(resolved.bound) if phase.start < resolved.total]
     rows = [(*_extent(phase), _ends(phase, resolved), repr(phase.part)) for phase in found[:LISTED]]
-    if resolved.known and math.ceil(found[-1].end) < resolved.total:
+    if resolved.known and found[-1].end <= resolved.total - 1:
         rest = Phase(math.ceil(found[-1].end), resolved.total, resolved.bound)
         rows.append((*_extent(rest), f"{resolved.values(resolved.total):.6g}", "(over: keeps its last value)"))
     lines = columns([(f"{resolved.tick}s", "length", "value", "part"), *rows], "<><<", terminal)

@@ -67,7 +67,7 @@ class Session:
         self.on_change = one_of(on_change, "on_change", POLICIES)
         self.written = plan if isinstance(plan, Plan) else Plan(plan)
         run = Run() if run is None else run
-        self._follow(bound_plan(self.written, run), run)
+        self.follow(bound_plan(self.written, run), run)
         self.rules = bound_rules(rules, run)
         self.states = [rule.start() for rule in self.rules]
         self.tick, self.updates, self._stopwatch = tick_of(run), 0, Stopwatch()
@@ -183,7 +183,7 @@ class Session:
 
     def resume(self, resumption: Resumption) -> None:
         """Go on from there."""
-        self._follow(resumption.plan, resumption.run)
+        self.follow(resumption.plan, resumption.run)
         self.rules, self.states = resumption.rules, resumption.states
         self.updates = resumption.saved.updates
         self._stopwatch.read()
@@ -242,7 +242,7 @@ class Session:
             raise nothing_grows(self.written)
         if change := first_change(self.plan, plan, 0, self.position, self.tick):
             raise PreheatError(f"that comes too late, the run is at {self.position:g}: {change}")
-        self._follow(plan, run)
+        self.follow(plan, run)
 
     def cooldown(self, span: SpanLike, shape: Shape | str = "linear", to: float = 0.0) -> None:
         """From now on bring the rate down to `to`, a factor (a rate for an absolute line), over `span`.
@@ -263,7 +263,7 @@ class Session:
     def _change_rates(self, change: Callable[[Schedule], Schedule]) -> None:
         if not any(line.is_rate for line in self.plan.lines):
             raise PreheatError(f"the plan has no line for {RATE!r}, only for {', '.join(self.plan)}")
-        self._follow(self.plan.replaced(RATE, change).bind(Run()), self.run)
+        self.follow(self.plan.replaced(RATE, change).bind(Run()), self.run)
 
     def _ticks(self, span: SpanLike) -> float:
         """A length from now on, in ticks; 'rest' is up to the end of the run."""
@@ -275,7 +275,7 @@ class Session:
             raise PreheatError(what, write="write a length, or extend(total) first")
         return self.run.total - self.position
 
-    def _follow(self, plan: Plan, run: Run) -> None:
+    def follow(self, plan: Plan, run: Run) -> None:
         """Follow a bound plan from here."""
         self.plan, self.run, self._plan_text = plan, run, None
 

@@ -75,6 +75,9 @@ def from_state(state: object, own_plan: tuple[str, Plan], own_run: tuple[str, Ru
         raise StateError(
             f"the state has format {given['format']}, and this preheat knows {FORMAT}", write="use a newer preheat"
         )
+    for key in ("plan", "run", "rules"):
+        if not isinstance(given[key], str):
+            raise StateError(f"{key} in the scheduler's state is text", given=given[key])
     run = own_run[1] if given["run"] == own_run[0] else _run(given["run"])
     plan = own_plan[1] if given["plan"] == own_plan[0] else _plan(given["plan"])
     rules, states = rules_from_text(given["rules"])

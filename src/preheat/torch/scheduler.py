@@ -4,6 +4,7 @@ about schedules; that is the session's."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from torch import Tensor
@@ -243,7 +244,7 @@ class Scheduler(LRScheduler):
         values = self.session.values()
         written = {i: slot.gain * values[slot.line.key] for i, slot in enumerate(current.slots)}
         bases = current.recovered(saved, written, self._counter.has_seen_updates)
-        slots = current if resumption.plan is self.plan else Slots(self.optimizers, resumption.plan)
+        slots = current if current.fit(resumption.plan) else Slots(self.optimizers, resumption.plan)
         slots.settle(current, bases, keep_rates=self._peak is not None)
         self.session.resume(resumption)
         self._count_from(saved.updates, saved.steps)
@@ -317,12 +318,13 @@ class Scheduler(LRScheduler):
         self._change_plan(lambda session: session.rewarm(span, start))
 
     def _change_plan(self, change: Callable[[Session], None]) -> None:
-        """Let the session change its plan, and follow it; groups that the plan does not fit are refused before."""
+        """Follow the plan that the session would have after a change; refused whole where plan or groups do not allow it."""
         self._read_device_clock()
-        self._catch_up()
-        change(self.session)
-        slots = Slots(self.optimizers, self.plan)
-        slots.settle(self._slots, None)
+        changed = copy(self.session)
+        change(changed)
+        slots = Slots(self.optimizers, changed.plan)
+        slots.settle(self._current_slots(), None)
+        self.session.follow(changed.plan, changed.run)
         self._take(slots)
         self._write_now()
 
@@ -396,7 +398,7 @@ class Scheduler(LRScheduler):
     def _find_edits(self) -> None:
         """Name what someone else has written to."""
         seen = zip(self._slots.ends(), (self._sample.first, self._sample.last), strict=True)
-        found = {label for slot, last in seen if (label := slot.edited(last))}
+        found = dict.fromkeys(label for slot, last in seen if (label := slot.edited(last)))
         for label in found:
             self._edits[label] = self._edits.get(label, 0) + 1
         if found:  # a tensor may have been replaced

@@ -98,6 +98,7 @@ class Slots:
         self.lists = [optimizer.param_groups for optimizer in optimizers]
         self.groups: list[Group] = [group for groups in self.lists for group in groups]
         self.slots, self.outside = _resolved(self.groups, plan)
+        self._looks = [_look(group) for group in self.groups]
         self.used = _are_used(optimizers, self.groups)
 
     def set_peak(self, peak: float) -> None:
@@ -157,6 +158,10 @@ class Slots:
         groups = [group for groups in lists for group in groups]
         return len(groups) == len(self.groups) and all(a is b for a, b in zip(groups, self.groups, strict=True))
 
+    def fit(self, plan: Plan) -> bool:
+        """Whether they are those of this very plan in the groups as they are: no name, `lr_scale` or key has changed since."""
+        return plan is self.plan and self._looks == [_look(group) for group in self.groups]
+
     def settle(self, old: Slots, bases: list[float] | None, keep_rates: bool = False) -> None:
         """Take the bases of slots of the same groups, those given or their own: of these very slots, or under another plan."""
         if old is self:
@@ -207,6 +212,13 @@ class Slots:
                 write="build the Scheduler before the optimizer loads its state, or pass peak=",
             )
         return found / (factor * slot.scale)
+
+
+def _look(group: Group) -> tuple[object, ...]:
+    """What decides which lines land in a group, and how; a tensor may have changed in place, so it equals nothing."""
+    scale = group.get("lr_scale")
+    keys = [key for key in group if key != "initial_lr"]
+    return group.get("name"), object() if isinstance(scale, torch.Tensor) else scale, keys
 
 
 def _are_used(optimizers: Sequence[Optimizer], groups: list[Group]) -> bool:

@@ -66,8 +66,8 @@ class Sequence(Schedule, infix=("sequence", ">>")):
         return self._starts[-1]
 
     def _compute_edges(self) -> list[Number]:
-        """The inner edges; the end too where fractions could leave the last part short of it by a rounding."""
-        return self._starts[1:-1] if self._whole else self._starts[1:]
+        """The inner edges; the end too, if it ends, where fractions could leave the last part short of it by a rounding."""
+        return self._starts[1:-1] if self._whole or self._starts[-1] == math.inf else self._starts[1:]
 
     def _compute_whole(self) -> bool:
         return all(isinstance(start, int) for start in self._starts if start != math.inf)
