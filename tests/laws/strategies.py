@@ -5,13 +5,37 @@ from fractions import Fraction
 from functools import cache
 
 import numpy as np
-from hypothesis import assume
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import preheat as ph
 from preheat.core.shapes import NAMES
 
 # Strategies stand outside the functions that draw from them: to make one takes longer than to draw from it.
+
+# To draw a tree takes most of a law's time. In CI, whose examples are the same every time, all laws on trees of one kind draw
+# from the same 500; any other profile draws fresh ones, which also shrink.
+
+
+def shared(strategy: st.SearchStrategy) -> st.SearchStrategy:
+    """The strategy; in CI 500 of its examples, drawn once a process."""
+    if settings.get_current_profile_name() != "laws":
+        return strategy
+    return st.deferred(lambda: st.sampled_from(_drawn(strategy)))
+
+
+@cache
+def _drawn(strategy: st.SearchStrategy) -> list:
+    found = []
+
+    @settings(suppress_health_check=list(HealthCheck), database=None)
+    @given(strategy)
+    def collect(example: object) -> None:
+        found.append(example)
+
+    collect()
+    return found
+
 
 # -- numbers and spans ------------------------------------------------------------------------------------------------
 
@@ -149,7 +173,8 @@ def growing(draw: st.DrawFn, spans: st.SearchStrategy = written_spans, depth: in
     return _repeated(draw, draw(inner))
 
 
-written = st.one_of(trees(written_spans), growing())  # as a user writes it: units, percents, rest
+written = shared(st.one_of(trees(written_spans), growing()))  # as a user writes it: units, percents, rest
+any_tree, whole_tree, shallow = shared(trees()), shared(trees(whole_spans)), shared(trees(depth=2))
 
 
 @cache
@@ -159,7 +184,7 @@ def bound(draw: st.DrawFn) -> ph.Schedule:
     return lay(draw(written), draw(runs()))
 
 
-callable_trees = st.one_of(trees(), trees(whole_spans), bound())  # whatever has a value without more ado
+callable_trees = shared(st.one_of(trees(), trees(whole_spans), bound()))  # whatever has a value without more ado
 
 
 def lay(schedule: ph.Schedule, run: ph.Run) -> ph.Schedule:

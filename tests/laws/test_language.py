@@ -7,11 +7,21 @@ import pickle
 
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import bare_spans, bound, growing, ready, shapes, trees, unit_spans, written
+from strategies import (
+    any_tree,
+    bare_spans,
+    bound,
+    growing,
+    ready,
+    shallow,
+    shapes,
+    unit_spans,
+    written,
+)
 
 import preheat as ph
 
-everything = st.one_of(written, trees(), bound())
+everything = st.one_of(written, any_tree, bound())
 
 
 @given(everything)
@@ -36,14 +46,14 @@ def test_a_schedule_survives_pickle_and_copies_even_after_it_was_called(s: ph.Sc
     assert copy.copy(s) == s
 
 
-@given(trees(depth=2), trees(depth=2), trees(depth=2))
+@given(shallow, shallow, shallow)
 def test_then_and_product_are_associative_as_values(a: ph.Schedule, b: ph.Schedule, c: ph.Schedule) -> None:
     assert (a >> b) >> c == a >> (b >> c)
     assert (a * b) * c == a * (b * c)
     assert hash((a >> b) >> c) == hash(a >> (b >> c))
 
 
-@given(growing(depth=2), trees(depth=2), trees(depth=2))
+@given(growing(depth=2), shallow, shallow)
 def test_then_is_associative_with_a_rest_anywhere(a: ph.Schedule, b: ph.Schedule, c: ph.Schedule) -> None:
     assert (a >> b) >> c == a >> (b >> c)
     assert (b >> a) >> c == b >> (a >> c)
@@ -66,7 +76,7 @@ def test_a_span_reads_back_what_it_prints(span: ph.Span) -> None:
         assert ph.Span(f"  {once.value} ") == once
 
 
-@given(trees())
+@given(any_tree)
 def test_whole_numbers_and_floats_are_one(s: ph.Schedule) -> None:
     def floated(data: object) -> object:
         if isinstance(data, dict):
@@ -81,7 +91,7 @@ def test_whole_numbers_and_floats_are_one(s: ph.Schedule) -> None:
     assert repr(again) == repr(s)
 
 
-@given(trees())
+@given(any_tree)
 def test_equal_schedules_have_equal_values(s: ph.Schedule) -> None:
     ready(s)
     assert [ph.parse(repr(s))(t) for t in range(5)] == [s(t) for t in range(5)]

@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import (
     Picks,
+    any_tree,
     bare_spans,
     callable_trees,
     edges,
@@ -19,6 +20,7 @@ from strategies import (
     positive_values,
     ramps,
     ready,
+    shallow,
     trees,
     whole_spans,
 )
@@ -72,7 +74,7 @@ def test_then_is_the_first_and_after_it_the_second(a: ph.Schedule, b: ph.Schedul
             assert (a >> b)(t) == b(t - a.length)
 
 
-@given(trees(depth=2), trees(depth=2), picks)
+@given(shallow, shallow, picks)
 def test_product_lower_and_upper_are_pointwise(a: ph.Schedule, b: ph.Schedule, picks: Picks) -> None:
     product, lower, upper = a * b, ph.lower(a, b), ph.upper(a, b)
     for t in moments(ready(product), picks):
@@ -81,13 +83,13 @@ def test_product_lower_and_upper_are_pointwise(a: ph.Schedule, b: ph.Schedule, p
         assert upper(t) == max(a(t), b(t))
 
 
-@given(trees(), st.floats(-100, 100), picks)
+@given(any_tree, st.floats(-100, 100), picks)
 def test_scaled_multiplies_every_value(s: ph.Schedule, k: float, picks: Picks) -> None:
     for t in moments(ready(s.scaled(k)), picks):
         assert s.scaled(k)(t) == s(t) * k
 
 
-@given(trees(), ordinary, ordinary, picks)
+@given(any_tree, ordinary, ordinary, picks)
 def test_clipped_is_clamping(s: ph.Schedule, a: float, b: float, picks: Picks) -> None:
     low, high = min(a, b), max(a, b)
     clipped = s.clipped(low, high)
@@ -95,7 +97,7 @@ def test_clipped_is_clamping(s: ph.Schedule, a: float, b: float, picks: Picks) -
         assert clipped(t) == min(max(s(t), low), high)
 
 
-@given(trees(), st.integers(-300, 300), picks)
+@given(any_tree, st.integers(-300, 300), picks)
 def test_shifted_is_the_same_later(s: ph.Schedule, n: int, picks: Picks) -> None:
     shifted = s.shifted(n)
     for t in moments(ready(s), picks):
@@ -103,7 +105,7 @@ def test_shifted_is_the_same_later(s: ph.Schedule, n: int, picks: Picks) -> None
     assert shifted.length == max(0, s.length + n)
 
 
-@given(trees(), bare_spans, picks)
+@given(any_tree, bare_spans, picks)
 def test_truncated_changes_nothing_before_and_holds_after(s: ph.Schedule, n: float, picks: Picks) -> None:
     cut = s.truncated(n)
     for t in moments(ready(s), picks):
@@ -132,7 +134,7 @@ def test_repeated_is_its_copies_one_after_another(s, n, stretch, shrink, picks) 
             assert repeated(t) == s(s.length) * shrink ** (n - 1)
 
 
-@given(trees(depth=2), st.integers(1, 6), st.floats(0, 5.999))
+@given(shallow, st.integers(1, 6), st.floats(0, 5.999))
 def test_repeated_without_end_begins_as_repeated_often(s: ph.Schedule, n: int, at: float) -> None:
     ready(s)
     assume(s.length > 1e-3)
@@ -169,7 +171,7 @@ def test_where_the_ends_of_parts_meet_there_is_no_jump(a: float, b: float, c: fl
         assert math.isclose(joined(side), b, rel_tol=1e-12, abs_tol=1e-12 * max(a, c))
 
 
-@given(trees())
+@given(any_tree)
 def test_the_edges_of_a_sequence_are_exact_sums(s: ph.Schedule) -> None:
     ready(s)
     if s.length != math.inf:

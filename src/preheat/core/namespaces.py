@@ -135,7 +135,11 @@ class Torch(Arrays):
     def power(self, x: Any, p: Any) -> Any:
         if isinstance(x, NUMBERS):
             return self.module.pow(x, p)  # torch.compile loses the brackets of a negative x in x**p
-        return x**p if p >= 1 else _at_zero(x, lambda x: x**p, self.module)
+        return x**p if p >= 1 else _at_zero(x, lambda x: self._flat_below_normal(x) ** p, self.module)
+
+    def _flat_below_normal(self, x: Any) -> Any:
+        """x, without a slope where it is so small that its power's slope would be infinite."""
+        return self.module.where(x < self.module.finfo(x.dtype).tiny, x.detach(), x)
 
     def minimum(self, a: Any, b: Any) -> Any:
         return Scalars.minimum(a, b) if _numbers(a, b) else self.module.minimum(*self._tensors(a, b))
