@@ -110,7 +110,6 @@ def test_equal_values_behave_equally_and_hide_nothing(s: ph.Schedule) -> None:
         for act in (
             lambda x: x.bind(ph.Run(total=20_000)),
             lambda x: (x >> ph.hold(0.5, 3)).bind(ph.Run(total=20_000)),
-            lambda x: x.scaled(2.0).bind(ph.Run(total=20_000)),
             lambda x: x(7),
         ):
             assert _outcome(act, again) == _outcome(act, s)
