@@ -44,7 +44,11 @@ class Schedule(Value):
     (0.5, 1.0, 0.5, 0.0)
     """
 
-    __slots__ = ("_depth", "_function", "_ready")
+    __slots__ = {
+        "_depth": "Its nesting, at most MAX_NESTING.",
+        "_ready": "What is evaluated: itself if bound, else itself resolved without a run.",
+        "function": "The specialised Python function of one number, every constant folded: equal to a call, bit for bit.",
+    }
 
     # -- what each kind of node says of itself ----------------------------------------------------------------------
 
@@ -57,7 +61,7 @@ class Schedule(Value):
 
     _depth: int
     _ready: Schedule
-    _function: Callable[[float], float]
+    function: Callable[[float], float]
 
     def __init_subclass__(cls, *, word: str = "", method: str = "", infix: tuple[str, str] = ("", "")) -> None:
         """Register a kind: `word="ramp"` is called, `method="scaled"` follows a dot, `infix=("product", "*")` stands between.
@@ -115,7 +119,8 @@ class Schedule(Value):
         time, and BindError while a span still needs a Run.
         """
         xp, t = namespace(t)
-        value = self._ready._at(t, xp)
+        ready = self._ready
+        value = ready._formula(xp.within(t, 0, ready._length), xp)
         return value if xp is Scalars else xp.spread(value, t)
 
     def _at(self, t: Any, xp: Any) -> Any:
@@ -161,7 +166,6 @@ class Schedule(Value):
             getattr(self, name)
 
     def _compute_ready(self) -> Schedule:
-        """What is evaluated: itself if bound, else itself resolved without a run."""
         return self._bound(None, False)
 
     def _compute_function(self) -> Callable[[float], float]:
@@ -189,11 +193,6 @@ class Schedule(Value):
             high = min(low + _BLOCK, n)
             out[low:high] = ready._at(block[: high - low] + low, xp)
         return out
-
-    @property
-    def function(self) -> Callable[[float], float]:
-        """The specialised Python function of one number, every constant folded: equal to a call, bit for bit."""
-        return self._function
 
     # -- compositions -----------------------------------------------------------------------------------------------
 

@@ -12,7 +12,10 @@ _FAR = 2.0**1000  # stands for every number beyond it, on which arithmetic would
 
 def namespace(t: Any) -> tuple[Any, Any]:
     """The namespace for the times `t`, and `t` as that namespace wants it; refuses what is not a time."""
-    if isinstance(t, NUMBERS) and not isinstance(t, bool):
+    kind = type(t)
+    if (kind is int or kind is float) and -_FAR <= t <= _FAR:  # most often, and quickly
+        return Scalars, t
+    if isinstance(t, NUMBERS) and kind is not bool:
         return Scalars, _number(t)
     numpy, torch, jax = (sys.modules.get(name) for name in ("numpy", "torch", "jax"))
     if torch is not None and isinstance(t, torch.Tensor):

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 class Value:
     """The base: `__init__` checks its arguments and calls `_set`; its parameters are the fields.
 
-    A slot `_x` that was not set is computed by `_compute_x` when it is first asked for, and kept.
+    A slot `_x` (or `x`) that was not set is computed by `_compute_x` when it is first asked for, and kept.
     """
 
     __slots__ = ("__dict__", "__weakref__")
@@ -43,7 +43,7 @@ class Value:
         return type(self)(**dict(zip(self._fields, self._values(), strict=True)) | changes)
 
     def __getattr__(self, name: str) -> Any:
-        compute = getattr(type(self), f"_compute{name}", None)
+        compute = getattr(type(self), f"_compute_{name.removeprefix('_')}", None)
         if compute is None:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         value = compute(self)
