@@ -1,12 +1,12 @@
-"""What test_distributed.py runs: `pretrain_shared_out.py <folder> <options of pretrain.py>… -- <more options>…`.
+"""What test_distributed.py runs: `pretrain_shared_out.py <folder> <options of pretrain.py>…`.
 
 Pre-trains in one process that accumulates two parts, and in two processes that take one part each: DDP and FSDP2. Then both
 again, where the second process kills itself with SIGKILL in an update and the launcher starts all of them once more, as
-`torchrun --max-restarts 1` does. Then two processes with the further options, in `<folder>/more`. What each prints is in
-`printed-<rank>` of its folder. The processes are started by what torchrun is made of, `elastic_launch`, and forked, so that
-what is slow is imported once.
+`torchrun --max-restarts 1` does. The processes are started by what torchrun is made of, `elastic_launch`, and forked, so
+that what is slow is imported once.
 """
 
+import io
 import os
 import signal
 import sys
@@ -36,7 +36,7 @@ def work(folder: Path, arguments: list[str], update: int | None) -> None:
         log(step, **metrics)
 
     shared.ph.log = logged
-    with open(folder / f"printed-{shared.RANK}", "w", encoding="utf-8") as printed, redirect_stdout(printed):
+    with redirect_stdout(io.StringIO()):
         pretrain.main([*arguments, "--checkpoint", str(folder)])
 
 
@@ -58,18 +58,16 @@ def launch(processes: int, folder: Path, arguments: list[str], update: int | Non
     elastic_launch(config, work)(folder, arguments, update)
 
 
-def main(folder: Path, arguments: list[str], more: list[str]) -> None:
-    """One process, two, two that are killed, and two that do something else."""
+def main(folder: Path, arguments: list[str]) -> None:
+    """One process, two, and two that are killed."""
     launch(1, folder / "one", [*arguments, "--micro=4"])
     for kind in ("ddp", "fsdp"):
         launch(2, folder / kind, [*arguments, "--parallel", kind])
         launch(2, folder / f"{kind}-killed", [*arguments, "--parallel", kind], update=8)
-    launch(2, folder / "more", [*arguments, *more])
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(EXAMPLES))
     torch.set_num_threads(1)
     torch.optim.AdamW([torch.nn.Parameter(torch.ones(1))])  # imports a good second's worth of modules, here only once
-    end = sys.argv.index("--")
-    main(Path(sys.argv[1]), sys.argv[2:end], sys.argv[end + 1 :])
+    main(Path(sys.argv[1]), sys.argv[2:])
