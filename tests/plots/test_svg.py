@@ -137,6 +137,10 @@ def test_whatever_is_measured_the_chart_holds_numbers_only(points, log_x, log_y)
     assert not re.search("nan|inf", numbers)
 
 
+def test_an_axis_of_next_to_nothing_has_one_tick():
+    assert round_values(0.0, 5e-324, 5) == [0.0]
+
+
 finite = st.floats(-1e12, 1e12, allow_subnormal=False)
 
 

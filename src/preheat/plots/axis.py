@@ -55,7 +55,7 @@ def drawable(value: float, log: bool) -> bool:
 
 def round_values(low: float, high: float, count: int) -> list[float]:
     """Multiples of 1, 2, 2.5 or 5 times a power of ten."""
-    raw = (high - low) / count
+    raw = max((high - low) / count, 1 / LARGEST)  # below it a power of ten may be 0
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
     return [k * step for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
