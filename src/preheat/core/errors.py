@@ -7,8 +7,10 @@ PreheatError(ValueError)
 """
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 _NOTHING = object()
+Refusal = TypeVar("Refusal", bound="PreheatError")
 
 
 class PreheatError(ValueError):
@@ -43,6 +45,10 @@ class PreheatError(ValueError):
     def reason(self) -> str:
         """What is wrong and what was given: the message without what to write."""
         return str(self).removesuffix(f"; {self.write}") if self.write else str(self)
+
+    def restated(self, kind: "type[Refusal]", what: str) -> "Refusal":
+        """The same refusal as another kind, what is wrong said in a larger context: what to write instead stays."""
+        return kind(what, write=self.write, hint=self.hint)
 
 
 class ParseError(PreheatError):

@@ -160,7 +160,7 @@ class Run(Value):
             self._set(total=ticks(math.ceil(span.exact(self)), "the total of a run"))
 
     def __reduce__(self) -> tuple[Any, tuple[()]]:
-        return partial(Run, **dict(zip(self._fields, self._values(), strict=True))), ()
+        return partial(Run, **dict(zip(self.__match_args__, self._values(), strict=True))), ()
 
     def replace(self, **changes: object) -> "Run":
         """The same run with some of its arguments changed."""

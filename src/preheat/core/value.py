@@ -18,7 +18,6 @@ class Value:
     __slots__ = ("__dict__", "__weakref__")
 
     __match_args__: tuple[str, ...] = ()
-    _fields: ClassVar[tuple[str, ...]] = ()
     _defaults: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -27,7 +26,7 @@ class Value:
             function: Any = cls.__init__
             code, defaults = function.__code__, function.__defaults__ or ()
             positional = code.co_varnames[1 : code.co_argcount]
-            cls._fields = cls.__match_args__ = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+            cls.__match_args__ = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
             cls._defaults = dict(zip(positional[len(positional) - len(defaults) :], defaults, strict=True))
             cls._defaults |= function.__kwdefaults__ or {}
 
@@ -36,11 +35,11 @@ class Value:
             object.__setattr__(self, name, value)
 
     def _values(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self._fields)
+        return tuple(getattr(self, name) for name in self.__match_args__)
 
     def _with(self, **changes: object) -> Any:
         """The same with some fields changed."""
-        return type(self)(**dict(zip(self._fields, self._values(), strict=True)) | changes)
+        return type(self)(**dict(zip(self.__match_args__, self._values(), strict=True)) | changes)
 
     def __getattr__(self, name: str) -> Any:
         compute = getattr(type(self), f"_compute_{name.removeprefix('_')}", None)

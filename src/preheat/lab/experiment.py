@@ -271,4 +271,4 @@ def _check_fit(arm: Arm, steps: int | None) -> None:
         arm.target.bind(Run(total=steps))
     except PreheatError as error:
         what = f"arm {arm.name!r} cannot run for {steps} steps: {error.reason}"
-        raise PreheatError(what, write=error.write, hint=error.hint) from None
+        raise error.restated(PreheatError, what) from None

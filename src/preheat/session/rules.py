@@ -150,5 +150,5 @@ def rules_from_text(text: object) -> tuple[list[Rule], list[State]]:
         rules = [rule_from_data(row["rule"]) for row in rows]
     except PreheatError as error:
         what = f"the rules of the state cannot be read: {error.reason}"
-        raise StateError(what, write=error.write, hint=error.hint) from None
+        raise error.restated(StateError, what) from None
     return rules, [rule.checked(row["state"]) for rule, row in zip(rules, rows, strict=True)]

@@ -44,9 +44,8 @@ class Saved:
 
     def values(self) -> dict[str, float]:
         """The value of every line when it was saved, by its key."""
-        return {
-            line.key: line.schedule(self.position) * (self.gain if line.is_rate else 1.0) for line in self.plan.lines
-        }
+        gain = self.gain
+        return {line.key: line.schedule(self.position) * (gain if line.is_rate else 1.0) for line in self.plan.lines}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ def _count(state: dict[str, Any], key: str, least: int) -> int:
     try:
         return whole_number(state[key], f"{key} in the scheduler's state", least)
     except PreheatError as error:
-        raise StateError(error.reason, write=error.write, hint=error.hint) from None
+        raise error.restated(StateError, error.reason) from None
 
 
 def _position(value: object, run: Run) -> float:
@@ -116,7 +115,7 @@ def _run(text: object) -> Run:
     try:
         return Run(**json.loads(text))  # type: ignore[arg-type]
     except PreheatError as error:
-        raise StateError(f"{what}: {error.reason}", write=error.write, hint=error.hint) from None
+        raise error.restated(StateError, f"{what}: {error.reason}") from None
     except (TypeError, ValueError, RecursionError) as error:
         raise StateError(f"{what}: {error}") from None
 
@@ -125,5 +124,4 @@ def _plan(text: Any) -> Plan:
     try:
         return read_plan(text)
     except PreheatError as error:
-        what = f"the saved plan cannot be read: {error.reason}"
-        raise StateError(what, write=error.write, hint=error.hint) from None
+        raise error.restated(StateError, f"the saved plan cannot be read: {error.reason}") from None

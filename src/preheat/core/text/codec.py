@@ -23,7 +23,7 @@ def to_dict(schedule: Schedule) -> dict[str, Any]:
     """
     if not isinstance(schedule, Schedule):
         raise PreheatError("to_dict takes a schedule", given=schedule)
-    return {"kind": schedule._word, **{name: _plain(getattr(schedule, name)) for name in schedule._fields}}
+    return {"kind": schedule._word, **{name: _plain(getattr(schedule, name)) for name in schedule.__match_args__}}
 
 
 def from_dict(data: Mapping[str, Any]) -> Schedule:
@@ -47,9 +47,9 @@ def _from(data: object, depth: int) -> Schedule:
     kind = KINDS[word]
     given = {key: value for key, value in data.items() if key != "kind"}
     for key in given:
-        if key not in kind._fields:
-            raise PreheatError(f"{word} has no {shown(key)}{nearest(str(key), kind._fields)}")
-    if missing := [name for name in kind._fields if name not in given and name not in kind._defaults]:
+        if key not in kind.__match_args__:
+            raise PreheatError(f"{word} has no {shown(key)}{nearest(str(key), kind.__match_args__)}")
+    if missing := [name for name in kind.__match_args__ if name not in given and name not in kind._defaults]:
         raise PreheatError(f"{word} lacks {', '.join(missing)}")
     return kind(**{name: _value(name, value, depth) for name, value in given.items()})
 

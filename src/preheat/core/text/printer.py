@@ -14,8 +14,8 @@ def text(node: Any) -> str:
     if node._form == "infix":
         return f" {node._sign} ".join(_operand(child, TIGHTNESS[node._sign]) for child in node._children)
     if node._form == "method":
-        return f"{_operand(node.base, len(TIGHTNESS))}.{node._word}({_arguments(node, node._fields[1:])})"
-    return f"{node._word}({_arguments(node, node._fields)})"
+        return f"{_operand(node.base, len(TIGHTNESS))}.{node._word}({_arguments(node, node.__match_args__[1:])})"
+    return f"{node._word}({_arguments(node, node.__match_args__)})"
 
 
 def _arguments(node: Any, names: tuple[str, ...]) -> str:
