@@ -15,7 +15,7 @@ from preheat.core.constructors import (
     upper,
     warmup,
 )
-from preheat.core.errors import BindError, ParseError, PreheatError, StateError
+from preheat.core.errors import BindError, ParseError, PreheatError, PreheatWarning, StateError
 from preheat.core.node import Schedule
 from preheat.core.plan import Plan, absolute
 from preheat.core.shapes import Shape, power, reverse
@@ -36,6 +36,7 @@ __all__ = [
     "Plan",
     "Plateau",
     "PreheatError",
+    "PreheatWarning",
     "Rewarm",
     "Run",
     "Schedule",

@@ -51,6 +51,10 @@ class PreheatError(ValueError):
         return kind(what, write=self.write, hint=self.hint)
 
 
+class PreheatWarning(UserWarning):
+    """What looks wrong while training, said once; `scheduler.audit()` keeps it as a finding."""
+
+
 class ParseError(PreheatError):
     """Text that is not a schedule: says the column, and the nearest word where there is one."""
 
