@@ -28,8 +28,9 @@ check: $(VENV)/.dev  ## style, types
 bench: $(VENV)/.dev  ## speed beside the peers, in one process
 	$(BIN)/python -m benchmarks
 
-soak: $(VENV)/.dev  ## kill a training run fifty times and resume it: the same weights, bit for bit
+soak: $(VENV)/.dev  ## kill a training run fifty times and resume it; 50,000 random programs of resuming, from a fresh seed
 	PREHEAT_KILLS=50 $(BIN)/pytest -q tests/torch/test_kill.py
+	PREHEAT_RESUMES=50000 PREHEAT_SEED=$(shell date +%s) $(BIN)/pytest -q -n auto tests/torch/resuming/test_resuming.py
 
 clean:  ## remove the environments and what the runs wrote
 	rm -rf .venv .venv-* runs
