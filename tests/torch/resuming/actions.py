@@ -99,6 +99,7 @@ class Build(Action):
 
     script: Script
     edit: float | None = None
+    alive: bool = False  # whether the scheduler before goes on living
 
     def makes_sense(self, world: World) -> bool:
         tensors = world.script is not None and any(one.tensor for one in world.script.optimizers)
@@ -110,7 +111,8 @@ class Build(Action):
         several = range(len(world.optimizers))
         groups = " + ".join(f"o{k}.param_groups" for k in several)
         edit = f"for g in {groups}: g['lr'] = {self.edit!r}\n" if self.edit else ""
-        return f"{edit}s = {self.script.code()}"
+        alive = "old.append(s)\n" if self.alive else ""
+        return f"{edit}{alive}s = {self.script.code()}"
 
     def outcomes(self, world: World) -> list[Outcome]:
         if self.edit:
@@ -219,6 +221,7 @@ class LoadOptimizer(Action):
 @dataclass(frozen=True)
 class LoadScheduler(Action):
     name: str
+    watched: bool = False  # whether the state is looked at before and after: a refusal must not change it
 
     def makes_sense(self, world: World) -> bool:
         return world.scheduler is not None and self.name in world.saved
@@ -235,6 +238,9 @@ class Ask(Action):
     """A getter: it changes nothing."""
 
     what: str = "s.get_last_lr()"
+
+    def makes_sense(self, world: World) -> bool:
+        return world.scheduler is not None and (self.what != "s.state_dict()" or not world.is_open())
 
     def code(self, world: World) -> str:
         return self.what

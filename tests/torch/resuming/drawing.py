@@ -227,7 +227,7 @@ def between(rng: Random) -> list[Action]:
 def load(rng: Random, several: int) -> list[Action]:
     """Loads in any order, of any checkpoints: mostly everything of one."""
     name = f"c{rng.choice([0, 1, 1, 1, 2, 2, 3])}"
-    made: list[Action] = [LoadOptimizer(k, name) for k in range(several)] + [LoadScheduler(name)]
+    made: list[Action] = [LoadOptimizer(k, name) for k in range(several)] + [LoadScheduler(name, rng.random() < 0.3)]
     rng.shuffle(made)
     if rng.random() < 0.15:
         made.pop()
@@ -266,7 +266,7 @@ def again(rng: Random, new: Script) -> list[Action]:
         made.append(save(rng, rng.choice(["c2", "c4"])))
     if rng.random() < 0.2:
         edit = 0.07 if rng.random() < 0.2 else None
-        made.append(Build(changed_plan_only(rng, new), edit))
+        made.append(Build(changed_plan_only(rng, new), edit, alive=rng.random() < 0.5))
     return made + load(rng, len(new.optimizers))
 
 

@@ -15,6 +15,7 @@ import preheat as ph
 from preheat.torch import Scheduler
 
 warnings.simplefilter("ignore")
+old = []  # schedulers that go on living
 used = []  # the rates and the rest that each update used, by optimizer
 
 

@@ -50,6 +50,8 @@ class Running:
         allowed = [outcome for world in self.worlds for outcome in action.outcomes(world)]
         self.names["used"].clear()
         before = self._entries()
+        watched = isinstance(action, LoadScheduler) and action.watched and not self.worlds[0].is_open()
+        state = self.names["s"].state_dict() if watched else None
         self.lines.append(text)
         refusal = self._executed(text)
         self.counts["refused" if refusal else "right"] += 1
@@ -62,6 +64,8 @@ class Running:
             raise WrongRateError(
                 self._says(f"a refusal changed the groups from {before} to {self._entries()}", allowed)
             )
+        if refusal and watched and self.names["s"].state_dict() != state:
+            raise WrongRateError(self._says("a refusal changed the state", allowed))
         if not refusal:
             self._compare(action, agreeing)
         else:
