@@ -118,7 +118,9 @@ class Build(Action):
         if self.edit:
             world = world.copy()
             for one in world.optimizers:
-                one.edited = True
+                one.edited = frozenset(
+                    i for i, group in enumerate(one.groups) if not near(group.values["lr"], self.edit)
+                )
                 for group in one.groups:
                     group.values["lr"] = self.edit
         return build(world, self.script)
@@ -343,7 +345,9 @@ class Change(Action):
         new = world.copy()
         new.scheduler.plan, new.scheduler.total = lines, self.span
         new.write()
-        return [(False, new)]
+        now = scheduler.t
+        same_now = all(near(line.curve(now), lines[key].curve(now), 1e-12) for key, line in scheduler.plan.items())
+        return [(False, new)] if same_now else [(False, new), *refused]
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class Optimizer:
     loaded: bool = False
     updates: int = 0
     ours: str = "no"  # whether the scheduler before is remembered: yes, no or maybe
-    edited: bool = False  # whether its rates were set by hand since
+    edited: frozenset[int] = frozenset()  # groups whose rate was set by hand since
 
     def copy(self) -> Optimizer:
         return replace(self, groups=[group.copy() for group in self.groups])
@@ -69,6 +69,9 @@ class Scheduler:
     kept: bool = False  # whether it follows a saved plan
     peaked: bool = False  # whether set_peak was called
     total: int = 0
+    lost: frozenset[int] = (
+        frozenset()
+    )  # optimizers with a weight decay of 0 that may have been given so or decayed to it
 
     def copy(self) -> Scheduler:
         return replace(self, code=dict(self.code), given=dict(self.given), now=dict(self.now))
@@ -139,7 +142,7 @@ class World:
 
     def open_optimizers(self) -> set[int]:
         """Those with a value that is open, or a rate that is a multiple of 0."""
-        scheduler, found = self.scheduler, set()
+        scheduler, found = self.scheduler, set(self.scheduler.lost)
         for slot, key in self.driven(scheduler.plan, scheduler.script).items():
             now = scheduler.now.get(slot)
             if not scheduler.plan[key].absolute and (now is None or (now == 0 and slot[2] == "lr")):
@@ -213,6 +216,8 @@ def build(world: World, script: Script) -> list[Outcome]:
     before, lines = world.scheduler, lines_of(script, script.total)
     driven = world.driven(lines, script)
     rated = [slot for slot, key in driven.items() if slot[2] == "lr" and not lines[key].absolute]
+    if script.peak is not None and not rated:
+        return [(True, world)]
     outcomes: list[Outcome] = []
     found, may_refuse = _bases(world, script, before, driven, rated, lines)
     for code, given, ratio in found:
@@ -221,20 +226,30 @@ def build(world: World, script: Script) -> list[Outcome]:
         if before is not None and before.peaked:
             new.scheduler.peaked = True
         for one in new.optimizers:
-            one.ours, one.edited = "yes", False
+            one.ours, one.edited = "yes", frozenset()
         if not new.is_open():
             new.write()
         elif any(code[slot] == 0 for slot in rated):
             may_refuse = True
         outcomes.append((False, new))
-    if may_refuse or _has_lost_weight_decay(world, script, driven):
+    if lost := _lost(world, lines):
+        for _, new in list(outcomes):
+            doubtful = new.copy()
+            doubtful.scheduler.lost, doubtful.optimizers = lost, [one.copy() for one in world.optimizers]
+            for one in doubtful.optimizers:
+                one.ours, one.edited = "yes", frozenset()
+            outcomes.append((False, doubtful))
+    if may_refuse or lost:
         outcomes.append((True, world))
     return outcomes
 
 
-def _has_lost_weight_decay(world: World, script: Script, driven: dict[Slot, str]) -> bool:
-    """Whether a weight decay stands at 0 now that was not given so: it may be refused, never be taken for none."""
-    return any(world.optimizers[k].groups[i].values[hyper] == 0 != script.own(k, i, hyper) for k, i, hyper in driven)
+def _lost(world: World, lines: Lines) -> frozenset[int]:
+    """Where a weight decay of 0 may have been given so or have decayed to it: that may be refused, never be guessed."""
+    if "weight_decay" not in lines:
+        return frozenset()
+    moved = [k for k, one in enumerate(world.optimizers) if one.loaded or one.updates or one.ours != "no"]
+    return frozenset(k for k in moved if any(group.values["weight_decay"] == 0 for group in world.optimizers[k].groups))
 
 
 def _bases(
@@ -269,12 +284,9 @@ def _bases(
         return [(code, given, 1.0) for code, given in bases], may_refuse
     found = []
     for code, given in bases:
-        peaked, ratio = _peaked(world, script, code, rated)
-        if peaked is None:
-            may_refuse = True
-            found.append((code, given, 1.0))
-        else:
-            found.append((peaked, dict(peaked), ratio))
+        for peaked, ratio in _peaked(world, script, code, rated):
+            may_refuse |= peaked is None
+            found.append((code, given, 1.0) if peaked is None else (peaked, dict(peaked), ratio))
     return found, may_refuse
 
 
@@ -296,7 +308,7 @@ def _choices(
         known = [x for x in initials if x is not None]
         refusable = None in initials or (not known and not moved)
         return [(x, x) for x in known or ([present] if not moved else [])] or [(None, None)], refusable
-    if before is not None and one.ours != "no" and (moved or unsure) and not (one.edited and hyper == "lr"):
+    if before is not None and one.ours != "no" and not (i in one.edited and hyper == "lr"):
         choices = _taken_over(world, before, slot)
         return (choices if one.ours == "yes" else [*choices, (None, None)]), False
     if moved:
@@ -307,34 +319,34 @@ def _choices(
 def _taken_over(world: World, before: Scheduler, slot: Slot) -> list[tuple[float | None, float | None]]:
     driven = world.driven(before.plan, before.script)
     now, given = before.now.get(slot), before.given.get(slot)
-    if slot not in driven or before.plan[driven[slot]].absolute:
+    if slot not in driven:
+        present = world.optimizers[slot[0]].groups[slot[1]].values[slot[2]]
+        return [(present, present)] if now is not None else [(None, None)]
+    if before.plan[driven[slot]].absolute:
         return [(None, None), (now, given)]
     if before.kept and before.script.policy == "keep":
         return [(now, given), (now, now)]
     return [(now, given)] if now == given else [(now, given), (now, now)]
 
 
-def _peaked(world: World, script: Script, code: dict, rated: list[Slot]) -> tuple[dict | None, float]:
-    """The bases under peak=; None where the ratios are not known."""
-
-    def scaled(slot: Slot, base: float) -> float:
-        return base * world.optimizers[slot[0]].groups[slot[1]].scale
-
-    own = {slot: code[slot] for slot in rated}
-    if len(rated) > 1:
-        for slot in rated:
-            initials = world.optimizers[slot[0]].groups[slot[1]].initial
-            if own[slot] is None and len(initials) == 1 and None not in initials:
-                own[slot] = next(iter(initials))
-    elif own[rated[0]] is None:
+def _peaked(world: World, script: Script, code: dict, rated: list[Slot]) -> list[tuple[dict | None, float]]:
+    """The bases under peak=, each with the ratio to what was given; None where the ratios are not known."""
+    own, sure = {slot: code[slot] for slot in rated}, True
+    scales = {slot: world.optimizers[slot[0]].groups[slot[1]].scale for slot in rated}
+    if len(rated) == 1 and own[rated[0]] is None:
         own[rated[0]] = 1.0
-    if any(base is None for base in own.values()):
-        return None, 1.0
-    largest = max(scaled(slot, base) for slot, base in own.items())
-    if largest == 0:
-        return None, 1.0
-    ratio = script.peak / largest
-    return {**code, **{slot: base * ratio for slot, base in own.items()}}, ratio
+    for slot in rated:
+        if own[slot] is None:
+            initials = world.optimizers[slot[0]].groups[slot[1]].initial
+            sure &= None not in initials
+            own[slot] = min(
+                (x for x in initials if x is not None), default=None
+            )  # before set_peak or after: the same ratios
+    if any(base is None for base in own.values()) or not any(own.values()):
+        return [(None, 1.0)]
+    ratio = script.peak / max(scales[slot] * base for slot, base in own.items())
+    peaked = {**code, **{slot: base * ratio for slot, base in own.items()}}, ratio
+    return [peaked] if sure else [peaked, (None, 1.0)]
 
 
 # -- loading
@@ -364,7 +376,7 @@ def load_scheduler(world: World, state: State) -> list[Outcome]:
     if policy == "keep":
         return [(False, _went_on(world, state, state.plan, dict(state.now), dict(state.given), kept=True))]
     plans = [scheduler.written]
-    if not scheduler.kept and not same_plan(scheduler.written, scheduler.plan, state.t):
+    if not scheduler.kept and not same_plan(scheduler.written, scheduler.plan, 0):
         plans.append(scheduler.plan)  # changed while it went on: both may be meant
     outcomes: list[Outcome] = []
     for plan in plans:
@@ -375,7 +387,7 @@ def load_scheduler(world: World, state: State) -> list[Outcome]:
 def _went_on(world: World, state: State, plan: Lines, now: dict, given: dict, kept: bool = False) -> World:
     new = world.copy()
     scheduler = new.scheduler
-    scheduler.plan, scheduler.t, scheduler.kept = plan, state.t, kept
+    scheduler.plan, scheduler.t, scheduler.kept, scheduler.lost = plan, state.t, kept, frozenset()
     scheduler.now.update(now)
     scheduler.given.update(given)
     scheduler.peaked = any(now[slot] != given.get(slot) for slot in now)
