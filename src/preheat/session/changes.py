@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from preheat.core.checks import MAX_TEXT
 from preheat.core.errors import BindError, PreheatError, StateError, shown
 from preheat.core.node import Schedule
 from preheat.core.nodes.sequence import up_to_rest
-from preheat.core.plan import Absolute, Plan
+from preheat.core.plan import Absolute, Line, Plan
 from preheat.core.spans import Run
 
 _BLOCK = 1 << 16
@@ -90,21 +91,36 @@ def _difference(
     return None
 
 
-def rebased(old: Plan, new: Plan, position: float, gain: float = 1.0) -> Plan:
-    """The new plan, each line scaled so that it goes on from the value in force; `gain` is what rules no longer do."""
-    if set(old) != set(new):
+def rebased(
+    old: Plan, new: Plan, position: float, gain: float = 1.0, join: Callable[[Line, float], float] | None = None
+) -> Plan:
+    """The new plan, each line scaled so that it goes on from the value in force; `gain` is what rules no longer do.
+
+    join: what to scale a line with, given the gain; by default what the two plans say of a line of the same name.
+    """
+    if join is None and set(old) != set(new):
         raise StateError(f"cannot rebase: the lines were {', '.join(old)} and are {', '.join(new)}")
     lines: dict[str, Schedule | Absolute] = {}
     for line in new.lines:
-        there, force = line.schedule(position), _schedule(old[line.key])(position)
-        force = force * gain if line.is_rate else force
-        if there == 0 and force != 0:
-            raise StateError(
-                f"cannot rebase {line.key!r}: the new plan is 0 at update {position:g}", write="pass on_change='adopt'"
-            )
-        schedule = line.schedule if there == force else line.schedule.scaled(force / there)
+        its_gain = gain if line.is_rate else 1.0
+        factor = _joining(old, line, position, its_gain) if join is None else join(line, its_gain)
+        schedule = line.schedule if factor == 1 else line.schedule.scaled(factor)
         lines[line.key] = Absolute(schedule) if line.is_absolute else schedule
     return Plan(lines)
+
+
+def _joining(old: Plan, line: Line, position: float, gain: float) -> float:
+    """What a line is to be multiplied with to go on from the value that a line of the same name had."""
+    return constant_between(line, position, _schedule(old[line.key])(position) * gain, line.schedule(position))
+
+
+def constant_between(line: Line, position: float, force: float, there: float) -> float:
+    """The constant from the value that a new line has `there` to the value in force; refused where it has none."""
+    if there == 0 and force != 0:
+        raise StateError(
+            f"cannot rebase {line.key!r}: the new plan is 0 at update {position:g}", write="pass on_change='adopt'"
+        )
+    return 1.0 if there == force else force / there
 
 
 def _schedule(target: Schedule | Absolute) -> Schedule:
