@@ -20,7 +20,6 @@ from preheat.core.errors import PreheatError, StateError, shown
 _SAME = 1e-6  # tensors of float32 may have held them
 _LONGEST = 8_000  # characters of a row list in a checkpoint; beyond it a digest, which can only be compared
 _MOST = 1_000_000  # groups
-_DIGEST = "sha256"
 
 
 class Row(NamedTuple):
@@ -37,20 +36,20 @@ class SavedBases:
 
     defaults: the rates that the optimizers were built with, None where one has none.
     rows: of every hyper-parameter that follows factors; None where it was not known when it was saved.
-    digests: of those whose rows would have been too long.
+    digests: of those whose rows would have been too long, with what all bases had been multiplied with since.
     """
 
-    defaults: tuple[float | None, ...] = ()
-    rows: Mapping[str, tuple[Row, ...] | None] | None = None
-    digests: Mapping[str, str] | None = None
+    defaults: tuple[float | None, ...]
+    rows: Mapping[str, tuple[Row, ...] | None]
+    digests: Mapping[str, tuple[str, float]]
 
     def of(self, hyper: str) -> tuple[Row, ...] | None:
         """The rows of a hyper-parameter; None where they are not known."""
-        return (self.rows or {}).get(hyper)
+        return self.rows.get(hyper)
 
     def has(self, hyper: str) -> bool:
         """Whether anything is known of a hyper-parameter."""
-        return self.of(hyper) is not None or hyper in (self.digests or {})
+        return self.of(hyper) is not None or hyper in self.digests
 
 
 def same(a: float | None, b: float | None) -> bool:
@@ -66,8 +65,9 @@ def bases_to_text(defaults: Sequence[float | None], rows: Mapping[str, Sequence[
             hypers[hyper] = None
             continue
         short = [[row.name, len(list(alike)), row.given, row.now] for row, alike in groupby(found)]
-        text = json.dumps(short)
-        hypers[hyper] = short if len(text) <= _LONGEST else _digest(found)
+        ratio = _ratio(found)
+        too_long = len(json.dumps(short)) > _LONGEST and ratio is not None
+        hypers[hyper] = {"digest": _digest(found), "ratio": ratio} if too_long else short
     return json.dumps({"defaults": list(defaults), "hypers": hypers})
 
 
@@ -90,10 +90,10 @@ def _read(data: Any) -> SavedBases:
         raise PreheatError("the defaults of bases are a list of rates", given=data["defaults"])
     defaults = tuple(None if rate is None else finite_number(rate, "a default rate") for rate in data["defaults"])
     rows: dict[str, tuple[Row, ...] | None] = {}
-    digests: dict[str, str] = {}
+    digests: dict[str, tuple[str, float]] = {}
     for hyper, found in data["hypers"].items():
-        if isinstance(found, str):
-            digests[hyper] = found
+        if isinstance(found, dict):
+            digests[hyper] = str(found.get("digest")), finite_number(found.get("ratio"), "the ratio of bases")
         else:
             rows[hyper] = None if found is None else _rows(found)
     return SavedBases(defaults, rows, digests)
@@ -115,7 +115,13 @@ def _rows(found: object) -> tuple[Row, ...]:
 
 
 def _digest(rows: Sequence[Row]) -> str:
-    return hashlib.new(_DIGEST, json.dumps(rows).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([row[:2] for row in rows]).encode()).hexdigest()
+
+
+def _ratio(rows: Sequence[Row]) -> float | None:
+    """What all bases have been multiplied with since they were given; None if not all with the same."""
+    ratios = [row.now / row.given if row.given else 1.0 for row in rows]
+    return ratios[0] if ratios and all(math.isclose(ratio, ratios[0], rel_tol=1e-12) for ratio in ratios) else None
 
 
 def difference(saved: SavedBases, hyper: str, own: Sequence[Row]) -> str | None:
@@ -123,8 +129,8 @@ def difference(saved: SavedBases, hyper: str, own: Sequence[Row]) -> str | None:
 
     Names are compared where both sides have them, groups without a name as a set.
     """
-    if hyper in (saved.digests or {}):
-        known = (saved.digests or {})[hyper] == _digest(own)
+    if hyper in saved.digests:
+        known = saved.digests[hyper][0] == _digest(own)
         return None if known else f"the groups' own {hyper!r} were others: now {_listed(own)}"
     rows = saved.of(hyper)
     if rows is None:
@@ -156,6 +162,18 @@ def matched(rows: Sequence[Row] | None, names: Sequence[str | None]) -> list[Row
         like = unnamed if name is None else [row for row in rows if row.name == name]
         found.append(like[0] if like and len({row[1:] for row in like}) == 1 else None)
     return None if None in found else found  # type: ignore[return-value]
+
+
+def now_of(saved: SavedBases, hyper: str, own: Sequence[Row]) -> list[float] | None:
+    """What the same bases are now, as it was saved: after `set_peak` another. None where that is not to be known."""
+    if not saved.has(hyper):
+        return [row.given for row in own]
+    rows = saved.of(hyper)
+    ratio = saved.digests[hyper][1] if rows is None else _ratio(rows)
+    if ratio is not None:
+        return [row.given if ratio == 1 else row.given * ratio for row in own]
+    like = matched(rows, [row.name for row in own])
+    return None if like is None else [row.now for row in like]
 
 
 def _by_name(rows: Sequence[Row]) -> dict[str | None, list[float]]:

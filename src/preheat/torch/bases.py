@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -48,13 +48,14 @@ class Known:
 
     group: Group
     moved: bool  # whether its optimizer had applied updates, or was loaded, when the group was met, or since
+    is_added: bool = False  # to an optimizer that was followed already
     ratio: float = 1.0  # what its own rate is multiplied with, because peak= was given before it was added
     bases: dict[str, Base] = field(default_factory=dict)
 
     def base(self, hyper: str, present: float) -> Base:
         """The base of a hyper-parameter, whose value in the group is `present` where nothing is known yet."""
         if hyper not in self.bases:
-            initial = initial_of(self.group) if hyper == RATE else None
+            initial = initial_of(self.group) if hyper == RATE and not self.is_added else None
             is_open = self.moved or (initial is not None and not same(initial, present))
             value = initial if is_open and initial is not None else present
             value *= self.ratio if hyper == RATE else 1.0
@@ -74,20 +75,29 @@ class Bases:
     def copy(self) -> Bases:
         """The same bases, to be changed and then kept or dropped as a whole."""
         twin = object.__new__(Bases)
-        twin.lists, twin.ratio = self.lists, self.ratio
+        twin.lists, twin.ratio = list(self.lists), self.ratio
         twin.known = [
-            [
-                Known(
-                    known.group,
-                    known.moved,
-                    known.ratio,
-                    {hyper: Base(base.given, base.now, base.source) for hyper, base in known.bases.items()},
-                )
-                for known in row
-            ]
+            [replace(known, bases={hyper: replace(base) for hyper, base in known.bases.items()}) for known in row]
             for row in self.known
         ]
         return twin
+
+    def kept(self) -> tuple[float, list[list[Known]]]:
+        """What is known, to be pickled with its optimizers."""
+        return self.ratio, self.known
+
+    def with_kept(self, kept: tuple[float, list[list[Known]]]) -> Bases:
+        """The same knowing what was kept, of the groups in the same places."""
+        self.ratio = kept[0]
+        for groups, row in zip(self.known, kept[1], strict=True):
+            for known, then in zip(groups, row, strict=True):
+                known.moved, known.is_added, known.ratio, known.bases = (
+                    then.moved,
+                    then.is_added,
+                    then.ratio,
+                    then.bases,
+                )
+        return self
 
     @property
     def all(self) -> list[Known]:
@@ -112,12 +122,13 @@ class Bases:
         before = self.by_group()
         for i, optimizer in enumerate(optimizers):
             groups = optimizer.param_groups
-            if groups is not self.lists[i]:
+            if groups is not self.lists[i] and not any(id(group) in before for group in groups):
                 self.loaded(i, groups)
                 before = self.by_group()
+            self.lists[i] = groups
             new = [group for group in groups if id(group) not in before]
             added += new
-            self.known[i] = [before.get(id(group)) or Known(group, False, self.ratio) for group in groups]
+            self.known[i] = [before.get(id(group)) or Known(group, False, True, self.ratio) for group in groups]
         return added
 
     def loaded(self, i: int, groups: list[Group]) -> None:
@@ -125,7 +136,7 @@ class Bases:
         old = self.known[i]
         self.lists[i] = groups
         if len(old) != len(groups):
-            self.known[i] = [Known(group, True, self.ratio) for group in groups]
+            self.known[i] = [Known(group, True, False, self.ratio) for group in groups]
             return
         self.known[i] = [_reloaded(known, group) for known, group in zip(old, groups, strict=True)]
 
@@ -133,7 +144,7 @@ class Bases:
 def _reloaded(known: Known, group: Group) -> Known:
     """What is known of a group that has been loaded: what was open is looked at anew."""
     settled = {hyper: base for hyper, base in known.bases.items() if not base.is_open}
-    return Known(group, True, known.ratio, settled)
+    return Known(group, True, known.is_added, known.ratio, settled)
 
 
 def initial_of(group: Group) -> float | None:

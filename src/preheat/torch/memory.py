@@ -11,10 +11,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
+from preheat.core.plan import RATE
 from preheat.session.session import Session
-from preheat.torch.bases import Base, Group
+from preheat.torch.bases import Base, Group, default_rate
 from preheat.torch.slots import Slot, Slots
 
 
@@ -34,18 +37,24 @@ class Follower(Protocol):
 class Memory:
     """What is remembered of one optimizer."""
 
-    def __init__(self) -> None:
+    def __init__(self, default: float | None) -> None:
+        self.default = (
+            default  # the rate that the optimizer was built with: where it is a tensor, schedules write into it
+        )
         self._followers: list[weakref.ref[Follower]] = []
         self._wrote: dict[tuple[int, str], tuple[Slot, Session]] = {}
         self._writer: weakref.ref[Follower] | None = None  # of the rates
 
-    def follow(self, follower: Follower) -> None:
-        """Tell a Scheduler of what happens to the optimizer, for as long as it lives."""
+    def follow(self, follower: Follower, default: float | None) -> None:
+        """Tell a Scheduler of what happens to the optimizer, for as long as it lives; it knows the default rate."""
+        self.default = default
         self._followers = [ref for ref in self._followers if ref() not in (None, follower)]
         self._followers.append(weakref.ref(follower))
 
-    def wrote(self, follower: Follower, slots: Slots, session: Session) -> None:
-        """Remember that a Scheduler writes to these slots from now on."""
+    def wrote(self, follower: Follower, slots: Slots, session: Session, *, begins: bool) -> None:
+        """Remember that a Scheduler writes to these slots from now on; not if it has not begun."""
+        if not begins:
+            return
         for slot in slots.slots:
             if slot.is_ready:
                 self._wrote[id(slot.group), slot.line.hyper] = slot, session
@@ -77,7 +86,7 @@ _memories: weakref.WeakKeyDictionary[Optimizer, Memory] = weakref.WeakKeyDiction
 def memory_of(optimizer: Optimizer) -> Memory:
     """The memory of an optimizer; made, and hooked into it, when it is first asked for."""
     if optimizer not in _memories:
-        _memories[optimizer] = _hooked(optimizer, Memory())
+        _memories[optimizer] = _hooked(optimizer, Memory(default_rate(optimizer)))
     return _memories[optimizer]
 
 
@@ -103,7 +112,15 @@ def _telling(add: Callable[[], Any], memory: Memory) -> Callable[[Group], None]:
         method = add()
         if method is not None:
             method(param_group)
+            _with_own_default(method.__self__, memory.default)  # type: ignore[attr-defined]
             for follower in memory.followers:
                 follower.added()
 
     return add_param_group
+
+
+def _with_own_default(optimizer: Optimizer, default: float | None) -> None:
+    """Give the group that was added last a rate of its own, where it took the optimizer's default, a tensor that has moved."""
+    group, held = optimizer.param_groups[-1], optimizer.defaults.get(RATE)
+    if isinstance(held, Tensor) and group.get(RATE) is held and default is not None:
+        group[RATE] = torch.full_like(held, default)

@@ -24,7 +24,7 @@ _MEANT |= {"beta_2": "betas[1]", "mom": "momentum", "weightdecay": DECAY}
 _TYPO = 0.8  # how alike a word must be to one of the groups' own to be a slip of the pen
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Slot:
     """One scheduled value: `group[key]`, or `group[key][index]`."""
 
@@ -136,9 +136,8 @@ class Slots:
     def rows(self) -> dict[str, list[Row] | None]:
         """What was given, of every hyper-parameter for which it matters; None where it is not known."""
         found: dict[str, list[Row] | None] = {}
-        for slot in self.slots:
-            if slot.is_factor or slot.key == DECAY:
-                found.setdefault(slot.line.hyper, [])
+        for hyper in [slot.line.hyper for slot in self.slots if slot.is_factor] + [DECAY] * (DECAY in self.plan):
+            found[hyper] = []
         unknown = {slot.line.hyper for slot in self.slots if slot.needs_base and slot.base.is_open}
         for hyper in found:
             holders = [(known.group, known.bases[hyper]) for known in self.bases.all if hyper in known.bases]
@@ -240,13 +239,17 @@ def _nowhere(line: Line, key: str, meant: str | None, groups: list[Group]) -> Pr
     """What there is to say of a line that drives nothing."""
     if any(key in group and group[key] is None for group in groups):
         what = f"the groups' {key!r} is None: this optimizer sets it by itself, so the line {line.key!r} cannot"
-        return PreheatError(what, write=f"build the optimizer with a number for {key!r} (Adafactor: relative_step=False)")
+        return PreheatError(
+            what, write=f"build the optimizer with a number for {key!r} (Adafactor: relative_step=False)"
+        )
     where = "no group has" if line.group is None else f"the group {line.group!r} does not have"
     what = f"{where} {line.hyper!r}, which the plan's line {line.key!r} schedules"
     if meant is not None:
         return PreheatError(f"{what}; did you mean {meant!r}?")
     if not line.is_absolute and line.group is None:
-        return PreheatError(what, write="a quantity of your own is absolute: write absolute(s), and read it with value()")
+        return PreheatError(
+            what, write="a quantity of your own is absolute: write absolute(s), and read it with value()"
+        )
     return PreheatError(f"{what}{nearest(line.hyper, _keys(groups))}")
 
 
@@ -259,7 +262,10 @@ def _meant(key: str, groups: list[Group], index: int | None) -> str | None:
     if key in _MEANT:
         return _MEANT[key]
     drivable = {
-        name for group in groups for name, value in group.items() if isinstance(value, list | tuple) == (index is not None)
+        name
+        for group in groups
+        for name, value in group.items()
+        if isinstance(value, list | tuple) == (index is not None)
     }
     likely = [(SequenceMatcher(None, key, name).ratio(), name) for name in (drivable & _keys(groups)) - {key}]
     best = max(likely, default=(0.0, ""))
@@ -349,7 +355,8 @@ def _scale_to_peak(slots: Slots, peak: float) -> None:
         rates[0].base.given, largest = 1.0, rates[0].scale
     if largest <= 0:
         raise PreheatError(
-            "peak= keeps the groups' ratio to the largest rate, and that is 0", write="give the groups rates of their own"
+            "peak= keeps the groups' ratio to the largest rate, and that is 0",
+            write="give the groups rates of their own",
         )
     slots.bases.ratio = peak / largest
     for slot in rates:

@@ -8,6 +8,7 @@ from float64. They stay the objects that the caller gave.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -15,6 +16,7 @@ from preheat.core.plan import Line
 from preheat.session.session import Session
 from preheat.torch.bases import Group
 from preheat.torch.slots import Slot, Slots, entry, put, split_key
+from preheat.torch.update_counter import Flag
 
 Write = Callable[[float], None]
 
@@ -22,12 +24,12 @@ Write = Callable[[float], None]
 class Buffers:
     """The buffers that the groups' tensors share, kept so that what was compiled or captured with them goes on.
 
-    is_captured: whether a CUDA graph holds the tensors, whose storage must stay where it is then.
+    flag: says whether a CUDA graph has captured an update; then the tensors' storage must stay where it is.
     """
 
-    def __init__(self, is_captured: Callable[[], bool] = bool) -> None:
+    def __init__(self, flag: Flag) -> None:
         self._made: list[tuple[list[torch.Tensor], torch.Tensor]] = []
-        self._is_captured = is_captured
+        self._flag = flag
 
     def targets(self, slots: list[Slot]) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """For the tensors of each device and dtype: their gains in float64, and the buffer that holds their values."""
@@ -39,7 +41,7 @@ class Buffers:
             cells = _cells(rows)
             gains = torch.tensor([gain for _, gain in cells], dtype=torch.float64, device=device)
             buffer = self._known([tensor for tensor, _ in cells])
-            if buffer is None and self._is_captured():
+            if buffer is None and self._flag.captured:
                 pairs += [(gains[i : i + 1], tensor.detach().reshape(1)) for i, (tensor, _) in enumerate(cells)]
             else:
                 pairs.append((gains, self._made_of([tensor for tensor, _ in cells]) if buffer is None else buffer))
@@ -65,6 +67,7 @@ class Buffers:
 
 def attach(slots: Slots, session: Session | None, buffers: Buffers) -> Write:
     """Take the values over, and give back the function that writes them all for a time; rates × the session's gain."""
+    _separate(slots)
     for slot in slots.slots:
         if slot.is_rate and slot.is_factor and slot.is_ready:
             slot.group["initial_lr"] = slot.base.now
@@ -127,19 +130,34 @@ def _by_gain(slots: list[Slot]) -> list[tuple[float, list[Group]]]:
 
 
 def _cells(slots: list[Slot]) -> list[tuple[torch.Tensor, float]]:
-    """The tensors of slots with their gains, each tensor once. One that groups of other gains share, as torch puts the tensor
-    given to an optimizer into all groups, stays that of the first; the others get their own."""
-    gains: dict[int, float] = {}
-    cells: list[tuple[torch.Tensor, float]] = []
-    for slot in slots:
-        held = slot.held
-        if gains.get(id(held), slot.gain) != slot.gain:
-            held = held.detach().clone()
-            put(slot.group, slot.key, slot.index, held)
-        if id(held) not in gains:
-            gains[id(held)] = slot.gain
-            cells.append((held, slot.gain))
-    return cells
+    """The tensors of slots with their gains, each tensor once."""
+    return list({id(slot.held): (slot.held, slot.gain) for slot in slots}.values())
+
+
+def _separate(slots: Slots) -> None:
+    """Give groups their own tensors where they share one, as torch puts the tensor given to an optimizer into all of them, and
+    are to have other values: the first keeps it."""
+    ready = [slot for slot in slots.slots if slot.is_ready and isinstance(slot.held, torch.Tensor)]
+    followed: dict[int, tuple[Line, float]] = {}
+    for slot in ready:
+        if followed.setdefault(id(slot.held), (slot.line, slot.gain)) != (slot.line, slot.gain):
+            put(slot.group, slot.key, slot.index, slot.held.detach().clone())
+    scheduled = {(id(slot.group), slot.key, slot.index) for slot in ready}
+    for group in slots.groups if followed else ():
+        for key, index, value in _entries(group):
+            if id(value) in followed and (id(group), key, index) not in scheduled:
+                put(group, key, index, value.detach().clone())
+
+
+def _entries(group: Group) -> list[tuple[str, int | None, Any]]:
+    """What a group holds, the entries of its tuples one by one."""
+    found: list[tuple[str, int | None, Any]] = []
+    for key, value in group.items():
+        if key != "params" and isinstance(value, list | tuple):
+            found += [(key, i, one) for i, one in enumerate(value)]
+        else:
+            found.append((key, None, value))
+    return found
 
 
 def _is_at(tensor: torch.Tensor, buffer: torch.Tensor, i: int) -> bool:
