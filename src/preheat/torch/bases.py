@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from preheat.core.checks import finite_number
 from preheat.core.errors import PreheatError
 from preheat.core.plan import RATE
 from preheat.session.bases import same
-from preheat.torch.update_counter import own_count
+from preheat.torch.update_counter import LOOKED_AT, own_count
 
 Group = dict[str, Any]
 CODE, SAVED, OPEN = "code", "saved", ""
@@ -170,7 +171,19 @@ def was_moved(optimizer: Optimizer) -> bool:
     counts = [group["k"] for group in optimizer.param_groups if isinstance(group.get("k"), int)]  # schedule-free ones
     if count is None and counts:
         count = max(counts)
-    return bool(optimizer.state) if count is None else count > 0
+    return _has_moved_state(optimizer) if count is None else count > 0
+
+
+def _has_moved_state(optimizer: Optimizer) -> bool:
+    """Whether the state of an optimizer that does not count is another than one may hold when built: zeros, or copies of the
+    parameters."""
+    for parameter, held in islice(optimizer.state.items(), LOOKED_AT):
+        for value in held.values() if isinstance(held, dict) else [held]:
+            if isinstance(value, torch.Tensor) and isinstance(parameter, torch.Tensor):
+                copied = value.shape == parameter.shape and bool((value == parameter).all())
+                if not copied and bool(value.any()):
+                    return True
+    return False
 
 
 def _was_loaded(group: Group) -> bool:

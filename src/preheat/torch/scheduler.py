@@ -535,10 +535,10 @@ class Scheduler(LRScheduler):
                 guard.remove()
             guards.clear()
 
-    def _refuse_update(self) -> None:
-        rates = [group.get(RATE) for group in self._slots.groups]
-        stood = any(group.get(RATE) is held for group, held in self._stood)
-        if not stood and all(rate is not None and float(rate) == 0 for rate in rates):
+    def _refuse_update(self, optimizer: Optimizer) -> None:
+        groups = optimizer.param_groups
+        stood = any(group.get(RATE) is held for group, held in self._stood if any(group is own for own in groups))
+        if not stood and all(group.get(RATE) is not None and float(group[RATE]) == 0 for group in groups):
             return  # torch's distributed checkpointing fills the state so, before it loads it
         slot = self._slots.unready[0]
         if slot.base.is_open:
@@ -653,12 +653,12 @@ def _are_same(groups: list[Any], known: list[Any]) -> bool:
         return False
 
 
-def _calling(method: WeakMethod[Callable[[], None]]) -> Callable[..., None]:
+def _calling(method: WeakMethod[Callable[[Optimizer], None]]) -> Callable[..., None]:
     """A hook that calls a method for as long as its object lives."""
 
-    def hook(*_: Any) -> None:
+    def hook(optimizer: Optimizer, *_: Any) -> None:
         if (found := method()) is not None:
-            found()
+            found(optimizer)
 
     return hook
 
