@@ -115,7 +115,7 @@ def test_counts_from_before_a_checkpoint_are_no_finding(order: str) -> None:
     optimizer = Adam([parameter()])
     for act in order:
         if act == "b":
-            scheduler = Scheduler(optimizer, CURVE)
+            scheduler = Scheduler(optimizer, CURVE, base="initial" if order == "ob" else None)
         else:
             {"o": optimizer, "s": scheduler}[act].load_state_dict(states[act])
     train(optimizer, scheduler, 12)

@@ -17,11 +17,14 @@ from preheat.core.node import Schedule
 from preheat.core.plan import RATE, Absolute, Line, Plan
 from preheat.core.shapes import Shape
 from preheat.core.spans import Edge, Run, Span, SpanLike
+from preheat.session.bases import bases_to_text
 from preheat.session.changes import bound_plan, first_change, grows_with, nothing_grows, rebased
 from preheat.session.clock import Stopwatch, checked_advance, tick_of, unknown_advance
 from preheat.session.rules import Rule, State, bound_rules, carried_over, combined_gain, rules_to_text
 from preheat.session.state import FORMAT, Resumption, Saved, from_state, run_to_text
 
+Join = Callable[[Line, float], float]
+NO_BASES = bases_to_text((), {})
 POLICIES = ("refuse", "adopt", "keep", "rebase")
 
 
@@ -150,6 +153,7 @@ class Session:
             "plan": self._text(),
             "run": run_to_text(self.run),
             "rules": rules_to_text(self.rules, self.states),
+            "bases": NO_BASES,
         }
 
     def load_state_dict(self, state: object) -> None:
@@ -161,7 +165,19 @@ class Session:
 
     def read(self, state: object) -> Resumption:
         """How to go on from a saved state; nothing changes yet. Raises StateError where that is not to be known."""
-        saved = from_state(state, (self._text(), self.plan), (run_to_text(self.run), self.run))
+        return self.resumption(self.saved(state))
+
+    def saved(self, state: object) -> Saved:
+        """A saved state, read and checked. Raises StateError for one that is damaged."""
+        return from_state(state, (self._text(), self.plan), (run_to_text(self.run), self.run))
+
+    def resumption(self, saved: Saved, change: str | None = None, join: Join | None = None) -> Resumption:
+        """How to go on from a saved state; nothing changes yet. Raises StateError where that is not to be known.
+
+        change: how what the factors multiply has changed, in words, as far as the caller knows of it.
+        join: what a line of the new plan is to be multiplied with to go on from the value in force; by default what the
+            two plans say of it.
+        """
         if saved.run.clock != self.run.clock:
             raise StateError(
                 f"the state counts {saved.run.clock}s and this scheduler {self.run.clock}s",
@@ -179,7 +195,7 @@ class Session:
                 saved, saved.plan, saved.run, rules, states
             )  # the end had been decided since it was built
         gain = combined_gain(rules, states, saved.position)
-        return Resumption(saved, self._resolved_plan(saved, gain), self.run, rules, states)
+        return Resumption(saved, self._resolved_plan(saved, gain, change, join), self.run, rules, states)
 
     def resume(self, resumption: Resumption) -> None:
         """Go on from there."""
@@ -196,21 +212,21 @@ class Session:
         except PreheatError:  # what is written now does not even fit
             return False
 
-    def _resolved_plan(self, saved: Saved, gain: float) -> Plan:
+    def _resolved_plan(self, saved: Saved, gain: float, change: str | None, join: Join | None) -> Plan:
         """The plan to go on with, as the policy says where the two differ; `gain` is what the rules will make of the rate."""
         if self.on_change in ("adopt", "keep"):
             return saved.plan if self.on_change == "keep" else self.plan
-        change = (
-            None if saved.plan == self.plan else first_change(saved.plan, self.plan, saved.position, tick=self.tick)
-        )
+        what = "what its factors multiply"
+        if change is None and saved.plan != self.plan:
+            change, what = first_change(saved.plan, self.plan, saved.position, tick=self.tick), "the plan"
         if self.on_change == "rebase" and (change or saved.gain != gain):
             if not gain:
                 raise StateError("cannot rebase: the new rules make the rate 0", write="pass on_change='adopt'")
-            return rebased(saved.plan, self.plan, saved.position, saved.gain / gain)
+            return rebased(saved.plan, self.plan, saved.position, saved.gain / gain, join)
         if change is None:
             return self.plan
         raise StateError(
-            f"the plan has changed since this state was saved: {change}. Pass on_change='adopt' for the new plan, "
+            f"{what} has changed since this state was saved: {change}. Pass on_change='adopt' for the new plan, "
             f"'keep' for the saved one, or 'rebase' for the new one scaled to go on from the value in force. "
             f"Saved: {shown(saved.plan, 300)}; new: {shown(self.plan, 300)}"
         )

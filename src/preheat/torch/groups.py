@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from preheat.torch.slots import check_optimizers
+from preheat.core.errors import PreheatError, shown
 
 
 class _Table(str):
@@ -56,3 +56,14 @@ def _shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"({', '.join(map(_shown, value))})"
     return f"{float(value):g}"
+
+
+def check_optimizers(optimizers: object) -> tuple[Optimizer, ...]:
+    """One optimizer or several, as a tuple; refuses anything else, and groups that two of them share."""
+    several = tuple(optimizers) if isinstance(optimizers, list | tuple) else (optimizers,)
+    for optimizer in several:
+        if not isinstance(optimizer, Optimizer):
+            raise PreheatError(f"Scheduler takes a torch optimizer, or a list of them, first; not {shown(optimizer)}")
+    if not several or len({id(optimizer) for optimizer in several}) != len(several):
+        raise PreheatError("Scheduler takes one optimizer or several different ones; not an empty or repeated list")
+    return several  # pyrefly: ignore[bad-return]
