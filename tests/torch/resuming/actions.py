@@ -177,7 +177,10 @@ class Save(Action):
         if any(group.pending for _, _, group in new.groups()):
             raise UndecidedError
         kind = self.optimizer if self.optimizer in ("dcp", "room") else "plain"
-        optimizers = [OptimizerState([group.copy() for group in one.groups], kind) for one in new.optimizers]
+        optimizers = [
+            OptimizerState([group.copy() for group in one.groups], kind, one.updates + self.between)
+            for one in new.optimizers
+        ]
         scheduler.t += self.between
         driven = new.driven(scheduler.plan, scheduler.script)
         factors = [slot for slot, key in driven.items() if not scheduler.plan[key].absolute]

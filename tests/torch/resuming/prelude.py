@@ -36,7 +36,9 @@ class Averaged(torch.optim.Optimizer):
     def step(self, closure=None):
         for group in self.param_groups:
             for p in group["params"]:
-                p -= group["lr"] * p.grad
+                z = self.state[p]["z"]
+                z -= group["lr"] * p.grad
+                p.lerp_(z, 0.5)
 
 
 def watch(optimizer):

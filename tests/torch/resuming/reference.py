@@ -92,6 +92,7 @@ class State(NamedTuple):
 class OptimizerState(NamedTuple):
     groups: list[Group]
     kind: str  # plain, dcp or room
+    updates: int = 0
 
 
 @dataclass
@@ -285,8 +286,8 @@ def _bases(
     found = []
     for code, given in bases:
         for peaked, ratio in _peaked(world, script, code, rated):
-            may_refuse |= peaked is None
-            found.append((code, given, 1.0) if peaked is None else (peaked, dict(peaked), ratio))
+            may_refuse |= any(peaked[slot] is None for slot in rated)
+            found.append((peaked, {**given, **{slot: peaked[slot] for slot in rated}}, ratio))
     return found, may_refuse
 
 
@@ -329,12 +330,15 @@ def _taken_over(world: World, before: Scheduler, slot: Slot) -> list[tuple[float
     return [(now, given)] if now == given else [(now, given), (now, now)]
 
 
-def _peaked(world: World, script: Script, code: dict, rated: list[Slot]) -> list[tuple[dict | None, float]]:
-    """The bases under peak=, each with the ratio to what was given; None where the ratios are not known."""
+def _peaked(world: World, script: Script, code: dict, rated: list[Slot]) -> list[tuple[dict, float]]:
+    """The bases under peak=, each with the ratio to what was given; open where the ratios are not known."""
     own, sure = {slot: code[slot] for slot in rated}, True
+    unknown = [({**code, **dict.fromkeys(rated)}, 1.0)]
     scales = {slot: world.optimizers[slot[0]].groups[slot[1]].scale for slot in rated}
     if len(rated) == 1 and own[rated[0]] is None:
         own[rated[0]] = 1.0
+    if len({own[slot] is None for slot in rated}) == 2:
+        return unknown  # initial_lr may be from under another peak: it says nothing beside what the script gives
     for slot in rated:
         if own[slot] is None:
             initials = world.optimizers[slot[0]].groups[slot[1]].initial
@@ -343,10 +347,10 @@ def _peaked(world: World, script: Script, code: dict, rated: list[Slot]) -> list
                 (x for x in initials if x is not None), default=None
             )  # before set_peak or after: the same ratios
     if any(base is None for base in own.values()) or not any(own.values()):
-        return [(None, 1.0)]
+        return unknown
     ratio = script.peak / max(scales[slot] * base for slot, base in own.items())
     peaked = {**code, **{slot: base * ratio for slot, base in own.items()}}, ratio
-    return [peaked] if sure else [peaked, (None, 1.0)]
+    return [peaked] if sure else [peaked, *unknown]
 
 
 # -- loading
@@ -362,7 +366,9 @@ def load_optimizer(world: World, k: int, state: OptimizerState) -> World:
                 group.initial = held.initial
             elif None in held.initial or None in group.initial:
                 group.initial |= held.initial
-    one.groups, one.loaded = groups, True
+    if state.kind == "room" and state.updates < 2 and new.scheduler is None:
+        raise UndecidedError  # of an optimizer with state that has not moved nothing says that it was loaded
+    one.groups, one.loaded, one.updates = groups, True, state.updates
     if new.scheduler is not None and not new.is_open():
         new.write()
     return new

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from resuming.actions import Action, Ask, LoadScheduler, Train, simpler
@@ -33,8 +35,7 @@ class Running:
     """One run of a program."""
 
     def __init__(self) -> None:
-        self.names: dict[str, Any] = {"__name__": "program"}
-        exec(_prelude(), self.names)
+        self.names = _names()
         self.worlds = [World()]
         self.lines: list[str] = []
         self.counts: Counter[str] = Counter()
@@ -132,8 +133,21 @@ class Running:
 
 
 @lru_cache(maxsize=1)
-def _prelude() -> Any:
-    return compile(PRELUDE, "<prelude>", "exec")
+def _module() -> tuple[ModuleType, set[str]]:
+    """The prelude as a module that pickle finds, and the names in it."""
+    module = sys.modules["program"] = ModuleType("program")
+    exec(compile(PRELUDE, "<prelude>", "exec"), vars(module))
+    return module, set(vars(module))
+
+
+def _names() -> dict[str, Any]:
+    """What a new program finds: the prelude and nothing else."""
+    module, known = _module()
+    for name in set(vars(module)) - known:
+        delattr(module, name)
+    module.used.clear()
+    module.old.clear()
+    return vars(module)
 
 
 def _wrong_use(world: World, action: Action, used: list[Any]) -> str | None:
