@@ -15,6 +15,7 @@ from preheat.core.checks import finite_number
 from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.plan import RATE, Line, Plan
 from preheat.session.state import Saved
+from preheat.torch.wrapped import layers
 
 Group = dict[str, Any]
 _OWN = (RATE, "momentum", "betas", "weight_decay", "eps", "dampening")  # never a quantity outside of an optimizer
@@ -72,22 +73,37 @@ class Slot:
 
 
 class Sample:
-    """Two values that are looked at, to find out whether someone else writes to them."""
+    """Two values that are looked at, to find out whether someone else writes to them.
 
-    __slots__ = ("first", "last", "places")
+    rates: groups whose rate is kept beside them, so that one of every optimizer is.
+    """
 
-    def __init__(self, first: tuple[Group, str], last: tuple[Group, str]) -> None:
-        self.places = first, last
+    __slots__ = ("first", "kept", "last", "places", "rates")
+
+    def __init__(self, first: tuple[Group, str], last: tuple[Group, str], rates: list[Group]) -> None:
+        self.places, self.rates = (first, last), rates
         self.take()
 
     def take(self) -> None:
         """Keep what stands there."""
         self.first, self.last = (group[key] for group, key in self.places)
+        self.kept = [group[RATE] for group in self.rates]
 
     def is_untouched(self) -> bool:
         """Whether the very objects that were kept still stand there."""
         (group, key), (other, last) = self.places
-        return group[key] is self.first and other[last] is self.last
+        if group[key] is not self.first or other[last] is not self.last:
+            return False
+        return not self.rates or all(one[RATE] is kept for one, kept in zip(self.rates, self.kept, strict=True))
+
+    def is_replaced_in(self, groups: list[Group]) -> bool:
+        """Whether rates that are looked at stand in these groups, and none is the object that was kept."""
+        ends = zip(self.places, (self.first, self.last), strict=True)
+        known = [(group, kept) for (group, key), kept in ends if key == RATE]
+        known += zip(self.rates, self.kept, strict=True)
+        theirs = {id(group) for group in groups}
+        looked_at = [(group, kept) for group, kept in known if id(group) in theirs]
+        return bool(looked_at) and all(group[RATE] is not kept for group, kept in looked_at)
 
 
 class Slots:
@@ -142,7 +158,11 @@ class Slots:
 
     def sample(self) -> Sample:
         """Where those two stand, and what stands there now."""
-        return Sample(*([(slot.group, slot.key) for slot in self.ends()] or [({"": None}, "")] * 2))
+        first, last = [(slot.group, slot.key) for slot in self.ends()] or [({"": None}, "")] * 2
+        ends = [group for group, key in (first, last) if key == RATE]
+        others = [groups for groups in self.lists if not any(group is end for group in groups for end in ends)]
+        rates = [next((group for group in groups if RATE in group), None) for groups in others]
+        return Sample(first, last, [group for group in rates if group is not None])
 
     def came_or_went(self) -> bool:
         """Whether groups have been added to the optimizers, or taken away."""
@@ -330,8 +350,14 @@ def check_optimizers(optimizers: object) -> tuple[Optimizer, ...]:
     """One optimizer or several, as a tuple; refuses anything else, and groups that two of them share."""
     several = tuple(optimizers) if isinstance(optimizers, list | tuple) else (optimizers,)
     for optimizer in several:
-        if not isinstance(optimizer, Optimizer):
+        if not any(isinstance(layer, Optimizer) for layer in layers(optimizer)) or not _has_groups(optimizer):
             raise PreheatError(f"Scheduler takes a torch optimizer, or a list of them, first; not {shown(optimizer)}")
-    if not several or len({id(optimizer) for optimizer in several}) != len(several):
+    found = [id(layer) for optimizer in several for layer in layers(optimizer)]
+    if not several or len(set(found)) != len(found):
         raise PreheatError("Scheduler takes one optimizer or several different ones; not an empty or repeated list")
     return several  # pyrefly: ignore[bad-return]
+
+
+def _has_groups(optimizer: object) -> bool:
+    groups = getattr(optimizer, "param_groups", None)
+    return isinstance(groups, list) and all(isinstance(group, dict) for group in groups)
