@@ -119,6 +119,7 @@ def test_a_renamed_group_goes_on_until_its_name_is_needed() -> None:
         train(optimizer, scheduler, 1)
 
 
+@pytest.mark.filterwarnings("ignore:the schedule is at update 30 and the optimizer has applied none before")
 @pytest.mark.parametrize("count", [1, 3, 7])
 def test_a_state_fits_any_number_of_groups(count: int) -> None:
     """Groups are split and merged when a run is resharded."""
@@ -131,6 +132,7 @@ def test_a_state_fits_any_number_of_groups(count: int) -> None:
     assert rates(other) == pytest.approx([0.1 * (i + 1) * CURVE(33) for i in range(count)])
 
 
+@pytest.mark.filterwarnings("ignore:the optimizer has applied 3 updates before and the schedule begins at 0")
 @pytest.mark.parametrize("kind", [SGD, Adam])
 @pytest.mark.parametrize("late", [False, True], ids=["known", "added"])
 def test_going_back_to_an_earlier_state_of_the_same_run(kind: type, late: bool) -> None:

@@ -176,8 +176,10 @@ def was_moved(optimizer: Optimizer) -> bool:
 
 def _has_moved_state(optimizer: Optimizer) -> bool:
     """Whether the state of an optimizer that does not count is another than one may hold when built: zeros, or copies of the
-    parameters."""
+    parameters. An empty one of a parameter is what loading leaves of an optimizer that keeps nothing."""
     for parameter, held in islice(optimizer.state.items(), LOOKED_AT):
+        if held == {}:
+            return True
         for value in held.values() if isinstance(held, dict) else [held]:
             if isinstance(value, torch.Tensor) and isinstance(parameter, torch.Tensor):
                 copied = value.shape == parameter.shape and bool((value == parameter).all())

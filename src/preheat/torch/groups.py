@@ -9,6 +9,7 @@ import torch
 from torch.optim import Optimizer
 
 from preheat.core.errors import PreheatError, shown
+from preheat.torch.wrapped import layers
 
 
 class _Table(str):
@@ -62,8 +63,14 @@ def check_optimizers(optimizers: object) -> tuple[Optimizer, ...]:
     """One optimizer or several, as a tuple; refuses anything else, and groups that two of them share."""
     several = tuple(optimizers) if isinstance(optimizers, list | tuple) else (optimizers,)
     for optimizer in several:
-        if not isinstance(optimizer, Optimizer):
+        if not any(isinstance(layer, Optimizer) for layer in layers(optimizer)) or not _has_groups(optimizer):
             raise PreheatError(f"Scheduler takes a torch optimizer, or a list of them, first; not {shown(optimizer)}")
-    if not several or len({id(optimizer) for optimizer in several}) != len(several):
+    found = [id(layer) for optimizer in several for layer in layers(optimizer)]
+    if not several or len(set(found)) != len(found):
         raise PreheatError("Scheduler takes one optimizer or several different ones; not an empty or repeated list")
     return several  # pyrefly: ignore[bad-return]
+
+
+def _has_groups(optimizer: object) -> bool:
+    groups = getattr(optimizer, "param_groups", None)
+    return isinstance(groups, list) and all(isinstance(group, dict) for group in groups)

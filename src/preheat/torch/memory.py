@@ -19,6 +19,7 @@ from preheat.core.plan import RATE
 from preheat.session.session import Session
 from preheat.torch.bases import Base, Group, default_rate
 from preheat.torch.slots import Slot, Slots
+from preheat.torch.wrapped import layers
 
 
 class Follower(Protocol):
@@ -99,9 +100,12 @@ def _hooked(optimizer: Optimizer, memory: Memory) -> Memory:
         for follower in memory.followers:
             follower.loaded()
 
-    optimizer.register_load_state_dict_pre_hook(about_to_load)
-    optimizer.register_load_state_dict_post_hook(has_loaded)
-    optimizer.add_param_group = _telling(weakref.WeakMethod(optimizer.add_param_group), memory)  # type: ignore[method-assign]
+    for layer in layers(optimizer):
+        if "_optimizer_load_state_dict_post_hooks" in getattr(layer, "__dict__", {}):  # wrappers skip what makes them
+            layer.register_load_state_dict_pre_hook(about_to_load)
+            layer.register_load_state_dict_post_hook(has_loaded)
+        if isinstance(layer, Optimizer):
+            layer.add_param_group = _telling(weakref.WeakMethod(layer.add_param_group), memory)  # type: ignore[method-assign]
     return memory
 
 

@@ -3,6 +3,7 @@ about schedules; that is the session's."""
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
@@ -17,14 +18,14 @@ from torch.optim.lr_scheduler import LRScheduler
 from preheat.core.checks import one_of, positive_number
 from preheat.core.errors import PreheatError, PreheatWarning, nearest, shown
 from preheat.core.node import Schedule
-from preheat.core.plan import RATE, Absolute, Plan
+from preheat.core.plan import RATE, Absolute, Line, Plan
 from preheat.core.shapes import Shape
 from preheat.core.spans import Run, SpanLike
 from preheat.session.bases import bases_to_text, same
 from preheat.session.clock import checked_advance, unknown_advance
 from preheat.session.rules import Rule
 from preheat.session.session import Session
-from preheat.torch.audit import Audit, Facts, audited
+from preheat.torch.audit import Audit, Facts, audited, over_words, warned_from, zero_from
 from preheat.torch.bases import Bases, initial_of
 from preheat.torch.device_clock import DeviceClock
 from preheat.torch.groups import check_optimizers
@@ -32,7 +33,10 @@ from preheat.torch.memory import memory_of
 from preheat.torch.resuming import WAYS, resumed
 from preheat.torch.slots import Slot, Slots, close_at_start, put, rates_of
 from preheat.torch.update_counter import UpdateCounter
+from preheat.torch.wrapped import is_watchable, layers
 from preheat.torch.writer import Buffers, attach
+
+_SHOWN = 4  # rates in a repr
 
 
 class Scheduler(LRScheduler):
@@ -52,6 +56,9 @@ class Scheduler(LRScheduler):
     rules: Plateau, HoldUntil, Rewarm: what `step(metrics={...})` may change.
     scaler: the GradScaler, if its skipped updates are to be told from applied ones before the first applied update, or
         with a fused optimizer.
+    counts: which calls of `step()` count. None: those after an applied update, and until one was seen, a state was loaded
+        or a gradient waits, every call, so that a bare loop draws the curve. "updates": only those after an applied
+        update, from the start, for an optimizer that starts late. "calls": every call, for one that cannot be observed.
     on_change: what `load_state_dict` does when the plan differs from the saved one from the saved position on: "refuse"
         (an error that shows the first update that changes), "adopt" the new plan, "keep" the saved one, or "rebase":
         the new plan scaled to go on from the value in force.
@@ -88,6 +95,7 @@ class Scheduler(LRScheduler):
         base: str | None = None,
         rules: Sequence[Rule] = (),
         scaler: GradScaler | None = None,
+        counts: str | None = None,
         on_change: str = "refuse",
         on_device: bool = False,
     ) -> None:
@@ -97,9 +105,12 @@ class Scheduler(LRScheduler):
         self.session = Session(schedule, run, rules=rules, on_change=on_change)
         peak = None if peak is None else positive_number(peak, "peak")
         base = None if base is None else one_of(base, "base", ("initial", "present"))
+        if on_device and counts == "updates":
+            raise PreheatError("with on_device=True every call counts", given=counts, write="drop counts=")
+        counts = "calls" if on_device else counts
         self._edits: dict[str, int] = {}
         self._notes: dict[str, None] = {}
-        self._counter = UpdateCounter(self.optimizers, scaler)
+        self._counter = UpdateCounter(self.optimizers, scaler, self.session, counts, base is not None)
         self._buffers = Buffers(self._counter.flag)
         slots = self._first_slots(base, peak)
         self._device_clock = DeviceClock(slots, self.session, self._buffers) if on_device else None
@@ -132,7 +143,7 @@ class Scheduler(LRScheduler):
 
     def step(
         self,
-        epoch: int | None = None,
+        epoch: Any = None,
         *,
         metrics: Mapping[str, Any] | None = None,
         advance: float | None = None,
@@ -140,7 +151,8 @@ class Scheduler(LRScheduler):
     ) -> None:
         """Go on to the next update: call it after every `optimizer.step()`.
 
-        metrics: what was measured, for the rules, by name; it may come with any call, or never.
+        metrics: what was measured, for the rules, by name; it may come with any call, or never. Where all rules listen to
+            one metric, `step(value)` is `step(metrics={name: value})`, as frameworks call ReduceLROnPlateau.
         advance: how many ticks have passed, where they are not the same for every update (tokens, samples, seconds).
             Where the Run does not say what an update is worth, a call without it brings metrics and counts nothing.
         found_inf: with on_device, a tensor that is 1 where the update was skipped and 0 where it was applied.
@@ -150,15 +162,11 @@ class Scheduler(LRScheduler):
         """
         if metrics is None and advance is None and epoch is None and found_inf is None and self._fast_step():
             return
-        if epoch == 0 and self.last_epoch == -1:  # SequentialLR of torch before 2.9 begins a member so
-            self._update_lr(0)
-            return
         if epoch is not None:
-            raise PreheatError(
-                "step() takes no epoch",
-                given=epoch,
-                write="write step(metrics={'loss': …}) for a metric; load_state_dict moves to another position",
-            )
+            if isinstance(epoch, int) and epoch == 0 and self.last_epoch == -1:
+                self._update_lr(0)  # SequentialLR of torch before 2.9 begins a member so
+                return
+            metrics = named(epoch, metrics, self.session.rules)
         if self._device_clock is None:
             self._step(metrics, advance, found_inf)
         elif metrics is None and advance is None:
@@ -176,13 +184,26 @@ class Scheduler(LRScheduler):
         known = passed is not None or session.tick is not None or session.measures_time
         if metrics is not None:
             session.observe(metrics)
+            self._counter.met.update(map(str, metrics))
         elif not known:
             raise unknown_advance(session.run)
-        if known and self._counter.is_update(metrics is not None):
+        counter = self._counter
+        counter.is_told = counter.is_told or passed is not None
+        counted = known and counter.is_update(metrics is not None)
+        if counted:
             session.advance(passed)
-        elif metrics is None:
-            return
-        self._write_now()
+        if counted or metrics is not None or not self._sample.is_untouched():
+            self._write_now()
+        self._look_whether_it_is_over()
+        counter.sound()
+
+    def _look_whether_it_is_over(self) -> None:
+        """Warn once of updates at rate 0 after the end of the schedule."""
+        counter = self._counter
+        if self.session.position > self._warn_from and (counter.applied or counter.counts == "calls"):
+            self._warn_from = math.inf  # known now, and the usual step need not look any more
+            self._fast_step = self._fast_step_if_plain()
+            counter.alarm("over", over_words(self._facts()))
 
     def _step_on_device(self, found_inf: Tensor | None) -> None:
         if not self._slots.are_current(self.optimizers):
@@ -191,19 +212,28 @@ class Scheduler(LRScheduler):
 
     def audit(self) -> Audit:
         """What was counted, skipped and ignored so far, and what looks wrong; `print` it."""
-        session, device_clock = self.session, self._device_clock
-        applied = self._counter.applied if device_clock is None else device_clock.read()[0]
-        facts = Facts(
-            plan=session.plan,
-            run=session.run,
+        return audited(self._facts())
+
+    def _facts(self) -> Facts:
+        device_clock = self._device_clock
+        return Facts(
+            session=self.session,
             position=self.position,
-            tick=session.tick,
-            applied=applied,
+            applied=self._counter.applied if device_clock is None else device_clock.read()[0],
+            zero_from=zero_from(self._rate_lines()),
             counter=self._counter,
             edits=self._edits,
             on_device=device_clock is not None,
         )
-        return audited(facts)
+
+    def _rate_lines(self) -> list[Line]:
+        """The lines that drive rates."""
+        return list({slot.line.key: slot.line for slot in self._slots.slots if slot.is_rate}.values())
+
+    def __repr__(self) -> str:
+        rates = [f"{float(rate):g}" for rate in self.get_last_lr()]
+        shown_rates = ", ".join(rates[:_SHOWN] + ["…"] * (len(rates) > _SHOWN))
+        return f"Scheduler({self._facts().place}, lr={shown_rates})"
 
     # -- what is read off it ----------------------------------------------------------------------------------------
 
@@ -263,10 +293,17 @@ class Scheduler(LRScheduler):
     # -- checkpoints ------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """The position and the plan as plain values: JSON-able, the same keys for ever, however many groups."""
+        """The position and the plan as plain values: JSON-able, the same keys for ever, however many groups.
+
+        An update that was applied is counted in it, also where the call of `step()` that follows is still to come.
+        """
         self._read_device_clock()
+        session = self.session
+        if self._device_clock is None and self._counter.has_pending:
+            session = copy(session)
+            session.advance()
         bases = bases_to_text(self._defaults, self._slots_now().rows())
-        return self.session.state_dict() | {"_step_count": self._step_count, "bases": bases}
+        return session.state_dict() | {"_step_count": session.updates + self._ahead, "bases": bases}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go to a saved position and write its values at once, whether the optimizer is loaded before or after.
@@ -294,20 +331,23 @@ class Scheduler(LRScheduler):
     def __getstate__(self) -> dict[str, Any]:
         self._read_device_clock()
         derived = ("_slots", "_write", "_fast_step", "_counter", "_device_clock", "_buffers")
-        derived += ("_sample", "_groups", "_known_groups", "_stood", "_guards")
+        derived += ("_sample", "_groups", "_known_groups", "_stood", "_guards", "_warn_from")
         kept = {key: value for key, value in self.__dict__.items() if key not in derived}
         return kept | {
             "_bases": self._slots.bases.kept(),
-            "_scaler": self._counter.scaler,
-            "_counts": {name: getattr(self._counter, name) for name in UpdateCounter.KEPT},
+            "_counting": (self._counter.given_scaler, self._counter.counts, self._counter.starts_anew),
+            "_counts": {name: copy(getattr(self._counter, name)) for name in UpdateCounter.KEPT},
+            "_pending": self._counter.flag.up,
             "_on_device": self._device_clock is not None,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        bases, scaler, counts, on_device = (state.pop(key) for key in ("_bases", "_scaler", "_counts", "_on_device"))
+        derived = ("_bases", "_counting", "_counts", "_pending", "_on_device")
+        bases, (scaler, *counting), counts, pending, on_device = (state.pop(key) for key in derived)
         self.__dict__.update(state)
-        self._counter = UpdateCounter(self.optimizers, scaler)
+        self._counter = UpdateCounter(self.optimizers, scaler, self.session, *counting)
         self._counter.__dict__.update(counts)
+        self._counter.flag.up = pending
         self._buffers = Buffers(self._counter.flag)
         slots = Slots(self.plan, Bases(self.optimizers).with_kept(bases))
         self._device_clock = DeviceClock(slots, self.session, self._buffers) if on_device else None
@@ -388,7 +428,7 @@ class Scheduler(LRScheduler):
         """Write to these slots from now on."""
         session = self.session
         self._slots, self._write = slots, attach(slots, session if session.rules else None, self._buffers)
-        self._sample = slots.sample()
+        self._sample = self._counter.flag.written = self._counter.around.written = slots.sample()
         self._groups = groups = self.optimizer.param_groups
         self._known_groups = list(groups)
         self._stood = [(group, group.get(RATE)) for group in slots.groups]
@@ -397,9 +437,14 @@ class Scheduler(LRScheduler):
             memory_of(optimizer).wrote(self, slots, session, begins=self._has_begun)
         if self._device_clock is not None:
             self._device_clock.take(slots)
-        plain = session.tick is not None and not session.rules and len(self.optimizers) == 1
+        past_end = warned_from(self._rate_lines(), session.run, session.tick)
+        self._warn_from = math.inf if "over" in self._counter.warned else past_end
+        self._fast_step = self._fast_step_if_plain()
+
+    def _fast_step_if_plain(self) -> Callable[[], bool]:
+        plain = self.session.tick is not None and not self.session.rules and len(self.optimizers) == 1
         on_host = self._device_clock is None and self._counter.scaler is None
-        self._fast_step = self._build_fast_step() if plain and on_host else _no_fast_step
+        return self._build_fast_step() if plain and on_host else _no_fast_step
 
     def _build_fast_step(self) -> Callable[[], bool]:
         """What `step()` does in the usual case, in as few operations as can be; False, having done nothing, in another.
@@ -409,6 +454,7 @@ class Scheduler(LRScheduler):
         session, counter, optimizer = self.session, self._counter, self.optimizer
         flag, tick, move_to, write = counter.flag, session.tick or 0, session.move_to, self._write
         groups, known, sample = self._groups, self._known_groups, self._sample
+        every_call, until = counter.counts == "calls", self._warn_from
         (head, key), (end, last) = sample.places
 
         def fast_step() -> bool:
@@ -419,15 +465,17 @@ class Scheduler(LRScheduler):
                 or not _are_same(groups, known)
             ):
                 return False
-            if flag.up and counter.seen and counter.since:
+            position = session.position + tick
+            if position > until:
+                return False
+            if flag.up and counter.since:
                 flag.up = False
                 counter.applied += 1
-            elif counter.seen or flag.up or flag.captured:
-                return False
-            else:
+            elif every_call and not flag.up:
                 counter.unseen += 1
+            else:
+                return False
             session.updates += 1
-            position = session.position + tick
             move_to(position)
             write(position)
             sample.first, sample.last = head[key], end[last]
@@ -528,8 +576,8 @@ class Scheduler(LRScheduler):
         guards = self.__dict__.setdefault("_guards", [])
         if wanted and not guards:
             refuse = WeakMethod(self._refuse_update)
-            for optimizer in self.optimizers:
-                guards.append(optimizer.register_step_pre_hook(_calling(refuse)))
+            for layer in filter(is_watchable, (one for optimizer in self.optimizers for one in layers(optimizer))):
+                guards.append(layer.register_step_pre_hook(_calling(refuse)))
         elif not wanted:
             for guard in guards:
                 guard.remove()
@@ -620,10 +668,12 @@ class Scheduler(LRScheduler):
     _get_closed_form_lr = get_lr
 
     def _initial_step(self) -> None:
+        self._counter.begin_as_member()
         self._count_from(self.last_epoch + 1, 1)
         self._begin()
 
     def _update_lr(self, epoch: int | None = None) -> None:
+        self._counter.begin_as_member()
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self._known_ahead = self._ahead
         self.session.move_to(self.last_epoch * (self.session.tick or 1))
@@ -661,6 +711,24 @@ def _calling(method: WeakMethod[Callable[[Optimizer], None]]) -> Callable[..., N
             found(optimizer)
 
     return hook
+
+
+def named(value: Any, metrics: Mapping[str, Any] | None, rules: Sequence[Rule]) -> Mapping[str, Any]:
+    """A lone value that was given to `step` as the metric that all rules listen to; refuses what may mean something else.
+
+    A plain int does: loops of old pass the epoch so.
+    """
+    if isinstance(value, Mapping) and metrics is None:
+        return value
+    names = sorted({rule.metric for rule in rules})
+    if len(names) == 1 and metrics is None and not isinstance(value, int):
+        return {names[0]: value}
+    metric = names[0] if names else "loss"
+    raise PreheatError(
+        "step() takes no epoch",
+        given=value,
+        write=f"write step(metrics={{{metric!r}: …}}) for a metric; load_state_dict moves to another position",
+    )
 
 
 def _no_fast_step() -> bool:

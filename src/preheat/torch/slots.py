@@ -91,22 +91,37 @@ class Slot:
 
 
 class Sample:
-    """Two values that are looked at, to find out whether someone else writes to them."""
+    """Two values that are looked at, to find out whether someone else writes to them.
 
-    __slots__ = ("first", "last", "places")
+    rates: groups whose rate is kept beside them, so that one of every optimizer is.
+    """
 
-    def __init__(self, first: tuple[Group, str], last: tuple[Group, str]) -> None:
-        self.places = first, last
+    __slots__ = ("first", "kept", "last", "places", "rates")
+
+    def __init__(self, first: tuple[Group, str], last: tuple[Group, str], rates: list[Group]) -> None:
+        self.places, self.rates = (first, last), rates
         self.take()
 
     def take(self) -> None:
         """Keep what stands there."""
         self.first, self.last = (group[key] for group, key in self.places)
+        self.kept = [group[RATE] for group in self.rates]
 
     def is_untouched(self) -> bool:
         """Whether the very objects that were kept still stand there."""
         (group, key), (other, last) = self.places
-        return group[key] is self.first and other[last] is self.last
+        if group[key] is not self.first or other[last] is not self.last:
+            return False
+        return not self.rates or all(one[RATE] is kept for one, kept in zip(self.rates, self.kept, strict=True))
+
+    def is_replaced_in(self, groups: list[Group]) -> bool:
+        """Whether rates that are looked at stand in these groups, and none is the object that was kept."""
+        ends = zip(self.places, (self.first, self.last), strict=True)
+        known = [(group, kept) for (group, key), kept in ends if key == RATE]
+        known += zip(self.rates, self.kept, strict=True)
+        theirs = {id(group) for group in groups}
+        looked_at = [(group, kept) for group, kept in known if id(group) in theirs]
+        return bool(looked_at) and all(group[RATE] is not kept for group, kept in looked_at)
 
 
 class Slots:
@@ -152,7 +167,11 @@ class Slots:
 
     def sample(self) -> Sample:
         """Where those two stand, and what stands there now."""
-        return Sample(*([(slot.group, slot.key) for slot in self.ends()] or [({"": None}, "")] * 2))
+        first, last = [(slot.group, slot.key) for slot in self.ends()] or [({"": None}, "")] * 2
+        ends = [group for group, key in (first, last) if key == RATE]
+        others = [groups for groups in self.lists if not any(group is end for group in groups for end in ends)]
+        rates = [next((group for group in groups if RATE in group), None) for groups in others]
+        return Sample(first, last, [group for group in rates if group is not None])
 
     def are_current(self, optimizers: Sequence[Optimizer]) -> bool:
         """Whether the optimizers still hold the groups that these slots are of, each in its place."""
