@@ -122,8 +122,7 @@ def test_a_rate_set_by_hand_before_a_second_scheduler_is_not_taken_over() -> Non
 def test_a_rate_of_zero_is_not_multiplied() -> None:
     def trained() -> None:
         optimizer = sgd(0.0)
-        Scheduler(optimizer, S)
-        update(optimizer)
+        rates(optimizer, Scheduler(optimizer, S), 1)
 
     with pytest.raises(PreheatError, match="0"):
         trained()
@@ -154,7 +153,8 @@ def test_a_member_of_sequential_lr_resumes_in_any_order(order: str, updates: int
             loaded.load_state_dict(copy.deepcopy(saved[0]))
         else:
             again.load_state_dict(copy.deepcopy(saved[1]))
-    assert rates(loaded, again, 10 - updates) == near(MEMBER[updates:])
+    ours = 0 if order != "o b s" else max(0, 3 - updates)  # built last, torch's own starts again
+    assert rates(loaded, again, 10 - updates)[ours:] == near(MEMBER[updates:][ours:])
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -207,10 +207,10 @@ def test_a_group_added_at_todays_rate_is_found_and_follows_the_schedule() -> Non
 
 def test_an_absolute_weight_decay_leaves_the_groups_without_it_alone() -> None:
     groups = [{"params": [weight()], "weight_decay": 0.1}, {"params": [weight()], "weight_decay": 0.0, "name": "norms"}]
-    optimizer = AdamW(groups, lr=0.1)
+    optimizer = AdamW(copy.deepcopy(groups), lr=0.1)
     Scheduler(optimizer, ph.Plan({"weight_decay": ph.absolute(ph.ramp(0.2, 0.1, 10))}))
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.2, 0.0]
-    named = AdamW([dict(group, params=[weight()]) for group in groups], lr=0.1)
+    named = AdamW(copy.deepcopy(groups), lr=0.1)
     Scheduler(named, ph.Plan({"norms/weight_decay": ph.absolute(ph.hold(0.05, 10))}))
     assert [group["weight_decay"] for group in named.param_groups] == [0.1, 0.05]
 
@@ -229,6 +229,71 @@ def test_the_peak_of_a_running_scheduler_changes_and_is_saved(order: str) -> Non
     again = resumed(order, saved, loaded)
     assert again.get_last_lr() == near([0.2 * 80 / 90, 0.05 * 80 / 90])
     assert [group["lr"] for group in loaded.param_groups] == again.get_last_lr()
+
+
+def test_a_second_scheduler_does_not_multiply_the_weight_decay_again() -> None:
+    optimizer = AdamW([{"params": [weight()]}, {"params": [weight()], "weight_decay": 0.0}], lr=0.1, weight_decay=0.04)
+    plan = ph.Plan({"lr": S, "weight_decay": ph.ramp(0.5, 1.0, 10)})
+    for _ in range(3):
+        scheduler = Scheduler(optimizer, plan)
+        assert [group["weight_decay"] for group in optimizer.param_groups] == near([0.02, 0.0])
+    rates(optimizer, scheduler, 5)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == near([0.03, 0.0])
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_weight_decay_in_every_order(order: str) -> None:
+    """Of factors and of values, with a group that has none."""
+
+    def made() -> Optimizer:
+        return AdamW([{"params": [weight()]}, {"params": [weight()], "weight_decay": 0.0}], lr=0.1, weight_decay=0.04)
+
+    for line in (ph.ramp(1.0, 0.5, 40), ph.absolute(ph.ramp(0.04, 0.02, 40))):
+        plan, optimizer, loaded = ph.Plan({"lr": S, "weight_decay": line}), made(), made()
+        scheduler = Scheduler(optimizer, plan)
+        rates(optimizer, scheduler, 20)
+        again = resumed(order, (copy.deepcopy(optimizer.state_dict()), scheduler.state_dict()), loaded, plan)
+        assert [group["weight_decay"] for group in loaded.param_groups] == near([0.03, 0.0])
+        rates(loaded, again, 10)
+        assert [group["weight_decay"] for group in loaded.param_groups] == near([0.025, 0.0])
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_groups_of_one_name_and_of_none(order: str) -> None:
+    def made() -> Optimizer:
+        return SGD(
+            [{"params": [weight()], **named} for named in ({"name": "a"}, {"name": "a"}, {}, {"lr": 0.02})], lr=0.1
+        )
+
+    optimizer, loaded = made(), made()
+    scheduler = Scheduler(optimizer, S)
+    rates(optimizer, scheduler, 20)
+    again = resumed(order, (copy.deepcopy(optimizer.state_dict()), scheduler.state_dict()), loaded)
+    rates(loaded, again, 1)
+    assert [group["lr"] for group in loaded.param_groups] == near([lr * 79 / 90 for lr in (0.1, 0.1, 0.1, 0.02)])
+
+
+def test_a_peak_is_not_shared_between_what_was_loaded_and_what_was_not() -> None:
+    """Rates 0.1 and 0.2 at a peak of 0.3: 0.15 and 0.3. Loaded, the first stands at 0.15, the second still at 0.2."""
+
+    def two() -> list[Optimizer]:
+        return [SGD([weight()], lr=0.1), SGD([weight()], lr=0.2)]
+
+    trained, loaded = two(), two()
+    scheduler = Scheduler(trained, ph.hold(), peak=0.3)
+    assert scheduler.get_last_lr() == near([0.15, 0.3])
+    loaded[0].load_state_dict(copy.deepcopy(trained[0].state_dict()))
+
+    def go_on() -> None:
+        again = Scheduler(loaded, ph.hold(), peak=0.3)
+        update(loaded[0])
+        again.step()
+
+    try:
+        go_on()
+    except PreheatError:
+        return
+    assert [rate(one) for one in loaded] == near([0.15, 0.3])
 
 
 def test_a_tensor_that_the_caller_gave_stays_his() -> None:

@@ -123,6 +123,9 @@ class Build(Action):
                 )
                 for group in one.groups:
                     group.values["lr"] = self.edit
+        if self.alive and not world.alive and world.scheduler is not None:
+            world = world.copy()
+            world.alive = True
         return build(world, self.script)
 
 

@@ -36,7 +36,7 @@ class Averaged(torch.optim.Optimizer):
     def step(self, closure=None):
         for group in self.param_groups:
             for p in group["params"]:
-                z = self.state[p]["z"]
+                z = self.state[p].setdefault("z", p.detach().clone())
                 z -= group["lr"] * p.grad
                 p.lerp_(z, 0.5)
 

@@ -101,6 +101,7 @@ class World:
     script: Script | None = None
     scheduler: Scheduler | None = None
     saved: dict[str, tuple[list[OptimizerState], State]] = field(default_factory=dict)
+    alive: bool = False  # whether a scheduler before this one lives
 
     def copy(self) -> World:
         return World(
@@ -108,6 +109,7 @@ class World:
             self.script,
             self.scheduler.copy() if self.scheduler else None,
             dict(self.saved),
+            self.alive,
         )
 
     def groups(self) -> Iterator[tuple[int, int, Group]]:
@@ -221,16 +223,16 @@ def build(world: World, script: Script) -> list[Outcome]:
         return [(True, world)]
     outcomes: list[Outcome] = []
     found, may_refuse = _bases(world, script, before, driven, rated, lines)
-    for code, given, ratio in found:
+    for now, given, ratio in found:
         new = world.copy()
-        new.scheduler = Scheduler(script, lines, lines, code, given, dict(code), ratio, 0, total=script.total)
+        new.scheduler = Scheduler(script, lines, lines, dict(given), given, now, ratio, 0, total=script.total)
         if before is not None and before.peaked:
             new.scheduler.peaked = True
         for one in new.optimizers:
             one.ours, one.edited = "yes", frozenset()
         if not new.is_open():
             new.write()
-        elif any(code[slot] == 0 for slot in rated):
+        elif any(now[slot] == 0 for slot in rated):
             may_refuse = True
         outcomes.append((False, new))
     if lost := _lost(world, lines):
@@ -371,6 +373,8 @@ def load_optimizer(world: World, k: int, state: OptimizerState) -> World:
     one.groups, one.loaded, one.updates = groups, True, state.updates
     if new.scheduler is not None and not new.is_open():
         new.write()
+    elif new.alive:
+        raise UndecidedError  # the one before may write
     return new
 
 
