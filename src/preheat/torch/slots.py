@@ -243,7 +243,8 @@ def _look(group: Group) -> tuple[object, ...]:
 
 def _are_used(optimizers: Sequence[Optimizer], groups: list[Group]) -> bool:
     """Whether the optimizers have applied updates, or have loaded a state."""
-    return any(optimizer.state for optimizer in optimizers) or any(map(_was_loaded, groups))
+    held = (getattr(layer, "state", None) for optimizer in optimizers for layer in layers(optimizer))
+    return any(held) or any(map(_was_loaded, groups))
 
 
 def _was_loaded(group: Group) -> bool:
