@@ -324,7 +324,7 @@ class Scheduler(LRScheduler):
         change(changed)
         slots = Slots(self.optimizers, changed.plan)
         slots.settle(self._current_slots(), None)
-        self.session.follow(changed.plan, changed.run)
+        self.session.follow(changed)
         self._take(slots)
         self._write_now()
 
