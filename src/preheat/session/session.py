@@ -7,11 +7,10 @@ go on with a state that was saved.
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from preheat.core.checks import one_of
+from preheat.core.checks import measured, one_of
 from preheat.core.constructors import hold, ramp
 from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.node import Schedule
@@ -121,14 +120,14 @@ class Session:
         return self.run.clock == "second"
 
     def observe(self, metrics: Mapping[str, Any]) -> None:
-        """Tell the rules what was measured; what no rule listens to may be anything.
+        """Tell the rules what was measured, by its name; what no rule listens to may be anything.
 
         Raises PreheatError, having told none, for a metric that is no number, or if no rule listens to any of them.
         """
         if not isinstance(metrics, Mapping):
-            raise PreheatError("metrics are given by name, such as {'loss': 0.1}", given=metrics)
+            raise PreheatError("metrics are given by name", given=metrics, write="write for example {'loss': 0.1}")
         known = {rule.metric for rule in self.rules}
-        values = {name: _measured(name, value) for name, value in metrics.items() if name in known}
+        values = {name: measured(name, value) for name, value in metrics.items() if name in known}
         if known and metrics and not values:
             first = str(next(iter(metrics)))
             raise PreheatError(f"no rule listens to {', '.join(map(repr, metrics))}{nearest(first, known)}")
@@ -136,6 +135,23 @@ class Session:
             rule.observe(state, values[rule.metric], self.position) if rule.metric in values else state
             for rule, state in self._pairs()
         ]
+
+    def named(self, metrics: Mapping[str, Any] | float) -> Mapping[str, Any]:
+        """Metrics by their names: as they are, or a lone number as what all rules listen to.
+
+        So `step(metric)` can be called as torch's ReduceLROnPlateau is. Raises PreheatError where it is not known which
+        metric is meant, because rules listen to several, or to none.
+        """
+        if isinstance(metrics, Mapping):
+            return metrics
+        known = list(dict.fromkeys(rule.metric for rule in self.rules))
+        if not known:
+            what = "a metric is for rules, and there is none"
+            raise PreheatError(what, given=metrics, write="write step(), or pass rules=[Plateau('loss')]")
+        if len(known) > 1:
+            what = f"rules listen to {', '.join(map(repr, known))}, and it is not known which of them this is"
+            raise PreheatError(what, given=metrics, write=f"write step(metrics={{{known[0]!r}: …}})")
+        return {known[0]: measured(known[0], metrics)}
 
     def _pairs(self) -> Iterable[tuple[Rule, State]]:
         return zip(self.rules, self.states, strict=True)
@@ -321,15 +337,3 @@ def _is_bound_from(written: Plan, plan: Plan, run: Run) -> bool:
         return bound_plan(written, run) == plan
     except PreheatError:  # it does not even fit
         return False
-
-
-def _measured(name: str, value: Any) -> float:
-    """A metric as a float; tensors and arrays of one number are taken too."""
-    if hasattr(value, "item") and not isinstance(value, numbers.Real):
-        try:
-            value = value.item()
-        except (RuntimeError, TypeError, ValueError):
-            raise PreheatError(f"the metric {name!r} must be one number", given=value, write="write .mean()") from None
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise PreheatError(f"the metric {name!r} must be a number", given=value)
-    return float(value)
