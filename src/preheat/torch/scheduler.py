@@ -167,7 +167,13 @@ class Scheduler(LRScheduler):
             if isinstance(epoch, int) and epoch == 0 and self.last_epoch == -1:
                 self._update_lr(0)  # SequentialLR of torch before 2.9 begins a member so
                 return
-            metrics = named(epoch, metrics, self.session.rules)
+            if metrics is not None or (isinstance(epoch, int) and not isinstance(epoch, bool)):
+                raise PreheatError(
+                    "step() takes no epoch",
+                    given=epoch,
+                    write="write step(metrics={'loss': …}) for a metric; load_state_dict moves to another position",
+                )
+            metrics = self.session.named(epoch)
         if self._device_clock is None:
             self._step(metrics, advance, found_inf)
         elif metrics is None and advance is None:
@@ -397,7 +403,7 @@ class Scheduler(LRScheduler):
         slots = Slots(changed.plan, self._slots_now().bases)
         if self._device_clock is not None:
             self._device_clock.check(slots, ())
-        self.session.follow(changed.plan, changed.run)
+        self.session.follow(changed)
         self._take(slots)
         self._write_now()
 
@@ -713,24 +719,6 @@ def _calling(method: WeakMethod[Callable[[Optimizer], None]]) -> Callable[..., N
             found(optimizer)
 
     return hook
-
-
-def named(value: Any, metrics: Mapping[str, Any] | None, rules: Sequence[Rule]) -> Mapping[str, Any]:
-    """A lone value that was given to `step` as the metric that all rules listen to; refuses what may mean something else.
-
-    A plain int does: loops of old pass the epoch so.
-    """
-    if isinstance(value, Mapping) and metrics is None:
-        return value
-    names = sorted({rule.metric for rule in rules})
-    if len(names) == 1 and metrics is None and not isinstance(value, int):
-        return {names[0]: value}
-    metric = names[0] if names else "loss"
-    raise PreheatError(
-        "step() takes no epoch",
-        given=value,
-        write=f"write step(metrics={{{metric!r}: …}}) for a metric; load_state_dict moves to another position",
-    )
 
 
 def _no_fast_step() -> bool:
