@@ -17,11 +17,11 @@ from preheat.core.constructors import (
 )
 from preheat.core.errors import BindError, ParseError, PreheatError, PreheatWarning, StateError
 from preheat.core.node import Schedule
-from preheat.core.plan import Plan, absolute
+from preheat.core.plan import Plan
 from preheat.core.shapes import Shape, power, reverse
 from preheat.core.spans import Run, Span
-from preheat.core.text.codec import from_dict, to_dict
-from preheat.core.text.language import parse
+from preheat.core.text.language import from_dict, parse, to_dict
+from preheat.core.text.words import absolute, relative
 from preheat.recipes.cycles import multistep, one_cycle, restarts, step_decay
 from preheat.recipes.decays import constant, cosine, exponential_decay, linear, polynomial, wsd
 from preheat.recipes.open_ended import inverse_sqrt, noam, radam, untuned_exponential, untuned_linear
@@ -67,6 +67,7 @@ __all__ = [
     "radam",
     "ramp",
     "rectified",
+    "relative",
     "restarts",
     "reverse",
     "saturating",

@@ -35,7 +35,7 @@ def test_however_far_away_there_is_a_value(t: float) -> None:
         ph.rectified(0.999),
         ph.decay(7).repeated(),
     ]
-    endless += [ph.decay(0.3).repeated(shrink=0.5), ph.decay(3).repeated(stretch=1.5), ph.invsqrt(5).shifted(-7)]
+    endless += [ph.ramp(1, 0, 0.3).repeated(shrink=0.5), ph.decay(3).repeated(stretch=1.5), ph.invsqrt(5).shifted(-7)]
     for s in (S, *endless):
         assert math.isfinite(s(t))
         if t < 0:

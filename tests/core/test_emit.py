@@ -85,5 +85,5 @@ ENDLESS = [ph.hold(1), ph.invsqrt(4), ph.decay(3).repeated(), ph.decay(3).repeat
 
 @given(st.floats(0.01, 50), st.sampled_from(ENDLESS), st.integers(0, 300))
 def test_a_fractional_length_before_a_part_without_end_is_emitted_too(n: float, endless: ph.Schedule, t: int) -> None:
-    s = ph.warmup(n) >> endless
+    s = ph.ramp(0, 1, n) >> endless
     assert s.function(t) == s(t) == s(np.array([t]))[0]

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 import preheat
 from preheat.core.errors import ParseError, PreheatError
-from preheat.lab.client import as_target, opened, target_text
+from preheat.core.text.language import parse, to_text
+from preheat.lab.client import opened
 
 SCHEDULE = preheat.warmup("5%") >> preheat.decay(shape="cosine")
 PLAN = preheat.Plan({"lr": SCHEDULE, "weight_decay": preheat.absolute(preheat.ramp(0.1, 0.2, 10)), "head/lr": SCHEDULE})
@@ -31,8 +32,8 @@ def log_file(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("value", [SCHEDULE, preheat.absolute(SCHEDULE), PLAN], ids=["factors", "rates", "plan"])
 def test_what_was_spelled_is_read_back(value, monkeypatch):
-    assert as_target(target_text(value)) == value
-    monkeypatch.setenv("PREHEAT_SCHEDULE", target_text(value))
+    assert parse(to_text(value)) == value
+    monkeypatch.setenv("PREHEAT_SCHEDULE", to_text(value))
     assert preheat.from_env() == value
     assert preheat.from_env(default=preheat.hold()) == value
 
@@ -76,7 +77,7 @@ def test_numbers_of_every_kind_are_taken(log_file):
 
 @pytest.mark.parametrize("value", ["low", None, True, [1, 2], torch.ones(3)])
 def test_what_is_no_number_is_refused(log_file, value):
-    with pytest.raises(PreheatError, match="a metric is a number, not loss="):
+    with pytest.raises(PreheatError, match="the metric 'loss' "):
         preheat.log(0, loss=value)
     with pytest.raises(PreheatError, match="step is the number of an update"):
         preheat.log(value, loss=1.0)

@@ -28,13 +28,13 @@ def test_an_arm_takes_a_schedule_rates_a_plan_or_their_text_and_its_repr_makes_i
         assert eval(repr(arm), {"Arm": Arm}) == arm
     at_peak = Arm("a @ 0.1", "decay()", 0.1, "a")
     assert eval(repr(at_peak), {"Arm": Arm}) == at_peak
-    with pytest.raises(PreheatError, match="3 is no schedule"):
+    with pytest.raises(PreheatError, match="a schedule is needed, and 3 is a number"):
         Arm("a", 3)
 
 
 def test_text_is_parsed_once_for_each_arm_however_many_trials_follow_it(monkeypatch):
     texts = []
-    monkeypatch.setattr("preheat.lab.client.read", lambda text: texts.append(text) or preheat.parse(text))
+    monkeypatch.setattr("preheat.lab.experiment.parse", lambda text: texts.append(text) or preheat.parse(text))
     experiment = experiment_of((Arm("a", "decay()"), Arm("b", "warmup(3) >> decay()")), seeds=range(9))
     assert len([(trial.target, trial.identity, trial.arm.spec) for trial in experiment.trials()]) == 18
     assert texts == ["decay()", "warmup(3) >> decay()"]

@@ -113,7 +113,7 @@ def leaves(draw: st.DrawFn, spans: st.SearchStrategy = bare_spans) -> ph.Schedul
     if kind == "ramp":
         return draw(ramps(spans))
     if kind == "hold":
-        return ph.hold(draw(values), draw(spans))
+        return ph.hold(draw(values), ph.Span(draw(spans)))
     if kind == "table":
         return ph.table(draw(tables))
     if kind == "rectified":

@@ -136,7 +136,7 @@ def test_it_says_the_value_of_every_line_and_binds_what_it_is_given() -> None:
         (lambda: Session(PLAN, ph.Run(total=5)), "the parts need"),
         (lambda: Session(PLAN, 20), r"run= takes a Run, not 20; write run=Run\(total=10_000\)"),
         (lambda: Session(PLAN, RUN, on_change="adpot"), "did you mean 'adopt'"),
-        (lambda: Session(0.1, RUN), "a plan is a mapping"),
+        (lambda: Session(0.1, RUN), "a schedule is needed, and 0.1 is a number"),
         (lambda: Session(PLAN, RUN).load_state_dict(None), "a scheduler's state is a dict"),
         (lambda: Session(PLAN, RUN).advance(-1), "advance is a number of steps that have passed"),
         (lambda: Session(PLAN, RUN).cooldown("rest", to=float("nan")), "must be finite"),

@@ -76,6 +76,8 @@ def test_stepped_four_times_per_update() -> None:
     train(optimizer, scheduler, 8, times=4)
     assert scheduler.position == 8
     assert scheduler.audit().findings == ("stepped 4 times per update; the surplus calls were ignored",)
+    train(optimizer, scheduler, 60, times=4)
+    assert scheduler.audit().findings == ("stepped 4 times per update; the surplus calls were ignored",)
 
 
 def test_stepped_per_epoch_where_the_plan_is_in_steps() -> None:

@@ -276,7 +276,7 @@ def test_the_position_counts_ticks_of_the_clock(clock: str, worth: dict, ticks: 
     [
         (lambda: Scheduler(object(), ph.hold()), "takes a torch optimizer"),
         (lambda: Scheduler([], ph.hold()), "one optimizer or several"),
-        (lambda: Scheduler(sgd(), 0.1), "a plan is a mapping"),
+        (lambda: Scheduler(sgd(), 0.1), "a schedule is needed, and 0.1 is a number"),
         (lambda: Scheduler(sgd(), ph.warmup("5%")), "share of the run's total"),
         (lambda: Scheduler(sgd(), ph.warmup(100), run=ph.Run(total=10)), "the run has 10"),
         (lambda: Scheduler(sgd(), ph.warmup(1), run=1000), r"run=Run\(total=10_000\)"),

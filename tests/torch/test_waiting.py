@@ -1,6 +1,7 @@
 """Calls before the first update, updates that are none, and what is saved between an update and its call."""
 
 import copy
+import gc
 import json
 import pickle
 import warnings
@@ -307,3 +308,42 @@ def test_a_member_of_sequential_lr_counts_no_update_that_was_another_members() -
             saved.append(member.state_dict()["last_epoch"])
     assert saved == [-1, -1, -1, 0, 1, 2, 3]
     assert rate(optimizer) == pytest.approx(0.07)
+
+
+@pytest.mark.parametrize("milestone", [4, 12])
+def test_a_member_that_is_resumed_is_no_run_that_starts_again(milestone: int) -> None:
+    def build() -> tuple[Optimizer, SequentialLR, Scheduler]:
+        optimizer = Adam([nn.Parameter(torch.ones(3))], lr=0.1)
+        member = Scheduler(optimizer, ph.decay(20))
+        return (
+            optimizer,
+            SequentialLR(optimizer, [LinearLR(optimizer, 0.1, total_iters=4), member], [milestone]),
+            member,
+        )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # torch's own
+        warnings.simplefilter("error", ph.PreheatWarning)
+        optimizer, whole, _ = build()
+        for _ in range(8):
+            update(optimizer)
+            whole.step()
+        other, resumed, member = build()
+        other.load_state_dict(optimizer.state_dict())
+        if milestone == 4:
+            resumed.load_state_dict(whole.state_dict())
+        for _ in range(8):
+            update(other)
+            resumed.step()
+    assert member.audit().findings == ()
+
+
+def test_the_hooks_go_with_the_scheduler() -> None:
+    optimizer = sgd()
+    scheduler = Scheduler(optimizer, CURVE)
+    update(optimizer)
+    scheduler.step()
+    assert len(optimizer._optimizer_step_post_hooks) == 1
+    del scheduler
+    gc.collect()
+    assert not optimizer._optimizer_step_post_hooks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from preheat.core.errors import PreheatError
 from preheat.core.node import Schedule
@@ -10,8 +11,9 @@ from preheat.core.nodes.leaves import Hold, InvSqrt, Ramp, Rectified, Saturating
 from preheat.core.nodes.pointwise import Lower, Upper
 from preheat.core.nodes.sequence import sequence
 from preheat.core.shapes import Shape
-from preheat.core.spans import SpanLike
-from preheat.core.text.language import learn
+from preheat.core.spans import REST, Span, SpanLike
+from preheat.core.stated import joined
+from preheat.core.text.words import learn
 
 
 def ramp(start: float, end: float, span: SpanLike, shape: Shape | str = "linear") -> Schedule:
@@ -36,19 +38,22 @@ def ramp(start: float, end: float, span: SpanLike, shape: Shape | str = "linear"
     return Ramp(start, end, span, shape)
 
 
-def hold(value: float = 1.0, span: SpanLike = "rest") -> Schedule:
+def hold(value: float | str = 1.0, span: SpanLike = "rest") -> Schedule:
     """Constant.
 
         s(t) = value
 
-    value: finite.   span: its length; "rest" (the default) is what the other parts leave.
+    value: finite.   span: its length; "rest" (the default) is what the other parts leave. A text alone is the length:
+    `hold("20%")` is `hold(1.0, "20%")`.
 
     >>> hold(0.1, 5)(3)
     0.1
 
-    Raises PreheatError for a value that is not a finite number.
+    Raises PreheatError for a value that is not a finite number, and a bare length between 0 and 1: write "5%".
     """
-    return Hold(value, span)
+    if isinstance(value, str | Span) and span == REST:
+        value, span = 1.0, value
+    return Hold(value, _lasting("hold", span))  # type: ignore[arg-type]  a Hold refuses a text
 
 
 def warmup(span: SpanLike, start: float = 0.0, shape: Shape | str = "linear") -> Schedule:
@@ -62,9 +67,10 @@ def warmup(span: SpanLike, start: float = 0.0, shape: Shape | str = "linear") ->
     >>> warmup(4).table(6).tolist()
     [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
 
-    Raises what ramp raises. Vaswani et al. 2017, arXiv:1706.03762; Goyal et al. 2017, arXiv:1706.02677.
+    Raises what ramp raises, and PreheatError for a bare length between 0 and 1: write "5%".
+    Vaswani et al. 2017, arXiv:1706.03762; Goyal et al. 2017, arXiv:1706.02677.
     """
-    return ramp(start, 1.0, span, shape)
+    return ramp(start, 1.0, _lasting("warmup", span), shape)
 
 
 def decay(span: SpanLike = "rest", to: float = 0.0, shape: Shape | str = "linear") -> Schedule:
@@ -77,9 +83,10 @@ def decay(span: SpanLike = "rest", to: float = 0.0, shape: Shape | str = "linear
     >>> decay(4, to=0.5).table(6).tolist()
     [1.0, 0.875, 0.75, 0.625, 0.5, 0.5]
 
-    Raises what ramp raises. Bergsma et al. 2025, arXiv:2502.15938 (linear to zero).
+    Raises what ramp raises, and PreheatError for a bare length between 0 and 1: write "5%".
+    Bergsma et al. 2025, arXiv:2502.15938 (linear to zero).
     """
-    return ramp(1.0, to, span, shape)
+    return ramp(1.0, to, _lasting("decay", span), shape)
 
 
 def steps(values: Sequence[float], spans: Sequence[SpanLike]) -> Schedule:
@@ -164,7 +171,7 @@ def table(values: Sequence[float]) -> Schedule:
     return Table(values)
 
 
-def lower(*schedules: Schedule) -> Schedule:
+def lower(*schedules: Any) -> Any:
     """The least of several schedules at every time; it lasts as long as the longest.
 
         s(t) = min(a(t), b(t), …)
@@ -173,12 +180,12 @@ def lower(*schedules: Schedule) -> Schedule:
     >>> lower(ramp(0, 1, 4), hold(0.5, 4)).table(5).tolist()
     [0.0, 0.25, 0.5, 0.5, 0.5]
 
-    Raises PreheatError for fewer than two schedules.
+    Raises PreheatError for fewer than two schedules, or factors beside rates.
     """
-    return Lower(schedules)
+    return joined("lower", Lower, schedules)
 
 
-def upper(*schedules: Schedule) -> Schedule:
+def upper(*schedules: Any) -> Any:
     """The greatest of several schedules at every time; it lasts as long as the longest.
 
         s(t) = max(a(t), b(t), …)
@@ -187,9 +194,19 @@ def upper(*schedules: Schedule) -> Schedule:
     >>> upper(ramp(1, 0, 4), hold(0.5, 4)).table(5).tolist()
     [1.0, 0.75, 0.5, 0.5, 0.5]
 
-    Raises PreheatError for fewer than two schedules.
+    Raises PreheatError for fewer than two schedules, or factors beside rates.
     """
-    return Upper(schedules)
+    return joined("upper", Upper, schedules)
+
+
+def _lasting(word: str, span: SpanLike) -> SpanLike:
+    """The length of a warmup, decay or hold: a bare number below 1 is refused, for it may be meant as a share of the run."""
+    if isinstance(span, int | float) and 0 < span < 1:
+        raise PreheatError(
+            f"{word} takes a length in ticks, and {span!r} is less than one",
+            write=f"write '{span * 100:g}%' for a share of the run, or '{span!r}' in quotes for part of a tick",
+        )
+    return span
 
 
 learn(ramp, hold, warmup, decay, steps, invsqrt, saturating, rectified, table, lower, upper)

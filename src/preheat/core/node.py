@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
-from preheat.core.checks import MAX_NESTING, MOST_TICKS, Number, finite_number, ticks
+from preheat.core.checks import MAX_NESTING, MOST_TICKS, Number, finite_number, positive_number, ticks
 from preheat.core.codegen.python import compiled
 from preheat.core.errors import BindError, PreheatError, shown
 from preheat.core.namespaces import Scalars, Sorted
+from preheat.core.peaks import UNKNOWN, Bounds, refuse_unclear_peak
 from preheat.core.spans import REST, Edge, Run, Span, SpanLike
+from preheat.core.stated import Absolute, Stated, transformation
 from preheat.core.text.printer import text
 from preheat.core.times import namespace
 from preheat.core.value import Value
@@ -76,9 +78,11 @@ class Schedule(Value):
             KINDS[name] = cls
         operator = _OPERATORS.get(cls._sign, "")
         if operator and operator not in vars(Schedule):
-            setattr(Schedule, operator, lambda self, other: kind((self, _operand(other, cls._sign))))
+            setattr(Schedule, operator, lambda self, other: _infix(kind, self, other, cls._sign))
         if method and method not in vars(Schedule):
-            setattr(Schedule, method, wraps(cls)(lambda base, *args, **kwargs: kind(base, *args, **kwargs)))
+            call = wraps(cls)(lambda base, *args, **kwargs: kind(base, *args, **kwargs))
+            call.__name__ = method
+            setattr(Schedule, method, transformation(call))
 
     @property
     def _grows(self) -> bool:
@@ -106,6 +110,10 @@ class Schedule(Value):
         """A bound on its absolute values; not finite if it may overflow."""
         raise NotImplementedError
 
+    def _bounds(self) -> Bounds:
+        """How far its values reach, whatever the run; a kind that does not say it must be stated as rates or factors."""
+        return UNKNOWN
+
     def _last(self) -> float:
         """The value at its end, once resolved."""
         return self._formula(self._length, Scalars)
@@ -126,19 +134,34 @@ class Schedule(Value):
     def _at(self, t: Any, xp: Any) -> Any:
         return self._formula(xp.within(t, 0, self._length), xp)
 
-    def bind(self, run: Run, *, truncate: bool = False) -> Schedule:
+    @overload
+    def bind(self, run: Run | None = None, *, truncate: bool = False, peak: None = None) -> Schedule: ...
+
+    @overload
+    def bind(self, run: Run | None = None, *, truncate: bool = False, peak: float) -> Absolute: ...
+
+    def bind(self, run: Run | None = None, *, truncate: bool = False, peak: float | None = None) -> Schedule | Absolute:
         """This schedule bound to `run`: every span in ticks, edges rounded half up, `rest` filled.
 
-        Raises BindError, naming the parts, if they need more than the run has (unless `truncate`, which cuts them at
-        its end), if a length cannot be known from this run, or if a value would overflow. `b.bind(run) == b`.
+        run: may be left out where no length depends on it.   truncate: cut the parts at the end of the run.
+        peak: what factor 1 stands for; then what is bound is rates, for optax, Keras or a loop written by hand.
+
+        Raises BindError, naming the parts, if they need more than the run has (unless `truncate`), if a length cannot be
+        known from this run, or if a value would overflow; PreheatError for a peak where the factors do not peak at 1.
+        `b.bind(run) == b`.
 
         >>> from preheat import Run, hold, warmup
         >>> (warmup("5%") >> hold()).bind(Run(total=1000))
         ramp(0.0, 1.0, 50) >> hold(1.0, 950)
+        >>> (warmup("5%") >> hold()).bind(Run(total=1000), peak=3e-4)(25)
+        0.00015
         """
-        if not isinstance(run, Run):
+        if run is not None and not isinstance(run, Run):
             raise PreheatError("bind takes a Run", given=run, write="write .bind(Run(total=10_000))")
-        return self._bound(run, truncate)
+        if peak is None:
+            return self._bound(run, truncate)
+        refuse_unclear_peak(self, positive_number(peak, "peak"))
+        return Absolute(self.scaled(peak)._bound(run, truncate))
 
     def _bound(self, run: Run | None, truncate: bool) -> Schedule:
         total = run.total if run else None
@@ -212,10 +235,10 @@ class Schedule(Value):
     # -- compositions -----------------------------------------------------------------------------------------------
 
     def __rshift__(self, other: Schedule) -> Schedule:
-        return _node("sequence", (self, _operand(other, ">>")))
+        return _infix(KINDS["sequence"], self, other, ">>")
 
     def __mul__(self, other: Schedule) -> Schedule:
-        return _node("product", (self, _operand(other, "*")))
+        return _infix(KINDS["product"], self, other, "*")
 
     def __rmul__(self, other: object) -> Schedule:
         raise PreheatError(
@@ -225,10 +248,12 @@ class Schedule(Value):
     def __rrshift__(self, other: object) -> Schedule:
         raise PreheatError(">> joins schedules", given=other, write=f"write hold({shown(other)}, span) >> schedule")
 
+    @transformation
     def scaled(self, factor: float) -> Schedule:
         """`s.scaled(k)(t) = k · s(t)`; k finite, of any sign."""
         return _node("scaled", self, factor)
 
+    @transformation
     def clipped(self, low: float | None = None, high: float | None = None) -> Schedule:
         """Values below `low` become low and above `high` become high; None leaves that side open.
 
@@ -245,6 +270,7 @@ class Schedule(Value):
         raised = self if low is None else _node("upper", (self, _node("hold", low, REST)))
         return raised if high is None else _node("lower", (raised, _node("hold", high, REST)))
 
+    @transformation
     def repeated(self, times: int | None = None, stretch: float = 1.0, shrink: float = 1.0) -> Schedule:
         """Again and again: repetition k (from 0) has its spans × stretchᵏ and its values × shrinkᵏ; None never ends.
 
@@ -252,14 +278,17 @@ class Schedule(Value):
         """
         return _node("repeated", self, times, stretch, shrink)
 
+    @transformation
     def shifted(self, ticks: float) -> Schedule:
         """`s.shifted(n)(t) = s(t − n)`: n ticks later, or earlier if n < 0."""
         return _node("shifted", self, ticks)
 
+    @transformation
     def truncated(self, span: SpanLike) -> Schedule:
         """The same until `span` has passed, then the value it has there."""
         return _node("truncated", self, Span(span))
 
+    @transformation
     def cooldown_from(self, step: float, span: SpanLike, shape: Shape | str = "linear", *, to: float = 0.0) -> Schedule:
         """The same until `step`, then from its value there down to `to` over `span`: a decay off any checkpoint.
 
@@ -274,6 +303,7 @@ class Schedule(Value):
         lasting = self if self.length >= at else self >> _node("hold", value, at - self.length)
         return lasting.truncated(at) >> _node("ramp", value, to, span, shape)
 
+    @transformation
     def rewarmed(self, at: float, span: SpanLike, *, start: float = 0.0) -> Schedule:
         """The same until `at`, then from `start` times its value back to all of it over `span`.
 
@@ -301,6 +331,11 @@ def _node(word: str, *fields: Any) -> Schedule:
     """A node of the kind with that word, which this module does not know."""
     kind: Any = KINDS[word]
     return kind(*fields)
+
+
+def _infix(kind: Any, first: Schedule, second: object, sign: str) -> Any:
+    """What an operator makes of two schedules; what is stated of one knows itself what it makes of it."""
+    return NotImplemented if isinstance(second, Stated) else kind((first, _operand(second, sign)))
 
 
 def _operand(value: object, operator: str) -> Schedule:

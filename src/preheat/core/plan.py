@@ -4,45 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.spans import Run
-from preheat.core.value import Value
+from preheat.core.stated import Absolute, Relative, Stated
+from preheat.core.text.words import is_json, mapping_from, target
 
 RATE = "lr"  # the hyper-parameter that a lone schedule drives, and that rules scale
 _LINE = re.compile(r"(?:(?P<group>.+)/)?(?P<hyper>[A-Za-z_][A-Za-z_0-9]*(?:\[[0-9]+\])?)", re.ASCII)
-
-
-class Absolute(Value):
-    """A plan line whose schedule is the value itself, not a factor of the group's own."""
-
-    __slots__ = ("schedule",)
-
-    schedule: Schedule
-
-    def __init__(self, schedule: Schedule) -> None:
-        self._set(schedule=schedule)
-
-    def __repr__(self) -> str:
-        return f"absolute({self.schedule!r})"
-
-
-def absolute(schedule: Schedule) -> Absolute:
-    """Say that `schedule` is the value itself: `Scheduler(optimizer, absolute(ramp(0.01, 0.1, 1000)))`.
-
-    Without it a schedule multiplies what each group was given. Raises PreheatError for what is not a schedule.
-
-    >>> from preheat import ramp
-    >>> absolute(ramp(0.01, 0.1, 1000))
-    absolute(ramp(0.01, 0.1, 1000))
-    """
-    if not isinstance(schedule, Schedule):
-        raise PreheatError(
-            "absolute takes a schedule", given=schedule, write=f"write absolute(hold({shown(schedule)}))"
-        )
-    return Absolute(schedule)
 
 
 class Line(NamedTuple):
@@ -50,8 +21,7 @@ class Line(NamedTuple):
 
     group: str | None
     hyper: str
-    schedule: Schedule
-    is_absolute: bool
+    target: Schedule | Absolute | Relative
 
     @property
     def key(self) -> str:
@@ -64,19 +34,34 @@ class Line(NamedTuple):
         return self.hyper == RATE
 
     @property
-    def target(self) -> Schedule | Absolute:
-        """What stands on the right of the line."""
-        return Absolute(self.schedule) if self.is_absolute else self.schedule
+    def schedule(self) -> Schedule:
+        """The schedule, whatever is stated of it."""
+        return self.target.schedule if isinstance(self.target, Stated) else self.target
+
+    @property
+    def is_absolute(self) -> bool:
+        """Whether its values are the values themselves, not factors."""
+        return isinstance(self.target, Absolute)
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether it says that its values are factors, whatever their peak."""
+        return isinstance(self.target, Relative)
+
+    def following(self, schedule: Schedule) -> Line:
+        """The same line with another schedule, of which the same is stated."""
+        return self._replace(target=type(self.target)(schedule) if isinstance(self.target, Stated) else schedule)
 
 
-class Plan(Mapping[str, "Schedule | Absolute"]):
+class Plan(Mapping[str, "Schedule | Absolute | Relative"]):
     """Which schedule drives which hyper-parameter: `{"lr": s, "weight_decay": absolute(w), "head/lr": s.scaled(10)}`.
 
     A key is `hyper`, for every group that has it, or `group/hyper`, for the group of that name or index; it is split at
     the last "/", and the second overrides the first. `betas[0]` is the first entry of a tuple. A schedule multiplies
-    what the group was given; `absolute(s)` is the value itself. A plan is a value: equal, hashable, printable.
+    what the group was given; `absolute(s)` is the value itself. Schedules may be given as text or data, as `parse` takes
+    them, and so may the plan. A plan is a value: equal, hashable, printable.
 
-    >>> from preheat import decay, warmup
+    >>> from preheat import absolute, decay, warmup
     >>> Plan({"lr": warmup(100) >> decay(900), "momentum": absolute(warmup(100))})
     Plan({'lr': ramp(0.0, 1.0, 100) >> ramp(1.0, 0.0, 900), 'momentum': absolute(ramp(0.0, 1.0, 100))})
 
@@ -86,18 +71,19 @@ class Plan(Mapping[str, "Schedule | Absolute"]):
     __slots__ = ("lines",)
     lines: tuple[Line, ...]
 
-    def __init__(self, lines: Mapping[str, Schedule | Absolute] | Schedule | Absolute) -> None:
-        if isinstance(lines, Schedule | Absolute):
-            lines = {RATE: lines}
-        if not isinstance(lines, Mapping) or not lines:
+    def __init__(self, lines: Mapping[str, Any] | Schedule | Absolute | Relative | str) -> None:
+        given: Any = mapping_from(lines) if isinstance(lines, str) and is_json(lines) else lines
+        if not isinstance(given, Mapping) or "kind" in given:
+            given = {RATE: target(given)}
+        if not given:
             raise PreheatError("a plan is a mapping from hyper-parameters to schedules", given=lines)
-        read_lines = sorted((_line(key, target) for key, target in lines.items()), key=lambda line: line.key)
+        read_lines = sorted((_line(key, value) for key, value in given.items()), key=lambda line: line.key)
         object.__setattr__(self, "lines", tuple(read_lines))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a plan is a value; make a new one instead of setting {name}")
 
-    def __getitem__(self, key: str) -> Schedule | Absolute:
+    def __getitem__(self, key: str) -> Schedule | Absolute | Relative:
         return {line.key: line.target for line in self.lines}[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -134,11 +120,8 @@ class Plan(Mapping[str, "Schedule | Absolute"]):
 
     def replaced(self, hyper: str | None, change: Callable[[Schedule], Schedule]) -> Plan:
         """The plan with the schedule of every line for `hyper` (None: of every line) changed by a function."""
-        lines: dict[str, Schedule | Absolute] = {}
-        for line in self.lines:
-            schedule = change(line.schedule) if hyper in (None, line.hyper) else line.schedule
-            lines[line.key] = Absolute(schedule) if line.is_absolute else schedule
-        return Plan(lines)
+        lines = [line.following(change(line.schedule)) if hyper in (None, line.hyper) else line for line in self.lines]
+        return Plan({line.key: line.target for line in lines})
 
     def to_text(self) -> str:
         """The plan as one JSON object from line to schedule text: what a checkpoint holds."""
@@ -147,14 +130,11 @@ class Plan(Mapping[str, "Schedule | Absolute"]):
         return json.dumps({line.key: repr(line.target) for line in self.lines})
 
 
-def _line(key: object, target: object) -> Line:
+def _line(key: object, value: object) -> Line:
     found = _LINE.fullmatch(key) if isinstance(key, str) else None
-    if found is None:
+    if found is None or key == "kind":  # the word that tells data from a plan
         raise PreheatError(f"{shown(key)} names no hyper-parameter", write="write 'lr', 'betas[0]' or 'head/lr'")
-    if isinstance(target, Absolute):
-        return Line(found["group"], found["hyper"], target.schedule, True)
-    if not isinstance(target, Schedule):
-        raise PreheatError(
-            f"the line {key!r} needs a schedule", given=target, write=f"write absolute(hold({shown(target)}))"
-        )
-    return Line(found["group"], found["hyper"], target, False)
+    try:
+        return Line(found["group"], found["hyper"], target(value))
+    except PreheatError as error:
+        raise error.restated(type(error), f"the line {key!r}: {error.reason}") from None

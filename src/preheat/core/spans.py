@@ -11,7 +11,7 @@ from preheat.core.checks import Number, int_if_whole, positive_number, round_hal
 from preheat.core.errors import BindError, ParseError, PreheatError, nearest, shown
 from preheat.core.value import Value
 
-_TEXT = r"(?a)([0-9][0-9_]*(?:\.[0-9_]+)?(?:e[+-]?[0-9]{1,2})?)\s*([A-Za-z%]*)(?:\s+([a-z]+))?"
+_TEXT = r"(?a)((?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]{1,3})?)\s*([A-Za-z%]*)(?:\s+([a-z]+))?"
 _SUFFIX = {"": 1, "k": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _COUNTED = ("step", "epoch", "sample", "token")
@@ -49,8 +49,9 @@ class Span(Value):
         return f"Span({self.value!r})"
 
     def __str__(self) -> str:
-        """The span as it stands inside a schedule's text."""
-        return repr(self.value)
+        """The span as it stands inside a schedule's text; less than one tick in quotes, which say that no share is meant."""
+        quoted = not isinstance(self.value, str) and 0 < self.value < 1
+        return repr(str(self.value) if quoted else self.value)
 
     @property
     def is_rest(self) -> bool:
@@ -202,18 +203,25 @@ def _canonical(text: str) -> Number | str:
     if text.strip(_SPACE) == REST:
         return REST
     amount, suffix, unit = _split(text)
+    if unit == "":
+        return _ticks(text, Fraction(amount) * _SUFFIX[suffix])
     digits = format(Decimal(amount), "f")
     digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
     digits = digits.lstrip("0") or "0"
     digits = f"0{digits}" if digits.startswith(".") else digits
     if len(digits) > _LONGEST - 16:
         raise ParseError(f"the span {shown(text)} has too many digits")
-    if unit == "":
-        return int_if_whole(Fraction(digits) * _SUFFIX[suffix])
     if unit == "%":
         return f"{digits}%"
     plural = "s" if unit in _COUNTED and (digits, suffix) != ("1", "") else ""
     return f"{digits}{suffix} {unit}{plural}"
+
+
+def _ticks(text: str, amount: Fraction) -> Number:
+    try:
+        return int_if_whole(amount)
+    except OverflowError:
+        raise ParseError(f"the span {shown(text)} is out of range") from None
 
 
 def _split(text: str) -> tuple[str, str, str]:

@@ -10,7 +10,8 @@ from typing import Any
 from rich.console import Console
 
 from preheat.core.errors import PreheatError, shown
-from preheat.lab.client import Target
+from preheat.core.text.language import Target
+from preheat.core.text.words import Source
 from preheat.lab.driver import run_experiment
 from preheat.lab.experiment import Arm, Experiment, Metric, Study, grid
 from preheat.lab.naming import LONGEST_NAME, slug
@@ -20,7 +21,7 @@ from preheat.lab.summary import Summary
 def compare(
     train: Callable[..., Any],
     *,
-    arms: Mapping[str, Target | str],
+    arms: Mapping[str, Target | Source],
     seeds: int | Iterable[int] = 3,
     peaks: Sequence[float] = (),
     metric: str | Sequence[str] = "loss",
@@ -50,8 +51,8 @@ def compare(
     train: called as `train(schedule, seed, log)`, by default in a process of its own. `log(step, loss=…, lr=…)` takes
     any numbers by name. What it returns are the final metrics: a dict, one number, or nothing; a metric that it does
     not return is the mean over the last twentieth of what it logged of it.
-    arms: the schedules by name: factors of the peak, `absolute(…)`, a `Plan`, or text. The others are compared with the
-    first.
+    arms: the schedules by name: factors of the peak, `absolute(…)`, a `Plan`, or whatever else `parse` takes. The others are
+    compared with the first. Factors have 1 as their peak, unless they say `relative(…)`.
     seeds: the same ones for every arm; a number n means 0 to n − 1.
     peaks: with peaks every arm is run at each, and `train` gets `absolute(schedule.scaled(peak))`.
     metric: what decides, and after it what is reported beside it; "accuracy:max" where higher is better.
@@ -87,7 +88,7 @@ def compare(
     return run_experiment(experiment, folder, engine=engine, race=race, console=console, **settings)
 
 
-def _arms(arms: Mapping[str, Target | str], peaks: Sequence[float]) -> tuple[Arm, ...]:
+def _arms(arms: Mapping[str, Target | Source], peaks: Sequence[float]) -> tuple[Arm, ...]:
     """The arms of a study, at every peak where there are some."""
     if not isinstance(arms, Mapping):
         raise PreheatError(f"arms are schedules by name, such as {{'none': preheat.decay()}}, not {shown(arms)}")

@@ -1,6 +1,6 @@
 """The two calls with which a training script takes part in `preheat compare --launch`: one in, one out.
 
-    plan = preheat.from_env(default=preheat.cosine(warmup_ratio=0.05))
+    plan = preheat.from_env(default="cosine(warmup_ratio=0.05)")
     ...
     preheat.log(step, loss=loss.item(), lr=scheduler.get_last_lr()[0])
     preheat.log(step, val_loss=evaluate(model))
@@ -18,52 +18,63 @@ from contextlib import suppress
 from functools import cache
 from typing import Any, TextIO
 
+from preheat.core.checks import measured
 from preheat.core.errors import ParseError, PreheatError, shown
-from preheat.core.node import Schedule
-from preheat.core.plan import Absolute, Plan
-from preheat.core.text.language import read, read_plan
+from preheat.core.plan import RATE, Plan
+from preheat.core.spans import Run
+from preheat.core.stated import Absolute
+from preheat.core.text.language import Target, parse
+from preheat.core.text.words import Source
 
 SCHEDULE, SEED, ARM, LOG = "PREHEAT_SCHEDULE", "PREHEAT_SEED", "PREHEAT_ARM", "PREHEAT_LOG"
 """The environment variables: the arm's schedule as text, its seed, its name, and the file that takes the metrics."""
 
-Target = Schedule | Absolute | Plan
-"""What can be given to a scheduler: factors, rates, or lines for several hyper-parameters."""
-
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}  # JSON has no numbers for them
 
 
-def from_env(default: Target | str | None = None) -> Target:
+def from_env(default: Target | Source | None = None, *, run: Run | None = None, peak: float | None = None) -> Any:
     """The schedule or plan of the arm that this script was started for, from the variable PREHEAT_SCHEDULE.
 
     default: what to follow where the variable is not set, so that the script also runs by itself.
 
-    Raises PreheatError if neither is there, or the text is no schedule; ParseError says at which column.
+    A script that writes its rates by hand gives `run`, and what the peak of factors is to be: it gets the rates, bound, of
+    whichever arm it is. An arm of rates (a comparison with --peaks makes such) takes no notice of `peak`.
+
+        get_lr = preheat.from_env(run=preheat.Run(total=max_iters), peak=learning_rate)
+        lr = get_lr(iteration)
+
+    run: binds the schedule.   peak: the rate at factor 1.
+
+    Raises PreheatError if neither variable nor default is there, the text is no schedule (ParseError says at which column),
+    or, with `run` or `peak`, where the arm is factors without a peak, or a plan that drives more than the learning rate.
     """
     given = os.environ.get(SCHEDULE, default)
     if given is None:
         raise PreheatError(
             f"the environment variable {SCHEDULE} is not set; start the script with preheat compare --launch, "
-            "or write from_env(default=preheat.parse(\"warmup('5%') >> decay()\"))"
+            'or write from_env(default="warmup(5%) >> decay()")'
         )
-    return as_target(given) if isinstance(given, str) else given
+    found = parse(given)
+    return found if run is None and peak is None else _rates(found, run, peak)
 
 
-def as_target(value: object) -> Target:
-    """A schedule, `absolute(…)` or plan as it is, or from its text: the JSON of a plan, else the language.
-
-    Nothing is evaluated. Raises PreheatError for anything else.
-    """
-    found = value
-    if isinstance(value, str):
-        found = read_plan(value) if value.lstrip().startswith("{") else read(value)
-    if not isinstance(found, Target):
-        raise PreheatError(f"{shown(value)} is no schedule; write for example warmup('5%') >> decay()")
-    return found
-
-
-def target_text(value: Target) -> str:
-    """A schedule or plan as one line of text, which `as_target` reads."""
-    return value.to_text() if isinstance(value, Plan) else repr(value)
+def _rates(given: Target, run: Run | None, peak: float | None) -> Absolute:
+    """The rates of an arm, to be written by hand."""
+    plan = Plan(given)
+    if tuple(plan) != (RATE,):
+        raise PreheatError(
+            f"this arm is a plan for {', '.join(plan)}, and one rate is asked for",
+            write="write from_env() alone and follow it with a Scheduler",
+        )
+    target = plan[RATE]
+    if isinstance(target, Absolute):
+        return target.bind(run)
+    if peak is None:
+        raise PreheatError(
+            f"{shown(target)} is factors, and a rate is asked for",
+            write="write from_env(run=…, peak=3e-4), the rate at factor 1",
+        )
+    return target.bind(run, peak=peak)
 
 
 def log(step: int, **metrics: float) -> None:
@@ -110,17 +121,6 @@ def json_number(name: str, value: object) -> float:
         with suppress(OverflowError):
             return float(value)
     raise ParseError(f"{name} must be a number, not {shown(value)}")
-
-
-def measured(name: str, value: Any) -> float:
-    """A metric as a float, finite or not; tensors and arrays of one element are taken too."""
-    try:
-        plain = value.item() if hasattr(value, "item") else value  # float() of a tensor with a gradient warns
-        if isinstance(plain, str | bytes | bool):
-            raise TypeError
-        return float(plain)
-    except (TypeError, ValueError, RuntimeError):
-        raise PreheatError(f"a metric is a number, not {name}={shown(value)}") from None
 
 
 def _step(step: Any) -> int:

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from preheat.core.errors import PreheatError, shown
-from preheat.lab.client import ARM, LOG, SCHEDULE, SEED, Target, json_number, target_text
+from preheat.core.text.language import Target, to_text
+from preheat.lab.client import ARM, LOG, SCHEDULE, SEED, json_number
 from preheat.lab.naming import relative, slug
 from preheat.lab.outcome import Log
 from preheat.lab.worker import signal_name
@@ -71,7 +72,7 @@ def run(options: LaunchOptions, schedule: Target, seed: int, log: Log, *, steps:
     """
     metrics, output = log.path.with_suffix(".metrics"), log.path.with_suffix(".txt")
     _discard_foreign(metrics, log)
-    text, arm = target_text(schedule), log.trial.arm.name
+    text, arm = to_text(schedule), log.trial.arm.name
     places = {"seed": str(seed), "arm": slug(arm), "run": log.trial.name, "log": str(metrics), "schedule": text}
     words = options.filled(**places)
     environment = {**os.environ, SCHEDULE: text, SEED: str(seed), ARM: arm, LOG: str(metrics), "PYTHONUNBUFFERED": "1"}

@@ -16,9 +16,12 @@ from typing import Any, Literal
 from preheat.core.checks import positive_number, whole_number
 from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
-from preheat.core.plan import Absolute
+from preheat.core.peaks import refuse_unclear
+from preheat.core.plan import Plan
 from preheat.core.spans import Run
-from preheat.lab.client import Target, as_target, target_text
+from preheat.core.stated import Absolute, Relative
+from preheat.core.text.language import Target, parse, to_text
+from preheat.core.text.words import Source
 from preheat.lab.naming import check_distinct, check_name, slug
 
 TRAINER = "preheat.lab.tasks.training:train"
@@ -33,7 +36,8 @@ class Arm:
 
     target: the schedule, or its text; `spec` is its text in the canonical spelling. In a grid of peaks every arm has
     its `peak`, and `family` is the name that it shares with the other peaks.
-    Raises `PreheatError` for a name that cannot be shown and for what is not a schedule.
+    Raises `PreheatError` for a name that cannot be shown, for what is not a schedule, and for factors whose peak is not 1
+    unless they are `relative(…)`: they may be meant as rates.
     """
 
     name: str
@@ -41,17 +45,17 @@ class Arm:
     peak: float | None
     family: str
 
-    def __init__(self, name: str, target: Target | str, peak: float | None = None, family: str = "") -> None:
+    def __init__(self, name: str, target: Target | Source, peak: float | None = None, family: str = "") -> None:
         check_name("an arm", name)
         object.__setattr__(self, "name", name)
-        object.__setattr__(self, "target", as_target(target))
+        object.__setattr__(self, "target", _clear(name, target))
         object.__setattr__(self, "peak", None if peak is None else positive_number(peak, "a peak"))
         object.__setattr__(self, "family", family or name)
 
     @property
     def spec(self) -> str:
         """The schedule as text."""
-        return target_text(self.target)
+        return to_text(self.target)
 
     def __repr__(self) -> str:
         grid = "" if self.peak is None else f", {self.peak!r}, {self.family!r}"
@@ -70,7 +74,7 @@ def grid(arms: Iterable[Arm], peaks: Iterable[float]) -> tuple[Arm, ...]:
     """Every arm at every peak, under names such as "linear @ 0.003". Arms must be schedules in factors of the peak."""
     arms, peaks = tuple(arms), tuple(peaks)
     for arm in arms:
-        if not isinstance(arm.target, Schedule):
+        if not isinstance(arm.target, Schedule | Relative):
             raise PreheatError(f"arm {arm.name!r} gives rates of its own, so it has no peak to vary; write factors")
     return tuple(Arm(f"{arm.name} @ {peak:g}", arm.target, float(peak), arm.name) for arm in arms for peak in peaks)
 
@@ -207,15 +211,15 @@ class Trial:
     def target(self) -> Target:
         """What the training follows: the arm's schedule; in a grid the rates themselves, where options have no peak."""
         own, peak = self.arm.target, self.arm.peak
-        if peak is None or hasattr(self.study.options, "peak") or not isinstance(own, Schedule):
+        if peak is None or hasattr(self.study.options, "peak") or not isinstance(own, Schedule | Relative):
             return own
-        return Absolute(own.scaled(peak))
+        return Absolute((own.schedule if isinstance(own, Relative) else own).scaled(peak))
 
     @property
     def identity(self) -> dict[str, Any]:
         """All that the run's outcome depends on; the names of the arm and of the study are not among it."""
         settings = {**self.study.settings(), "options": _plain(self.options)}
-        return {**settings, "spec": target_text(self.target), "seed": self.seed}
+        return {**settings, "spec": to_text(self.target), "seed": self.seed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +251,16 @@ class Experiment:
             yield from study.trials()
 
 
+def _clear(name: str, given: Target | Source) -> Target:
+    """The schedule of an arm, refused where its factors may be meant as rates."""
+    target = parse(given)
+    try:
+        refuse_unclear(Plan(target), lambda line: None)
+    except PreheatError as error:
+        raise error.restated(type(error), f"arm {name!r}: {error.reason}") from None
+    return target
+
+
 def _plain(options: object) -> dict[str, Any] | None:
     """Options as JSON holds them."""
     if options is None:
@@ -266,8 +280,9 @@ def _check_fit(arm: Arm, steps: int | None) -> None:
     if steps is None:
         raise PreheatError("the built-in tasks need to be told for how many steps to train")
     try:
-        if not isinstance(arm.target, Schedule):
-            raise PreheatError(f"{shown(arm.spec)} is not a schedule; write for example warmup('5%') >> decay()")
+        if not isinstance(arm.target, Schedule | Relative):
+            what = f"{shown(arm.spec)} is no schedule of factors, and the built-in tasks have a peak of their own"
+            raise PreheatError(what, write="write for example warmup('5%') >> decay()")
         arm.target.bind(Run(total=steps))
     except PreheatError as error:
         what = f"arm {arm.name!r} cannot run for {steps} steps: {error.reason}"

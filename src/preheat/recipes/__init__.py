@@ -1,8 +1,9 @@
 """Schedules by the names of the field, each a composition of the words of the language; published runs; scaling rules.
 
 All take the same arguments for the same things: total_steps (warmup included; without it the schedule is bound to a Run
-later), warmup_steps or warmup_ratio, peak_lr, min_lr or min_lr_ratio, start_lr or start_ratio. A recipe with
-total_steps=n is the recipe without it, bound to Run(total=n). Their names are words of `parse` too.
+later), warmup_steps or warmup_ratio, peak_lr, min_lr or min_lr_ratio, start_lr or start_ratio. With a peak_lr they give
+rates, `absolute(…)`; without it factors, of which 1 is the peak. A recipe with total_steps=n is the recipe without it, bound
+to Run(total=n). Their names are words of `parse` too.
 """
 
 from preheat.recipes import cycles, decays, open_ended  # noqa: F401  their recipes register themselves

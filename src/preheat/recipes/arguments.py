@@ -13,6 +13,7 @@ from preheat.core.constructors import hold, ramp
 from preheat.core.errors import BindError, PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.spans import Run, Span, SpanLike
+from preheat.core.stated import Absolute
 
 
 class Rates(NamedTuple):
@@ -21,6 +22,11 @@ class Rates(NamedTuple):
     start: float | None  # None: not asked for, so 0
     peak: float
     floor: float
+    absolute: bool  # whether a peak_lr was given
+
+    def stated(self, schedule: Schedule) -> Schedule | Absolute:
+        """What a recipe gives: rates if a peak_lr was given, else factors."""
+        return Absolute(schedule) if self.absolute else schedule
 
 
 def exact(value: object, what: str) -> Fraction:
@@ -39,7 +45,7 @@ def rates(
     peak = 1.0 if peak_lr is None else positive_number(peak_lr, "peak_lr")
     start = _level("start_lr", start_lr, "start_ratio", start_ratio, peak_lr)
     floor = _level("min_lr", min_lr, "min_lr_ratio", min_lr_ratio, peak_lr)
-    return Rates(start, peak, 0.0 if floor is None else floor)
+    return Rates(start, peak, 0.0 if floor is None else floor, peak_lr is not None)
 
 
 def length(phase: str, steps: SpanLike | None, ratio: float | None) -> Span | None:
@@ -76,22 +82,24 @@ def share(name: str, ratio: float, instead: str = "") -> Span:
     return Span(f"{Decimal(repr(number)).scaleb(2):f}%")
 
 
-def warmed(warm: Span | None, rate: Rates, main: Schedule) -> Schedule:
+def warmed(warm: Span | None, rate: Rates, main: Schedule) -> Schedule | Absolute:
     """`main` after its warmup, or alone if none was asked for."""
     _warmup_for_start(warm, rate)
-    return main if warm is None else ramp(rate.start or 0.0, rate.peak, warm) >> main
+    return rate.stated(main if warm is None else ramp(rate.start or 0.0, rate.peak, warm) >> main)
 
 
-def dampened(warm: Span | None, rate: Rates, main: Schedule) -> Schedule:
+def dampened(warm: Span | None, rate: Rates, main: Schedule) -> Schedule | Absolute:
     """`main`, which counts from update 0, times its warmup; alone if none was asked for."""
     _warmup_for_start(warm, rate)
     if warm is None:
-        return main
+        return rate.stated(main)
     first = exact(rate.start or 0.0, "start") / exact(rate.peak, "peak")
-    return (ramp(float(first), 1.0, warm) >> hold()) * main
+    return rate.stated((ramp(float(first), 1.0, warm) >> hold()) * main)
 
 
-def filled(schedule: Schedule, total_steps: int | None, warm: Span | None = None, cool: Span | None = None) -> Schedule:
+def filled(
+    schedule: Schedule | Absolute, total_steps: int | None, warm: Span | None = None, cool: Span | None = None
+) -> Schedule | Absolute:
     """`schedule` bound to total_steps updates, if they are given; refused where its phases do not fit."""
     if total_steps is None:
         return schedule
@@ -186,13 +194,13 @@ def _updates(span: Span, run: Run) -> Fraction:
 
 
 def _count(total_steps: object) -> int:
-    if isinstance(total_steps, str | Span):
+    if isinstance(total_steps, str | Span) and not (span := spanned(total_steps)).is_bare:
         raise PreheatError(
             "total_steps is a number of updates",
             given=total_steps,
             write=f"leave it out and bind the schedule to Run(total={shown(total_steps)}, …)",
         )
-    count = ticks(total_steps, "total_steps")
+    count = ticks(span.value if isinstance(total_steps, str | Span) else total_steps, "total_steps")
     if not isinstance(count, int) or count < 1:
         raise PreheatError("total_steps must be a whole number of updates above 0", given=total_steps)
     return count

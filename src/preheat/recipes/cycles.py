@@ -10,6 +10,7 @@ from preheat.core.errors import PreheatError
 from preheat.core.node import Schedule
 from preheat.core.shapes import Shape
 from preheat.core.spans import SpanLike
+from preheat.core.stated import Absolute
 from preheat.recipes import arguments
 from preheat.recipes.arguments import dampened, exact, filled, rates, warmed
 from preheat.recipes.registry import recipe
@@ -25,7 +26,7 @@ def step_decay(
     peak_lr: float | None = None,
     start_lr: float | None = None,
     start_ratio: float | None = None,
-) -> Schedule:
+) -> Schedule | Absolute:
     """The peak times a factor once more after every period, under a linear warmup.
 
         s(t) = peak · factor^⌊t/n⌋ · min(1, r + (1 − r) · t/W),   r = start/peak
@@ -33,7 +34,7 @@ def step_decay(
     every: n, the period, in updates or with a unit such as "30 epochs", counted from update 0.
     factor: what each period multiplies by, no unit, in (0, 1].
     warmup_steps: W, in updates or with a unit; or warmup_ratio: W as a share of the run, 0 to 1. Default: none.
-    peak_lr: the rate at the peak, > 0; without it the values are factors of the optimizer's own rate.
+    peak_lr: the rate at the peak, > 0: the values are rates. Without it they are factors of the optimizer's own rate.
     start_lr: the first rate, 0 to peak_lr; or start_ratio: the same as a share of the peak, 0 to 1. Default: 0.
     Starts at start, never ends: it falls towards 0.
 
@@ -61,7 +62,7 @@ def multistep(
     peak_lr: float | None = None,
     start_lr: float | None = None,
     start_ratio: float | None = None,
-) -> Schedule:
+) -> Schedule | Absolute:
     """The peak times a factor once more at every milestone, under a linear warmup.
 
         s(t) = peak · factorᵏ · min(1, r + (1 − r) · t/W),   k = how many milestones are ≤ t,   r = start/peak
@@ -69,7 +70,7 @@ def multistep(
     milestones: rising, above 0, all in one unit: updates, "30 epochs", "80%"; counted from update 0.
     factor: what each milestone multiplies by, no unit, in (0, 1].
     warmup_steps: W, in updates or with a unit; or warmup_ratio: W as a share of the run, 0 to 1. Default: none.
-    peak_lr: the rate at the peak, > 0; without it the values are factors of the optimizer's own rate.
+    peak_lr: the rate at the peak, > 0: the values are rates. Without it they are factors of the optimizer's own rate.
     start_lr: the first rate, 0 to peak_lr; or start_ratio: the same as a share of the peak, 0 to 1. Default: 0.
     Starts at start, ends at peak · factor^(number of milestones).
 
@@ -98,7 +99,7 @@ def one_cycle(
     final_div_factor: float = 10_000.0,
     shape: Shape | str = "cosine",
     peak_lr: float | None = None,
-) -> Schedule:
+) -> Schedule | Absolute:
     """One cycle: up from a fraction of the peak, then down far below where it began.
 
         s(t) = start + (peak − start) · w(t/U)             for t < U = pct_start · T,   start = peak/div_factor
@@ -107,7 +108,7 @@ def one_cycle(
     total_steps: T, the whole run in updates, ≥ 1; without it, the Run that the schedule is bound to.
     pct_start: the share of the run that rises, 0 to 1 (fastai: 0.25).   shape: of both legs, as in ramp.
     div_factor: peak/start, ≥ 1.   final_div_factor: start/min, ≥ 1, as in torch (fastai divides the peak: 1e5).
-    peak_lr: the rate at the peak, > 0; without it the values are factors of the optimizer's own rate.
+    peak_lr: the rate at the peak, > 0: the values are rates. Without it they are factors of the optimizer's own rate.
     Starts at peak/div_factor, peaks at t = U, reaches min at t = T. torch's OneCycleLR of T updates is
     ramp(1/25, 1, pct_start · T − 1, "cosine") >> ramp(1, 4e-6, (1 − pct_start) · T, "cosine").
 
@@ -119,10 +120,12 @@ def one_cycle(
     Raises PreheatError for a share outside [0, 1], a divisor below 1, total_steps that are no count.
     Smith & Topin 2017, arXiv:1708.07120 (super-convergence).
     """
-    peak, up = rates(peak_lr).peak, arguments.share("pct_start", pct_start)
-    start = exact(peak, "peak") / _divisor("div_factor", div_factor)
+    rate, up = rates(peak_lr), arguments.share("pct_start", pct_start)
+    start = exact(rate.peak, "peak") / _divisor("div_factor", div_factor)
     end = float(start / _divisor("final_div_factor", final_div_factor))
-    return filled(ramp(float(start), peak, up, shape) >> ramp(peak, end, "rest", shape), total_steps)
+    return filled(
+        rate.stated(ramp(float(start), rate.peak, up, shape) >> ramp(rate.peak, end, "rest", shape)), total_steps
+    )
 
 
 @recipe
@@ -139,7 +142,7 @@ def restarts(
     min_lr_ratio: float | None = None,
     start_lr: float | None = None,
     start_ratio: float | None = None,
-) -> Schedule:
+) -> Schedule | Absolute:
     """Cosine decay with warm restarts (SGDR) after a linear warmup.
 
         s(t) = shrinkᵏ · (min + (peak − min) · (1 + cos(π · t′/(n · stretchᵏ)))/2),   t′ = time since cycle k began

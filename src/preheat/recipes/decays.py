@@ -7,6 +7,7 @@ from preheat.core.constructors import hold, ramp
 from preheat.core.node import Schedule
 from preheat.core.shapes import Shape, reverse
 from preheat.core.spans import Span, SpanLike
+from preheat.core.stated import Absolute
 from preheat.recipes import arguments
 from preheat.recipes.arguments import filled, rates, warmed
 from preheat.recipes.registry import recipe
@@ -21,14 +22,14 @@ def constant(
     peak_lr: float | None = None,
     start_lr: float | None = None,
     start_ratio: float | None = None,
-) -> Schedule:
+) -> Schedule | Absolute:
     """Linear warmup, then the peak until the end.
 
         s(t) = start + (peak − start) · t/W   for t < W,   then peak
 
     total_steps: the whole run in updates, warmup included, ≥ 1; without it, the Run that the schedule is bound to.
     warmup_steps: W, in updates or with a unit; or warmup_ratio: W as a share of the run, 0 to 1. Default: none.
-    peak_lr: the rate at the peak, > 0; without it the values are factors of the optimizer's own rate.
+    peak_lr: the rate at the peak, > 0: the values are rates. Without it they are factors of the optimizer's own rate.
     start_lr: the first rate, 0 to peak_lr; or start_ratio: the same as a share of the peak, 0 to 1. Default: 0.
     Starts at start, ends at the peak.
 
@@ -57,14 +58,14 @@ def linear(
     min_lr_ratio: float | None = None,
     start_lr: float | None = None,
     start_ratio: float | None = None,
-) -> Schedule:
+) -> Schedule | Absolute:
     """Linear warmup, then linear decay to the end of the run.
 
         s(t) = peak + (min − peak) · (t − W)/(T − W)   for t ≥ W
 
     total_steps: T, the whole run in updates, warmup included, ≥ 1; without it, the Run that the schedule is bound to.
     warmup_steps: W, in updates or with a unit; or warmup_ratio: W as a share of the run, 0 to 1. Default: none.
-    peak_lr: the rate at the peak, > 0; without it the values are factors of the optimizer's own rate.
+    peak_lr: the rate at the peak, > 0: the values are rates. Without it they are factors of the optimizer's own rate.
     min_lr: the last rate, 0 to peak_lr; or min_lr_ratio: the same as a share of the peak, 0 to 1. Default: 0.
     start_lr: the first rate, 0 to peak_lr; or start_ratio: the same as a share of the peak, 0 to 1. Default: 0.
     Starts at start, peaks at t = W, reaches min at t = T, one update after the last.
@@ -94,14 +95,14 @@ def cosine(
     min_lr_ratio: float | None = None,
     start_lr: float | None = None,
     start_ratio: float | None = None,
-) -> Schedule:
+) -> Schedule | Absolute:
     """Linear warmup, then half a cosine down to the end of the run, where it stays.
 
         s(t) = min + (peak − min) · (1 + cos(π · (t − W)/(T − W)))/2   for t ≥ W
 
     total_steps: T, the whole run in updates, warmup included, ≥ 1; without it, the Run that the schedule is bound to.
     warmup_steps: W, in updates or with a unit; or warmup_ratio: W as a share of the run, 0 to 1. Default: none.
-    peak_lr: the rate at the peak, > 0; without it the values are factors of the optimizer's own rate.
+    peak_lr: the rate at the peak, > 0: the values are rates. Without it they are factors of the optimizer's own rate.
     min_lr: the last rate, 0 to peak_lr; or min_lr_ratio: the same as a share of the peak, 0 to 1. Default: 0.
     start_lr: the first rate, 0 to peak_lr; or start_ratio: the same as a share of the peak, 0 to 1. Default: 0.
     Starts at start, peaks at t = W, reaches min at t = T, one update after the last. It does not rebound.
@@ -110,7 +111,7 @@ def cosine(
     Prefer linear() for a new run of fixed length, wsd() for one that may be extended.
 
     >>> cosine(10_000, warmup_ratio=0.05, peak_lr=3e-4, min_lr_ratio=0.1)
-    ramp(0.0, 0.0003, 500) >> ramp(0.0003, 3e-05, 9500, shape='cosine')
+    absolute(ramp(0.0, 0.0003, 500) >> ramp(0.0003, 3e-05, 9500, shape='cosine'))
 
     Raises PreheatError for two ways of giving one thing, a value out of range, a warmup longer than total_steps.
     Loshchilov & Hutter 2016, arXiv:1608.03983 (one cycle of it).
@@ -132,7 +133,7 @@ def polynomial(
     min_lr_ratio: float | None = None,
     start_lr: float | None = None,
     start_ratio: float | None = None,
-) -> Schedule:
+) -> Schedule | Absolute:
     """Linear warmup, then a power of the time left.
 
         s(t) = min + (peak − min) · (1 − (t − W)/(T − W))ᵖ   for t ≥ W
@@ -140,7 +141,7 @@ def polynomial(
     total_steps: T, the whole run in updates, warmup included, ≥ 1; without it, the Run that the schedule is bound to.
     power: p, no unit, in [0.01, 100]; 1 is linear().
     warmup_steps: W, in updates or with a unit; or warmup_ratio: W as a share of the run, 0 to 1. Default: none.
-    peak_lr: the rate at the peak, > 0; without it the values are factors of the optimizer's own rate.
+    peak_lr: the rate at the peak, > 0: the values are rates. Without it they are factors of the optimizer's own rate.
     min_lr: the last rate, 0 to peak_lr; or min_lr_ratio: the same as a share of the peak, 0 to 1. Default: 0.
     start_lr: the first rate, 0 to peak_lr; or start_ratio: the same as a share of the peak, 0 to 1. Default: 0.
     Starts at start, peaks at t = W, reaches min at t = T, one update after the last.
@@ -171,14 +172,14 @@ def exponential_decay(
     min_lr_ratio: float | None = None,
     start_lr: float | None = None,
     start_ratio: float | None = None,
-) -> Schedule:
+) -> Schedule | Absolute:
     """Linear warmup, then the same relative drop at every update, to the end of the run.
 
         s(t) = peak · (min/peak)^((t − W)/(T − W))   for t ≥ W
 
     total_steps: T, the whole run in updates, warmup included, ≥ 1; without it, the Run that the schedule is bound to.
     warmup_steps: W, in updates or with a unit; or warmup_ratio: W as a share of the run, 0 to 1. Default: none.
-    peak_lr: the rate at the peak, > 0; without it the values are factors of the optimizer's own rate.
+    peak_lr: the rate at the peak, > 0: the values are rates. Without it they are factors of the optimizer's own rate.
     min_lr: the last rate, > 0, to peak_lr; or min_lr_ratio: the same as a share of the peak. Default: 1 %.
     start_lr: the first rate, 0 to peak_lr; or start_ratio: the same as a share of the peak, 0 to 1. Default: 0.
     Starts at start, peaks at t = W, reaches min at t = T. Each update multiplies by (min/peak)^(1/(T − W)).
@@ -213,7 +214,7 @@ def wsd(
     min_lr_ratio: float | None = None,
     start_lr: float | None = None,
     start_ratio: float | None = None,
-) -> Schedule:
+) -> Schedule | Absolute:
     """Warmup, stable, decay: linear warmup, the peak, then a short decay (cooldown, warmdown) at the end.
 
         s(t) = peak                                   for W ≤ t < T − D
@@ -223,7 +224,7 @@ def wsd(
     warmup_steps: W, in updates or with a unit; or warmup_ratio: W as a share of the run, 0 to 1. Default: none.
     decay_steps: D, in updates or with a unit; or decay_ratio: D as a share of the run, 0 to 1. Default: 20 %.
     shape: of the decay, as in ramp; "sqrt" falls as 1 − √u, the field's "1-sqrt".
-    peak_lr: the rate at the peak, > 0; without it the values are factors of the optimizer's own rate.
+    peak_lr: the rate at the peak, > 0: the values are rates. Without it they are factors of the optimizer's own rate.
     min_lr: the last rate, 0 to peak_lr; or min_lr_ratio: the same as a share of the peak, 0 to 1. Default: 0.
     start_lr: the first rate, 0 to peak_lr; or start_ratio: the same as a share of the peak, 0 to 1. Default: 0.
     Starts at start, peaks at t = W, reaches min at t = T, one update after the last.
@@ -232,7 +233,7 @@ def wsd(
     Prefer linear() when the length is final; a longer decay (40 %) comes close to it.
 
     >>> wsd(1000, warmup_steps=100, peak_lr=1e-3)
-    ramp(0.0, 0.001, 100) >> hold(0.001, 700) >> ramp(0.001, 0.0, 200, shape='sqrt')
+    absolute(ramp(0.0, 0.001, 100) >> hold(0.001, 700) >> ramp(0.001, 0.0, 200, shape='sqrt'))
 
     Raises PreheatError for two ways of giving one thing, a value out of range, phases longer than total_steps.
     Hu et al. 2024, arXiv:2404.06395 (MiniCPM); Hägele et al. 2024, arXiv:2405.18392 (20 % of 1 − √u).

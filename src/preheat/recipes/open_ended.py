@@ -7,20 +7,20 @@ from preheat.core.constructors import hold, invsqrt, rectified, saturating, warm
 from preheat.core.errors import PreheatError
 from preheat.core.node import Schedule
 from preheat.core.spans import Span, SpanLike
+from preheat.core.stated import Absolute
 from preheat.recipes import arguments
 from preheat.recipes.arguments import rates, warmed
 from preheat.recipes.registry import recipe
 
 
 @recipe
-def noam(d_model: float, warmup_steps: float = 4000) -> Schedule:
+def noam(d_model: float, warmup_steps: float = 4000) -> Absolute:
     """Linear warmup, then inverse-square-root decay, at the rates of the first Transformer.
 
         s(t) = (d · W)^-½ · min(t/W, √(W/t))
 
     d_model: d, the width of the model, no unit, > 0.   warmup_steps: W, in updates, ≥ 1.
-    Starts at 0, peaks at (d · W)^-½ when t = W, never ends. The values are rates: give the optimizer lr = 1, or
-    wrap the schedule in absolute().
+    Starts at 0, peaks at (d · W)^-½ when t = W, never ends. The values are rates, whatever the optimizer was given.
 
     Choose it to reproduce the Transformer of 2017. Prefer inverse_sqrt() with a peak_lr of your own, and wsd() when
     the length of the run is known.
@@ -32,7 +32,8 @@ def noam(d_model: float, warmup_steps: float = 4000) -> Schedule:
     Vaswani et al. 2017, arXiv:1706.03762.
     """
     warm = arguments.updates("warmup_steps", warmup_steps)
-    return (warmup(warm) >> invsqrt(warm)).scaled((positive_number(d_model, "d_model") * warm) ** -0.5)
+    peak = (positive_number(d_model, "d_model") * warm) ** -0.5
+    return Absolute((warmup(warm) >> invsqrt(warm)).scaled(peak))
 
 
 @recipe
@@ -44,14 +45,14 @@ def inverse_sqrt(
     peak_lr: float | None = None,
     start_lr: float | None = None,
     start_ratio: float | None = None,
-) -> Schedule:
+) -> Schedule | Absolute:
     """Linear warmup, then inverse-square-root decay from the peak, for as long as the run goes on.
 
         s(t) = start + (peak − start) · t/W   for t < W,   then   peak · √(τ/(τ + t − W))
 
     warmup_steps: W, in updates or with a unit; or warmup_ratio: W as a share of the run, 0 to 1. Default: 10,000.
     timescale: τ, in updates or with a unit, above 0; default: W, so that the decay is peak · √(W/t).
-    peak_lr: the rate at the peak, > 0; without it the values are factors of the optimizer's own rate.
+    peak_lr: the rate at the peak, > 0: the values are rates. Without it they are factors of the optimizer's own rate.
     start_lr: the first rate, 0 to peak_lr; or start_ratio: the same as a share of the peak, 0 to 1. Default: 0.
     Starts at start, peaks at t = W, halves by t = W + 3τ, never ends.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from preheat.core.checks import finite_number, positive_number
 from preheat.core.constructors import hold, ramp, warmup
 from preheat.core.node import Schedule
-from preheat.core.plan import RATE, Absolute, Plan, absolute
+from preheat.core.plan import RATE, Plan
 from preheat.core.spans import Span, SpanLike
+from preheat.core.stated import Absolute, Relative
 from preheat.recipes import arguments
 
 
@@ -43,11 +44,13 @@ def yolo_warmup(
     """
     warm = arguments.length("warmup", warmup_steps, warmup_ratio) or Span("3 epochs")
     down = ramp(1.0, arguments.rates(None, min_lr_ratio=min_lr_ratio).floor, "rest")
-    lines: dict[str, Schedule | Absolute] = {
+    lines: dict[str, Schedule | Absolute | Relative] = {
         RATE: (warmup(warm) >> hold()) * down,
-        f"{bias}/{RATE}": (ramp(positive_number(bias_start_ratio, "bias_start_ratio"), 1.0, warm) >> hold()) * down,
+        f"{bias}/{RATE}": Relative(
+            (ramp(positive_number(bias_start_ratio, "bias_start_ratio"), 1.0, warm) >> hold()) * down
+        ),
     }
     if momentum is not None:
         end = finite_number(momentum, "momentum")
-        lines["momentum"] = absolute(ramp(finite_number(start_momentum, "start_momentum"), end, warm) >> hold(end))
+        lines["momentum"] = Absolute(ramp(finite_number(start_momentum, "start_momentum"), end, warm) >> hold(end))
     return Plan(lines)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from preheat.core.node import Schedule
-from preheat.core.text.language import learn
+from preheat.core.stated import Absolute
+from preheat.core.text.words import learn
 
-Recipe = TypeVar("Recipe", bound=Callable[..., Schedule])
-RECIPES: dict[str, Callable[..., Schedule]] = {}
+Recipe = TypeVar("Recipe", bound=Callable[..., Schedule | Absolute])
+RECIPES: dict[str, Callable[..., Any]] = {}
 
 
 def recipe(function: Recipe) -> Recipe:

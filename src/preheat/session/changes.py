@@ -38,6 +38,14 @@ def nothing_grows(plan: Plan) -> BindError:
     return BindError(what, write="write what is to come: s >> …")
 
 
+def unknown_writing(plan: Plan) -> PreheatError:
+    """What there is to say where only the bound plan is known, so that it cannot be bound to another run."""
+    return PreheatError(
+        f"what was 'rest' or '%' in {shown(plan, 200)} is not known: it comes from a checkpoint, which holds it in ticks",
+        write="build it anew with the plan and run that are to come, and on_change='adopt'; cooldown and rewarm need neither",
+    )
+
+
 def first_change(
     old: Plan,
     new: Plan,

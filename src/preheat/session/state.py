@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from preheat.core.checks import whole_number
+from preheat.core.checks import MOST_TICKS, whole_number
 from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.plan import Plan
 from preheat.core.spans import Run
@@ -110,7 +110,7 @@ def _count(state: dict[str, Any], key: str, least: int) -> int:
 def _position(value: object, run: Run) -> float:
     whole = isinstance(value, int) and not isinstance(value, bool)
     fraction = isinstance(value, float) and run.clock == "second" and math.isfinite(value)
-    if not (whole or fraction) or value < 0:  # type: ignore[operator]
+    if not (whole or fraction) or not 0 <= value <= MOST_TICKS:  # type: ignore[operator]
         raise StateError(f"position in the scheduler's state must be a number of {run.clock}s", given=value)
     return value  # type: ignore[return-value]
 

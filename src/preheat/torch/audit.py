@@ -80,7 +80,7 @@ def audited(facts: Facts) -> Audit:
     """The audit of a scheduler as it stands."""
     counter, edits = facts.counter, facts.edits
     findings = [*_calls(counter), *_updates(facts), *_over(facts), *_unmet(facts)]
-    findings += [*_warmups(counter.optimizers, facts.session.plan), *_edited(edits), *facts.notes]
+    findings += [*_warmups(counter.innermost, facts.session.plan), *_edited(edits), *facts.notes]
     counts = (facts.applied, counter.unseen, counter.surplus, counter.skipped, sum(edits.values()))
     return Audit(facts.position, *counts, tuple(findings), _blind(facts), facts.end)
 
@@ -207,7 +207,9 @@ def _warms_up(schedule: Schedule) -> bool:
 
 def _asked(optimizer: Optimizer, key: str) -> bool:
     """Whether a group, or else the optimizer's defaults, has a true or positive value there."""
-    values = [group[key] for group in optimizer.param_groups if key in group] or [optimizer.defaults.get(key)]
+    values = [group[key] for group in optimizer.param_groups if key in group] or [
+        getattr(optimizer, "defaults", {}).get(key)
+    ]
     return any(isinstance(value, int | float) and value > 0 for value in values)
 
 

@@ -20,6 +20,7 @@ from preheat.core.errors import PreheatError
 from preheat.core.plan import RATE
 from preheat.session.bases import same
 from preheat.torch.update_counter import LOOKED_AT, own_count
+from preheat.torch.wrapped import layers
 
 Group = dict[str, Any]
 CODE, SAVED, OPEN = "code", "saved", ""
@@ -167,17 +168,18 @@ def was_moved(optimizer: Optimizer) -> bool:
     """Whether an optimizer has applied updates, or has loaded a state."""
     if any(map(_was_loaded, optimizer.param_groups)):
         return True
-    count = own_count([optimizer])
+    inner = [layer for layer in layers(optimizer) if isinstance(layer, Optimizer)]
+    count = own_count(inner)
     counts = [group["k"] for group in optimizer.param_groups if isinstance(group.get("k"), int)]  # schedule-free ones
     if count is None and counts:
         count = max(counts)
-    return _has_moved_state(optimizer) if count is None else count > 0
+    return any(map(_has_moved_state, inner)) if count is None else count > 0
 
 
 def _has_moved_state(optimizer: Optimizer) -> bool:
     """Whether the state of an optimizer that does not count is another than one may hold when built: zeros, or copies of the
     parameters. An empty one of a parameter is what loading leaves of an optimizer that keeps nothing."""
-    for parameter, held in islice(optimizer.state.items(), LOOKED_AT):
+    for parameter, held in islice((getattr(optimizer, "state", None) or {}).items(), LOOKED_AT):
         if held == {}:
             return True
         for value in held.values() if isinstance(held, dict) else [held]:

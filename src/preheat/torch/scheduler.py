@@ -157,8 +157,9 @@ class Scheduler(LRScheduler):
             Where the Run does not say what an update is worth, a call without it brings metrics and counts nothing.
         found_inf: with on_device, a tensor that is 1 where the update was skipped and 0 where it was applied.
 
-        Until an applied update has been seen each call counts, so that a bare loop draws the curve; from then on only
-        calls that follow one do. The others change nothing but what the rules have seen, and `audit()` counts them.
+        Until an applied update has been seen each call counts, so that a bare loop draws the curve, unless something shows
+        that training is on (see counts); from then on only calls that follow one do. The others change nothing but what
+        the rules have seen, and `audit()` counts them. What looks wrong is said once, as a PreheatWarning.
         """
         if metrics is None and advance is None and epoch is None and found_inf is None and self._fast_step():
             return
@@ -166,7 +167,13 @@ class Scheduler(LRScheduler):
             if isinstance(epoch, int) and epoch == 0 and self.last_epoch == -1:
                 self._update_lr(0)  # SequentialLR of torch before 2.9 begins a member so
                 return
-            metrics = named(epoch, metrics, self.session.rules)
+            if metrics is not None or (isinstance(epoch, int) and not isinstance(epoch, bool)):
+                raise PreheatError(
+                    "step() takes no epoch",
+                    given=epoch,
+                    write="write step(metrics={'loss': …}) for a metric; load_state_dict moves to another position",
+                )
+            metrics = self.session.named(epoch)
         if self._device_clock is None:
             self._step(metrics, advance, found_inf)
         elif metrics is None and advance is None:
@@ -337,7 +344,7 @@ class Scheduler(LRScheduler):
             "_bases": self._slots.bases.kept(),
             "_counting": (self._counter.given_scaler, self._counter.counts, self._counter.starts_anew),
             "_counts": {name: copy(getattr(self._counter, name)) for name in UpdateCounter.KEPT},
-            "_pending": self._counter.flag.up,
+            "_pending": self._counter.flag.is_raised,
             "_on_device": self._device_clock is not None,
         }
 
@@ -396,7 +403,7 @@ class Scheduler(LRScheduler):
         slots = Slots(changed.plan, self._slots_now().bases)
         if self._device_clock is not None:
             self._device_clock.check(slots, ())
-        self.session.follow(changed.plan, changed.run)
+        self.session.follow(changed)
         self._take(slots)
         self._write_now()
 
@@ -624,6 +631,7 @@ class Scheduler(LRScheduler):
     def last_epoch(self, updates: int) -> None:
         steps = self._step_count
         self.session.updates, self._ahead = updates, steps - updates
+        self._counter.starts_anew = True  # SequentialLR moves us: whatever the optimizer has applied before
         if updates == -1:
             self._give_way()
 
@@ -668,12 +676,12 @@ class Scheduler(LRScheduler):
     _get_closed_form_lr = get_lr
 
     def _initial_step(self) -> None:
-        self._counter.begin_as_member()
+        self._counter.forget()
         self._count_from(self.last_epoch + 1, 1)
         self._begin()
 
     def _update_lr(self, epoch: int | None = None) -> None:
-        self._counter.begin_as_member()
+        self._counter.forget()
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self._known_ahead = self._ahead
         self.session.move_to(self.last_epoch * (self.session.tick or 1))
@@ -711,24 +719,6 @@ def _calling(method: WeakMethod[Callable[[Optimizer], None]]) -> Callable[..., N
             found(optimizer)
 
     return hook
-
-
-def named(value: Any, metrics: Mapping[str, Any] | None, rules: Sequence[Rule]) -> Mapping[str, Any]:
-    """A lone value that was given to `step` as the metric that all rules listen to; refuses what may mean something else.
-
-    A plain int does: loops of old pass the epoch so.
-    """
-    if isinstance(value, Mapping) and metrics is None:
-        return value
-    names = sorted({rule.metric for rule in rules})
-    if len(names) == 1 and metrics is None and not isinstance(value, int):
-        return {names[0]: value}
-    metric = names[0] if names else "loss"
-    raise PreheatError(
-        "step() takes no epoch",
-        given=value,
-        write=f"write step(metrics={{{metric!r}: …}}) for a metric; load_state_dict moves to another position",
-    )
 
 
 def _no_fast_step() -> bool:

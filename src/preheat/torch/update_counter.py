@@ -55,6 +55,11 @@ class Flag:
         elif not self.is_without_effect(optimizer):
             self.up = True
 
+    @property
+    def is_raised(self) -> bool:
+        """Whether an update was applied, read or not."""
+        return self.up
+
     def is_without_effect(self, optimizer: Optimizer) -> bool:
         """Whether the update that was just applied had every rate swapped to 0."""
         written = self.written
@@ -79,13 +84,14 @@ class ScaledFlag(Flag):
         else:
             self.found.append(found)
 
-    def has_applied(self) -> bool:
-        """Whether fused updates that have not been read yet were applied."""
-        return any(not value.item() for value in self.found)
+    @property
+    def is_raised(self) -> bool:
+        """The same, of the fused updates that have not been read yet too."""
+        return self.up or any(not value.item() for value in self.found)
 
     def read_found(self) -> bool:
         """Raise the flag for fused updates that were applied; whether there were only skipped ones."""
-        self.up = self.up or self.has_applied()
+        self.up = self.is_raised
         found, self.found = self.found, []
         return bool(found) and not self.up
 
@@ -106,7 +112,7 @@ class UpdateCounter:
     """
 
     KEPT = (
-        *("seen", "applied", "surplus", "skipped", "unseen", "idle", "is_training", "is_told"),
+        *("seen", "applied", "surplus", "skipped", "unseen", "_idle", "is_training", "is_told"),
         *("mismatch", "met", "warned"),
     )
 
@@ -123,12 +129,13 @@ class UpdateCounter:
         self.counts = counts if counts is None else one_of(counts, "counts", COUNTS)
         self.optimizers, self.session, self.starts_anew = optimizers, session, starts_anew
         self.given_scaler, self.layers = scaler, [layer for one in optimizers for layer in layers(one)]
+        self.innermost = [layer for layer in self.layers if len(layers(layer)) == 1]
         self.scaler = scaler or next(filter(None, (_own_scaler(layer) for layer in self.layers)), None)
         self.flag = Flag() if self.scaler is None else ScaledFlag()
         self.around = Flag()  # set by layers around others, which may be called without an update
         self.seen = False
         self.applied = self.surplus = self.skipped = self.unseen = 0
-        self.idle = 0  # calls in a row for which no update was applied, and where one was waited for
+        self._idle = (0, 0)  # calls that waited for an update in vain, and how many had been applied by then
         self.is_training = self.is_told = False  # something shows that updates are to come; ticks came with a call
         self.since: tuple[int, int | None] | None = None  # counts at the first update: ours, and the optimizers' own
         self.mismatch = ""  # what the first update said of the two counts
@@ -165,7 +172,8 @@ class UpdateCounter:
             return True
         self.skipped += skipped
         self.surplus += self.seen and not skipped and not with_metrics
-        self.idle += not (self.seen and with_metrics)
+        if not (self.seen and with_metrics):
+            self._idle = self.idle + 1, self.applied
         if self.idle == MANY and not self.applied:
             self.alarm("idle", self.idle_words())
         return False
@@ -174,7 +182,6 @@ class UpdateCounter:
         self.flag.up = self.around.up = False
         self.seen = self.is_training = True
         self.applied += 1
-        self.idle = 0
         if self.since is None:
             own = self.own_count()
             self.since = self.applied, own
@@ -224,6 +231,12 @@ class UpdateCounter:
     # -- what is asked ----------------------------------------------------------------------------------------------
 
     @property
+    def idle(self) -> int:
+        """Calls in a row for which no update was applied where one was waited for, up to now."""
+        calls, applied = self._idle
+        return calls if applied == self.applied else 0
+
+    @property
     def has_seen_updates(self) -> bool:
         """Whether any update has been applied since it counts."""
         return self.flag.up or self.applied > 0
@@ -233,9 +246,7 @@ class UpdateCounter:
         """Whether an update was applied whose call of `step()` is still to come, and is worth a tick that is known."""
         session = self.session
         known = session.tick is not None and session.run.clock != "epoch" and not self.is_told
-        if not known or self.counts == "calls" or session.updates < 0:
-            return False
-        return self.flag.up or (isinstance(self.flag, ScaledFlag) and self.flag.has_applied())
+        return known and self.counts != "calls" and session.updates >= 0 and self.flag.is_raised
 
     def own_count(self) -> int | None:
         """How many updates the optimizers themselves say they applied; None if none of them counts.
@@ -290,15 +301,10 @@ class UpdateCounter:
             return
         self.alarm("mismatch", self.mismatch)
 
-    def begin_as_member(self) -> None:
-        """SequentialLR moved the position: it counts from there, whatever the optimizer has applied before."""
-        self.starts_anew = True
-        self.forget()
-
     def restart(self) -> None:
         """What comes next is another run's: a state was loaded."""
         self.forget()
-        self.since, self.mismatch, self.idle, self.is_training = None, "", 0, True
+        self.since, self.mismatch, self._idle, self.is_training = None, "", (0, 0), True
         self.warned.discard("mismatch")
         self._before = self.own_count()
 
@@ -313,7 +319,8 @@ def own_count(optimizers: Sequence[Optimizer]) -> int | None:
     """How many updates the optimizers themselves say they applied; None if none of them counts."""
     counts = []
     for optimizer in optimizers:
-        for held in (*islice(optimizer.state.values(), LOOKED_AT), *optimizer.param_groups):
+        state = getattr(optimizer, "state", None) or {}
+        for held in (*islice(state.values(), LOOKED_AT), *optimizer.param_groups):
             step = held.get("step") if isinstance(held, dict) else None
             if isinstance(step, int | float) or (isinstance(step, Tensor) and step.numel() == 1):
                 counts.append(int(step))

@@ -178,7 +178,7 @@ def test_rates_that_nobody_logged_are_computed_from_the_schedule():
 
 @pytest.mark.parametrize(
     ("spec", "rate"),
-    [("absolute(ramp(0.2, 0.0, 60))", 0.2), ('{"lr": "hold(0.5)", "weight_decay": "hold(1.0)"}', 0.5)],
+    [("absolute(ramp(0.2, 0.0, 60))", 0.2), ('{"lr": "relative(hold(0.5))", "weight_decay": "hold(1.0)"}', 0.5)],
 )
 def test_plans_and_rates_have_a_curve_too(spec, rate):
     study = Study("own", "own", None, (Arm("own", spec),), (0,), 60, "mine:train")

@@ -10,7 +10,9 @@ from typing import Any
 
 from preheat.core.checks import MAX_TEXT, Number, finite_number, int_if_whole
 from preheat.core.errors import BindError, PreheatError
+from preheat.core.namespaces import Scalars
 from preheat.core.node import Schedule, nested
+from preheat.core.peaks import Bounds, between
 from preheat.core.rectification import rectification
 from preheat.core.shapes import LINEAR, Shape, shape_of
 from preheat.core.spans import Edge, Run, Span, SpanLike
@@ -58,6 +60,11 @@ class Leaf(Schedule):
     def _magnitude(self) -> float:
         return 1.0
 
+    @property
+    def _is_there(self) -> bool:
+        """Whether it lasts for some time on every run."""
+        return self.span.is_bare and self.span.value > 0  # type: ignore[operator]
+
 
 class Ramp(Leaf, word="ramp"):
     """From `start` at its first moment to `end` at its last."""
@@ -93,6 +100,9 @@ class Ramp(Leaf, word="ramp"):
     def _magnitude(self) -> float:
         return max(abs(self.start), abs(self.end), abs(self.end - self.start))
 
+    def _bounds(self) -> Bounds:
+        return between(self.start, self.end, self._is_there)
+
 
 class Hold(Leaf, word="hold"):
     """Constant."""
@@ -109,6 +119,9 @@ class Hold(Leaf, word="hold"):
 
     def _magnitude(self) -> float:
         return abs(self.value)
+
+    def _bounds(self) -> Bounds:
+        return between(self.value, self.value, self._is_there)
 
 
 class _Timed(Leaf):
@@ -129,6 +142,9 @@ class _Timed(Leaf):
         if tau.value == 0:
             raise BindError(f"tau={self.tau} is less than half a tick of this run", write="give a longer one")
         return Leaf._sized(self._with(tau=tau), span, run)
+
+    def _bounds(self) -> Bounds:
+        return between(0.0, 1.0, False)
 
     @property
     def _tau(self) -> float:
@@ -174,6 +190,9 @@ class Rectified(Leaf, word="rectified"):
         seams, sides = self._cases
         return xp.choose(t, seams, lambda i, t: sides[i](t, xp))
 
+    def _bounds(self) -> Bounds:
+        return between(self._formula(0, Scalars), 1.0, False)
+
 
 class Table(Schedule, word="table"):
     """One value per tick, linear between."""
@@ -213,6 +232,9 @@ class Table(Schedule, word="table"):
 
     def _magnitude(self) -> float:
         return max(map(abs, self.values)) * 2.0
+
+    def _bounds(self) -> Bounds:
+        return between(min(self.values), max(self.values), True)
 
 
 def listed(values: object, word: str) -> list[Any]:

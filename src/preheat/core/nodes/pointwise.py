@@ -12,6 +12,7 @@ from preheat.core.checks import Number, int_if_whole, round_half_up
 from preheat.core.namespaces import Scalars
 from preheat.core.node import Schedule, nested
 from preheat.core.nodes.operands import flat, several
+from preheat.core.peaks import Bounds, greater, lesser, product
 from preheat.core.spans import Edge, Run
 
 
@@ -75,6 +76,9 @@ class Product(Pointwise, infix=("product", "*")):
     def _magnitude(self) -> float:
         return math.prod(max(1.0, operand._magnitude()) for operand in self.operands)
 
+    def _bounds(self) -> Bounds:
+        return product(operand._bounds() for operand in self.operands)
+
 
 class Lower(Pointwise, word="lower"):
     """The least of several at every time."""
@@ -84,6 +88,9 @@ class Lower(Pointwise, word="lower"):
     def _merge(self, a: Any, b: Any, xp: Any) -> Any:
         return xp.minimum(a, b)
 
+    def _bounds(self) -> Bounds:
+        return lesser(operand._bounds() for operand in self.operands)
+
 
 class Upper(Pointwise, word="upper"):
     """The greatest of several at every time."""
@@ -92,3 +99,6 @@ class Upper(Pointwise, word="upper"):
 
     def _merge(self, a: Any, b: Any, xp: Any) -> Any:
         return xp.maximum(a, b)
+
+    def _bounds(self) -> Bounds:
+        return greater(operand._bounds() for operand in self.operands)

@@ -14,6 +14,7 @@ from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Hold
 from preheat.core.nodes.sequence import sequence
 from preheat.core.nodes.wrapped import Wrapped
+from preheat.core.peaks import Bounds
 from preheat.core.spans import Edge, Run, Span
 
 MANY = 10_000  # repetitions of different lengths: where each begins is kept in a table
@@ -139,7 +140,10 @@ class Repeated(Wrapped, method="repeated"):
     @property
     def _gain(self) -> float:
         """What the last repetition is multiplied by."""
-        k = (self.times or 1) - 1
+        return self._grown((self.times or 1) - 1)
+
+    def _grown(self, k: int) -> float:
+        """What repetition k is multiplied by; infinite where no float holds it."""
         steep = abs(self.shrink) > 1 and k * math.log2(abs(self.shrink)) > 1000
         return math.inf if steep else self.shrink**k
 
@@ -148,6 +152,17 @@ class Repeated(Wrapped, method="repeated"):
 
     def _magnitude(self) -> float:
         return self.base._magnitude() * max(1.0, abs(self._gain))
+
+    def _bounds(self) -> Bounds:
+        """Those of the first two repetitions and of the last two, between which all others lie."""
+        base, alike = self.base._bounds(), self.stretch == 1
+        if self.times is None:
+            last = [] if self.shrink == 1 else [base.times(0.0)]
+            every, alike = [base, base.times(self.shrink), *last], alike and not last
+        else:
+            every = [base.times(self._grown(k)) for k in {0, 1, self.times - 2, self.times - 1} if 0 <= k < self.times]
+        low, high = min(one.low for one in every), max(one.high for one in every)
+        return Bounds(low, high, base.exact and alike, base.constant)
 
 
 def _repetitions(times: object) -> int | None:

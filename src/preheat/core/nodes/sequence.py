@@ -12,6 +12,7 @@ from preheat.core.checks import Number, int_if_whole, round_half_up
 from preheat.core.errors import BindError, PreheatError, shown
 from preheat.core.node import Schedule, nested
 from preheat.core.nodes.operands import flat
+from preheat.core.peaks import Bounds, in_turn
 from preheat.core.spans import Edge, Run
 
 
@@ -87,6 +88,9 @@ class Sequence(Schedule, infix=("sequence", ">>")):
 
     def _magnitude(self) -> float:
         return max(part._magnitude() for part in self.parts)
+
+    def _bounds(self) -> Bounds:
+        return in_turn(part._bounds() for part in self.parts)
 
 
 def up_to_rest(schedule: Schedule) -> Schedule:

@@ -9,6 +9,7 @@ from typing import Any
 from preheat.core.checks import Number, finite_number, int_if_whole, ticks
 from preheat.core.errors import PreheatError
 from preheat.core.node import Schedule, nested
+from preheat.core.peaks import Bounds
 from preheat.core.spans import Edge, Run, Span, SpanLike
 
 
@@ -42,6 +43,9 @@ class Wrapped(Schedule):
     def _magnitude(self) -> float:
         return self.base._magnitude()
 
+    def _bounds(self) -> Bounds:
+        return self.base._bounds().loosely()
+
 
 class Scaled(Wrapped, method="scaled"):
     """k · s."""
@@ -61,6 +65,9 @@ class Scaled(Wrapped, method="scaled"):
 
     def _magnitude(self) -> float:
         return self.base._magnitude() * max(1.0, abs(self.factor))
+
+    def _bounds(self) -> Bounds:
+        return self.base._bounds().times(self.factor)
 
 
 class Shifted(Wrapped, method="shifted"):
@@ -86,6 +93,10 @@ class Shifted(Wrapped, method="shifted"):
 
     def _formula(self, t: Any, xp: Any) -> Any:
         return self.base._at(xp.since(t, self.ticks), xp)
+
+    def _bounds(self) -> Bounds:
+        bounds = self.base._bounds()
+        return bounds if self.ticks >= 0 else bounds.loosely()
 
 
 class Truncated(Wrapped, method="truncated"):

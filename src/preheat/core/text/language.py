@@ -1,67 +1,83 @@
-"""The language: the grammar with the words of every kind of node, of the constructors and of the recipes."""
+"""Schedules and plans from all that can be meant by them: values, text, mappings, JSON; and back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
-from preheat.core import shapes
-from preheat.core.errors import ParseError, shown
-from preheat.core.node import KINDS, Schedule
-from preheat.core.plan import Plan, absolute
-from preheat.core.text.parser import Language, Reader
-from preheat.core.text.printer import TIGHTNESS
+from preheat.core.errors import PreheatError
+from preheat.core.node import Schedule
+from preheat.core.plan import Plan
+from preheat.core.stated import Absolute, Relative, Stated
+from preheat.core.text.codec import data_of
+from preheat.core.text.words import Source, is_json, mapping_from, target
 
-_learned: dict[str, Callable[..., Any]] = {**shapes.WORDS, "absolute": absolute}
-
-
-def learn(*functions: Callable[..., Any]) -> None:
-    """Add words by their names: how constructors and recipes, which stand above, become readable."""
-    _learned.update((function.__name__, function) for function in functions)
+Target = Schedule | Absolute | Relative | Plan
+"""What can be followed: factors, rates, or lines for several hyper-parameters."""
 
 
-def read(text: str) -> Any:
-    """Whatever the language says in `text`: a schedule, a shape, or a line of a plan."""
-    return Reader(text, _language()).result()
+def parse(value: Target | Source) -> Any:
+    """The schedule, `absolute(…)`, `relative(…)` or Plan that is meant by `value`. Nothing is evaluated.
 
+    value: any of these, which stay as they are;
+        text: what repr prints, with the recipe words, and lengths and names without quotes;
+        a mapping, OmegaConf's too, or its JSON: with the key "kind" the data of `to_dict`, else the lines of a Plan.
+    Text and JSON: at most 256 KiB, nested at most 32 deep.
 
-def parse(text: str) -> Schedule:
-    """The schedule that `text` describes: what repr prints, and the recipe words. Nothing is evaluated.
-
-    text: at most 256 KiB, nested at most 32 deep.
-
-    >>> parse("warmup('5%') >> decay(to=0.1, shape='cosine')")
+    >>> parse("warmup(5%) >> decay(to=0.1, shape=cosine)")
     ramp(0.0, 1.0, '5%') >> ramp(1.0, 0.1, 'rest', shape='cosine')
+    >>> parse({"lr": "warmup(10) >> decay()", "weight_decay": "absolute(hold(0.1))"})
+    Plan({'lr': ramp(0.0, 1.0, 10) >> ramp(1.0, 0.0, 'rest'), 'weight_decay': absolute(hold(0.1, 'rest'))})
 
-    Raises ParseError (a PreheatError) with the column, and the nearest word where there is one.
+    Raises ParseError (a PreheatError) with the column, and the nearest word where there is one; PreheatError for anything
+    that cannot be a schedule.
     """
-    value = read(text)
-    if not isinstance(value, Schedule):
-        raise ParseError(f"{shown(text)} is not a schedule", write="write for example warmup('5%') >> decay()")
-    return value
+    if isinstance(value, str) and is_json(value):
+        value = mapping_from(value)
+    if isinstance(value, Plan):
+        return value
+    return Plan(value) if isinstance(value, Mapping) and "kind" not in value else target(value)
+
+
+def to_text(value: Target) -> str:
+    """A schedule, rates or a plan as one line of text, which `parse` reads: a plan as JSON."""
+    return value.to_text() if isinstance(value, Plan) else repr(value)
+
+
+def to_dict(value: Target) -> dict[str, Any]:
+    """A schedule, `absolute(…)`, `relative(…)` or Plan as plain data that JSON can hold.
+
+    A schedule is `{"kind": "ramp", "start": 0.0, …}`, rates are `{"kind": "absolute", "schedule": {…}}`, a plan is a mapping
+    from its lines to these.
+
+    >>> from preheat import hold
+    >>> to_dict(hold(1.0, "5%"))
+    {'kind': 'hold', 'value': 1.0, 'span': '5%'}
+
+    Raises PreheatError for anything else.
+    """
+    if isinstance(value, Plan):
+        return {line.key: data_of(line.target) for line in value.lines}
+    if not isinstance(value, Schedule | Stated):
+        raise PreheatError("to_dict takes a schedule, rates or a plan", given=value)
+    return data_of(value)
+
+
+def from_dict(data: Mapping[str, Any]) -> Any:
+    """What `to_dict` made `data` from; `from_dict(to_dict(s)) == s`.
+
+    >>> from_dict({"kind": "hold", "value": 1.0, "span": "5%"})
+    hold(1.0, '5%')
+
+    Raises PreheatError for an unknown kind, a missing or unknown key, or a value that the kind refuses.
+    """
+    if not isinstance(data, Mapping):
+        raise PreheatError(
+            "a schedule as data is a mapping with a 'kind', a plan one from line to schedule", given=data
+        )
+    return parse(data)
 
 
 def read_plan(text: str) -> Plan:
     """The plan that `Plan.to_text` wrote; raises ParseError for anything else. Nothing is evaluated."""
-    import json  # not every import of preheat reads a plan
-
-    try:
-        lines = json.loads(text)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ParseError(f"cannot read a plan from {shown(text)}: {error}") from None
-    if not isinstance(lines, dict):
-        raise ParseError("a plan is a JSON object from line to schedule", given=lines)
-    return Plan({key: read(value) for key, value in lines.items()})
-
-
-def _language() -> Language:
-    """As it is now: a kind of node is part of it once its class exists."""
-    called = {word: kind for word, kind in KINDS.items() if kind._form == "call"}
-    methods = [word for word, kind in KINDS.items() if kind._form == "method"]
-    infix = sorted((kind for kind in KINDS.values() if kind._form == "infix"), key=lambda kind: TIGHTNESS[kind._sign])
-    return Language(
-        words=called | _learned,
-        methods={word: getattr(Schedule, word) for word in (*methods, "clipped")},
-        signs=[(kind._sign, kind) for kind in infix],
-        has_methods=lambda value: isinstance(value, Schedule),
-    )
+    return Plan(mapping_from(text))

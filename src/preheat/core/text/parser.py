@@ -1,31 +1,37 @@
-"""The grammar of the language: calls, numbers, strings, lists, None, signs such as `>>`, methods and brackets. Nothing else.
+"""The grammar of the language: calls, numbers, lengths, names, strings, lists, None, signs such as `>>`, methods, brackets.
 
     schedule = product { ">>" product }            (one level for each sign, the loosest first)
     product  = postfix { "*" postfix }
     postfix  = ( word "(" arguments ")" | "(" schedule ")" ) { "." method "(" arguments ")" }
-    argument = [ name "=" ] ( schedule | number | string | "None" | "[" argument { "," argument } "]" )
+    argument = [ name "=" ] ( schedule | number | length | string | name | "None" | "[" argument { "," argument } "]" )
+    length   = number ( "%" | unit | multiple [ unit ] )
+
+Lengths and names may stand without quotes, because text is written in shells and YAML. A word belongs to the number before it
+unless "=" or "(" follows; a name is one that the language lists and no "(" follows. Hyphens belong to names: there is no minus.
 
 It knows the words that it is given, calls them with what it read, and evaluates nothing. Written by hand because Python's
 own `ast` takes hundreds of times the memory of the text, fails at 1,000 parts, and lets odd Unicode through.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, partial
-from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 from preheat.core.checks import MAX_NESTING, MAX_TEXT
 from preheat.core.errors import ParseError, PreheatError, nearest, shown
 
 _TOKEN = r"""(?ax)
-        (?P<number>[+-]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?)
-      | (?P<name>[A-Za-z_][A-Za-z_0-9]*)
+        (?P<name>(?:[0-9]+-)?[A-Za-z_][A-Za-z_0-9]*(?:-[A-Za-z_0-9]+)*)
+      | (?P<number>[+-]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?)
       | (?P<string>'[^'\\\n]*'|"[^"\\\n]*")
-      | (?P<sign>>>|[+*().,=\[\]])
+      | (?P<sign>>>|[+*().,=\[\]%])
       | (?P<end>$)"""
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DIGITS = 400
+_MOST_BRACKETS = MAX_NESTING + 1  # one more than schedules nest: absolute(…) may stand around them
+_MULTIPLES = "kMBT"
+_MEANT = {">": "write >> for what follows", "-": "write a + b.scaled(-1) for a difference"}
 
 
 @cache
@@ -34,13 +40,14 @@ def _token() -> re.Pattern[str]:
 
 
 class Language(NamedTuple):
-    """What may be written: words that are called, methods of what `has_methods`, and signs between operands, the loosest
-    first, each with what makes one value of a tuple of operands."""
+    """What may be written: words that are called, the methods of a value, signs between operands, the loosest first, each
+    with what makes one value of a tuple of operands, names that stand as arguments without quotes, and what reads a length."""
 
     words: Mapping[str, Callable[..., Any]]
-    methods: Mapping[str, Callable[..., Any]] = MappingProxyType({})
+    methods_of: Callable[[Any], Mapping[str, Callable[..., Any]]] = lambda value: {}
     signs: Sequence[tuple[str, Callable[..., Any]]] = ()
-    has_methods: Callable[[Any], bool] = lambda value: False
+    names: Collection[str] = ()
+    length: Callable[[str], Any] | None = None
 
 
 class Reader:
@@ -70,7 +77,8 @@ class Reader:
         self.start = _SPACE.match(self.text, self.stop).end()  # type: ignore[union-attr]
         found = _token().match(self.text, self.start)
         if found is None:
-            self.refuse(f"{self.text[self.start]!r} has no meaning here")
+            sign = self.text[self.start]
+            self.refuse(f"{sign!r} has no meaning here", write=_MEANT.get(sign, ""))
         self.kind, self.token, self.stop = str(found.lastgroup), found[0], max(found.end(), 1)
         return past
 
@@ -108,21 +116,24 @@ class Reader:
         elif self.kind == "name":
             value = self.call(self.language.words, "word")
         else:
-            self.refuse(f"a schedule must stand here, not {shown(self.token) if self.token else 'the end'}")
+            write = f"write hold({self.token})" if self.kind == "number" else ""
+            self.refuse(
+                f"a schedule must stand here, not {shown(self.token) if self.token else 'the end'}", write=write
+            )
         while self.at("."):
-            if not self.language.has_methods(value):
+            if not (methods := self.language.methods_of(value)):
                 self.refuse("only a schedule has methods")
             self.advance()
-            value = self.call(self.language.methods, "method", value)
+            value = self.call(methods, "method", value)
         return value
 
     def call(self, known: Mapping[str, Callable[..., Any]], what: str, *first: Any) -> Any:
         start, word = self.start, self.token
         if self.kind != "name" or word not in known:
             self.refuse(f"unknown {what} {shown(word)}{nearest(word, known)}")
+        if not self.followed("("):
+            self.refuse(f"{word} must be followed by '('", write=f"write {word}(…)")
         self.advance()
-        if not self.at("("):
-            self.refuse(f"{word} must be followed by '('")
         args, kwargs = self.bracketed(")", self.arguments)
         return self._called(word, partial(known[word], *first, *args, **kwargs), start)
 
@@ -144,24 +155,64 @@ class Reader:
 
     def keyword(self) -> str | None:
         """The name before a `=`, passed over, if there is one."""
-        after = _SPACE.match(self.text, self.stop).end()  # type: ignore[union-attr]
-        if self.kind != "name" or self.text[after : after + 1] != "=":
+        if self.kind != "name" or not self.followed("="):
             return None
         name = self.advance()
         self.expect("=")
         return name
 
+    def followed(self, signs: str) -> bool:
+        """Whether the next character after the present token is one of these."""
+        after = _SPACE.match(self.text, self.stop).end()  # type: ignore[union-attr]
+        return self.text[after : after + 1] in tuple(signs)
+
     def argument(self) -> Any:
         if self.kind == "number":
-            return self.number()
+            return self.no_operand(self.token, self.number_or_length())
         if self.kind == "string":
             return self.advance()[1:-1]
         if self.at("["):
             return self.bracketed("]", self.items)
-        if self.kind == "name" and self.token == "None":
-            self.advance()
-            return None
+        if self.kind == "name" and not self.followed("("):
+            return self.no_operand(self.token, self.name())
         return self.schedule()
+
+    def name(self) -> str | None:
+        """A name that stands for itself."""
+        token, known = self.token, {*self.language.names, *self.language.words}
+        if token in self.language.words and token not in self.language.names:
+            self.refuse(f"{token} must be followed by '('", write=f"write {token}(…)")
+        if token not in known and token != "None":
+            self.refuse(f"unknown name {shown(token)}{nearest(token, known)}")
+        return None if self.advance() == "None" else token
+
+    def no_operand(self, token: str, value: Any) -> Any:
+        """A number or a name, which no operator and no method takes."""
+        if self.at(".") or any(self.at(sign) for sign, _ in self.language.signs):
+            word = (
+                f"{token}()" if token in self.language.words else f"hold({token})" if not isinstance(value, str) else ""
+            )
+            self.refuse(
+                f"{self.token!r} follows a schedule, and {token} is none", write=f"write {word}" if word else ""
+            )
+        return value
+
+    def number_or_length(self) -> Any:
+        """A number, or a length where a sign of percent or a word stands behind it."""
+        start, text, number = self.start, self.token, self.number()
+        if self.language.length is None or not (self.at("%") or self.is_unit()):
+            return number
+        text += self.advance()
+        if text[-1] in _MULTIPLES and self.is_unit():
+            text += f" {self.advance()}"
+        try:
+            return self.language.length(text)
+        except PreheatError as error:
+            self.refuse(error.reason, start, write=error.write)
+
+    def is_unit(self) -> bool:
+        """Whether the present token is a word that belongs to the number before it."""
+        return self.kind == "name" and not self.followed("=(")
 
     def items(self) -> list[Any]:
         found = []
@@ -181,7 +232,7 @@ class Reader:
             self.refuse(f"{shown(token)} is not a number", start)
 
     def bracketed(self, close: str, inside: Callable[[], Any]) -> Any:
-        if self.depth == MAX_NESTING:
+        if self.depth == _MOST_BRACKETS:
             self.refuse(f"brackets nest at most {MAX_NESTING} deep")
         self.depth += 1
         self.advance()

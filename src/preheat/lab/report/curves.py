@@ -8,8 +8,9 @@ import numpy as np
 
 from preheat.core.errors import PreheatError
 from preheat.core.node import Schedule
-from preheat.core.plan import Absolute, Plan
+from preheat.core.plan import Plan
 from preheat.core.spans import Run
+from preheat.core.text.language import Target
 from preheat.lab.experiment import Arm, Study, Trial
 from preheat.lab.records import Record
 from preheat.lab.statistics.inference import student
@@ -158,12 +159,10 @@ def _rates(trials: Trials, arm: Arm, updates: Sequence[int]) -> list[float]:
         return []
 
 
-def _rate_line(target: Schedule | Absolute | Plan) -> Schedule | None:
+def _rate_line(target: Target) -> Schedule | None:
     """The schedule of the learning rate: of a plan the line for all groups, else the first for one."""
-    if isinstance(target, Plan):
-        found = sorted((line for line in target.lines if line.is_rate), key=lambda line: line.group is not None)
-        return found[0].schedule if found else None
-    return target.schedule if isinstance(target, Absolute) else target
+    found = sorted((line for line in Plan(target).lines if line.is_rate), key=lambda line: line.group is not None)
+    return found[0].schedule if found else None
 
 
 def _instabilities(run: Record, seed: int, column: str, study: Study) -> list[Instability]:
