@@ -143,7 +143,12 @@ class Train(Action):
 
     def outcomes(self, world: World) -> list[Outcome]:
         if world.is_open():
-            return [(True, world)]
+            k = min(world.open_optimizers())
+            if any(group.values["lr"] for group in world.optimizers[k].groups):
+                return [(True, world)]
+            new = world.copy()
+            new.optimizers[k].updates += 1
+            return [(True, world), (False, new)]  # with all rates at 0, as torch's distributed checkpointing does it
         new = world.copy()
         for one in new.optimizers:
             one.updates += self.updates

@@ -322,6 +322,8 @@ def _choices(
 def _taken_over(world: World, before: Scheduler, slot: Slot) -> list[tuple[float | None, float | None]]:
     driven = world.driven(before.plan, before.script)
     now, given = before.now.get(slot), before.given.get(slot)
+    if now == 0:
+        raise UndecidedError
     if slot not in driven:
         present = world.optimizers[slot[0]].groups[slot[1]].values[slot[2]]
         return [(present, present)] if now is not None else [(None, None)]
@@ -516,6 +518,9 @@ def _adopting(world: World, state: State, plan: Lines) -> list[Outcome]:
         return [(True, world)]
     now, given = _settled(world, state, each)
     outcomes: list[Outcome] = [(False, _went_on(world, state, plan, now, given))]
+    other = {slot: world.scheduler.now[slot] for slot in now if each[slot] == "other"}
+    if any(base != now[slot] for slot, base in other.items()):  # after set_peak: that, or the script's
+        outcomes.append((False, _went_on(world, state, plan, {**now, **other}, given)))
     changed = verdict != "same" or not same_plan(state.plan, plan, state.t)
     peaked = [slot for slot in now if each[slot] == "equal" and state.now[slot] != state.given[slot]]
     if changed and peaked:

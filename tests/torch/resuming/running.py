@@ -152,7 +152,7 @@ def _names() -> dict[str, Any]:
 
 def _wrong_use(world: World, action: Action, used: list[Any]) -> str | None:
     """What an update used and should not have. The reference is asked for every update that the action had."""
-    if not isinstance(action, Train) or world.scheduler is None:
+    if not isinstance(action, Train) or world.scheduler is None or world.is_open():
         return None
     several, count = len(world.optimizers), action.updates
     real = [entry for entry in used if entry[0] >= 0]
