@@ -322,7 +322,7 @@ def _choices(
 def _taken_over(world: World, before: Scheduler, slot: Slot) -> list[tuple[float | None, float | None]]:
     driven = world.driven(before.plan, before.script)
     now, given = before.now.get(slot), before.given.get(slot)
-    if now == 0:
+    if now == 0 and slot[2] == "lr":
         raise UndecidedError
     if slot not in driven:
         present = world.optimizers[slot[0]].groups[slot[1]].values[slot[2]]
