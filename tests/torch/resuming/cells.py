@@ -42,7 +42,8 @@ class Cell(NamedTuple):
     def program(self) -> list[Action]:
         old, new = self._scripts()
         several = len(old.optimizers)
-        made = [Process(old), Build(old), Train(7), Save("c1"), Train(5), Save("c2", "pickle", "torch")]
+        made = [Process(old), Build(old), Train(7), Save("c1", "copy"), Train(2)]
+        made += [Train(3), Save("c2", "pickle", "torch")] if "2" in self.order else []
         made += [Process(new)] if self.objects == "fresh" else []
         for token in self.order.split():
             made += {

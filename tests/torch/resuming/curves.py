@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-HORIZON = 200  # updates beyond which no curve of a random program changes any more
+HORIZON = 80  # updates beyond which no curve of a random program changes any more
 
 
 class Part(NamedTuple):

@@ -209,7 +209,7 @@ def first_run(rng: Random, old: Script) -> list[Action]:
 def between(rng: Random) -> list[Action]:
     """What may happen at any time."""
     made: list[Action] = []
-    if rng.random() < 0.3:
+    if rng.random() < 0.15:
         made.append(Ask(rng.choice(GETTERS)))
     if rng.random() < 0.06:
         made.append(Travel(rng.choice(["pickle", "copy"])))
