@@ -137,10 +137,9 @@ def resumed(order: str, states: dict[str, dict]) -> tuple[Optimizer, Scheduler]:
     return optimizer, scheduler
 
 
-@pytest.mark.parametrize("order", ["bo", "ob"])
-def test_a_schedule_that_begins_again_on_a_trained_optimizer_is_warned_of(order: str) -> None:
+def test_a_schedule_that_begins_again_on_a_trained_optimizer_is_warned_of() -> None:
     words = "the optimizer has applied 60 updates before and the schedule begins at 0.*load the scheduler's state too"
-    optimizer, scheduler = resumed(order, trained(60))
+    optimizer, scheduler = resumed("bo", trained(60))
     with pytest.warns(ph.PreheatWarning, match=words) as caught:
         train(optimizer, scheduler, 12)
     assert (len(caught), scheduler.position) == (1, 12)
@@ -212,11 +211,11 @@ def test_a_lone_metric_is_that_of_the_only_rule(value: object) -> None:
     ("rules", "call", "write"),
     [
         ([], (3,), r"step\(metrics=\{'loss': …\}\)"),
-        ([], (2.5,), r"step\(metrics=\{'loss': …\}\)"),
-        (["acc"], (3,), r"step\(metrics=\{'acc': …\}\)"),  # an epoch or a metric
-        (["acc"], (True,), r"step\(metrics=\{'acc': …\}\)"),
+        ([], (2.5,), "a metric is for rules, and there is none"),
+        (["acc"], (3,), "step\\(\\) takes no epoch"),  # an epoch or a metric
+        (["acc"], (True,), "'acc' must be one number, not True"),
         (["acc", "loss"], (2.5,), r"step\(metrics=\{'acc': …\}\)"),
-        (["acc"], ("acc",), "must be a number"),
+        (["acc"], ("acc",), "must be one number"),
     ],
 )
 def test_what_may_mean_something_else_is_refused_and_nothing_changes(rules: list, call: tuple, write: str) -> None:

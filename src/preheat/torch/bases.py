@@ -166,14 +166,22 @@ def default_rate(optimizer: Optimizer) -> float | None:
 
 def was_moved(optimizer: Optimizer) -> bool:
     """Whether an optimizer has applied updates, or has loaded a state."""
-    if any(map(_was_loaded, optimizer.param_groups)):
-        return True
     inner = [layer for layer in layers(optimizer) if isinstance(layer, Optimizer)]
     count = own_count(inner)
     counts = [group["k"] for group in optimizer.param_groups if isinstance(group.get("k"), int)]  # schedule-free ones
     if count is None and counts:
         count = max(counts)
-    return any(map(_has_moved_state, inner)) if count is None else count > 0
+    if any(map(_has_moved_state, inner)) if count is None else count > 0:
+        return True
+    default = default_rate(optimizer)
+    return any(_was_loaded(group) and not _is_as_built(group, default) for group in optimizer.param_groups)
+
+
+def _is_as_built(group: Group, default: float | None) -> bool:
+    """Whether a loaded group, of an optimizer without a state, can only be one that was never followed: accelerate loads the
+    state that an optimizer was built with. One that keeps a state would have it, and a scheduler leaves an initial_lr."""
+    keeps_a_state = bool(group.get("momentum")) or "betas" in group
+    return "initial_lr" not in group and (keeps_a_state or same(default, number(group.get(RATE), RATE)))
 
 
 def _has_moved_state(optimizer: Optimizer) -> bool:

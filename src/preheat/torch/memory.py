@@ -43,22 +43,26 @@ class Memory:
             default  # the rate that the optimizer was built with: where it is a tensor, schedules write into it
         )
         self._followers: list[weakref.ref[Follower]] = []
-        self._wrote: dict[tuple[int, str], tuple[Slot, Session]] = {}
+        self._wrote: dict[tuple[int, str], tuple[Group, Base, Callable[[], float]]] = {}
+        self._latest: dict[tuple[int, str], weakref.ref[Follower]] = {}
         self._writer: weakref.ref[Follower] | None = None  # of the rates
 
-    def follow(self, follower: Follower, default: float | None) -> None:
+    def follow(self, follower: Follower, slots: Slots, default: float | None) -> None:
         """Tell a Scheduler of what happens to the optimizer, for as long as it lives; it knows the default rate."""
         self.default = default
         self._followers = [ref for ref in self._followers if ref() not in (None, follower)]
         self._followers.append(weakref.ref(follower))
+        self._latest |= {(id(slot.group), slot.line.hyper): weakref.ref(follower) for slot in slots.slots}
 
-    def wrote(self, follower: Follower, slots: Slots, session: Session, *, begins: bool) -> None:
-        """Remember that a Scheduler writes to these slots from now on; not if it has not begun."""
-        if not begins:
-            return
+    def wrote(self, follower: Follower, slots: Slots, session: Session) -> None:
+        """Remember that a Scheduler writes to these slots from now on, and what it leaves alone."""
+        for known in slots.bases.all:
+            for hyper, base in known.bases.items():
+                if not base.is_open:
+                    self._wrote[id(known.group), hyper] = known.group, base, _given(base)
         for slot in slots.slots:
             if slot.is_ready:
-                self._wrote[id(slot.group), slot.line.hyper] = slot, session
+                self._wrote[id(slot.group), slot.line.hyper] = slot.group, slot.base, _written(slot, session)
         if any(slot.is_rate for slot in slots.slots):
             self._writer = weakref.ref(follower)
 
@@ -67,13 +71,18 @@ class Memory:
         writer = None if self._writer is None else self._writer()
         return writer is None or writer is follower
 
+    def is_superseded(self, follower: Follower, slot: Slot) -> bool:
+        """Whether another living Scheduler was built later for a slot."""
+        ref = self._latest.get((id(slot.group), slot.line.hyper))
+        latest = None if ref is None else ref()
+        return latest is not None and latest is not follower
+
     def base_of(self, slot: Slot) -> Base | None:
         """What an earlier Scheduler knew as the base of a slot, if the value that it wrote last still stands there."""
-        earlier, session = self._wrote.get((id(slot.group), slot.line.hyper), (None, None))
-        if earlier is None or session is None or earlier.group is not slot.group or earlier.base.is_open:
+        group, base, value = self._wrote.get((id(slot.group), slot.line.hyper), (None, None, None))
+        if base is None or value is None or group is not slot.group or base.is_open:
             return None
-        stands = slot.holds(earlier.gain * session.value(earlier.line))
-        return earlier.base if stands else None
+        return base if slot.holds(value()) else None
 
     @property
     def followers(self) -> list[Follower]:
@@ -89,6 +98,14 @@ def memory_of(optimizer: Optimizer) -> Memory:
     if optimizer not in _memories:
         _memories[optimizer] = _hooked(optimizer, Memory(default_rate(optimizer)))
     return _memories[optimizer]
+
+
+def _given(base: Base) -> Callable[[], float]:
+    return lambda: base.given
+
+
+def _written(slot: Slot, session: Session) -> Callable[[], float]:
+    return lambda: slot.gain * session.value(slot.line)
 
 
 def _hooked(optimizer: Optimizer, memory: Memory) -> Memory:

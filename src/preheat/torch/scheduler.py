@@ -115,7 +115,7 @@ class Scheduler(LRScheduler):
         slots = self._first_slots(base, peak)
         self._device_clock = DeviceClock(slots, self.session, self._buffers) if on_device else None
         self._count_from(0, 1)
-        self._follow()
+        self._follow(slots)
         self._take(slots)
         self._write_now()
 
@@ -125,11 +125,13 @@ class Scheduler(LRScheduler):
         close_at_start(slots, base, peak)
         memories = [memory_of(optimizer) for optimizer in self.optimizers]
         self._defaults = [memory.default for memory in memories]  # the rates that the script built the optimizers with
-        for slot in slots.slots:
+        for slot in slots.slots if base is None else ():
             earlier = next((found for memory in memories if (found := memory.base_of(slot))), None)
-            if slot.needs_base and slot.base.is_open and earlier is not None:
-                slot.base.is_now(earlier.given, earlier.now)
+            if earlier is None or (slot.is_rate and peak is not None):
+                continue
+            if slot.needs_base and (slot.base.is_open or not same(slot.base.now, earlier.now)):
                 self._note(f"{slot.label} follows an earlier Scheduler: its base of {earlier.now:g} was taken over")
+            slot.base.is_now(earlier.given, earlier.now)
         for slot in slots.rates:
             default = next(filter(None, self._defaults), None)
             if slot.scale != 1 and default and same(slot.base.given, default * slot.scale):
@@ -231,6 +233,7 @@ class Scheduler(LRScheduler):
             counter=self._counter,
             edits=self._edits,
             on_device=device_clock is not None,
+            notes=tuple(self._notes),
         )
 
     def _rate_lines(self) -> list[Line]:
@@ -358,7 +361,7 @@ class Scheduler(LRScheduler):
         self._buffers = Buffers(self._counter.flag)
         slots = Slots(self.plan, Bases(self.optimizers).with_kept(bases))
         self._device_clock = DeviceClock(slots, self.session, self._buffers) if on_device else None
-        self._follow()
+        self._follow(slots)
         self._take(slots)
         if self._device_clock is not None:
             self._device_clock.move_to(self.session)
@@ -440,8 +443,8 @@ class Scheduler(LRScheduler):
         self._known_groups = list(groups)
         self._stood = [(group, group.get(RATE)) for group in slots.groups]
         self._guard(bool(slots.unready) and self._has_begun)
-        for optimizer in self.optimizers:
-            memory_of(optimizer).wrote(self, slots, session, begins=self._has_begun)
+        for optimizer in self.optimizers if self._has_begun else ():
+            memory_of(optimizer).wrote(self, slots, session)
         if self._device_clock is not None:
             self._device_clock.take(slots)
         past_end = warned_from(self._rate_lines(), session.run, session.tick)
@@ -541,9 +544,9 @@ class Scheduler(LRScheduler):
 
     # -- what happens to the optimizer, told by its memory ----------------------------------------------------------
 
-    def _follow(self) -> None:
+    def _follow(self, slots: Slots) -> None:
         for optimizer, default in zip(self.optimizers, self._defaults, strict=True):
-            memory_of(optimizer).follow(self, default)
+            memory_of(optimizer).follow(self, slots, default)
 
     def added(self) -> None:
         """The optimizer got another group: it follows the plan from its first update on."""
@@ -595,7 +598,11 @@ class Scheduler(LRScheduler):
         stood = any(group.get(RATE) is held for group, held in self._stood if any(group is own for own in groups))
         if not stood and all(group.get(RATE) is not None and float(group[RATE]) == 0 for group in groups):
             return  # torch's distributed checkpointing fills the state so, before it loads it
-        slot = self._slots.unready[0]
+        memories = [memory_of(one) for one in self.optimizers]
+        mine = [slot for slot in self._slots.unready if not any(one.is_superseded(self, slot) for one in memories)]
+        if not mine:
+            return
+        slot = mine[0]
         if slot.base.is_open:
             what = (
                 f"the optimizer was moved before this Scheduler was built, and what {slot.label} was given is not known"

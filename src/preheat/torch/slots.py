@@ -367,7 +367,9 @@ def _scale_to_peak(slots: Slots, peak: float) -> None:
             f"peak= sets the rates of a schedule of factors, and this plan has no such line for {RATE!r}"
         )
     lone = len(rates) == 1
-    if not lone and any(slot.base.is_open and initial_of(slot.group) is None for slot in rates):
+    is_open = [slot.base.is_open for slot in rates]
+    ratio_known = not any(is_open) or (all(is_open) and all(initial_of(slot.group) is not None for slot in rates))
+    if not lone and not ratio_known:
         return
     largest = max(slot.base.given * slot.scale for slot in rates)
     if lone and largest == 0 and rates[0].scale:
