@@ -144,7 +144,8 @@ class Train(Action):
     def outcomes(self, world: World) -> list[Outcome]:
         if world.is_open():
             k = min(world.open_optimizers())
-            if any(group.values["lr"] for group in world.optimizers[k].groups):
+            scheduled, groups = world.expected(), world.optimizers[k].groups
+            if any(group.values["lr"] and scheduled.get((k, i, "lr")) != 0 for i, group in enumerate(groups)):
                 return [(True, world)]
             new = world.copy()
             new.optimizers[k].updates += 1

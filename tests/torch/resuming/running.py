@@ -129,7 +129,8 @@ class Running:
             if not allowed
             else f"\n# allowed: {' or '.join(sorted({'refuse' if r else 'go on' for r, _ in allowed}))}"
         )
-        return f"{PRELUDE}\n\n" + "\n".join(self.lines) + f"\n# here: {what}{due}"
+        shown = "print([entries(o) for o in s.optimizers] if s else [], *[values for _, values in used], sep='\\n')"
+        return f"{PRELUDE}\n\n" + "\n".join([*self.lines, f"# here: {what}{due}", shown])
 
 
 @lru_cache(maxsize=1)

@@ -10,8 +10,9 @@ import warnings
 from collections import Counter
 
 import pytest
+from resuming.curves import Curve
 from resuming.drawing import program
-from resuming.running import PRELUDE, failure, run, shrunk
+from resuming.running import failure, run, shrunk
 
 PROGRAMS = int(os.environ.get("PREHEAT_RESUMES", "2000"))
 PARTS = 20
@@ -62,5 +63,17 @@ def test_most_programs_are_followed_to_their_end() -> None:
     assert counts["load refused"] >= 10
 
 
-def test_a_program_that_fails_is_printed_as_a_script() -> None:
-    assert compile(PRELUDE, "<prelude>", "exec")
+def test_a_program_that_fails_is_printed_as_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here the reference is what is wrong."""
+    monkeypatch.setattr("resuming.reference.bound", lambda parts, total: Curve(lambda t: 0.123))
+    text = failure(next(made for made in map(program, range(SEED, SEED + 50)) if failure(made) is not None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(compile(text, "<script>", "exec"), {"__name__": "script"})
+    assert "# here: " in text
+
+
+def test_a_program_is_shrunk_to_what_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resuming.reference.bound", lambda parts, total: Curve(lambda t: 0.123))
+    wrong = next(made for made in map(program, range(SEED, SEED + 50)) if failure(made) is not None)
+    assert len(shrunk(wrong)) <= 4
