@@ -26,12 +26,12 @@ from preheat.session.clock import checked_advance, unknown_advance
 from preheat.session.rules import Rule
 from preheat.session.session import Session
 from preheat.torch.audit import Audit, Facts, audited, over_words, warned_from, zero_from
-from preheat.torch.bases import Bases, initial_of
+from preheat.torch.bases import Bases, initial_of, number
 from preheat.torch.device_clock import DeviceClock
 from preheat.torch.groups import check_optimizers
 from preheat.torch.memory import memory_of
 from preheat.torch.resuming import WAYS, resumed
-from preheat.torch.slots import Slot, Slots, close_at_start, put, rates_of
+from preheat.torch.slots import Slot, Slots, close_at_start, entry, put, rates_of
 from preheat.torch.update_counter import UpdateCounter
 from preheat.torch.wrapped import is_watchable, layers
 from preheat.torch.writer import Buffers, attach
@@ -125,7 +125,7 @@ class Scheduler(LRScheduler):
         close_at_start(slots, base, peak)
         memories = [memory_of(optimizer) for optimizer in self.optimizers]
         self._defaults = [memory.default for memory in memories]  # the rates that the script built the optimizers with
-        for slot in slots.slots if base is None else ():
+        for slot in [*slots.slots, *slots.left_alone] if base is None else ():
             earlier = next((found for memory in memories if (found := memory.base_of(slot))), None)
             if earlier is None or (slot.is_rate and peak is not None):
                 continue
@@ -561,18 +561,9 @@ class Scheduler(LRScheduler):
         """The optimizer has loaded a state: the values that belong to this position are written again, into the tensors that
         the caller gave."""
         self._read_device_clock()
-        tensors = [
-            (slot.line.hyper, i, slot)
-            for slot in self._slots.slots
-            for i, group in enumerate(self._slots.groups)
-            if group is slot.group and isinstance(slot.held, Tensor)
-        ]
-        bases = self._slots.bases
-        self._slots.bases.follow(self.optimizers)
-        groups = bases.groups
-        for _, i, slot in tensors:
-            if i < len(groups) and groups[i] is not slot.group:
-                put(groups[i], slot.key, slot.index, slot.held)
+        before, bases = self._slots, self._slots.bases
+        bases.follow(self.optimizers)
+        _put_back(before, bases.groups)
         slots = Slots(self.plan, bases)
         self._take(slots)
         shared = hasattr(self.optimizer.step, "_wrapped_by_lr_sched")  # another scheduler may write after this one
@@ -707,6 +698,16 @@ class Scheduler(LRScheduler):
             if slot.base.is_open and initial is not None:
                 slot.base.is_now(initial, initial)
         self._take(self._slots)
+
+
+def _put_back(before: Slots, groups: list[dict[str, Any]]) -> None:
+    """Put the tensors that the groups held before a load into the loaded ones, with what was loaded."""
+    place = {id(group): i for i, group in enumerate(before.groups)}
+    for slot in before.slots if len(groups) == len(before.groups) else ():
+        group, held = groups[place[id(slot.group)]], slot.held
+        if isinstance(held, Tensor) and group is not slot.group:
+            held.detach().fill_(number(entry(group, slot.key, slot.index), slot.line.key))
+            put(group, slot.key, slot.index, held)
 
 
 def _are_same(groups: list[Any], known: list[Any]) -> bool:

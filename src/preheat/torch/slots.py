@@ -131,7 +131,7 @@ class Slots:
         self.plan, self.bases = plan, bases
         self.lists = list(bases.lists)
         self.groups: list[Group] = bases.groups
-        self.slots, self.outside = _resolved(self.groups, plan, bases.by_group())
+        self.slots, self.left_alone, self.outside = _resolved(self.groups, plan, bases.by_group())
         self._looks = [_look(group) for group in self.groups]
 
     def of(self, line: Line) -> list[Slot]:
@@ -212,8 +212,9 @@ def _look(group: Group) -> tuple[object, ...]:
     return group.get("name"), object() if isinstance(scale, torch.Tensor) else scale, keys
 
 
-def _resolved(groups: list[Group], plan: Plan, known: dict[int, Known]) -> tuple[list[Slot], list[Line]]:
-    """The slots of a plan, and its lines for quantities outside the groups; a line for one group overrides that for all."""
+def _resolved(groups: list[Group], plan: Plan, known: dict[int, Known]) -> tuple[list[Slot], list[Slot], list[Line]]:
+    """The slots of a plan, those that are left alone, and its lines for quantities outside the groups; a line for one group
+    overrides that for all."""
     names = [str(group.get("name", i)) for i, group in enumerate(groups)]
     often = Counter(names)
     for line in plan.lines:
@@ -224,16 +225,15 @@ def _resolved(groups: list[Group], plan: Plan, known: dict[int, Known]) -> tuple
                 "and a plan for groups that have changed needs a new Scheduler",
             )
     slots: list[Slot] = []
-    met: set[str] = set()  # the keys of the lines that found their value, also where that is left alone
     for i, (group, name) in enumerate(zip(groups, names, strict=True)):
         called = (name,) if str(i) in often else (name, str(i))
         lines = {line.hyper: line for line in plan.lines if line.group is None}
         lines |= {line.hyper: line for line in plan.lines if line.group in called}
         label = name if often[name] == 1 else f"{name}[{i}]"
-        made = [_slot(known[id(group)], label, line) for line in lines.values() if _has(group, line)]
-        met |= {slot.line.key for slot in made}
-        slots += [slot for slot in made if not _is_left_alone(slot)]
-    return slots, _outside(groups, plan, met)
+        slots += [_slot(known[id(group)], label, line) for line in lines.values() if _has(group, line)]
+    outside = _outside(groups, plan, {slot.line.key for slot in slots})
+    left_alone = [slot for slot in slots if _is_left_alone(slot)]
+    return [slot for slot in slots if not _is_left_alone(slot)], left_alone, outside
 
 
 def _is_left_alone(slot: Slot) -> bool:
