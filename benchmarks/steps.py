@@ -49,7 +49,7 @@ def by_hand(target: Optimizer, tensor: bool) -> Callable[[], None]:
 
 def preheat(target: Optimizer) -> Scheduler:
     schedule = ph.warmup(WARM) >> ph.decay(shape="cosine")
-    return Scheduler(target, schedule, run=ph.Run(total=TOTAL))
+    return Scheduler(target, schedule, run=ph.Run(total=TOTAL), counts="calls")
 
 
 def sequential(target: Optimizer) -> SequentialLR:

@@ -61,6 +61,13 @@ def test_the_table_is_what_numpy_gives_at_each_step(s: ph.Schedule, n: int) -> N
     assert np.array_equal(table, s(np.arange(n)))
 
 
+@given(callable_trees, picks)
+def test_along_rising_times_are_the_values_of_a_call(s: ph.Schedule, picks: Picks) -> None:
+    times = np.sort(np.asarray(moments(ready(s), picks), dtype=np.float64))
+    assert np.array_equal(s.along(times), s(times))
+    assert s.along(times[:0]).shape == (0,)
+
+
 @given(trees(whole_spans, 2), trees(whole_spans, 2), picks)
 def test_then_is_the_first_and_after_it_the_second(a: ph.Schedule, b: ph.Schedule, picks: Picks) -> None:
     ready(a >> b)

@@ -164,7 +164,7 @@ def test_an_optimizer_saved_before_it_had_a_scheduler_is_loaded_before_it_gets_o
     dcp.save(state, checkpoint_id=tmp_path, no_dist=True)
     model, optimizer = built(AdamW)
     restored(tmp_path, model, optimizer, options)
-    scheduler = Scheduler(optimizer, PLAN, run=RUN)
+    scheduler = Scheduler(optimizer, PLAN, run=RUN, base="present")
     assert train(model, optimizer, scheduler, 11)[::10] == [
         pytest.approx([0.03, 1.0, 0.007, 1.0]),
         pytest.approx([0.3, 0.8, 0.07, 0.8]),

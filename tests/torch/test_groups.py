@@ -102,8 +102,8 @@ def test_a_list_that_is_replaced_by_another_of_the_same_groups() -> None:
     train(optimizer, scheduler, 1)
     assert rates(optimizer) == pytest.approx([0.1 * CURVE(5), 0.2 * CURVE(5)])
     optimizer.param_groups = optimizer.param_groups[:1]
-    with pytest.raises(ph.StateError, match="had 2 groups and its loaded state has 1; build a new Scheduler"):
-        train(optimizer, scheduler, 1)
+    train(optimizer, scheduler, 1)
+    assert rates(optimizer) == pytest.approx([0.1 * CURVE(6)])
 
 
 def test_a_renamed_group_goes_on_until_its_name_is_needed() -> None:
@@ -113,11 +113,13 @@ def test_a_renamed_group_goes_on_until_its_name_is_needed() -> None:
     optimizer.param_groups[1]["name"] = "head"
     train(optimizer, scheduler, 2)
     assert rates(optimizer) == pytest.approx([0.1 * CURVE(4), 0.4 * CURVE(4)])
-    optimizer.add_param_group({"params": [parameter()], "lr": 0.5, "name": "late"})
+    with pytest.raises(ph.PreheatError, match=r"line 'g1/lr' names no group.*; a group is named by its 'name' key"):
+        optimizer.add_param_group({"params": [parameter()], "lr": 0.5, "name": "late"})
     with pytest.raises(ph.PreheatError, match=r"line 'g1/lr' names no group.*; a group is named by its 'name' key"):
         train(optimizer, scheduler, 1)
 
 
+@pytest.mark.filterwarnings("ignore:the schedule is at update 30 and the optimizer has applied none before")
 @pytest.mark.parametrize("count", [1, 3, 7])
 def test_a_state_fits_any_number_of_groups(count: int) -> None:
     """Groups are split and merged when a run is resharded."""
@@ -130,6 +132,7 @@ def test_a_state_fits_any_number_of_groups(count: int) -> None:
     assert rates(other) == pytest.approx([0.1 * (i + 1) * CURVE(33) for i in range(count)])
 
 
+@pytest.mark.filterwarnings("ignore:the optimizer has applied 3 updates before and the schedule begins at 0")
 @pytest.mark.parametrize("kind", [SGD, Adam])
 @pytest.mark.parametrize("late", [False, True], ids=["known", "added"])
 def test_going_back_to_an_earlier_state_of_the_same_run(kind: type, late: bool) -> None:
@@ -138,7 +141,7 @@ def test_going_back_to_an_earlier_state_of_the_same_run(kind: type, late: bool) 
     for _ in range(3):
         optimizer.param_groups[0]["params"][0].grad = torch.ones(3)
         optimizer.step()
-    scheduler = Scheduler(optimizer, CURVE)
+    scheduler = Scheduler(optimizer, CURVE, base="present")
     train(optimizer, scheduler, 5)
     state = scheduler.state_dict()
     for group in optimizer.param_groups:

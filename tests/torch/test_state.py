@@ -90,29 +90,48 @@ def test_nothing_depends_on_initial_lr_surviving(order: str) -> None:
 
 
 def test_where_the_base_cannot_be_known_it_is_refused_and_nothing_changes() -> None:
-    """Saved where the factor is 0, and built after the optimizer was loaded without its initial_lr."""
+    """Built after the optimizer was loaded, with a state that was saved before anybody knew either."""
     *states, _ = saved(AdamW, False, 100, ph.decay())
-    for group in states[0]["param_groups"]:
-        del group["initial_lr"]
     optimizer = build(AdamW, False)
     optimizer.load_state_dict(states[0])
     scheduler = Scheduler(optimizer, ph.decay(), run=RUN)
+    unknown = states[1] | {"bases": scheduler.state_dict()["bases"]}
     before = (scheduler.state_dict(), [dict(group) for group in optimizer.param_groups])
-    with pytest.raises(ph.StateError, match="build the Scheduler before the optimizer loads its state, or pass peak="):
-        scheduler.load_state_dict(states[1])
+    with pytest.raises(ph.StateError, match="build the Scheduler before its optimizer loads a state, or pass base="):
+        scheduler.load_state_dict(unknown)
     assert (scheduler.state_dict(), [dict(group) for group in optimizer.param_groups]) == before
-    Scheduler(optimizer, ph.decay(), run=RUN, peak=0.3).load_state_dict(states[1])
+    scheduler.load_state_dict(states[1])
+    assert scheduler.base_lrs == pytest.approx([0.3, 0.07])
 
 
 def test_the_state_is_small_plain_and_constant_in_the_number_of_groups() -> None:
     one = Scheduler(SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1), SCHEDULE, run=RUN).state_dict()
     groups = [{"params": [torch.nn.Parameter(torch.ones(1))]} for _ in range(1000)]
     many = Scheduler(SGD(groups, lr=0.1), SCHEDULE, run=RUN).state_dict()
-    assert one == many
-    assert list(one) == ["format", "last_epoch", "_step_count", "position", "plan", "run", "rules"]
-    assert json.loads(json.dumps(one)) == one
-    assert len(json.dumps(one)) <= 1024
-    assert all(type(value) in (int, str) for value in one.values())
+    assert {**one, "bases": ""} == {**many, "bases": ""}
+    assert list(one) == ["format", "last_epoch", "_step_count", "position", "plan", "run", "rules", "bases"]
+    assert json.loads(json.dumps(many)) == many
+    assert len(json.dumps(many)) <= 1024
+    assert all(type(value) in (int, str) for value in many.values())
+
+
+def test_the_bases_of_many_named_groups_are_a_digest() -> None:
+    def many(rate: float) -> Scheduler:
+        made = [
+            {"params": [torch.nn.Parameter(torch.ones(1))], "lr": rate / (i + 1), "name": f"layer.{i}"}
+            for i in range(1000)
+        ]
+        return Scheduler(SGD(made, lr=0.1), SCHEDULE, run=RUN)
+
+    scheduler = many(0.1)
+    scheduler.set_peak(0.05)
+    state = scheduler.state_dict()
+    assert len(state["bases"]) < 8192
+    other = many(0.1)
+    other.load_state_dict(state)
+    assert other.get_last_lr() == scheduler.get_last_lr()
+    with pytest.raises(ph.StateError, match="the groups' own 'lr' were others"):
+        many(0.2).load_state_dict(state)
 
 
 @pytest.mark.parametrize(
@@ -123,9 +142,15 @@ def test_the_state_is_small_plain_and_constant_in_the_number_of_groups() -> None
         ({"position": True}, "position"),
         ({"position": math.nan}, "position"),
         ({"last_epoch": "7"}, "last_epoch"),
-        ({"last_epoch": -1}, "last_epoch"),
+        ({"last_epoch": -2}, "last_epoch"),
         ({"_step_count": None}, "_step_count"),
-        ({"format": 2}, "use a newer preheat"),
+        ({"format": 3}, "use a newer preheat"),
+        ({"format": 1}, "resume it with the preheat that saved it"),
+        ({"bases": 1}, "bases in the scheduler's state is text"),
+        ({"bases": "{}"}, "bases have the keys"),
+        ({"bases": '{"defaults": [0.1], "hypers": {"lr": [[null, 0, 0.1, 0.1]]}}'}, "how many groups"),
+        ({"bases": '{"defaults": [0.1], "hypers": {"lr": [[null, 1, NaN, 0.1]]}}'}, "a base must be finite"),
+        ({"bases": '{"defaults": [0.1], "hypers": {"lr": [[null, 100000000, 0.1, 0.1]]}}'}, "groups"),
         ({"plan": "{}"}, "plan"),
         ({"plan": '{"lr": "__import__(\'os\')"}'}, "unknown word"),
         ({"plan": 3}, "plan"),

@@ -116,7 +116,10 @@ def test_a_stale_initial_lr_is_not_believed() -> None:
     twin = copy.deepcopy(optimizer)
     peers.LambdaLR(twin, lambda t: 1.0)
     assert rate(twin) == 0.1
-    assert Scheduler(optimizer, ph.hold()).get_last_lr() == [0.001]
+    ours = Scheduler(copy.deepcopy(optimizer), ph.hold())
+    with pytest.raises(ph.PreheatError, match=r"base='initial' .* base='present'"):
+        ours.optimizer.step()
+    assert Scheduler(optimizer, ph.hold(), base="present").get_last_lr() == [0.001]
 
 
 def test_a_new_target_rate_is_taken_on_resuming() -> None:
@@ -126,7 +129,7 @@ def test_a_new_target_rate_is_taken_on_resuming() -> None:
         fresh = sgd()
         if order == "optimizer first":
             fresh.load_state_dict(states[0])
-        ours = Scheduler(fresh, SCHEDULE, run=RUN, peak=0.02)
+        ours = Scheduler(fresh, SCHEDULE, run=RUN, peak=0.02, on_change="adopt")
         if order == "build first":
             fresh.load_state_dict(states[0])
         ours.load_state_dict(states[1])

@@ -4,6 +4,7 @@ import math
 import numbers
 from collections.abc import Iterable
 from fractions import Fraction
+from typing import Any
 
 from preheat.core.errors import PreheatError, nearest, shown
 
@@ -63,6 +64,22 @@ def int_if_whole(value: float | Fraction) -> Number:
     """An int if `value` is whole once it is a float, else that float."""
     result = float(value)
     return int(result) if result.is_integer() else result
+
+
+def measured(name: str, value: Any) -> float:
+    """A metric as a float, finite or not; tensors and arrays of one element are taken too."""
+    what, write = f"the metric {name!r} must be one number", ""
+    try:
+        if hasattr(value, "item"):  # float() of a tensor with a gradient warns
+            write = "write .mean() or .item()"
+            value = value.item()
+        if isinstance(value, str | bytes | bool):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise PreheatError(what, given=value, write=write) from None
+    except OverflowError:
+        raise PreheatError(f"the metric {name!r} is beyond what a float holds", given=value) from None
 
 
 def round_half_up(value: Fraction) -> int:

@@ -217,6 +217,21 @@ class Schedule(Value):
             out[low:high] = ready._at(block[: high - low] + low, xp)
         return out
 
+    def along(self, times: Any) -> Any:
+        """The values at a numpy array of rising times, as a call gives them; each part is evaluated on its own slice only.
+
+        >>> import numpy
+        >>> from preheat import ramp
+        >>> ramp(0.0, 1.0, 4).along(numpy.array([0, 2, 100])).tolist()
+        [0.0, 0.5, 1.0]
+        """
+        import numpy
+
+        out = numpy.empty(len(times))
+        if len(times):
+            out[:] = self._ready._at(numpy.asarray(times, dtype=numpy.float64), Sorted(numpy))
+        return out
+
     # -- compositions -----------------------------------------------------------------------------------------------
 
     def __rshift__(self, other: Schedule) -> Schedule:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from functools import cache
 from typing import Any, TextIO
 
+from preheat.core.checks import measured
 from preheat.core.errors import ParseError, PreheatError, shown
 from preheat.core.plan import RATE, Plan
 from preheat.core.spans import Run
@@ -120,17 +121,6 @@ def json_number(name: str, value: object) -> float:
         with suppress(OverflowError):
             return float(value)
     raise ParseError(f"{name} must be a number, not {shown(value)}")
-
-
-def measured(name: str, value: Any) -> float:
-    """A metric as a float, finite or not; tensors and arrays of one element are taken too."""
-    try:
-        plain = value.item() if hasattr(value, "item") else value  # float() of a tensor with a gradient warns
-        if isinstance(plain, str | bytes | bool):
-            raise TypeError
-        return float(plain)
-    except (TypeError, ValueError, RuntimeError):
-        raise PreheatError(f"a metric is a number, not {name}={shown(value)}") from None
 
 
 def _step(step: Any) -> int:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from preheat.core.checks import measured
 from preheat.core.errors import PreheatError, shown
-from preheat.lab.client import json_number, measured
+from preheat.lab.client import json_number
 from preheat.lab.experiment import Study, Trial
 from preheat.lab.records import Result, Writer
 

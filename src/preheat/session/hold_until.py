@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from preheat.core.errors import StateError
 from preheat.core.spans import SpanLike
 from preheat.session.plateau import StallRule
 from preheat.session.rules import State, length_of
@@ -37,6 +38,12 @@ class HoldUntil(StallRule):
             return state
         state = self.counted(state, value)
         return {**state, "released": int(state["bad"] > self.patience)}
+
+    def checked(self, state: object) -> State:
+        read = super().checked(state)
+        if read["released"] not in (0, 1):
+            raise StateError("released in the state of HoldUntil is 0 or 1", given=read["released"])
+        return read
 
     def holds(self, state: State, position: float) -> bool:
         return not state["released"] and position >= self.at.value  # type: ignore[union-attr, operator]

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from preheat.core.checks import finite_number, one_of, whole_number
 from preheat.core.errors import PreheatError, StateError
 from preheat.core.spans import SpanLike
-from preheat.session.rules import LARGEST, Rule, State, clamped, length_of
+from preheat.session.rules import Rule, State, length_of
+
+_INFINITE = ("inf", "-inf")  # a state is JSON, which has no number for them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +30,10 @@ class StallRule(Rule):
             raise PreheatError(f"threshold cannot be negative: {self.threshold!r}")
         whole_number(self.patience, "patience")
 
-    def better(self, value: float, best: float | None) -> bool:
+    def better(self, value: float, best: float | str | None) -> bool:
         """Whether `value` improves on `best` by more than the threshold; NaN never does."""
         sign = 1.0 if self.mode == "max" else -1.0
-        best = -sign * math.inf if best is None else best if abs(best) < LARGEST else math.copysign(math.inf, best)
+        best = -sign * math.inf if best is None else float(best)
         relative = self.threshold_mode == "rel"
         bar = best * (1.0 + sign * self.threshold) if relative else best + sign * self.threshold
         return value > bar if self.mode == "max" else value < bar
@@ -39,8 +41,14 @@ class StallRule(Rule):
     def counted(self, state: State, value: float) -> State:
         """The state with the best value so far and how many were no better since."""
         if self.better(value, state["best"]):
-            return {**state, "best": clamped(value), "bad": 0}
+            return {**state, "best": value if math.isfinite(value) else repr(value), "bad": 0}
         return {**state, "bad": state["bad"] + 1}
+
+    def checked(self, state: object) -> State:
+        best = state.get("best") if isinstance(state, dict) else None
+        if best not in _INFINITE:
+            return super().checked(state)
+        return {**super().checked({**state, "best": None}), "best": best}  # type: ignore[dict-item]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,7 +48,7 @@ class Rewarm(Rule):
         if not 0 <= finite_number(self.backoff, "backoff") < 1:
             raise PreheatError("backoff of Rewarm lies from 0 to below 1", given=self.backoff)
         positive_number(self.threshold, "threshold")
-        whole_number(self.settle, "settle")
+        whole_number(self.settle, "settle", 2)
         if not (span := length_of(self.span, "span")).is_bare or span.value:
             object.__setattr__(self, "span", span)
         else:
@@ -59,7 +59,7 @@ class Rewarm(Rule):
 
     def observe(self, state: State, value: float, position: float) -> State:
         gap = clamped(value - state["mean"])
-        settled = state["seen"] >= max(2, self.settle) and self._passed(state, position) is None
+        settled = state["seen"] >= self.settle and self._passed(state, position) is None
         if not math.isfinite(value) or (settled and gap > self.threshold * math.sqrt(state["variance"]) > 0):
             return {**state, "since": position}
         if state["seen"] == 0:

@@ -151,4 +151,9 @@ def rules_from_text(text: object) -> tuple[list[Rule], list[State]]:
     except PreheatError as error:
         what = f"the rules of the state cannot be read: {error.reason}"
         raise error.restated(StateError, what) from None
+    for rule in rules:
+        spans = {f.name: value for f in fields(rule) if isinstance(value := getattr(rule, f.name), Span)}
+        if written := [f"{name}={span}" for name, span in spans.items() if not span.is_bare]:
+            what = f"the rules of a state have their lengths in ticks, and {type(rule).__name__} has {written[0]}"
+            raise StateError(what)
     return rules, [rule.checked(row["state"]) for rule, row in zip(rules, rows, strict=True)]

@@ -7,21 +7,24 @@ go on with a state that was saved.
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from preheat.core.checks import one_of
+from preheat.core.checks import measured, one_of
+from preheat.core.constructors import hold, ramp
 from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.node import Schedule
 from preheat.core.plan import RATE, Absolute, Line, Plan
 from preheat.core.shapes import Shape
 from preheat.core.spans import Edge, Run, Span, SpanLike
-from preheat.session.changes import bound_plan, first_change, grows_with, nothing_grows, rebased
+from preheat.session.bases import bases_to_text
+from preheat.session.changes import bound_plan, first_change, grows_with, nothing_grows, rebased, unknown_writing
 from preheat.session.clock import Stopwatch, checked_advance, tick_of, unknown_advance
 from preheat.session.rules import Rule, State, bound_rules, carried_over, combined_gain, rules_to_text
 from preheat.session.state import FORMAT, Resumption, Saved, from_state, run_to_text
 
+Join = Callable[[Line, float], float]
+NO_BASES = bases_to_text((), {})
 POLICIES = ("refuse", "adopt", "keep", "rebase")
 
 
@@ -44,7 +47,8 @@ class Session:
     Raises PreheatError for a plan that does not fit the run.
     """
 
-    written: Plan  # as it was given
+    given: Plan
+    written: Plan | None  # what the plan was bound from: as given, and as changed since; None where that is not known
     plan: Plan  # bound to the run
     run: Run
     tick: int | None  # what one update is worth; None where that is measured, or said with every update
@@ -65,10 +69,10 @@ class Session:
         if run is not None and not isinstance(run, Run):
             raise PreheatError("run= takes a Run", given=run, write="write run=Run(total=10_000)")
         self.on_change = one_of(on_change, "on_change", POLICIES)
-        self.written = plan if isinstance(plan, Plan) else Plan(plan)
+        self.given = plan if isinstance(plan, Plan) else Plan(plan)
         run = Run() if run is None else run
-        self.follow(bound_plan(self.written, run), run)
-        self.rules = bound_rules(rules, run)
+        self._follow(bound_plan(self.given, run), run, self.given)
+        self._given_rules, self.rules = rules, bound_rules(rules, run)
         self.states = [rule.start() for rule in self.rules]
         self.tick, self.updates, self._stopwatch = tick_of(run), 0, Stopwatch()
         self.move_to(0)
@@ -119,14 +123,14 @@ class Session:
         return self.run.clock == "second"
 
     def observe(self, metrics: Mapping[str, Any]) -> None:
-        """Tell the rules what was measured; what no rule listens to may be anything.
+        """Tell the rules what was measured, by its name; what no rule listens to may be anything.
 
         Raises PreheatError, having told none, for a metric that is no number, or if no rule listens to any of them.
         """
         if not isinstance(metrics, Mapping):
-            raise PreheatError("metrics are given by name, such as {'loss': 0.1}", given=metrics)
+            raise PreheatError("metrics are given by name", given=metrics, write="write for example {'loss': 0.1}")
         known = {rule.metric for rule in self.rules}
-        values = {name: _measured(name, value) for name, value in metrics.items() if name in known}
+        values = {name: measured(name, value) for name, value in metrics.items() if name in known}
         if known and metrics and not values:
             first = str(next(iter(metrics)))
             raise PreheatError(f"no rule listens to {', '.join(map(repr, metrics))}{nearest(first, known)}")
@@ -134,6 +138,23 @@ class Session:
             rule.observe(state, values[rule.metric], self.position) if rule.metric in values else state
             for rule, state in self._pairs()
         ]
+
+    def named(self, metrics: Mapping[str, Any] | float) -> Mapping[str, Any]:
+        """Metrics by their names: as they are, or a lone number as what all rules listen to.
+
+        So `step(metric)` can be called as torch's ReduceLROnPlateau is. Raises PreheatError where it is not known which
+        metric is meant, because rules listen to several, or to none.
+        """
+        if isinstance(metrics, Mapping):
+            return metrics
+        known = list(dict.fromkeys(rule.metric for rule in self.rules))
+        if not known:
+            what = "a metric is for rules, and there is none"
+            raise PreheatError(what, given=metrics, write="write step(), or pass rules=[Plateau('loss')]")
+        if len(known) > 1:
+            what = f"rules listen to {', '.join(map(repr, known))}, and it is not known which of them this is"
+            raise PreheatError(what, given=metrics, write=f"write step(metrics={{{known[0]!r}: …}})")
+        return {known[0]: measured(known[0], metrics)}
 
     def _pairs(self) -> Iterable[tuple[Rule, State]]:
         return zip(self.rules, self.states, strict=True)
@@ -150,6 +171,7 @@ class Session:
             "plan": self._text(),
             "run": run_to_text(self.run),
             "rules": rules_to_text(self.rules, self.states),
+            "bases": NO_BASES,
         }
 
     def load_state_dict(self, state: object) -> None:
@@ -161,7 +183,19 @@ class Session:
 
     def read(self, state: object) -> Resumption:
         """How to go on from a saved state; nothing changes yet. Raises StateError where that is not to be known."""
-        saved = from_state(state, (self._text(), self.plan), (run_to_text(self.run), self.run))
+        return self.resumption(self.saved(state))
+
+    def saved(self, state: object) -> Saved:
+        """A saved state, read and checked. Raises StateError for one that is damaged."""
+        return from_state(state, (self._text(), self.plan), (run_to_text(self.run), self.run))
+
+    def resumption(self, saved: Saved, change: str | None = None, join: Join | None = None) -> Resumption:
+        """How to go on from a saved state; nothing changes yet. Raises StateError where that is not to be known.
+
+        change: how what the factors multiply has changed, in words, as far as the caller knows of it.
+        join: what a line of the new plan is to be multiplied with to go on from the value in force; by default what the
+            two plans say of it.
+        """
         if saved.run.clock != self.run.clock:
             raise StateError(
                 f"the state counts {saved.run.clock}s and this scheduler {self.run.clock}s",
@@ -179,11 +213,14 @@ class Session:
                 saved, saved.plan, saved.run, rules, states
             )  # the end had been decided since it was built
         gain = combined_gain(rules, states, saved.position)
-        return Resumption(saved, self._resolved_plan(saved, gain), self.run, rules, states)
+        run = self.run.replace(total=saved.run.total) if self.on_change == "keep" else self.run
+        return Resumption(saved, self._resolved_plan(saved, gain, change, join), run, rules, states)
 
     def resume(self, resumption: Resumption) -> None:
         """Go on from there."""
-        self.follow(resumption.plan, resumption.run)
+        self._follow(resumption.plan, resumption.run, self._writing_of(resumption.plan, resumption.run))
+        if self.rules != resumption.rules:
+            self._given_rules = resumption.rules
         self.rules, self.states = resumption.rules, resumption.states
         self.updates = resumption.saved.updates
         self._stopwatch.read()
@@ -191,29 +228,32 @@ class Session:
 
     def _was_finished(self, saved: Saved) -> bool:
         """Whether what was written, bound to the saved run, is the saved plan."""
-        try:
-            return bound_plan(self.written, saved.run) == saved.plan
-        except PreheatError:  # what is written now does not even fit
-            return False
+        return _is_bound_from(self.given, saved.plan, saved.run)
 
-    def _resolved_plan(self, saved: Saved, gain: float) -> Plan:
+    def _resolved_plan(self, saved: Saved, gain: float, change: str | None, join: Join | None) -> Plan:
         """The plan to go on with, as the policy says where the two differ; `gain` is what the rules will make of the rate."""
         if self.on_change in ("adopt", "keep"):
             return saved.plan if self.on_change == "keep" else self.plan
-        change = (
-            None if saved.plan == self.plan else first_change(saved.plan, self.plan, saved.position, tick=self.tick)
-        )
+        what = "what its factors multiply"
+        if change is None and saved.plan != self.plan:
+            change, what = first_change(saved.plan, self.plan, saved.position, tick=self.tick), "the plan"
         if self.on_change == "rebase" and (change or saved.gain != gain):
             if not gain:
                 raise StateError("cannot rebase: the new rules make the rate 0", write="pass on_change='adopt'")
-            return rebased(saved.plan, self.plan, saved.position, saved.gain / gain)
+            return rebased(saved.plan, self.plan, saved.position, saved.gain / gain, join)
         if change is None:
             return self.plan
         raise StateError(
-            f"the plan has changed since this state was saved: {change}. Pass on_change='adopt' for the new plan, "
+            f"{what} has changed since this state was saved: {change}. Pass on_change='adopt' for the new plan, "
             f"'keep' for the saved one, or 'rebase' for the new one scaled to go on from the value in force. "
             f"Saved: {shown(saved.plan, 300)}; new: {shown(self.plan, 300)}"
         )
+
+    def _writing_of(self, plan: Plan, run: Run) -> Plan | None:
+        """What a bound plan was bound from, where that is known."""
+        if plan == self.plan and run == self.run:
+            return self.written
+        return self.given if _is_bound_from(self.given, plan, run) else None
 
     def _text(self) -> str:
         """The bound plan as text; made once a plan."""
@@ -233,16 +273,34 @@ class Session:
     def extend(self, total: SpanLike) -> None:
         """Make the run end at `total`: the plan as it was written is bound anew, its 'rest' and '%' with it.
 
-        Raises PreheatError, having changed nothing, if nothing in the plan is 'rest' or '%', or if a value before now
-        would have been another.
+        What was changed since, by a cooldown or a new warmup, stays as it is.
+
+        Raises PreheatError, having changed nothing, if nothing in the plan is 'rest' or '%', if what it was written as is
+        not known, or if a value before now would have been another.
         """
+        if self.written is None:
+            raise unknown_writing(self.plan)
         run = self.run.replace(total=total)
         plan = bound_plan(self.written, run)
         if not grows_with(self.written, run):
             raise nothing_grows(self.written)
-        if change := first_change(self.plan, plan, 0, self.position, self.tick):
+        if self.updates and (change := first_change(self.plan, plan, 0, self.position, self.tick)):
             raise PreheatError(f"that comes too late, the run is at {self.position:g}: {change}")
-        self.follow(plan, run)
+        rules = bound_rules(self._given_rules, run)
+        if self._effect(rules) != self._effect(self.rules):
+            raise PreheatError(
+                f"that comes too late, the run is at {self.position:g}: a share of the run in "
+                f"{shown(self._given_rules, 300)} has passed",
+                write="give the rules a length of their own",
+            )
+        self._follow(plan, run, self.written)
+        self.rules = rules
+
+    def _effect(self, rules: Sequence[Rule]) -> tuple[float, bool]:
+        """What rules make of the rate and of time here, with what has been seen so far."""
+        pairs = list(zip(rules, self.states, strict=True))
+        held = any(rule.holds(state, self.position) for rule, state in pairs)
+        return combined_gain(rules, self.states, self.position), held
 
     def cooldown(self, span: SpanLike, shape: Shape | str = "linear", to: float = 0.0) -> None:
         """From now on bring the rate down to `to`, a factor (a rate for an absolute line), over `span`.
@@ -250,20 +308,25 @@ class Session:
         A checkpoint that is saved from now on holds the new plan: resume it with on_change="keep".
         """
         now, ticks = self.position, self._ticks(span)
-        self._change_rates(lambda s: s.cooldown_from(now, ticks, shape, to=to))
+        plan = self._with_rates(self.plan, lambda s: s.cooldown_from(now, ticks, shape, to=to))
+        rates = {line.key: line.target for line in plan.lines if line.is_rate}  # nothing in them grows any more
+        self._follow(plan, self.run, None if self.written is None else Plan({**self.written, **rates}))
 
     def rewarm(self, span: SpanLike, start: float = 0.0) -> None:
         """From now on warm up again over `span`: from `start` of the planned value to all of it.
 
         A checkpoint that is saved from now on holds the new plan: resume it with on_change="keep".
         """
-        now, ticks = self.position, self._ticks(span)
-        self._change_rates(lambda s: s.rewarmed(now, ticks, start=start))
+        again = hold(1.0, self.position) >> ramp(start, 1.0, self._ticks(span)) >> hold(1.0)
+        plan = self._with_rates(self.plan, lambda s: s * again)
+        written = None if self.written is None else self.written.replaced(RATE, lambda s: s * again)
+        self._follow(plan, self.run, written)
 
-    def _change_rates(self, change: Callable[[Schedule], Schedule]) -> None:
-        if not any(line.is_rate for line in self.plan.lines):
-            raise PreheatError(f"the plan has no line for {RATE!r}, only for {', '.join(self.plan)}")
-        self.follow(self.plan.replaced(RATE, change).bind(Run()), self.run)
+    def _with_rates(self, plan: Plan, change: Callable[[Schedule], Schedule]) -> Plan:
+        """A bound plan with every rate changed; refused where a checkpoint could not hold it."""
+        if not any(line.is_rate for line in plan.lines):
+            raise PreheatError(f"the plan has no line for {RATE!r}, only for {', '.join(plan)}")
+        return bound_plan(plan.replaced(RATE, change), Run())
 
     def _ticks(self, span: SpanLike) -> float:
         """A length from now on, in ticks; 'rest' is up to the end of the run."""
@@ -275,18 +338,18 @@ class Session:
             raise PreheatError(what, write="write a length, or extend(total) first")
         return self.run.total - self.position
 
-    def follow(self, plan: Plan, run: Run) -> None:
-        """Follow a bound plan from here."""
-        self.plan, self.run, self._plan_text = plan, run, None
+    def follow(self, changed: Session) -> None:
+        """Follow from here what another session, a copy that was changed, follows."""
+        self._follow(changed.plan, changed.run, changed.written)
+        self.rules = changed.rules
+
+    def _follow(self, plan: Plan, run: Run, written: Plan | None) -> None:
+        self.plan, self.run, self.written, self._plan_text = plan, run, written, None
 
 
-def _measured(name: str, value: Any) -> float:
-    """A metric as a float; tensors and arrays of one number are taken too."""
-    if hasattr(value, "item") and not isinstance(value, numbers.Real):
-        try:
-            value = value.item()
-        except (RuntimeError, TypeError, ValueError):
-            raise PreheatError(f"the metric {name!r} must be one number", given=value, write="write .mean()") from None
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise PreheatError(f"the metric {name!r} must be a number", given=value)
-    return float(value)
+def _is_bound_from(written: Plan, plan: Plan, run: Run) -> bool:
+    """Whether what was written, bound to a run, is this plan."""
+    try:
+        return bound_plan(written, run) == plan
+    except PreheatError:  # it does not even fit
+        return False

@@ -11,22 +11,24 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from preheat.core.checks import whole_number
+from preheat.core.checks import MOST_TICKS, whole_number
 from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.plan import Plan
 from preheat.core.spans import Run
 from preheat.core.text.language import read_plan
+from preheat.session.bases import SavedBases, bases_from_text
 from preheat.session.rules import Rule, State, combined_gain, rules_from_text
 
-FORMAT = 1
-KEYS = ("format", "last_epoch", "_step_count", "position", "plan", "run", "rules")
+FORMAT = 2
+KEYS = ("format", "last_epoch", "_step_count", "position", "plan", "run", "rules", "bases")
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
     """The content of a checkpoint, checked and read.
 
-    updates: applied so far.   steps: calls of `step()` that counted, and one.   position: in ticks of the run's clock.
+    updates: applied so far; −1 of a member of torch's SequentialLR that has not begun.   steps: calls of `step()` that
+    counted, and one.   position: in ticks of the run's clock.   bases: what factors multiply, where that was known.
     """
 
     updates: int
@@ -36,6 +38,7 @@ class Saved:
     run: Run
     rules: tuple[Rule, ...]
     states: list[State]
+    bases: SavedBases
 
     @property
     def gain(self) -> float:
@@ -72,16 +75,18 @@ def from_state(state: object, own_plan: tuple[str, Plan], own_run: tuple[str, Ru
     given = _with_known_keys(state)
     if _count(given, "format", 1) != FORMAT:
         raise StateError(
-            f"the state has format {given['format']}, and this preheat knows {FORMAT}", write="use a newer preheat"
+            f"the state has format {given['format']}, and this preheat knows {FORMAT}",
+            write="use a newer preheat" if given["format"] > FORMAT else "resume it with the preheat that saved it",
         )
-    for key in ("plan", "run", "rules"):
+    for key in ("plan", "run", "rules", "bases"):
         if not isinstance(given[key], str):
             raise StateError(f"{key} in the scheduler's state is text", given=given[key])
     run = own_run[1] if given["run"] == own_run[0] else _run(given["run"])
     plan = own_plan[1] if given["plan"] == own_plan[0] else _plan(given["plan"])
     rules, states = rules_from_text(given["rules"])
-    counts = _count(given, "last_epoch", 0), _count(given, "_step_count", 0)
-    return Saved(*counts, _position(given["position"], run), plan, run, tuple(rules), states)
+    counts = _count(given, "last_epoch", -1), _count(given, "_step_count", 0)
+    position, bases = _position(given["position"], run), bases_from_text(given["bases"])
+    return Saved(*counts, position, plan, run, tuple(rules), states, bases)
 
 
 def _with_known_keys(state: object) -> dict[str, Any]:
@@ -105,7 +110,7 @@ def _count(state: dict[str, Any], key: str, least: int) -> int:
 def _position(value: object, run: Run) -> float:
     whole = isinstance(value, int) and not isinstance(value, bool)
     fraction = isinstance(value, float) and run.clock == "second" and math.isfinite(value)
-    if not (whole or fraction) or value < 0:  # type: ignore[operator]
+    if not (whole or fraction) or not 0 <= value <= MOST_TICKS:  # type: ignore[operator]
         raise StateError(f"position in the scheduler's state must be a number of {run.clock}s", given=value)
     return value  # type: ignore[return-value]
 

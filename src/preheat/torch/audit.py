@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from torch.optim import Optimizer
 
 from preheat.core.node import Schedule
-from preheat.core.plan import Plan
+from preheat.core.plan import Line, Plan
 from preheat.core.spans import Run
-from preheat.torch.update_counter import UpdateCounter, own_count
+from preheat.session.session import Session
+from preheat.torch.update_counter import MANY, UpdateCounter
 
 # optimizers that warm up by themselves: where each says so
 _OWN_WARMUP = ("warmup_steps", "warmup_init", "safeguard_warmup")
+_MANY_UPDATES, _MANY_EPOCHS = 100, 10  # after which a rule should have met its metric, two epochs having passed
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Audit:
     surplus: calls without an update of their own, ignored.   skipped: updates that the GradScaler skipped.
     edited: times a scheduled value was found changed by someone else, and overwritten.
     blind: what cannot be seen with this optimizer, in words; empty if nothing.
+    end: where the run ends, or else the schedule; None where neither does.
     """
 
     position: float
@@ -35,10 +38,11 @@ class Audit:
     edited: int
     findings: tuple[str, ...]
     blind: str = ""
+    end: float | None = None
 
     def __str__(self) -> str:
         counted = (
-            f"position {self.position:g}: {self.applied} applied updates, {self.unseen} calls before any was seen, "
+            f"{_place(self.position, self.end)}: {self.applied} applied updates, {self.unseen} calls before any was seen, "
             f"{self.surplus} surplus calls, {self.skipped} skipped updates, {self.edited} values edited by others"
         )
         found = [f"- {finding}" for finding in self.findings] or ["nothing looks wrong"]
@@ -49,53 +53,127 @@ class Audit:
 class Facts:
     """What an audit looks at."""
 
-    plan: Plan
-    run: Run
+    session: Session
     position: float
-    tick: int | None  # what one update is worth, where that is known
     applied: int
+    zero_from: float  # where every rate ends at 0; math.inf if that is nowhere
     counter: UpdateCounter
     edits: dict[str, int]  # how often a value was found changed by someone else, by what it is called
     on_device: bool
+    notes: tuple[str, ...] = ()  # what else was seen, in words
+
+    @property
+    def end(self) -> float | None:
+        """Where the run ends, or else the schedule of the rates."""
+        if self.session.run.total is not None:
+            return self.session.run.total
+        lengths = [line.schedule.length for line in self.session.plan.lines if line.is_rate]
+        return max(lengths) if lengths and max(lengths) < math.inf else None
+
+    @property
+    def place(self) -> str:
+        """The position, and of how many, in words."""
+        return _place(self.position, self.end)
 
 
 def audited(facts: Facts) -> Audit:
     """The audit of a scheduler as it stands."""
     counter, edits = facts.counter, facts.edits
-    findings = [*_calls(counter), *_updates(facts), *_warmups(counter.optimizers, facts.plan), *_edited(edits)]
+    findings = [*_calls(counter), *_updates(facts), *_over(facts), *_unmet(facts)]
+    findings += [*_warmups(counter.innermost, facts.session.plan), *_edited(edits), *facts.notes]
     counts = (facts.applied, counter.unseen, counter.surplus, counter.skipped, sum(edits.values()))
-    return Audit(facts.position, *counts, tuple(findings), _blind(facts))
+    return Audit(facts.position, *counts, tuple(findings), _blind(facts), facts.end)
+
+
+def zero_from(lines: Sequence[Line]) -> float:
+    """Where schedules of rates have all ended at 0; math.inf if one does not."""
+    if not lines or any(line.schedule.length == math.inf or line.schedule(line.schedule.length) for line in lines):
+        return math.inf
+    return max(line.schedule.length for line in lines)
+
+
+def warned_from(lines: Sequence[Line], run: Run, tick: int | None) -> float:
+    """The position after which it is said that every rate is 0: so many updates after `zero_from`, or an epoch, for
+    nothing."""
+    return zero_from(lines) + (1 if run.clock == "epoch" else MANY * tick if tick else 0)
+
+
+def over_words(facts: Facts) -> str:
+    """What there is to say of updates at rate 0."""
+    since = "update" if facts.session.run.clock == "step" else facts.session.run.clock
+    return f"{facts.place}: rate 0 since {since} {_plain(facts.zero_from)}"
+
+
+def _over(facts: Facts) -> list[str]:
+    """What is past its end while training goes on."""
+    counter, end = facts.counter, facts.end
+    if end is None or not (counter.is_training or counter.counts == "calls"):
+        return []
+    if facts.position > facts.zero_from:
+        return [over_words(facts)]
+    if facts.position > end and (facts.session.run.total is not None or _ends_in_a_decay(facts)):
+        return [f"{facts.place}: the schedule is over, and its last value holds"]
+    return []
+
+
+def _ends_in_a_decay(facts: Facts) -> bool:
+    """Whether the rates were going down when they ended: a warmup, or the last step of a staircase, is meant to go on."""
+    schedules = [line.schedule for line in facts.session.plan.lines if line.is_rate]
+    tick = facts.session.tick or 1
+    return any(s.length < math.inf and s(s.length) < s(max(0, s.length - tick)) for s in schedules)
+
+
+def _unmet(facts: Facts) -> list[str]:
+    """Rules that never met their metric."""
+    session, worth = facts.session, facts.session.run.steps_per_epoch or 0
+    many = _MANY_EPOCHS if session.run.clock == "epoch" else max(_MANY_UPDATES, 2 * worth)
+    if facts.applied < many and not (facts.end is not None and facts.applied and facts.position >= facts.end):
+        return []
+    pairs = zip(session.rules, session.states, strict=True)
+    unmet = {rule.metric for rule, state in pairs if state == rule.start()} - facts.counter.met
+    return [f"rule {metric!r} never met its metric in {facts.applied} updates" for metric in sorted(unmet)]
+
+
+def _place(position: float, end: float | None) -> str:
+    return f"position {_plain(position)}" + ("" if end is None else f" of {_plain(end)}")
+
+
+def _plain(number: float) -> str:
+    return f"{number:.0f}" if number == int(number) else f"{number:g}"
 
 
 def _calls(counter: UpdateCounter) -> list[str]:
     """What the calls of step() say by themselves."""
     found = []
+    if counter.idle >= MANY:
+        found.append(counter.idle_words())
     if counter.applied and counter.surplus >= counter.applied:
         times = round(1 + counter.surplus / counter.applied, 1)
         found.append(f"stepped {times:g} times per update; the surplus calls were ignored")
-    if counter.unseen and counter.applied:
+    if counter.unseen and counter.applied and counter.counts != "calls":
         found.append(
             f"of the calls, {counter.unseen} came before any update was seen, and counted; "
-            "call step() after optimizer.step(), and pass scaler= if a GradScaler may skip the first updates"
+            "call step() after optimizer.step(), or pass counts='updates' where the optimizer starts late"
         )
     return found
 
 
 def _updates(facts: Facts) -> list[str]:
-    """What the optimizers' own counts say, since the first update that was seen."""
-    counter, own = facts.counter, own_count(facts.counter.optimizers)
+    """What the optimizers' own counts say: before the first update that was seen, and since."""
+    counter, own, session = facts.counter, facts.counter.own_count(), facts.session
+    before = [counter.mismatch] if counter.mismatch else []
     if own is None or counter.since is None or counter.since[1] is None:
-        return []
+        return before
     calls, updates = counter.applied - counter.since[0], own - counter.since[1]
-    if facts.tick is not None and facts.run.clock != "epoch" and updates >= 2 * calls > 0:
+    if session.tick is not None and session.run.clock != "epoch" and updates >= 2 * calls > 0:
         return [
             f"{updates} updates in {calls} calls of step(), where the plan counts updates; call it after every update, "
             "or, if once per epoch is meant, write Run(clock='epoch')"
         ]
-    fused = any(getattr(optimizer, "_step_supports_amp_scaling", False) for optimizer in counter.optimizers)
+    fused = any(getattr(optimizer, "_step_supports_amp_scaling", False) for optimizer in counter.layers)
     if fused and counter.scaler is None and 0 <= updates < calls:
-        return [f"{calls - updates} updates were skipped inside the fused optimizer and counted; pass scaler="]
-    return []
+        before.append(f"{calls - updates} updates were skipped inside the fused optimizer and counted; pass scaler=")
+    return before
 
 
 def _blind(facts: Facts) -> str:
@@ -104,7 +182,7 @@ def _blind(facts: Facts) -> str:
         return "on_device: calls are counted on the device, whatever they stand for"
     if facts.counter.flag.captured:
         return "an update was captured in a CUDA graph, whose replays cannot be seen, so every call counts"
-    if facts.counter.applied and own_count(facts.counter.optimizers) is None:
+    if facts.counter.applied and facts.counter.own_count() is None:
         return "the optimizer does not count its updates, so several of them between two calls cannot be seen"
     return ""
 
@@ -129,7 +207,9 @@ def _warms_up(schedule: Schedule) -> bool:
 
 def _asked(optimizer: Optimizer, key: str) -> bool:
     """Whether a group, or else the optimizer's defaults, has a true or positive value there."""
-    values = [group[key] for group in optimizer.param_groups if key in group] or [optimizer.defaults.get(key)]
+    values = [group[key] for group in optimizer.param_groups if key in group] or [
+        getattr(optimizer, "defaults", {}).get(key)
+    ]
     return any(isinstance(value, int | float) and value > 0 for value in values)
 
 

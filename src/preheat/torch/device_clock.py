@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy
 import torch
@@ -10,9 +11,10 @@ from torch import Tensor
 
 from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
+from preheat.session.rules import Rule
 from preheat.session.session import Session
 from preheat.torch.slots import Slots, entry
-from preheat.torch.writer import targets
+from preheat.torch.writer import Buffers
 
 _LONGEST = 1 << 22  # updates in a table: 32 MiB
 
@@ -26,17 +28,23 @@ class DeviceClock:
     state does, keeps every tensor, so that what was compiled or captured goes on.
     """
 
-    def __init__(self, slots: Slots, session: Session) -> None:
-        if session.rules:
-            what = "on_device=True follows a plan alone: metrics reach rules on the host"
-            raise PreheatError(what, write="drop rules=")
+    def __init__(self, slots: Slots, session: Session, buffers: Buffers) -> None:
+        self.check(slots, session.rules)
         if session.tick is None:
             what = "on_device=True counts updates"
             raise PreheatError(what, write="write a Run whose updates are all worth the same")
-        self.tick, self.rows = session.tick, list[_Row]()
+        self.tick, self.rows, self._buffers = session.tick, list[_Row](), buffers
         self.position = torch.zeros((), dtype=torch.float64, device=_device(slots))
         self._known = (0, 0)  # updates and position when last set from the host
         self.take(slots)
+
+    @staticmethod
+    def check(slots: Slots, rules: Sequence[Rule]) -> None:
+        """Refuse rules, and what is no tensor, or lies elsewhere."""
+        if rules:
+            what = "on_device=True follows a plan alone: metrics reach rules on the host"
+            raise PreheatError(what, write="drop rules=")
+        _device(slots)
 
     def take(self, slots: Slots) -> None:
         """Write to these slots from now on. Raises PreheatError, having changed nothing, if one of them is no tensor."""
@@ -44,7 +52,7 @@ class DeviceClock:
         made = [
             _Row(line.schedule, gains, target, self.tick)
             for line in slots.plan.lines
-            for gains, target in targets(slots.of(line))
+            for gains, target in self._buffers.targets(slots.of(line))
         ]
         same = len(made) == len(self.rows)
         self.rows = [row.in_place_of(old) for row, old in zip(made, self.rows, strict=True)] if same else made

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from preheat.torch.slots import check_optimizers
+from preheat.core.errors import PreheatError, shown
+from preheat.torch.wrapped import layers
 
 
 class _Table(str):
@@ -56,3 +57,20 @@ def _shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"({', '.join(map(_shown, value))})"
     return f"{float(value):g}"
+
+
+def check_optimizers(optimizers: object) -> tuple[Optimizer, ...]:
+    """One optimizer or several, as a tuple; refuses anything else, and groups that two of them share."""
+    several = tuple(optimizers) if isinstance(optimizers, list | tuple) else (optimizers,)
+    for optimizer in several:
+        if not any(isinstance(layer, Optimizer) for layer in layers(optimizer)) or not _has_groups(optimizer):
+            raise PreheatError(f"Scheduler takes a torch optimizer, or a list of them, first; not {shown(optimizer)}")
+    found = [id(layer) for optimizer in several for layer in layers(optimizer)]
+    if not several or len(set(found)) != len(found):
+        raise PreheatError("Scheduler takes one optimizer or several different ones; not an empty or repeated list")
+    return several  # pyrefly: ignore[bad-return]
+
+
+def _has_groups(optimizer: object) -> bool:
+    groups = getattr(optimizer, "param_groups", None)
+    return isinstance(groups, list) and all(isinstance(group, dict) for group in groups)

@@ -3,29 +3,40 @@ about schedules; that is the session's."""
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from typing import Any
+from weakref import WeakMethod
 
 from torch import Tensor
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from preheat.core.checks import positive_number
-from preheat.core.errors import PreheatError, nearest, shown
+from preheat.core.checks import one_of, positive_number
+from preheat.core.errors import PreheatError, PreheatWarning, nearest, shown
 from preheat.core.node import Schedule
-from preheat.core.plan import RATE, Absolute, Plan
+from preheat.core.plan import RATE, Absolute, Line, Plan
 from preheat.core.shapes import Shape
 from preheat.core.spans import Run, SpanLike
+from preheat.session.bases import bases_to_text, same
 from preheat.session.clock import checked_advance, unknown_advance
 from preheat.session.rules import Rule
 from preheat.session.session import Session
-from preheat.torch.audit import Audit, Facts, audited
+from preheat.torch.audit import Audit, Facts, audited, over_words, warned_from, zero_from
+from preheat.torch.bases import Bases, initial_of
 from preheat.torch.device_clock import DeviceClock
-from preheat.torch.slots import Slots, check_optimizers
+from preheat.torch.groups import check_optimizers
+from preheat.torch.memory import memory_of
+from preheat.torch.resuming import WAYS, resumed
+from preheat.torch.slots import Slot, Slots, close_at_start, put, rates_of
 from preheat.torch.update_counter import UpdateCounter
-from preheat.torch.writer import attach
+from preheat.torch.wrapped import is_watchable, layers
+from preheat.torch.writer import Buffers, attach
+
+_SHOWN = 4  # rates in a repr
 
 
 class Scheduler(LRScheduler):
@@ -40,9 +51,14 @@ class Scheduler(LRScheduler):
     run: the Run that gives lengths their worth; needed where the schedule has '%', 'rest' or units. Without a total a
         `rest` in the middle stays open until `finish_in`.
     peak: the rate of the largest group at factor 1; the other groups keep their ratio to it.
+    base: what factors multiply where the optimizer has been moved before, by an earlier scheduler or a loaded state:
+        "initial" for each group's `initial_lr`, "present" for what stands there now. Needed only where that is not known.
     rules: Plateau, HoldUntil, Rewarm: what `step(metrics={...})` may change.
     scaler: the GradScaler, if its skipped updates are to be told from applied ones before the first applied update, or
         with a fused optimizer.
+    counts: which calls of `step()` count. None: those after an applied update, and until one was seen, a state was loaded
+        or a gradient waits, every call, so that a bare loop draws the curve. "updates": only those after an applied
+        update, from the start, for an optimizer that starts late. "calls": every call, for one that cannot be observed.
     on_change: what `load_state_dict` does when the plan differs from the saved one from the saved position on: "refuse"
         (an error that shows the first update that changes), "adopt" the new plan, "keep" the saved one, or "rebase":
         the new plan scaled to go on from the value in force.
@@ -76,8 +92,10 @@ class Scheduler(LRScheduler):
         *,
         run: Run | None = None,
         peak: float | None = None,
+        base: str | None = None,
         rules: Sequence[Rule] = (),
         scaler: GradScaler | None = None,
+        counts: str | None = None,
         on_change: str = "refuse",
         on_device: bool = False,
     ) -> None:
@@ -85,22 +103,47 @@ class Scheduler(LRScheduler):
         self.optimizers = check_optimizers(optimizer)
         self.optimizer = self.optimizers[0]
         self.session = Session(schedule, run, rules=rules, on_change=on_change)
-        self._peak = None if peak is None else positive_number(peak, "peak")
-        slots = Slots(self.optimizers, self.plan)
-        if self._peak is not None:
-            slots.set_peak(self._peak)
-        self._device_clock = DeviceClock(slots, self.session) if on_device else None
-        self._counter = UpdateCounter(self.optimizers, scaler)
+        peak = None if peak is None else positive_number(peak, "peak")
+        base = None if base is None else one_of(base, "base", ("initial", "present"))
+        if on_device and counts == "updates":
+            raise PreheatError("with on_device=True every call counts", given=counts, write="drop counts=")
+        counts = "calls" if on_device else counts
         self._edits: dict[str, int] = {}
+        self._notes: dict[str, None] = {}
+        self._counter = UpdateCounter(self.optimizers, scaler, self.session, counts, base is not None)
+        self._buffers = Buffers(self._counter.flag)
+        slots = self._first_slots(base, peak)
+        self._device_clock = DeviceClock(slots, self.session, self._buffers) if on_device else None
         self._count_from(0, 1)
+        self._follow()
         self._take(slots)
         self._write_now()
+
+    def _first_slots(self, base: str | None, peak: float | None) -> Slots:
+        """The slots of the groups as they are found, with what their factors multiply."""
+        slots = Slots(self.plan, Bases(self.optimizers))
+        close_at_start(slots, base, peak)
+        memories = [memory_of(optimizer) for optimizer in self.optimizers]
+        self._defaults = [memory.default for memory in memories]  # the rates that the script built the optimizers with
+        for slot in slots.slots:
+            earlier = next((found for memory in memories if (found := memory.base_of(slot))), None)
+            if slot.needs_base and slot.base.is_open and earlier is not None:
+                slot.base.is_now(earlier.given, earlier.now)
+                self._note(f"{slot.label} follows an earlier Scheduler: its base of {earlier.now:g} was taken over")
+        for slot in slots.rates:
+            default = next(filter(None, self._defaults), None)
+            if slot.scale != 1 and default and same(slot.base.given, default * slot.scale):
+                self._warn(
+                    f"{slot.label} is {slot.base.given:g}, which is lr_scale times the optimizer's {default:g}, and has that "
+                    "lr_scale too, so it is applied twice; leave one of them out"
+                )
+        return Slots(self.plan, slots.bases)
 
     # -- in the training loop ---------------------------------------------------------------------------------------
 
     def step(
         self,
-        epoch: int | None = None,
+        epoch: Any = None,
         *,
         metrics: Mapping[str, Any] | None = None,
         advance: float | None = None,
@@ -108,25 +151,29 @@ class Scheduler(LRScheduler):
     ) -> None:
         """Go on to the next update: call it after every `optimizer.step()`.
 
-        metrics: what was measured, for the rules, by name; it may come with any call, or never.
+        metrics: what was measured, for the rules, by name; it may come with any call, or never. Where all rules listen to
+            one metric, `step(value)` is `step(metrics={name: value})`, as frameworks call ReduceLROnPlateau.
         advance: how many ticks have passed, where they are not the same for every update (tokens, samples, seconds).
             Where the Run does not say what an update is worth, a call without it brings metrics and counts nothing.
         found_inf: with on_device, a tensor that is 1 where the update was skipped and 0 where it was applied.
 
-        Until an applied update has been seen each call counts, so that a bare loop draws the curve; from then on only
-        calls that follow one do. The others change nothing but what the rules have seen, and `audit()` counts them.
+        Until an applied update has been seen each call counts, so that a bare loop draws the curve, unless something shows
+        that training is on (see counts); from then on only calls that follow one do. The others change nothing but what
+        the rules have seen, and `audit()` counts them. What looks wrong is said once, as a PreheatWarning.
         """
         if metrics is None and advance is None and epoch is None and found_inf is None and self._fast_step():
             return
-        if epoch == 0 and self.last_epoch == -1:  # SequentialLR of torch before 2.9 begins a member so
-            self._update_lr(0)
-            return
         if epoch is not None:
-            raise PreheatError(
-                "step() takes no epoch",
-                given=epoch,
-                write="write step(metrics={'loss': …}) for a metric; load_state_dict moves to another position",
-            )
+            if isinstance(epoch, int) and epoch == 0 and self.last_epoch == -1:
+                self._update_lr(0)  # SequentialLR of torch before 2.9 begins a member so
+                return
+            if metrics is not None or (isinstance(epoch, int) and not isinstance(epoch, bool)):
+                raise PreheatError(
+                    "step() takes no epoch",
+                    given=epoch,
+                    write="write step(metrics={'loss': …}) for a metric; load_state_dict moves to another position",
+                )
+            metrics = self.session.named(epoch)
         if self._device_clock is None:
             self._step(metrics, advance, found_inf)
         elif metrics is None and advance is None:
@@ -144,33 +191,56 @@ class Scheduler(LRScheduler):
         known = passed is not None or session.tick is not None or session.measures_time
         if metrics is not None:
             session.observe(metrics)
+            self._counter.met.update(map(str, metrics))
         elif not known:
             raise unknown_advance(session.run)
-        if known and self._counter.is_update(metrics is not None):
+        counter = self._counter
+        counter.is_told = counter.is_told or passed is not None
+        counted = known and counter.is_update(metrics is not None)
+        if counted:
             session.advance(passed)
-        elif metrics is None:
-            return
-        self._write_now()
+        if counted or metrics is not None or not self._sample.is_untouched():
+            self._write_now()
+        self._look_whether_it_is_over()
+        counter.sound()
+
+    def _look_whether_it_is_over(self) -> None:
+        """Warn once of updates at rate 0 after the end of the schedule."""
+        counter = self._counter
+        if self.session.position > self._warn_from and (counter.applied or counter.counts == "calls"):
+            self._warn_from = math.inf  # known now, and the usual step need not look any more
+            self._fast_step = self._fast_step_if_plain()
+            counter.alarm("over", over_words(self._facts()))
 
     def _step_on_device(self, found_inf: Tensor | None) -> None:
-        self._catch_up()
+        if not self._slots.are_current(self.optimizers):
+            self._take(self._followed(self._slots.bases))
         self._device_clock.step(found_inf)  # type: ignore[union-attr]
 
     def audit(self) -> Audit:
         """What was counted, skipped and ignored so far, and what looks wrong; `print` it."""
-        session, device_clock = self.session, self._device_clock
-        applied = self._counter.applied if device_clock is None else device_clock.read()[0]
-        facts = Facts(
-            plan=session.plan,
-            run=session.run,
+        return audited(self._facts())
+
+    def _facts(self) -> Facts:
+        device_clock = self._device_clock
+        return Facts(
+            session=self.session,
             position=self.position,
-            tick=session.tick,
-            applied=applied,
+            applied=self._counter.applied if device_clock is None else device_clock.read()[0],
+            zero_from=zero_from(self._rate_lines()),
             counter=self._counter,
             edits=self._edits,
             on_device=device_clock is not None,
         )
-        return audited(facts)
+
+    def _rate_lines(self) -> list[Line]:
+        """The lines that drive rates."""
+        return list({slot.line.key: slot.line for slot in self._slots.slots if slot.is_rate}.values())
+
+    def __repr__(self) -> str:
+        rates = [f"{float(rate):g}" for rate in self.get_last_lr()]
+        shown_rates = ", ".join(rates[:_SHOWN] + ["…"] * (len(rates) > _SHOWN))
+        return f"Scheduler({self._facts().place}, lr={shown_rates})"
 
     # -- what is read off it ----------------------------------------------------------------------------------------
 
@@ -197,18 +267,18 @@ class Scheduler(LRScheduler):
 
     def get_last_lr(self) -> list[float | Tensor]:
         """The rate of every group for the coming update, as this scheduler wrote it."""
-        values = self._values()
-        rates = {id(slot.group): slot.gain * values[slot.line.key] for slot in self._slots.slots if slot.is_rate}
-        return [rates.get(id(group), float(group[RATE])) for group in self._slots.groups]
+        slots, values = self._slots_now(), self._values()
+        rates = {id(slot.group): slot.gain * values[slot.line.key] for slot in slots.slots if slot.is_rate}
+        return [rates.get(id(group), held) for group, held in zip(slots.groups, rates_of(slots.groups), strict=True)]
 
     def values(self) -> dict[str, float]:
         """Everything scheduled, for a logger: `{"head/lr": 0.1, "body/lr": 0.01}`; of a lone group, `{"lr": 0.1}`."""
-        values = self._values()
-        lone = len(self._slots.groups) == 1
-        own = {line.key: values[line.key] for line in self._slots.outside}
+        slots, values = self._slots_now(), self._values()
+        lone = len(slots.groups) == 1
+        own = {line.key: values[line.key] for line in slots.outside}
         return own | {
             slot.line.hyper if lone else f"{slot.name}/{slot.line.hyper}": slot.gain * values[slot.line.key]
-            for slot in self._slots.slots
+            for slot in slots.slots
         }
 
     def value(self, name: str) -> float:
@@ -221,31 +291,38 @@ class Scheduler(LRScheduler):
     def _values(self) -> dict[str, float]:
         """The value of every line, by its key."""
         self._read_device_clock()
-        if self._slots.came_or_went():  # before their first update, if someone asks
-            self._write_now()
         return self.session.values()
+
+    def _slots_now(self) -> Slots:
+        """The slots of the groups as they are now; asking changes nothing."""
+        return self._slots if self._slots.are_current(self.optimizers) else self._followed(self._slots.bases.copy())
 
     # -- checkpoints ------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """The position and the plan as plain values: JSON-able, the same keys for ever, however many groups."""
+        """The position and the plan as plain values: JSON-able, the same keys for ever, however many groups.
+
+        An update that was applied is counted in it, also where the call of `step()` that follows is still to come.
+        """
         self._read_device_clock()
-        return self.session.state_dict() | {"_step_count": self._step_count}
+        session = self.session
+        if self._device_clock is None and self._counter.has_pending:
+            session = copy(session)
+            session.advance()
+        bases = bases_to_text(self._defaults, self._slots_now().rows())
+        return session.state_dict() | {"_step_count": session.updates + self._ahead, "bases": bases}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go to a saved position and write its values at once, whether the optimizer is loaded before or after.
 
-        Raises StateError, having changed nothing, for a state that is damaged, or whose plan differs (see on_change),
-        or where what a group was given cannot be known.
+        Raises StateError, having changed nothing, for a state that is damaged, or whose plan or bases differ (see
+        on_change), or where what a group was given cannot be known.
         """
         self._read_device_clock()
-        resumption = self.session.read(state_dict)
-        saved, current = resumption.saved, self._current_slots()
-        values = self.session.values()
-        written = {i: slot.gain * values[slot.line.key] for i, slot in enumerate(current.slots)}
-        bases = current.recovered(saved, written, self._counter.has_seen_updates)
-        slots = current if current.fit(resumption.plan) else Slots(self.optimizers, resumption.plan)
-        slots.settle(current, bases, keep_rates=self._peak is not None)
+        saved = self.session.saved(state_dict)
+        resumption, slots = resumed(self._slots_now(), saved, self.session, self._defaults)
+        if self._device_clock is not None:
+            self._device_clock.check(slots, resumption.rules)
         self.session.resume(resumption)
         self._count_from(saved.updates, saved.steps)
         self._counter.restart()
@@ -260,27 +337,28 @@ class Scheduler(LRScheduler):
 
     def __getstate__(self) -> dict[str, Any]:
         self._read_device_clock()
-        self._catch_up()
-        derived = ("_slots", "_write", "_fast_step", "_counter", "_device_clock")
-        derived += ("_sample", "_groups", "_count", "_tail")
+        derived = ("_slots", "_write", "_fast_step", "_counter", "_device_clock", "_buffers")
+        derived += ("_sample", "_groups", "_known_groups", "_stood", "_guards", "_warn_from")
         kept = {key: value for key, value in self.__dict__.items() if key not in derived}
         return kept | {
-            "_bases": (self._slots.used, [slot.kept() for slot in self._slots.slots]),
-            "_scaler": self._counter.scaler,
-            "_counts": {name: getattr(self._counter, name) for name in UpdateCounter.KEPT},
+            "_bases": self._slots.bases.kept(),
+            "_counting": (self._counter.given_scaler, self._counter.counts, self._counter.starts_anew),
+            "_counts": {name: copy(getattr(self._counter, name)) for name in UpdateCounter.KEPT},
+            "_pending": self._counter.flag.is_raised,
             "_on_device": self._device_clock is not None,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        bases, scaler, counts, on_device = (state.pop(key) for key in ("_bases", "_scaler", "_counts", "_on_device"))
+        derived = ("_bases", "_counting", "_counts", "_pending", "_on_device")
+        bases, (scaler, *counting), counts, pending, on_device = (state.pop(key) for key in derived)
         self.__dict__.update(state)
-        slots = Slots(self.optimizers, self.plan)
-        slots.used, kept = bases
-        for slot, known in zip(slots.slots, kept, strict=True):
-            slot.take(known)
-        self._counter = UpdateCounter(self.optimizers, scaler)
+        self._counter = UpdateCounter(self.optimizers, scaler, self.session, *counting)
         self._counter.__dict__.update(counts)
-        self._device_clock = DeviceClock(slots, self.session) if on_device else None
+        self._counter.flag.up = pending
+        self._buffers = Buffers(self._counter.flag)
+        slots = Slots(self.plan, Bases(self.optimizers).with_kept(bases))
+        self._device_clock = DeviceClock(slots, self.session, self._buffers) if on_device else None
+        self._follow()
         self._take(slots)
         if self._device_clock is not None:
             self._device_clock.move_to(self.session)
@@ -322,26 +400,58 @@ class Scheduler(LRScheduler):
         self._read_device_clock()
         changed = copy(self.session)
         change(changed)
-        slots = Slots(self.optimizers, changed.plan)
-        slots.settle(self._current_slots(), None)
-        self.session.follow(changed.plan, changed.run)
+        slots = Slots(changed.plan, self._slots_now().bases)
+        if self._device_clock is not None:
+            self._device_clock.check(slots, ())
+        self.session.follow(changed)
         self._take(slots)
         self._write_now()
+
+    def set_peak(self, peak: float) -> None:
+        """From now on the largest group peaks at `peak`, the others keeping their ratio to it. It is saved, and audited.
+
+        Raises PreheatError, having changed nothing, for a plan of rates, whose peak is in its text.
+        """
+        peak, rates = positive_number(peak, "peak"), self._settled_rates("set_peak")
+        largest = max(slot.base.given * slot.scale for slot in rates)
+        for slot in rates:
+            slot.base.now = slot.base.given * (peak / largest)
+        self._note(f"the peak was set to {peak:g} at update {self.last_epoch}")
+        self._take(self._slots_now())
+        self._write_now()
+
+    def _settled_rates(self, what: str) -> list[Slot]:
+        rates = self._slots_now().rates
+        if not rates or any(not slot.is_ready for slot in rates):
+            why = "the rates of this plan are its own" if not rates else "what the factors multiply is not known yet"
+            raise PreheatError(
+                f"{what} changes what factors multiply, and {why}", write="build a Scheduler with peak=…"
+            )
+        return rates
 
     # -- the optimizer ----------------------------------------------------------------------------------------------
 
     def _take(self, slots: Slots) -> None:
         """Write to these slots from now on."""
         session = self.session
-        self._slots, self._write = slots, attach(slots, session if session.rules else None)
-        self._sample = slots.sample()
+        self._slots, self._write = slots, attach(slots, session if session.rules else None, self._buffers)
+        self._sample = self._counter.flag.written = self._counter.around.written = slots.sample()
         self._groups = groups = self.optimizer.param_groups
-        self._count, self._tail = len(groups), groups[-1]
+        self._known_groups = list(groups)
+        self._stood = [(group, group.get(RATE)) for group in slots.groups]
+        self._guard(bool(slots.unready) and self._has_begun)
+        for optimizer in self.optimizers:
+            memory_of(optimizer).wrote(self, slots, session, begins=self._has_begun)
         if self._device_clock is not None:
             self._device_clock.take(slots)
-        plain = session.tick is not None and not session.rules and len(self.optimizers) == 1
+        past_end = warned_from(self._rate_lines(), session.run, session.tick)
+        self._warn_from = math.inf if "over" in self._counter.warned else past_end
+        self._fast_step = self._fast_step_if_plain()
+
+    def _fast_step_if_plain(self) -> Callable[[], bool]:
+        plain = self.session.tick is not None and not self.session.rules and len(self.optimizers) == 1
         on_host = self._device_clock is None and self._counter.scaler is None
-        self._fast_step = self._build_fast_step() if plain and on_host else _no_fast_step
+        return self._build_fast_step() if plain and on_host else _no_fast_step
 
     def _build_fast_step(self) -> Callable[[], bool]:
         """What `step()` does in the usual case, in as few operations as can be; False, having done nothing, in another.
@@ -350,7 +460,8 @@ class Scheduler(LRScheduler):
         """
         session, counter, optimizer = self.session, self._counter, self.optimizer
         flag, tick, move_to, write = counter.flag, session.tick or 0, session.move_to, self._write
-        groups, count, tail, sample = self._groups, self._count, self._tail, self._sample
+        groups, known, sample = self._groups, self._known_groups, self._sample
+        every_call, until = counter.counts == "calls", self._warn_from
         (head, key), (end, last) = sample.places
 
         def fast_step() -> bool:
@@ -358,19 +469,20 @@ class Scheduler(LRScheduler):
                 head[key] is not sample.first
                 or end[last] is not sample.last
                 or optimizer.param_groups is not groups
-                or len(groups) != count
-                or groups[-1] is not tail
+                or not _are_same(groups, known)
             ):
                 return False
-            if flag.up and counter.seen and counter.since:
+            position = session.position + tick
+            if position > until:
+                return False
+            if flag.up and counter.since:
                 flag.up = False
                 counter.applied += 1
-            elif counter.seen or flag.up or flag.captured:
-                return False
-            else:
+            elif every_call and not flag.up:
                 counter.unseen += 1
+            else:
+                return False
             session.updates += 1
-            position = session.position + tick
             move_to(position)
             write(position)
             sample.first, sample.last = head[key], end[last]
@@ -378,15 +490,16 @@ class Scheduler(LRScheduler):
 
         return fast_step
 
+    @property
+    def _has_begun(self) -> bool:
+        """Whether it follows the optimizer: a member of SequentialLR does not until its turn has come."""
+        return self.session.updates >= 0
+
     def _write_now(self) -> None:
-        groups = self.optimizer.param_groups
-        if (
-            groups is not self._groups
-            or len(groups) != self._count
-            or groups[-1] is not self._tail
-            or len(self.optimizers) > 1
-        ):
-            self._catch_up()
+        if not self._slots.are_current(self.optimizers):
+            self._take(self._followed(self._slots.bases))
+        if not self._has_begun:
+            return
         if not self._sample.is_untouched():
             self._find_edits()
         if self._device_clock is not None:
@@ -404,19 +517,102 @@ class Scheduler(LRScheduler):
         if found:  # a tensor may have been replaced
             self._take(self._slots)
 
-    def _catch_up(self) -> None:
-        """Take the groups as they are now."""
-        now = self._current_slots()
-        if now is not self._slots:
-            self._take(now)
-
-    def _current_slots(self) -> Slots:
-        """The slots of the groups as they are now, should some have been added, or replaced by loaded ones."""
-        if self._slots.are_current():
-            return self._slots
-        slots = Slots(self.optimizers, self.plan)
-        slots.inherit(self._slots)
+    def _followed(self, bases: Bases) -> Slots:
+        """The slots of the groups as they are now, some of which were added, removed or replaced."""
+        added = bases.follow(self.optimizers)
+        slots = Slots(self.plan, bases)
+        slots.check_places(self._slots)
+        for slot in slots.rates:
+            if any(slot.group is group for group in added) and (like := self._is_at_todays_rate(slot)):
+                self._warn(
+                    f"{slot.label} was added at {slot.base.given:g}, today's rate of {like}, and is a factor of that from now "
+                    "on; add a group at the rate that it would have had from the beginning"
+                )
         return slots
+
+    def _is_at_todays_rate(self, added: Slot) -> str | None:
+        """Another group that has, at the moment and not at its peak, the rate with which one was added."""
+        values = self.session.values()
+        for slot in self._slots.rates:
+            now, factor = slot.gain * values[slot.line.key], values[slot.line.key]
+            if slot.group is not added.group and not same(factor, 1.0) and same(now, added.base.given):
+                return f"group {slot.name}"
+        return None
+
+    # -- what happens to the optimizer, told by its memory ----------------------------------------------------------
+
+    def _follow(self) -> None:
+        for optimizer, default in zip(self.optimizers, self._defaults, strict=True):
+            memory_of(optimizer).follow(self, default)
+
+    def added(self) -> None:
+        """The optimizer got another group: it follows the plan from its first update on."""
+        self._read_device_clock()
+        self._write_now()
+
+    def loading(self) -> None:
+        """The optimizer is about to load a state."""
+        self._is_last_word = self._sample.is_untouched()
+
+    def loaded(self) -> None:
+        """The optimizer has loaded a state: the values that belong to this position are written again, into the tensors that
+        the caller gave."""
+        self._read_device_clock()
+        tensors = [
+            (slot.line.hyper, i, slot)
+            for slot in self._slots.slots
+            for i, group in enumerate(self._slots.groups)
+            if group is slot.group and isinstance(slot.held, Tensor)
+        ]
+        bases = self._slots.bases
+        self._slots.bases.follow(self.optimizers)
+        groups = bases.groups
+        for _, i, slot in tensors:
+            if i < len(groups) and groups[i] is not slot.group:
+                put(groups[i], slot.key, slot.index, slot.held)
+        slots = Slots(self.plan, bases)
+        self._take(slots)
+        shared = hasattr(self.optimizer.step, "_wrapped_by_lr_sched")  # another scheduler may write after this one
+        last = all(memory_of(optimizer).is_last(self) for optimizer in self.optimizers)
+        if last and (self._is_last_word or not shared):
+            self._sample.take()
+            self._write_now()
+
+    def _guard(self, wanted: bool) -> None:
+        """Refuse updates before they are applied, while it is not known what the factors multiply."""
+        guards = self.__dict__.setdefault("_guards", [])
+        if wanted and not guards:
+            refuse = WeakMethod(self._refuse_update)
+            for layer in filter(is_watchable, (one for optimizer in self.optimizers for one in layers(optimizer))):
+                guards.append(layer.register_step_pre_hook(_calling(refuse)))
+        elif not wanted:
+            for guard in guards:
+                guard.remove()
+            guards.clear()
+
+    def _refuse_update(self, optimizer: Optimizer) -> None:
+        groups = optimizer.param_groups
+        stood = any(group.get(RATE) is held for group, held in self._stood if any(group is own for own in groups))
+        if not stood and all(group.get(RATE) is not None and float(group[RATE]) == 0 for group in groups):
+            return  # torch's distributed checkpointing fills the state so, before it loads it
+        slot = self._slots.unready[0]
+        if slot.base.is_open:
+            what = (
+                f"the optimizer was moved before this Scheduler was built, and what {slot.label} was given is not known"
+            )
+            raise PreheatError(what, write=f"load the scheduler's state, or {WAYS}")
+        what = f"{slot.label} is 0, and factors of 0 are 0 for ever"
+        raise PreheatError(what, write="give the optimizer its peak rate, pass peak=…, or write absolute(s)")
+
+    def _note(self, note: str) -> None:
+        """Keep a finding for the audit."""
+        self._notes[note] = None
+
+    def _warn(self, note: str) -> None:
+        """Keep a finding, and say it once."""
+        if note not in self._notes:
+            self._note(note)
+            warnings.warn(note, PreheatWarning, stacklevel=4)
 
     def _read_device_clock(self) -> None:
         if self._device_clock is not None:
@@ -435,6 +631,9 @@ class Scheduler(LRScheduler):
     def last_epoch(self, updates: int) -> None:
         steps = self._step_count
         self.session.updates, self._ahead = updates, steps - updates
+        self._counter.starts_anew = True  # SequentialLR moves us: whatever the optimizer has applied before
+        if updates == -1:
+            self._give_way()
 
     @property
     def _step_count(self) -> int:  # pyrefly: ignore[bad-override]
@@ -446,9 +645,22 @@ class Scheduler(LRScheduler):
 
     @property
     def base_lrs(self) -> list[float | Tensor]:  # pyrefly: ignore[bad-override]
-        """What a factor of the rate multiplies, of every group."""
-        bases = {id(slot.group): slot.base for slot in self._slots.slots if slot.is_rate}
-        return [bases.get(id(group), float(group[RATE])) for group in self._slots.groups]
+        """What a factor of the rate multiplies now, of every group; it may be set, which `set_peak` does for all at once."""
+        slots = self._slots_now()
+        bases = {id(slot.group): slot.base.now for slot in slots.slots if slot.is_rate}
+        return [bases.get(id(group), held) for group, held in zip(slots.groups, rates_of(slots.groups), strict=True)]
+
+    @base_lrs.setter
+    def base_lrs(self, rates: Sequence[float]) -> None:
+        settled, groups = self._settled_rates("base_lrs"), self._slots_now().groups
+        if len(rates) != len(groups):
+            raise PreheatError(f"base_lrs has one rate for each of the {len(groups)} groups", given=rates)
+        given = [positive_number(rate, "a rate of base_lrs") for rate in rates]
+        for slot in settled:
+            slot.base.now = next(rate for rate, group in zip(given, groups, strict=True) if group is slot.group)
+        self._note(f"base_lrs were set at update {self.last_epoch}")
+        self._take(self._slots_now())
+        self._write_now()
 
     @property
     def _last_lr(self) -> list[float | Tensor]:  # pyrefly: ignore[bad-override]
@@ -464,25 +676,49 @@ class Scheduler(LRScheduler):
     _get_closed_form_lr = get_lr
 
     def _initial_step(self) -> None:
-        if self.last_epoch == -1 and self._step_count:
-            self._start_over()
+        self._counter.forget()
         self._count_from(self.last_epoch + 1, 1)
-        self._write_now()
+        self._begin()
 
     def _update_lr(self, epoch: int | None = None) -> None:
-        if self.last_epoch == -1:
-            self._start_over()
+        self._counter.forget()
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self._known_ahead = self._ahead
         self.session.move_to(self.last_epoch * (self.session.tick or 1))
+        self._begin()
+
+    def _begin(self) -> None:
+        """Our turn has come: write, and be the one who writes after a load."""
+        self._take(self._slots_now())
+        self._sample.take()
         self._write_now()
 
-    def _start_over(self) -> None:
-        """SequentialLR has undone our first step and put every rate back to its initial_lr: that is the base then."""
-        for slot in self._slots.slots:
-            if slot.is_rate:
-                slot.base = float(slot.group.get("initial_lr", slot.base))
+    def _give_way(self) -> None:
+        """SequentialLR has put every rate back to its initial_lr, which is the base then, and our turn is still to come."""
+        for slot in self._slots.rates:
+            initial = initial_of(slot.group)
+            if slot.base.is_open and initial is not None:
+                slot.base.is_now(initial, initial)
         self._take(self._slots)
+
+
+def _are_same(groups: list[Any], known: list[Any]) -> bool:
+    """Whether two lists hold the same groups. Lists compare by identity first, so that nothing is looked into where they do;
+    where they do not, looking into groups with tensors fails."""
+    try:
+        return groups == known
+    except (RuntimeError, ValueError):
+        return False
+
+
+def _calling(method: WeakMethod[Callable[[Optimizer], None]]) -> Callable[..., None]:
+    """A hook that calls a method for as long as its object lives."""
+
+    def hook(optimizer: Optimizer, *_: Any) -> None:
+        if (found := method()) is not None:
+            found(optimizer)
+
+    return hook
 
 
 def _no_fast_step() -> bool:

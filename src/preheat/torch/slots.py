@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from difflib import SequenceMatcher
+from typing import Any
 
 import torch
 from torch.optim import Optimizer
 
-from preheat.core.checks import finite_number
-from preheat.core.errors import PreheatError, StateError, nearest, shown
+from preheat.core.errors import PreheatError, nearest
 from preheat.core.plan import RATE, Line, Plan
-from preheat.session.state import Saved
+from preheat.session.bases import Row
+from preheat.torch.bases import Base, Bases, Group, Known, initial_of, number
 
-Group = dict[str, Any]
-_OWN = (RATE, "momentum", "betas", "weight_decay", "eps", "dampening")  # never a quantity outside of an optimizer
+DECAY = "weight_decay"  # groups whose own is 0 are the field's no-decay groups: only a line that names one changes it
+_OWN = (RATE, "momentum", "betas", DECAY, "eps", "dampening")  # never a quantity outside of an optimizer
+_MEANT = {"learning_rate": RATE, "wd": DECAY, "beta1": "betas[0]", "beta2": "betas[1]", "beta_1": "betas[0]"}
+_MEANT |= {"beta_2": "betas[1]", "mom": "momentum", "weightdecay": DECAY}
+_TYPO = 0.8  # how alike a word must be to one of the groups' own to be a slip of the pen
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Slot:
     """One scheduled value: `group[key]`, or `group[key][index]`."""
 
@@ -29,35 +33,13 @@ class Slot:
     key: str
     index: int | None
     line: Line
-    base: float  # what a factor multiplies: the group's own value
     scale: float  # the group's lr_scale (timm's layer-wise decay), for rates
-    present: float  # the value found when the slot was made
-    initial: float | None  # the initial_lr found then
-    settled: bool = False  # whether the base has been confirmed by a saved state
-    loaded: bool = False  # whether the optimizer has loaded its state since the base was found
-
-    KEPT: ClassVar = ("base", "present", "initial", "settled", "loaded")
+    base: Base
 
     @property
     def gain(self) -> float:
         """What the schedule's value is multiplied with."""
-        return 1.0 if self.line.is_absolute else self.base * self.scale
-
-    def kept(self) -> dict[str, Any]:
-        """What is known of its base."""
-        return {name: getattr(self, name) for name in self.KEPT}
-
-    def take(self, kept: dict[str, Any]) -> None:
-        """Know what another slot of the same value knew."""
-        for name, value in kept.items():
-            setattr(self, name, value)
-
-    def edited(self, last: Any) -> str | None:
-        """What it is called, if another value than the `last` written object stands there."""
-        held = self.group[self.key]
-        replaced = isinstance(held, torch.Tensor) or isinstance(last, torch.Tensor)
-        changed = held is not last and (replaced or held != last)
-        return f"{self.line.hyper!r} of group {self.name}" if changed else None
+        return 1.0 if self.line.is_absolute else self.base.now * self.scale
 
     @property
     def is_rate(self) -> bool:
@@ -65,75 +47,118 @@ class Slot:
         return self.key == RATE
 
     @property
+    def is_factor(self) -> bool:
+        """Whether the schedule multiplies what the group was given."""
+        return not self.line.is_absolute
+
+    @property
+    def needs_base(self) -> bool:
+        """Whether what is written depends on what the group was given; a decay does on whether that was 0."""
+        return self.is_factor or (self.key == DECAY and self.line.group is None and not self.base.now)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is known what to write."""
+        return not self.needs_base or (not self.base.is_open and self.base.now != 0)
+
+    @property
+    def held(self) -> Any:
+        """The very object that stands in the group now."""
+        return entry(self.group, self.key, self.index)
+
+    @property
     def value(self) -> float:
-        """What stands in the group now."""
-        held = entry(self.group, self.key, self.index)
-        return held if type(held) is float and math.isfinite(held) else _number(held, self.line.key)
+        """What stands in the group now, as a number."""
+        return number(self.held, self.line.key)
+
+    @property
+    def label(self) -> str:
+        """What it is called in a message."""
+        return f"{self.line.hyper!r} of group {self.name}"
+
+    def edited(self, last: Any) -> str | None:
+        """What it is called, if another value than the `last` written object stands there."""
+        held = self.group[self.key]
+        replaced = isinstance(held, torch.Tensor) or isinstance(last, torch.Tensor)
+        changed = held is not last and (replaced or held != last)
+        return self.label if changed else None
+
+    def holds(self, value: float) -> bool:
+        """Whether the group holds `value`, up to the rounding of where it is kept."""
+        held = self.held
+        coarse = isinstance(held, torch.Tensor) and held.dtype != torch.float64
+        return math.isclose(self.value, value, rel_tol=4 * torch.finfo(held.dtype).eps if coarse else 1e-12)
 
 
 class Sample:
-    """Two values that are looked at, to find out whether someone else writes to them."""
+    """Two values that are looked at, to find out whether someone else writes to them.
 
-    __slots__ = ("first", "last", "places")
+    rates: groups whose rate is kept beside them, so that one of every optimizer is.
+    """
 
-    def __init__(self, first: tuple[Group, str], last: tuple[Group, str]) -> None:
-        self.places = first, last
+    __slots__ = ("first", "kept", "last", "places", "rates")
+
+    def __init__(self, first: tuple[Group, str], last: tuple[Group, str], rates: list[Group]) -> None:
+        self.places, self.rates = (first, last), rates
         self.take()
 
     def take(self) -> None:
         """Keep what stands there."""
         self.first, self.last = (group[key] for group, key in self.places)
+        self.kept = [group[RATE] for group in self.rates]
 
     def is_untouched(self) -> bool:
         """Whether the very objects that were kept still stand there."""
         (group, key), (other, last) = self.places
-        return group[key] is self.first and other[last] is self.last
+        if group[key] is not self.first or other[last] is not self.last:
+            return False
+        return not self.rates or all(one[RATE] is kept for one, kept in zip(self.rates, self.kept, strict=True))
+
+    def is_replaced_in(self, groups: list[Group]) -> bool:
+        """Whether rates that are looked at stand in these groups, and none is the object that was kept."""
+        ends = zip(self.places, (self.first, self.last), strict=True)
+        known = [(group, kept) for (group, key), kept in ends if key == RATE]
+        known += zip(self.rates, self.kept, strict=True)
+        theirs = {id(group) for group in groups}
+        looked_at = [(group, kept) for group, kept in known if id(group) in theirs]
+        return bool(looked_at) and all(group[RATE] is not kept for group, kept in looked_at)
 
 
 class Slots:
-    """All scheduled values of some optimizers under one bound plan."""
+    """All scheduled values of some groups under one bound plan."""
 
-    def __init__(self, optimizers: Sequence[Optimizer], plan: Plan) -> None:
-        self.optimizers, self.plan = optimizers, plan
-        self.lists = [optimizer.param_groups for optimizer in optimizers]
-        self.groups: list[Group] = [group for groups in self.lists for group in groups]
-        self.slots, self.outside = _resolved(self.groups, plan)
+    def __init__(self, plan: Plan, bases: Bases) -> None:
+        self.plan, self.bases = plan, bases
+        self.lists = list(bases.lists)
+        self.groups: list[Group] = bases.groups
+        self.slots, self.outside = _resolved(self.groups, plan, bases.by_group())
         self._looks = [_look(group) for group in self.groups]
-        self.used = _are_used(optimizers, self.groups)
-
-    def set_peak(self, peak: float) -> None:
-        """Make the largest rate of the groups `peak`, the others keeping their ratio to it."""
-        rates = [slot for slot in self.slots if slot.is_rate and not slot.line.is_absolute]
-        if not rates:
-            raise PreheatError(
-                f"peak= sets the rates of a schedule of factors, and this plan has no such line for {RATE!r}"
-            )
-        if not any(slot.base for slot in rates):  # saved where the factor was 0: what the groups were given is gone
-            for slot in rates:
-                slot.base = slot.initial or 1.0
-        largest = max(slot.gain for slot in rates)
-        for slot in rates:
-            slot.base *= peak / largest
 
     def of(self, line: Line) -> list[Slot]:
-        """The slots that follow one line."""
-        return [slot for slot in self.slots if slot.line is line]
+        """The slots that follow one line, as far as it is known what to write there."""
+        return [slot for slot in self.slots if slot.line is line and slot.is_ready]
 
-    def inherit(self, old: Slots) -> None:
-        """Take the bases of the slots as they were before groups came, went or were replaced by loaded ones."""
-        same = all(now is then for now, then in zip(self.lists, old.lists, strict=True))
-        if not same and len(self.groups) != len(old.groups):
-            raise StateError(
-                f"the optimizer had {len(old.groups)} groups and its loaded state has {len(self.groups)}",
-                write="build a new Scheduler for it and load the scheduler's state into that",
-            )
-        self.used = old.used if same else True
-        before = {(id(slot.group) if same else i, slot.line.key): slot for i, slot in _numbered_slots(old)}
-        for i, slot in _numbered_slots(self):
-            if then := before.get((id(slot.group) if same else i, slot.line.key)):
-                slot.take(then.kept())
-                if not same:  # what stands there now is what was loaded
-                    slot.loaded, slot.present = True, slot.value
+    @property
+    def rates(self) -> list[Slot]:
+        """The rates that follow factors."""
+        return [slot for slot in self.slots if slot.is_rate and slot.is_factor]
+
+    @property
+    def unready(self) -> list[Slot]:
+        """Those of which it is not known what to write."""
+        return [slot for slot in self.slots if not slot.is_ready]
+
+    def rows(self) -> dict[str, list[Row] | None]:
+        """What was given, of every hyper-parameter for which it matters; None where it is not known."""
+        found: dict[str, list[Row] | None] = {}
+        for hyper in [slot.line.hyper for slot in self.slots if slot.is_factor] + [DECAY] * (DECAY in self.plan):
+            found[hyper] = []
+        unknown = {slot.line.hyper for slot in self.slots if slot.needs_base and slot.base.is_open}
+        for hyper in found:
+            holders = [(known.group, known.bases[hyper]) for known in self.bases.all if hyper in known.bases]
+            rows = [Row(name_of(group), base.given, base.now) for group, base in holders]
+            found[hyper] = None if hyper in unknown else rows
+        return found
 
     def ends(self) -> list[Slot]:
         """The first and the last rate (or other value): where edits by someone else are looked for. Empty without any."""
@@ -142,17 +167,15 @@ class Slots:
 
     def sample(self) -> Sample:
         """Where those two stand, and what stands there now."""
-        return Sample(*([(slot.group, slot.key) for slot in self.ends()] or [({"": None}, "")] * 2))
+        first, last = [(slot.group, slot.key) for slot in self.ends()] or [({"": None}, "")] * 2
+        ends = [group for group, key in (first, last) if key == RATE]
+        others = [groups for groups in self.lists if not any(group is end for group in groups for end in ends)]
+        rates = [next((group for group in groups if RATE in group), None) for groups in others]
+        return Sample(first, last, [group for group in rates if group is not None])
 
-    def came_or_went(self) -> bool:
-        """Whether groups have been added to the optimizers, or taken away."""
-        lists = [optimizer.param_groups for optimizer in self.optimizers]
-        same = all(now is then for now, then in zip(lists, self.lists, strict=True))
-        return same and sum(map(len, lists)) != len(self.groups)
-
-    def are_current(self) -> bool:
-        """Whether the optimizers still hold the groups that these slots are of."""
-        lists = [optimizer.param_groups for optimizer in self.optimizers]
+    def are_current(self, optimizers: Sequence[Optimizer]) -> bool:
+        """Whether the optimizers still hold the groups that these slots are of, each in its place."""
+        lists = [optimizer.param_groups for optimizer in optimizers]
         if not all(now is then for now, then in zip(lists, self.lists, strict=True)):
             return False
         groups = [group for groups in lists for group in groups]
@@ -162,56 +185,24 @@ class Slots:
         """Whether they are those of this very plan in the groups as they are: no name, `lr_scale` or key has changed since."""
         return plan is self.plan and self._looks == [_look(group) for group in self.groups]
 
-    def settle(self, old: Slots, bases: list[float] | None, keep_rates: bool = False) -> None:
-        """Take the bases of slots of the same groups, those given or their own: of these very slots, or under another plan."""
-        if old is self:
-            for i, slot in enumerate(self.slots):
-                if bases is not None and not (keep_rates and slot.is_rate):
-                    slot.base = bases[i]
-                slot.present, slot.loaded, slot.settled = slot.value, False, True
-            self.used = _are_used(self.optimizers, self.groups)
-            return
-        known = {(id(slot.group), slot.line.hyper): (slot, i) for i, slot in enumerate(old.slots)}
-        for slot in self.slots:
-            if found := known.get((id(slot.group), slot.line.hyper)):
-                then, i = found
-                own = bases is None or (keep_rates and slot.is_rate)
-                slot.base, slot.initial = then.base if own else bases[i], then.initial  # type: ignore[index]
-            slot.settled = True
+    def check_places(self, old: Slots) -> None:
+        """Refuse a line that names a group by its place, where another group than before stands there now."""
+        for line in self.plan.lines:
+            if line.group is None or not line.group.isdecimal():
+                continue
+            before = [slot.group for slot in old.slots if slot.line.key == line.key]
+            after = [slot.group for slot in self.slots if slot.line.key == line.key]
+            if not all(any(group is other for other in after) for group in before):
+                raise PreheatError(
+                    f"the plan's line {line.key!r} names a group by its place, and another group stands there now",
+                    write="give the groups a 'name', or build a new Scheduler",
+                )
 
-    def recovered(self, saved: Saved, written: dict[int, float], trained: bool) -> list[float]:
-        """The base of every slot for a saved state; refuses what cannot be known.
 
-        `written` is what this scheduler last wrote, by slot: another value there means that the optimizer was loaded.
-        `trained`: whether it has seen updates of its own, so that its bases are right.
-        """
-        factors = saved.values()
-        return [
-            slot.base
-            if slot.line.is_absolute or slot.line.key not in factors
-            else self._base(slot, factors[slot.line.key], written[i], trained)
-            for i, slot in enumerate(self.slots)
-        ]
-
-    def _base(self, slot: Slot, factor: float, written: float, trained: bool) -> float:
-        now = slot.value
-        untouched = now == written or _close(now, written, slot)
-        if untouched and not slot.loaded and (slot.settled or trained):
-            return slot.base
-        found, candidates = (slot.present if untouched else now), [slot.initial]
-        if slot.loaded or not untouched:
-            candidates = [slot.base, slot.group.get("initial_lr") if slot.is_rate else None, slot.initial]
-        for candidate in candidates:
-            if candidate is not None and _close(float(candidate) * slot.scale * factor, found, slot):
-                return float(candidate)
-        if untouched and not slot.loaded and not self.used:
-            return slot.base  # a new optimizer, whose own state is still to be loaded
-        if factor * slot.scale == 0:
-            raise StateError(
-                f"{slot.line.key!r} of group {slot.name} cannot be known: it was saved where its factor is 0",
-                write="build the Scheduler before the optimizer loads its state, or pass peak=",
-            )
-        return found / (factor * slot.scale)
+def name_of(group: Group) -> str | None:
+    """The group's own name; None where it has none."""
+    name = group.get("name")
+    return None if name is None else str(name)
 
 
 def _look(group: Group) -> tuple[object, ...]:
@@ -221,26 +212,7 @@ def _look(group: Group) -> tuple[object, ...]:
     return group.get("name"), object() if isinstance(scale, torch.Tensor) else scale, keys
 
 
-def _are_used(optimizers: Sequence[Optimizer], groups: list[Group]) -> bool:
-    """Whether the optimizers have applied updates, or have loaded a state."""
-    return any(optimizer.state for optimizer in optimizers) or any(map(_was_loaded, groups))
-
-
-def _was_loaded(group: Group) -> bool:
-    """Whether a group comes from `optimizer.load_state_dict`, which puts the parameters last; a built one has them first.
-
-    SGD without momentum has no state that would tell.
-    """
-    return next(key for key in reversed(group) if key != "initial_lr") == "params"
-
-
-def _numbered_slots(slots: Slots) -> list[tuple[int, Slot]]:
-    """Every slot with the number of its group."""
-    number = {id(group): i for i, group in enumerate(slots.groups)}
-    return [(number[id(slot.group)], slot) for slot in slots.slots]
-
-
-def _resolved(groups: list[Group], plan: Plan) -> tuple[list[Slot], list[Line]]:
+def _resolved(groups: list[Group], plan: Plan, known: dict[int, Known]) -> tuple[list[Slot], list[Line]]:
     """The slots of a plan, and its lines for quantities outside the groups; a line for one group overrides that for all."""
     names = [str(group.get("name", i)) for i, group in enumerate(groups)]
     often = Counter(names)
@@ -251,27 +223,72 @@ def _resolved(groups: list[Group], plan: Plan) -> tuple[list[Slot], list[Line]]:
                 write="a group is named by its 'name' key or its index, "
                 "and a plan for groups that have changed needs a new Scheduler",
             )
-    slots = []
+    slots: list[Slot] = []
+    met: set[str] = set()  # the keys of the lines that found their value, also where that is left alone
     for i, (group, name) in enumerate(zip(groups, names, strict=True)):
         called = (name,) if str(i) in often else (name, str(i))
         lines = {line.hyper: line for line in plan.lines if line.group is None}
         lines |= {line.hyper: line for line in plan.lines if line.group in called}
         label = name if often[name] == 1 else f"{name}[{i}]"
-        slots += [_slot(group, label, line) for line in lines.values() if _has(group, line)]
-    return slots, _outside(groups, plan, slots)
+        made = [_slot(known[id(group)], label, line) for line in lines.values() if _has(group, line)]
+        met |= {slot.line.key for slot in made}
+        slots += [slot for slot in made if not _is_left_alone(slot)]
+    return slots, _outside(groups, plan, met)
 
 
-def _outside(groups: list[Group], plan: Plan, slots: list[Slot]) -> list[Line]:
+def _is_left_alone(slot: Slot) -> bool:
+    """Whether it is the weight decay of a group that has none, which a line for all groups does not switch on."""
+    base = slot.base
+    return slot.key == DECAY and slot.line.group is None and not base.is_open and base.given == 0
+
+
+def _outside(groups: list[Group], plan: Plan, met: set[str]) -> list[Line]:
     """The lines that drive nothing in the groups; refuses those that were meant to."""
-    driven, found = {slot.line.key for slot in slots}, {slot.line.hyper for slot in slots}
-    missing = [line for line in plan.lines if line.key not in driven and (line.group or line.hyper not in found)]
+    found = {line.hyper for line in plan.lines if line.key in met}
+    missing = [line for line in plan.lines if line.key not in met and (line.group or line.hyper not in found)]
     for line in missing:
-        known = {key for group in groups for key in group} - {"params", "initial_lr", "name"}
-        near, key = nearest(line.hyper, known), split_key(line.hyper)[0]
-        if line.group or not line.is_absolute or key != line.hyper or key in _OWN or "did you mean" in near:
-            where = "no group has" if line.group is None else f"the group {line.group!r} does not have"
-            raise PreheatError(f"{where} {line.hyper!r}, which the plan's line {line.key!r} schedules{near}")
+        key, index = split_key(line.hyper)
+        meant = _meant(key, groups, index)
+        if line.group or not line.is_absolute or index is not None or key in _OWN or meant:
+            raise _nowhere(line, key, meant, groups)
     return missing
+
+
+def _nowhere(line: Line, key: str, meant: str | None, groups: list[Group]) -> PreheatError:
+    """What there is to say of a line that drives nothing."""
+    if any(key in group and group[key] is None for group in groups):
+        what = f"the groups' {key!r} is None: this optimizer sets it by itself, so the line {line.key!r} cannot"
+        return PreheatError(
+            what, write=f"build the optimizer with a number for {key!r} (Adafactor: relative_step=False)"
+        )
+    where = "no group has" if line.group is None else f"the group {line.group!r} does not have"
+    what = f"{where} {line.hyper!r}, which the plan's line {line.key!r} schedules"
+    if meant is not None:
+        return PreheatError(f"{what}; did you mean {meant!r}?")
+    if not line.is_absolute and line.group is None:
+        return PreheatError(
+            what, write="a quantity of your own is absolute: write absolute(s), and read it with value()"
+        )
+    return PreheatError(f"{what}{nearest(line.hyper, _keys(groups))}")
+
+
+def _keys(groups: list[Group]) -> set[str]:
+    return {key for group in groups for key in group} - {"params", "initial_lr", "name", "param_names"}
+
+
+def _meant(key: str, groups: list[Group], index: int | None) -> str | None:
+    """The group's own value that a word was meant for, where it looks like a slip of the pen."""
+    if key in _MEANT:
+        return _MEANT[key]
+    drivable = {
+        name
+        for group in groups
+        for name, value in group.items()
+        if isinstance(value, list | tuple) == (index is not None)
+    }
+    likely = [(SequenceMatcher(None, key, name).ratio(), name) for name in (drivable & _keys(groups)) - {key}]
+    best = max(likely, default=(0.0, ""))
+    return best[1] if best[0] >= _TYPO else None
 
 
 def _is_index(name: str, groups: list[Group]) -> bool:
@@ -284,18 +301,15 @@ def _has(group: Group, line: Line) -> bool:
     return value is not None if index is None else isinstance(value, list | tuple) and index < len(value)
 
 
-def _slot(group: Group, name: str, line: Line) -> Slot:
-    key, index = split_key(line.hyper)
+def _slot(known: Known, name: str, line: Line) -> Slot:
+    group, (key, index) = known.group, split_key(line.hyper)
     held = entry(group, key, index)
     if isinstance(held, torch.Tensor) and not held.is_floating_point():
         what = f"{line.key!r} is a tensor of {held.dtype}, which cannot hold it"
         raise PreheatError(what, write="write torch.tensor(0.1)")
-    present = _number(held, line.key)
-    rate = key == RATE
-    scale = _number(group.get("lr_scale", 1.0), "lr_scale") if rate else 1.0
-    initial = group.get("initial_lr") if rate else None
-    initial = None if initial is None else _number(initial, "initial_lr")
-    return Slot(group, name, key, index, line, base=present, scale=scale, present=present, initial=initial)
+    scale = number(group.get("lr_scale", 1.0), "lr_scale") if key == RATE else 1.0
+    base = known.bases.get(line.hyper) or known.base(line.hyper, number(held, line.key))
+    return Slot(group, name, key, index, line, scale, base)
 
 
 def split_key(hyper: str) -> tuple[str, int | None]:
@@ -309,29 +323,61 @@ def entry(group: Group, key: str, index: int | None) -> Any:
     return group[key] if index is None else group[key][index]
 
 
-def _number(value: Any, what: str) -> float:
-    if isinstance(value, torch.Tensor):
-        if value.numel() != 1:
-            raise PreheatError(f"{what} is a tensor of {value.numel()} values; a schedule drives one number a group")
-        value = value.item()
-    return finite_number(value, what)
+def put(group: Group, key: str, index: int | None, value: Any) -> None:
+    """Replace an entry of a group, or of a tuple in it such as betas[0]."""
+    if index is None:
+        group[key] = value
+    else:
+        held = group[key]
+        group[key] = type(held)((*held[:index], value, *held[index + 1 :]))
 
 
-def _close(a: float, b: float, slot: Slot) -> bool:
-    """Whether two values are the same up to the rounding of where they were kept."""
-    kept = entry(slot.group, slot.key, slot.index)
-    if type(kept) is float:
-        return math.isclose(a, b, rel_tol=1e-12)
-    coarse = isinstance(kept, torch.Tensor) and kept.dtype != torch.float64
-    return math.isclose(a, b, rel_tol=4 * torch.finfo(kept.dtype).eps if coarse else 1e-12)
+def rates_of(groups: Iterable[Group]) -> list[float | torch.Tensor]:
+    """What stands in the groups as their rates: NaN where a group has none; a tensor as it is, so that nothing waits."""
+    found: list[float | torch.Tensor] = []
+    for group in groups:
+        held = group.get(RATE)
+        found.append(held if isinstance(held, torch.Tensor) else math.nan if held is None else float(held))
+    return found
 
 
-def check_optimizers(optimizers: object) -> tuple[Optimizer, ...]:
-    """One optimizer or several, as a tuple; refuses anything else, and groups that two of them share."""
-    several = tuple(optimizers) if isinstance(optimizers, list | tuple) else (optimizers,)
-    for optimizer in several:
-        if not isinstance(optimizer, Optimizer):
-            raise PreheatError(f"Scheduler takes a torch optimizer, or a list of them, first; not {shown(optimizer)}")
-    if not several or len({id(optimizer) for optimizer in several}) != len(several):
-        raise PreheatError("Scheduler takes one optimizer or several different ones; not an empty or repeated list")
-    return several  # pyrefly: ignore[bad-return]
+def close_at_start(slots: Slots, base: str | None, peak: float | None) -> None:
+    """Settle the bases as the caller of Scheduler said: by where they stand, and by the largest rate."""
+    factors = [slot for slot in slots.slots if slot.needs_base]
+    if base is not None:
+        for slot in factors:
+            value = initial_of(slot.group) if base == "initial" and slot.is_rate else None
+            if value is None and base == "initial" and slot.is_rate and slot.base.is_open:
+                raise PreheatError(
+                    f"base='initial' is the group's initial_lr, and group {slot.name} has none",
+                    write="write base='present', or peak=…",
+                )
+            value = (slot.value if value is None else value) if slot.base.is_open or value is not None else None
+            if value is not None:
+                slot.base.is_now(value, value)
+    if peak is not None:
+        _scale_to_peak(slots, peak)
+
+
+def _scale_to_peak(slots: Slots, peak: float) -> None:
+    """Make the largest rate `peak`, the others keeping their ratio to it, where that is known."""
+    rates = slots.rates
+    if not rates:
+        raise PreheatError(
+            f"peak= sets the rates of a schedule of factors, and this plan has no such line for {RATE!r}"
+        )
+    lone = len(rates) == 1
+    if not lone and any(slot.base.is_open and initial_of(slot.group) is None for slot in rates):
+        return
+    largest = max(slot.base.given * slot.scale for slot in rates)
+    if lone and largest == 0 and rates[0].scale:
+        rates[0].base.given, largest = 1.0, rates[0].scale
+    if largest <= 0:
+        raise PreheatError(
+            "peak= keeps the groups' ratio to the largest rate, and that is 0",
+            write="give the groups rates of their own",
+        )
+    slots.bases.ratio = peak / largest
+    for slot in rates:
+        given = slot.base.given * peak / largest if slot.base.given * slot.scale != largest else peak / slot.scale
+        slot.base.is_now(given, given)

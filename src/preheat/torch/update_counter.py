@@ -2,34 +2,71 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 import weakref
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
-from preheat.core.errors import PreheatError
+from preheat.core.checks import one_of
+from preheat.core.errors import PreheatError, PreheatWarning
+from preheat.session.session import Session
+from preheat.torch.wrapped import layers, watched
 
-_LOOKED_AT = 16  # parameters whose own counts are read: each reading may wait for the device
+COUNTS = ("updates", "calls")
+MANY = 50  # calls in a row without an update, after which it is said
+LOOKED_AT = 16  # parameters whose own counts are read: each reading may wait for the device
+
+
+class Written(Protocol):
+    """What the scheduler wrote last."""
+
+    def is_untouched(self) -> bool:
+        """Whether the objects that were written still stand where they are looked at."""
+
+    def is_replaced_in(self, groups: list[dict[str, Any]]) -> bool:
+        """Whether rates of ours stand in these groups, and none of those looked at is the object that was written."""
 
 
 class Flag:
     """Set by every update that an optimizer applies. A constant, never a counter: a compiled step that changed a number
-    would compile again for each."""
+    would compile again for each.
+
+    torch's distributed checkpointing steps an optimizer with every rate swapped to 0 before it reads a state: with all
+    rates 0, and none of them the object that was written, nothing was applied.
+    """
 
     def __init__(self) -> None:
         self.up = False
         self.captured = False  # into a CUDA graph, whose replays run no hooks
+        self.written: Written | None = None
 
     def __call__(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if _is_capturing():
-            self.captured = True
-        else:
+        if torch.compiler.is_compiling():
             self.up = True
+        elif _is_capturing():
+            self.captured = True
+        elif not self.is_without_effect(optimizer):
+            self.up = True
+
+    @property
+    def is_raised(self) -> bool:
+        """Whether an update was applied, read or not."""
+        return self.up
+
+    def is_without_effect(self, optimizer: Optimizer) -> bool:
+        """Whether the update that was just applied had every rate swapped to 0."""
+        written = self.written
+        if written is None or written.is_untouched():
+            return False
+        rates = [group["lr"] for group in optimizer.param_groups if "lr" in group]
+        return bool(rates) and not any(rates) and written.is_replaced_in(optimizer.param_groups)
 
 
 class ScaledFlag(Flag):
@@ -42,98 +79,274 @@ class ScaledFlag(Flag):
 
     def __call__(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         found = getattr(optimizer, "found_inf", None)
-        if found is None or _is_capturing():
+        if found is None or torch.compiler.is_compiling() or _is_capturing():
             super().__call__(optimizer, args, kwargs)
         else:
             self.found.append(found)
 
+    @property
+    def is_raised(self) -> bool:
+        """The same, of the fused updates that have not been read yet too."""
+        return self.up or any(not value.item() for value in self.found)
+
     def read_found(self) -> bool:
         """Raise the flag for fused updates that were applied; whether there were only skipped ones."""
+        self.up = self.is_raised
         found, self.found = self.found, []
-        self.up = self.up or any(not value.item() for value in found)
         return bool(found) and not self.up
 
 
 class UpdateCounter:
     """Tells applied updates from skipped and surplus calls, and counts them.
 
-    Until an applied update has been seen every call counts, so that a bare loop draws the curve. From then on a call
-    counts if an update was applied since the last one. With a GradScaler the updates that it skips do not count, those
-    that a fused optimizer skips inside itself among them. Of several optimizers one that applies an update is enough.
-    Once an update was captured in a CUDA graph every call counts: replays cannot be seen.
+    Until an applied update has been seen every call counts, so that a bare loop draws the curve; unless a state was
+    loaded, a gradient waits, or counts="updates". From then on a call counts if an update was applied since the last
+    one. counts="calls": every call counts.
+
+    With a GradScaler the updates that it skips do not count, those that a fused optimizer skips inside itself among
+    them. Of several optimizers one that applies an update is enough. Of optimizers that wrap others the innermost say
+    when an update is applied: those around them may be called for every micro-batch. Once an update was captured in a
+    CUDA graph every call counts: replays cannot be seen.
+
+    Raises PreheatError where no layer of an optimizer can be watched.
     """
 
-    KEPT = ("seen", "applied", "surplus", "skipped", "unseen")
+    KEPT = (
+        *("seen", "applied", "surplus", "skipped", "unseen", "_idle", "is_training", "is_told"),
+        *("mismatch", "met", "warned"),
+    )
 
-    def __init__(self, optimizers: Sequence[Optimizer], scaler: GradScaler | None) -> None:
+    def __init__(
+        self,
+        optimizers: Sequence[Optimizer],
+        scaler: GradScaler | None,
+        session: Session,
+        counts: str | None = None,
+        starts_anew: bool = False,
+    ) -> None:
         if scaler is not None and not hasattr(scaler, "get_scale"):
             raise PreheatError("scaler= takes the torch.amp.GradScaler of the training loop", given=scaler)
-        self.optimizers, self.scaler = optimizers, scaler
-        self.flag = Flag() if scaler is None else ScaledFlag()
+        self.counts = counts if counts is None else one_of(counts, "counts", COUNTS)
+        self.optimizers, self.session, self.starts_anew = optimizers, session, starts_anew
+        self.given_scaler, self.layers = scaler, [layer for one in optimizers for layer in layers(one)]
+        self.innermost = [layer for layer in self.layers if len(layers(layer)) == 1]
+        self.scaler = scaler or next(filter(None, (_own_scaler(layer) for layer in self.layers)), None)
+        self.flag = Flag() if self.scaler is None else ScaledFlag()
+        self.around = Flag()  # set by layers around others, which may be called without an update
         self.seen = False
         self.applied = self.surplus = self.skipped = self.unseen = 0
+        self._idle = (0, 0)  # calls that waited for an update in vain, and how many had been applied by then
+        self.is_training = self.is_told = False  # something shows that updates are to come; ticks came with a call
         self.since: tuple[int, int | None] | None = None  # counts at the first update: ours, and the optimizers' own
-        self._scale = scaler.get_scale() if scaler else 1.0
-        for optimizer in optimizers:
-            weakref.finalize(self, optimizer.register_step_post_hook(self.flag).remove)
+        self.mismatch = ""  # what the first update said of the two counts
+        self.met: set[str] = set()  # metrics that came, by name
+        self.warned: set[str] = set()
+        self._alarms: list[str] = []
+        self._scale = self.scaler.get_scale() if self.scaler else 1.0
+        self._before = self.own_count()
+        self._watch()
+
+    def _watch(self) -> None:
+        for optimizer in self.optimizers:
+            inner, around = watched(optimizer)
+            if not inner and self.counts != "calls":
+                raise PreheatError(
+                    f"nothing in {type(optimizer).__name__} tells when an update is applied: neither it nor what it wraps "
+                    "has called torch.optim.Optimizer.__init__",
+                    write="pass counts='calls', and call step() once for every update",
+                )
+            for layer, flag in [*((one, self.flag) for one in inner), *((one, self.around) for one in around)]:
+                weakref.finalize(self, layer.register_step_post_hook(flag).remove)
+        self._versions = self._parameter_versions()
+
+    # -- what a call stands for -------------------------------------------------------------------------------------
 
     def is_update(self, with_metrics: bool = False) -> bool:
         """Whether this call of `step()` stands for an applied update; one that only brings metrics is not surplus."""
-        flag = self.flag
-        skipped = self.scaler is not None and self._was_skipped()
-        if flag.up or (flag.captured and not skipped):
-            flag.up = False
-            self.seen = True
-            self.applied += 1
-            if self.since is None:
-                self.since = self.applied, own_count(self.optimizers)
+        skipped = self._was_skipped()
+        if self.flag.up or self._was_applied_around() or (self.flag.captured and not skipped):
+            self._count_update()
             return True
-        if skipped:
-            self.skipped += 1
-        elif self.seen:
-            self.surplus += not with_metrics
-        else:
+        if self.counts == "calls" or not (skipped or self.seen or self._is_waited_for()):
             self.unseen += 1
             return True
+        self.skipped += skipped
+        self.surplus += self.seen and not skipped and not with_metrics
+        if not (self.seen and with_metrics):
+            self._idle = self.idle + 1, self.applied
+        if self.idle == MANY and not self.applied:
+            self.alarm("idle", self.idle_words())
         return False
 
-    @property
-    def has_seen_updates(self) -> bool:
-        """Whether any update has been applied since it counts."""
-        return self.flag.up or self.applied > 0
+    def _count_update(self) -> None:
+        self.flag.up = self.around.up = False
+        self.seen = self.is_training = True
+        self.applied += 1
+        if self.since is None:
+            own = self.own_count()
+            self.since = self.applied, own
+            self._compare(own)
 
-    def restart(self) -> None:
-        """What comes next is another run's: a state was loaded."""
-        self.flag.up, self.since = False, None
+    def _is_waited_for(self) -> bool:
+        """Whether something shows that training is on, so that a call without an update is none."""
+        self.is_training = self.is_training or self.counts == "updates" or self._has_gradient()
+        return self.is_training
+
+    def _has_gradient(self) -> bool:
+        groups = (group for optimizer in self.optimizers for group in optimizer.param_groups)
+        return any(parameter.grad is not None for group in groups for parameter in group["params"])
+
+    def _was_applied_around(self) -> bool:
+        """Whether a layer around others applied an update by itself, none having come from within: parameters moved."""
+        if not self.around.up or self.seen:
+            return False
+        now = self._parameter_versions()
+        moved, self.around.up = now != self._versions, False
+        if moved:  # so the outer ones are what tells, from now on
+            self.flag, self.around = self.around, self.flag
+        return moved
+
+    def _parameter_versions(self) -> list[int]:
+        groups = (group for optimizer in self.optimizers for group in optimizer.param_groups)
+        return [p._version for p in islice((p for group in groups for p in group["params"]), LOOKED_AT)]
 
     def _was_skipped(self) -> bool:
         """Whether the scaler skipped an update, and no other was applied.
 
         The scaler says so until its update(), and lowers its scale in it.
         """
+        if self.scaler is None:
+            return False
         skipped_inside = self.flag.read_found()  # type: ignore[attr-defined]
-        before, self._scale = self._scale, self.scaler.get_scale()  # type: ignore[union-attr]
+        before, self._scale = self._scale, self.scaler.get_scale()
         if self.flag.up:
             return False
         states = getattr(self.scaler, "_per_optimizer_states", {})  # no public name says it; a disabled one has none
-        found = [states[id(o)]["found_inf_per_device"] for o in self.optimizers if id(o) in states]
+        found = [states[id(o)]["found_inf_per_device"] for o in self.layers if id(o) in states]
         if skipped_inside or any(bool(value.item()) for per_device in found for value in per_device.values()):
             self._scale = 0.0  # known already: the lower scale to come is no news
             return True
         return self._scale < before
 
+    # -- what is asked ----------------------------------------------------------------------------------------------
 
-def _is_capturing() -> bool:
-    compiling = torch.compiler.is_compiling()
-    return not compiling and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+    @property
+    def idle(self) -> int:
+        """Calls in a row for which no update was applied where one was waited for, up to now."""
+        calls, applied = self._idle
+        return calls if applied == self.applied else 0
+
+    @property
+    def has_seen_updates(self) -> bool:
+        """Whether any update has been applied since it counts."""
+        return self.flag.up or self.applied > 0
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether an update was applied whose call of `step()` is still to come, and is worth a tick that is known."""
+        session = self.session
+        known = session.tick is not None and session.run.clock != "epoch" and not self.is_told
+        return known and self.counts != "calls" and session.updates >= 0 and self.flag.is_raised
+
+    def own_count(self) -> int | None:
+        """How many updates the optimizers themselves say they applied; None if none of them counts.
+
+        None too of those that may apply several to what they wrap in one update.
+        """
+        return own_count([o for o in self.optimizers if len(layers(o)) == 1 or _is_transparent(o)])
+
+    def idle_words(self) -> str:
+        """What there is to say of calls without an update."""
+        return (
+            f"no optimizer step in {self.idle} calls of step(), so the schedule stands still; call it after "
+            "optimizer.step() of the optimizer that it was given, or pass counts='calls' where every call is an update"
+        )
+
+    # -- what is said -----------------------------------------------------------------------------------------------
+
+    def alarm(self, kind: str, text: str) -> None:
+        """Warn of something once, when `sound` is called."""
+        if kind not in self.warned:
+            self.warned.add(kind)
+            self._alarms.append(text)
+
+    def sound(self) -> None:
+        """Give the warnings that are due."""
+        while self._alarms:
+            warnings.warn(self._alarms.pop(), PreheatWarning, stacklevel=_level_of_caller())
+
+    def _compare(self, own: int | None) -> None:
+        """At the first update: whether the optimizer has counted as many before as the schedule."""
+        session = self.session
+        if own is None or self.unseen or self.starts_anew or self.flag.captured:
+            return
+        one_a_call = session.tick is not None and session.run.clock != "epoch" and not self.is_told
+        theirs, ours = (own - 1 if one_a_call else self._before or 0), session.updates
+        if theirs > 1 and ours == 0:
+            per_epoch = ", Run(clock='epoch') where step() is called once per epoch" if one_a_call else ""
+            self.mismatch = (
+                f"the optimizer has applied {theirs} updates before and the schedule begins at 0, so a warmup starts again "
+                f"in the middle of a run; load the scheduler's state too, or write what is meant: base='present' or "
+                f"base='initial' for a new schedule{per_epoch}"
+            )
+        elif one_a_call and theirs == 0 and ours > 1:
+            self.mismatch = (
+                f"the schedule is at update {ours} and the optimizer has applied none before; load the optimizer's state "
+                "too, or build a new scheduler where the run starts again"
+            )
+        elif one_a_call and theirs != ours and len(self.optimizers) == 1:
+            self.mismatch = f"the schedule was at update {ours} when the optimizer had applied {theirs}"
+            return
+        else:
+            return
+        self.alarm("mismatch", self.mismatch)
+
+    def restart(self) -> None:
+        """What comes next is another run's: a state was loaded."""
+        self.forget()
+        self.since, self.mismatch, self._idle, self.is_training = None, "", (0, 0), True
+        self.warned.discard("mismatch")
+        self._before = self.own_count()
+
+    def forget(self) -> None:
+        """Whatever was applied so far has been counted, by whoever moved the position."""
+        self.flag.up = self.around.up = False
+        if isinstance(self.flag, ScaledFlag):
+            self.flag.found.clear()
 
 
 def own_count(optimizers: Sequence[Optimizer]) -> int | None:
     """How many updates the optimizers themselves say they applied; None if none of them counts."""
     counts = []
     for optimizer in optimizers:
-        for held in (*islice(optimizer.state.values(), _LOOKED_AT), *optimizer.param_groups):
+        state = getattr(optimizer, "state", None) or {}
+        for held in (*islice(state.values(), LOOKED_AT), *optimizer.param_groups):
             step = held.get("step") if isinstance(held, dict) else None
             if isinstance(step, int | float) or (isinstance(step, Tensor) and step.numel() == 1):
                 counts.append(int(step))
     return max(counts, default=None)
+
+
+def _is_transparent(optimizer: Optimizer) -> bool:
+    """Whether a wrapper shows the very state of what it wraps, as accelerate's does: one update of it is one of that."""
+    return not watched(optimizer)[1] and any(
+        getattr(optimizer, "state", None) is getattr(layer, "state", optimizer) for layer in layers(optimizer)[1:]
+    )
+
+
+def _own_scaler(layer: Any) -> GradScaler | None:
+    """The GradScaler that a wrapper steps with, as accelerate's does."""
+    scaler = getattr(layer, "__dict__", {}).get("scaler")
+    return scaler if hasattr(scaler, "get_scale") else None
+
+
+def _is_capturing() -> bool:
+    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+
+
+def _level_of_caller() -> int:
+    """The `stacklevel` at which a warning names the code that called preheat."""
+    frame, level = sys._getframe(2), 2
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("preheat."):
+        frame, level = frame.f_back, level + 1
+    return level

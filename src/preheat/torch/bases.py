@@ -1,0 +1,209 @@
+"""What factors multiply in every group: known from the code or from a saved state, never guessed.
+
+A base is open where the optimizer was moved before the scheduler was built: then neither what stands in a group nor its
+`initial_lr` says what the script gave it. It stays open until somebody says, or a state that knows is loaded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from preheat.core.checks import finite_number
+from preheat.core.errors import PreheatError
+from preheat.core.plan import RATE
+from preheat.session.bases import same
+from preheat.torch.update_counter import LOOKED_AT, own_count
+from preheat.torch.wrapped import layers
+
+Group = dict[str, Any]
+CODE, SAVED, OPEN = "code", "saved", ""
+
+
+@dataclass(slots=True)
+class Base:
+    """What a factor multiplies in one group: as it was given, and now, which differs after `set_peak`."""
+
+    given: float
+    now: float
+    source: str  # who said so: the code, a saved state, or nobody yet
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has said what it is."""
+        return self.source == OPEN
+
+    def is_now(self, given: float, now: float, source: str = CODE) -> None:
+        """Settle it."""
+        self.given, self.now, self.source = given, now, source
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of one group."""
+
+    group: Group
+    moved: bool  # whether its optimizer had applied updates, or was loaded, when the group was met, or since
+    is_added: bool = False  # to an optimizer that was followed already
+    ratio: float = 1.0  # what its own rate is multiplied with, because peak= was given before it was added
+    bases: dict[str, Base] = field(default_factory=dict)
+
+    def base(self, hyper: str, present: float) -> Base:
+        """The base of a hyper-parameter, whose value in the group is `present` where nothing is known yet."""
+        if hyper not in self.bases:
+            initial = initial_of(self.group) if hyper == RATE and not self.is_added else None
+            is_open = self.moved or (initial is not None and not same(initial, present))
+            value = initial if is_open and initial is not None else present
+            value *= self.ratio if hyper == RATE else 1.0
+            self.bases[hyper] = Base(value, value, OPEN if is_open else CODE)
+        return self.bases[hyper]
+
+
+class Bases:
+    """The bases of all groups of some optimizers, whatever plan they follow."""
+
+    def __init__(self, optimizers: Sequence[Optimizer]) -> None:
+        self.lists = [optimizer.param_groups for optimizer in optimizers]
+        moved = [was_moved(optimizer) for optimizer in optimizers]
+        self.known = [[Known(group, is_moved) for group in groups] for groups, is_moved in zip(self.lists, moved)]  # noqa: B905
+        self.ratio = 1.0  # of the rates to what the groups were given, because of peak=
+
+    def copy(self) -> Bases:
+        """The same bases, to be changed and then kept or dropped as a whole."""
+        twin = object.__new__(Bases)
+        twin.lists, twin.ratio = list(self.lists), self.ratio
+        twin.known = [
+            [replace(known, bases={hyper: replace(base) for hyper, base in known.bases.items()}) for known in row]
+            for row in self.known
+        ]
+        return twin
+
+    def kept(self) -> tuple[float, list[list[Known]]]:
+        """What is known, to be pickled with its optimizers."""
+        return self.ratio, self.known
+
+    def with_kept(self, kept: tuple[float, list[list[Known]]]) -> Bases:
+        """The same knowing what was kept, of the groups in the same places."""
+        self.ratio = kept[0]
+        for groups, row in zip(self.known, kept[1], strict=True):
+            for known, then in zip(groups, row, strict=True):
+                known.moved, known.is_added, known.ratio, known.bases = (
+                    then.moved,
+                    then.is_added,
+                    then.ratio,
+                    then.bases,
+                )
+        return self
+
+    @property
+    def all(self) -> list[Known]:
+        """What is known of every group, in their order."""
+        return [known for row in self.known for known in row]
+
+    @property
+    def groups(self) -> list[Group]:
+        """All groups that it knows, in their order."""
+        return [known.group for known in self.all]
+
+    def by_group(self) -> dict[int, Known]:
+        """What is known of each group, by its identity."""
+        return {id(known.group): known for known in self.all}
+
+    def follow(self, optimizers: Sequence[Optimizer]) -> list[Group]:
+        """Know the groups as they are now: those that were added, removed, or moved to another place in the same list.
+
+        Gives back the groups that were added. A whole list that was replaced is a loaded state: see `loaded`.
+        """
+        added: list[Group] = []
+        before = self.by_group()
+        for i, optimizer in enumerate(optimizers):
+            groups = optimizer.param_groups
+            if groups is not self.lists[i] and not any(id(group) in before for group in groups):
+                self.loaded(i, groups)
+                before = self.by_group()
+            self.lists[i] = groups
+            new = [group for group in groups if id(group) not in before]
+            added += new
+            self.known[i] = [before.get(id(group)) or Known(group, False, True, self.ratio) for group in groups]
+        return added
+
+    def loaded(self, i: int, groups: list[Group]) -> None:
+        """Know the groups of a loaded state, which are the same ones by their place; of others, nothing is known."""
+        old = self.known[i]
+        self.lists[i] = groups
+        if len(old) != len(groups):
+            self.known[i] = [Known(group, True, False, self.ratio) for group in groups]
+            return
+        self.known[i] = [_reloaded(known, group) for known, group in zip(old, groups, strict=True)]
+
+
+def _reloaded(known: Known, group: Group) -> Known:
+    """What is known of a group that has been loaded: what was open is looked at anew."""
+    settled = {hyper: base for hyper, base in known.bases.items() if not base.is_open}
+    return Known(group, True, known.is_added, known.ratio, settled)
+
+
+def initial_of(group: Group) -> float | None:
+    """The group's `initial_lr`; None where it has none."""
+    value = group.get("initial_lr")
+    return None if value is None else number(value, "initial_lr")
+
+
+def default_rate(optimizer: Optimizer) -> float | None:
+    """The rate that the script built an optimizer with, which loading a state does not change."""
+    value = getattr(optimizer, "defaults", {}).get(RATE)
+    try:
+        return None if value is None else number(value, RATE)
+    except PreheatError:
+        return None
+
+
+def was_moved(optimizer: Optimizer) -> bool:
+    """Whether an optimizer has applied updates, or has loaded a state."""
+    if any(map(_was_loaded, optimizer.param_groups)):
+        return True
+    inner = [layer for layer in layers(optimizer) if isinstance(layer, Optimizer)]
+    count = own_count(inner)
+    counts = [group["k"] for group in optimizer.param_groups if isinstance(group.get("k"), int)]  # schedule-free ones
+    if count is None and counts:
+        count = max(counts)
+    return any(map(_has_moved_state, inner)) if count is None else count > 0
+
+
+def _has_moved_state(optimizer: Optimizer) -> bool:
+    """Whether the state of an optimizer that does not count is another than one may hold when built: zeros, or copies of the
+    parameters. An empty one of a parameter is what loading leaves of an optimizer that keeps nothing."""
+    for parameter, held in islice((getattr(optimizer, "state", None) or {}).items(), LOOKED_AT):
+        if held == {}:
+            return True
+        for value in held.values() if isinstance(held, dict) else [held]:
+            if isinstance(value, torch.Tensor) and isinstance(parameter, torch.Tensor):
+                copied = value.shape == parameter.shape and bool((value == parameter).all())
+                if not copied and bool(value.any()):
+                    return True
+    return False
+
+
+def _was_loaded(group: Group) -> bool:
+    """Whether a group comes from `optimizer.load_state_dict`, which puts the parameters last; a built one has them first.
+
+    SGD without momentum has no state that would tell.
+    """
+    return next((key for key in reversed(group) if key != "initial_lr"), None) == "params"
+
+
+def number(value: Any, what: str) -> float:
+    """A number that a group holds, as a float; refuses what is none, and tensors of several."""
+    if type(value) is float and math.isfinite(value):
+        return value
+    if isinstance(value, torch.Tensor):
+        if value.numel() != 1:
+            raise PreheatError(f"{what} is a tensor of {value.numel()} values; a schedule drives one number a group")
+        value = value.item()
+    return finite_number(value, what)

@@ -1,0 +1,130 @@
+"""What is remembered of an optimizer: which Schedulers follow it, and what they wrote there last.
+
+It goes with the optimizer, not with a Scheduler: a notebook cell that is run twice builds a second Scheduler on an optimizer
+whose rates the first one has moved. Through it the Schedulers also learn that the optimizer has loaded a state, or got
+another group.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from preheat.core.plan import RATE
+from preheat.session.session import Session
+from preheat.torch.bases import Base, Group, default_rate
+from preheat.torch.slots import Slot, Slots
+from preheat.torch.wrapped import layers
+
+
+class Follower(Protocol):
+    """A Scheduler, as an optimizer's memory knows it."""
+
+    def loading(self) -> None:
+        """The optimizer is about to load a state."""
+
+    def loaded(self) -> None:
+        """The optimizer has loaded a state."""
+
+    def added(self) -> None:
+        """The optimizer got another group."""
+
+
+class Memory:
+    """What is remembered of one optimizer."""
+
+    def __init__(self, default: float | None) -> None:
+        self.default = (
+            default  # the rate that the optimizer was built with: where it is a tensor, schedules write into it
+        )
+        self._followers: list[weakref.ref[Follower]] = []
+        self._wrote: dict[tuple[int, str], tuple[Slot, Session]] = {}
+        self._writer: weakref.ref[Follower] | None = None  # of the rates
+
+    def follow(self, follower: Follower, default: float | None) -> None:
+        """Tell a Scheduler of what happens to the optimizer, for as long as it lives; it knows the default rate."""
+        self.default = default
+        self._followers = [ref for ref in self._followers if ref() not in (None, follower)]
+        self._followers.append(weakref.ref(follower))
+
+    def wrote(self, follower: Follower, slots: Slots, session: Session, *, begins: bool) -> None:
+        """Remember that a Scheduler writes to these slots from now on; not if it has not begun."""
+        if not begins:
+            return
+        for slot in slots.slots:
+            if slot.is_ready:
+                self._wrote[id(slot.group), slot.line.hyper] = slot, session
+        if any(slot.is_rate for slot in slots.slots):
+            self._writer = weakref.ref(follower)
+
+    def is_last(self, follower: Follower) -> bool:
+        """Whether no other living Scheduler has begun to write the rates after this one."""
+        writer = None if self._writer is None else self._writer()
+        return writer is None or writer is follower
+
+    def base_of(self, slot: Slot) -> Base | None:
+        """What an earlier Scheduler knew as the base of a slot, if the value that it wrote last still stands there."""
+        earlier, session = self._wrote.get((id(slot.group), slot.line.hyper), (None, None))
+        if earlier is None or session is None or earlier.group is not slot.group or earlier.base.is_open:
+            return None
+        stands = slot.holds(earlier.gain * session.value(earlier.line))
+        return earlier.base if stands else None
+
+    @property
+    def followers(self) -> list[Follower]:
+        """The Schedulers that live, in the order in which they were built."""
+        return [follower for ref in self._followers if (follower := ref()) is not None]
+
+
+_memories: weakref.WeakKeyDictionary[Optimizer, Memory] = weakref.WeakKeyDictionary()
+
+
+def memory_of(optimizer: Optimizer) -> Memory:
+    """The memory of an optimizer; made, and hooked into it, when it is first asked for."""
+    if optimizer not in _memories:
+        _memories[optimizer] = _hooked(optimizer, Memory(default_rate(optimizer)))
+    return _memories[optimizer]
+
+
+def _hooked(optimizer: Optimizer, memory: Memory) -> Memory:
+    def about_to_load(optimizer: Optimizer, state: Any) -> None:
+        for follower in memory.followers:
+            follower.loading()
+
+    def has_loaded(optimizer: Optimizer) -> None:
+        for follower in memory.followers:
+            follower.loaded()
+
+    for layer in layers(optimizer):
+        if "_optimizer_load_state_dict_post_hooks" in getattr(layer, "__dict__", {}):  # wrappers skip what makes them
+            layer.register_load_state_dict_pre_hook(about_to_load)
+            layer.register_load_state_dict_post_hook(has_loaded)
+        if isinstance(layer, Optimizer):
+            layer.add_param_group = _telling(weakref.WeakMethod(layer.add_param_group), memory)  # type: ignore[method-assign]
+    return memory
+
+
+def _telling(add: Callable[[], Any], memory: Memory) -> Callable[[Group], None]:
+    """`add_param_group`, telling those that follow. It is the optimizer's own attribute, which copies do not take along."""
+
+    def add_param_group(param_group: Group) -> None:
+        method = add()
+        if method is not None:
+            method(param_group)
+            _with_own_default(method.__self__, memory.default)  # type: ignore[attr-defined]
+            for follower in memory.followers:
+                follower.added()
+
+    return add_param_group
+
+
+def _with_own_default(optimizer: Optimizer, default: float | None) -> None:
+    """Give the group that was added last a rate of its own, where it took the optimizer's default, a tensor that has moved."""
+    group, held = optimizer.param_groups[-1], optimizer.defaults.get(RATE)
+    if isinstance(held, Tensor) and group.get(RATE) is held and default is not None:
+        group[RATE] = torch.full_like(held, default)

@@ -1,0 +1,213 @@
+"""What the factors multiply after a state was loaded: as the code knows it, as the state does, or refused.
+
+Nothing is changed here: what was decided is a copy of the bases, and the slots that follow from it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from preheat.core.errors import StateError
+from preheat.core.plan import RATE, Line, Plan
+from preheat.session.bases import Row, SavedBases, difference, matched, now_of, same
+from preheat.session.changes import constant_between
+from preheat.session.session import Session
+from preheat.session.state import Resumption, Saved
+from preheat.torch.bases import CODE, OPEN, SAVED, Bases, initial_of
+from preheat.torch.slots import DECAY, Slot, Slots, name_of
+
+WAYS = "pass base='initial' (each group's initial_lr), base='present' (what stands there now) or peak=… to Scheduler"
+
+
+def resumed(slots: Slots, saved: Saved, session: Session, defaults: Sequence[float | None]) -> tuple[Resumption, Slots]:
+    """How to go on from a saved state, and with which slots. Raises StateError where that is not to be known.
+
+    defaults: the rates that the optimizers were built with.
+    """
+    policy = session.on_change
+    found = _Found(slots, saved.bases, defaults, policy)
+    join = _Joined(slots, saved, found).constant if policy == "rebase" else None
+    resumption = session.resumption(saved, found.change, join)
+    if found.is_as_it_was and slots.fit(resumption.plan):
+        return resumption, slots
+    own = Slots(resumption.plan, slots.bases.copy())
+    return resumption, _settled(own, found, saved.bases, policy)
+
+
+class _Found:
+    """What a comparison of the bases has found, by hyper-parameter."""
+
+    def __init__(self, slots: Slots, saved: SavedBases, defaults: Sequence[float | None], policy: str) -> None:
+        self.changes: dict[str, str] = {}  # how they differ, in words
+        self.closed: dict[str, list[Row]] = {}  # those that the code left open, from the state
+        self.is_as_it_was = True
+        for hyper in dict.fromkeys(slot.line.hyper for slot in slots.slots if slot.is_factor or slot.key == DECAY):
+            self._compare(hyper, slots, saved, defaults, policy)
+
+    @property
+    def change(self) -> str | None:
+        """How the bases differ, in words; None if they are the same."""
+        return next(iter(self.changes.values()), None)
+
+    def _compare(
+        self, hyper: str, slots: Slots, saved: SavedBases, defaults: Sequence[float | None], policy: str
+    ) -> None:
+        holders = [known for known in slots.bases.all if hyper in known.bases]
+        own = [Row(name_of(known.group), known.bases[hyper].given, known.bases[hyper].now) for known in holders]
+        asked = [known.bases[hyper].source != CODE for known in holders]
+        if any(asked):
+            rows = matched(saved.of(hyper), [row.name for row in own])
+            if rows is None:
+                self.is_as_it_was = False
+                return
+            moved = (
+                [
+                    (initial_of(known.group), row)
+                    for known, row, is_asked in zip(holders, rows, asked, strict=True)
+                    if is_asked and known.bases[hyper].source == OPEN
+                ]
+                if hyper == RATE
+                else []
+            )
+            if against := _contradiction(moved, saved.defaults, defaults):
+                if policy != "keep":
+                    raise StateError(f"what the factors multiply is not to be known: {against}", write=_ways(policy))
+                self.is_as_it_was = False
+            own = [row if is_asked else mine for mine, row, is_asked in zip(own, rows, asked, strict=True)]
+            self.closed[hyper], self.is_as_it_was = own, False
+        compared = [row for row, known in zip(own, holders, strict=True) if not known.is_added]
+        if len(compared) == len(saved.of(hyper) or ()):  # saved before the others were added
+            own = compared
+        matters = any(slot.is_factor and slot.line.hyper == hyper for slot in slots.slots)
+        if change := difference(saved, hyper, own) if matters else _switched(saved, hyper, own):
+            self.changes[hyper] = change
+        now = now_of(saved, hyper, own)
+        if (
+            change
+            or now is None
+            or len(own) < len(holders)
+            or any(row.now != value for row, value in zip(own, now, strict=True))
+        ):
+            self.is_as_it_was = False
+
+
+def _contradiction(
+    moved: Sequence[tuple[float | None, Row]], before: Sequence[float | None], now: Sequence[float | None]
+) -> str | None:
+    """What speaks against taking the saved rates as what the script gave, in words."""
+    if not moved:
+        return None
+    for initial, row in moved:
+        if initial is not None and not (same(initial, row.now) or same(initial, row.given)):
+            return f"a group's initial_lr is {initial:g}, and {row.given:g} was saved"
+    if len(before) == len(now) and not all(map(same, before, now)):
+        return f"the optimizer was built with lr={_shown(before)} then, and with lr={_shown(now)} now"
+    return None
+
+
+def _switched(saved: SavedBases, hyper: str, own: Sequence[Row]) -> str | None:
+    """How groups differ in whether they have a decay at all, in words."""
+    rows = saved.of(hyper)
+    if rows is None:
+        return None
+    before, after = (tuple(Row(row.name, float(row.given != 0), 1.0) for row in side) for side in (rows, own))
+    change = difference(SavedBases((), {hyper: before}, {}), hyper, after)
+    return None if change is None else f"whether groups have a {hyper!r} of their own (1) or none (0): {change}"
+
+
+def _shown(rates: Sequence[float | None]) -> str:
+    return " and ".join("none" if rate is None else f"{rate:g}" for rate in rates)
+
+
+def _ways(policy: str) -> str:
+    kept = "" if policy in ("adopt", "rebase") else "; or on_change='keep' for what was saved"
+    return f"build the Scheduler before its optimizer loads a state, or {WAYS}{kept}"
+
+
+def _settled(own: Slots, found: _Found, saved: SavedBases, policy: str) -> Slots:
+    """The slots with their bases as they are after loading; refuses what stays open."""
+    for hyper in dict.fromkeys(slot.line.hyper for slot in own.slots):
+        holders = [known for known in own.bases.all if hyper in known.bases]
+        rows = [Row(name_of(known.group), known.bases[hyper].given, known.bases[hyper].now) for known in holders]
+        before = matched(saved.of(hyper), [row.name for row in rows])
+        if policy == "keep" and before is not None:
+            rows = [
+                Row(row.name, row.given if same(row.given, old.given) else old.given, old.now)
+                for row, old in zip(rows, before, strict=True)
+            ]
+        elif (
+            policy == "keep"
+            and hyper in found.changes
+            and any(slot.needs_base and slot.line.hyper == hyper for slot in own.slots)
+        ):
+            raise StateError(f"what {hyper!r} was given in every group is not to be known from this state", write=WAYS)
+        else:
+            rows = found.closed.get(hyper, rows)
+            if hyper not in found.changes and (now := now_of(saved, hyper, rows)) is not None:
+                rows = [Row(row.name, row.given, value) for row, value in zip(rows, now, strict=True)]
+        for known, row in zip(holders, rows, strict=True):
+            base = known.bases[hyper]
+            is_known = base.source == CODE or hyper in found.closed or (policy == "keep" and before is not None)
+            if is_known:
+                base.is_now(row.given, row.now, CODE if base.source == CODE and base.given == row.given else SAVED)
+    own = Slots(own.plan, own.bases)  # what has no decay of its own is known now
+    if unknown := [slot for slot in own.slots if slot.needs_base and slot.base.is_open]:
+        raise StateError(f"what {unknown[0].label} was given is not to be known from this state", write=_ways(policy))
+    return own
+
+
+class _Joined:
+    """The constants with which a new plan goes on from the rates that an old one had."""
+
+    def __init__(self, slots: Slots, saved: Saved, found: _Found) -> None:
+        self._slots, self._saved, self._found = slots, saved, found
+        self._sides: tuple[Slots, dict[tuple[int, str], Slot], dict[str, Line]] | None = None
+
+    def constant(self, line: Line, gain: float) -> float:
+        """What a line of the new plan is to be multiplied with; `gain` is what the rules no longer do."""
+        new, old, outside = self._sides = self._sides or self._both()
+        position = self._saved.position
+        there = line.schedule(position)
+        if line.key in outside:
+            return constant_between(line, position, outside[line.key].schedule(position) * gain, there)
+        constants = []
+        for slot in new.slots:
+            if slot.line.key == line.key:
+                then = old[id(slot.group), line.hyper]
+                force, present = then.line.schedule(position) * gain, there
+                if then.gain != slot.gain:
+                    force, present = force * then.gain, present * slot.gain
+                constants.append(constant_between(line, position, force, present))
+        if any(not math.isclose(one, constants[0], rel_tol=1e-9) for one in constants):
+            what = f"cannot rebase {line.key!r}: its groups would need different constants"
+            raise StateError(what, write="pass on_change='adopt' or 'keep', or give the groups lines of their own")
+        return constants[0] if constants else 1.0
+
+    def _both(self) -> tuple[Slots, dict[tuple[int, str], Slot], dict[str, Line]]:
+        """The new plan's slots, and the old plan's as they were saved: by group and hyper-parameter, and outside of them."""
+        bases = self._saved.bases
+        new = _closed(self._slots.plan, self._slots.bases.copy(), self._found.closed)
+        saved_rows = {hyper: list(rows) for hyper, rows in bases.rows.items() if rows is not None}
+        old = _closed(self._saved.plan, self._slots.bases.copy(), saved_rows)
+        unknown = [slot for slot in (*old.slots, *new.slots) if slot.needs_base and slot.base.is_open]
+        unknown += [slot for slot in old.slots if slot.is_factor and bases.of(slot.line.hyper) is None]
+        for slot in unknown:
+            raise StateError(f"cannot rebase: what {slot.label} was given is not known", write=WAYS)
+        before = {(id(slot.group), slot.line.hyper): slot for slot in old.slots}
+        after = {(id(slot.group), slot.line.hyper) for slot in new.slots}
+        outside = {line.key: line for line in old.outside}
+        if set(before) != after or set(outside) != {line.key for line in new.outside}:
+            raise StateError(f"cannot rebase: the lines were {', '.join(old.plan)} and are {', '.join(new.plan)}")
+        return new, before, outside
+
+
+def _closed(plan: Plan, bases: Bases, rows: dict[str, list[Row]]) -> Slots:
+    """The slots of a plan, their bases those of the rows, as far as they are of these groups."""
+    Slots(plan, bases)  # so that every base is there
+    for hyper, given in rows.items():
+        holders = [known for known in bases.all if hyper in known.bases]
+        like = matched(given, [name_of(known.group) for known in holders])
+        for known, row in zip(holders, like or [], strict=False):
+            known.bases[hyper].is_now(row.given, row.now, SAVED)
+    return Slots(plan, bases)
