@@ -273,3 +273,17 @@ def test_the_deepest_schedule_is_read_in_what_states_it():
     for value in (ph.absolute(s), ph.relative(s)):
         assert ph.parse(repr(value)) == value
         assert ph.from_dict(ph.to_dict(value)) == value
+
+
+@pytest.mark.parametrize(
+    "joined",
+    [
+        lambda s: s >> "decay(5)",
+        lambda s: "decay(5)" >> s,
+        lambda s: s * "decay(5)",
+        lambda s: ph.absolute(s) >> "decay(5)",
+    ],
+)
+def test_operators_take_no_text_and_say_what_reads_it(joined):
+    with pytest.raises(PreheatError, match=r"write .*parse\('decay\(5\)'\)"):
+        joined(ph.warmup(10))
