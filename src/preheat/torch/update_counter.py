@@ -112,7 +112,7 @@ class UpdateCounter:
     """
 
     KEPT = (
-        *("seen", "applied", "surplus", "skipped", "unseen", "_idle", "is_training", "is_told"),
+        *("seen", "applied", "surplus", "skipped", "unseen", "_idle", "is_training", "is_told", "is_member"),
         *("mismatch", "met", "warned"),
     )
 
@@ -136,7 +136,9 @@ class UpdateCounter:
         self.seen = False
         self.applied = self.surplus = self.skipped = self.unseen = 0
         self._idle = (0, 0)  # calls that waited for an update in vain, and how many had been applied by then
-        self.is_training = self.is_told = False  # something shows that updates are to come; ticks came with a call
+        self.is_training = False  # something shows that updates are to come
+        self.is_told = False  # ticks came with a call
+        self.is_member = False  # SequentialLR moves the position: the optimizer's other updates are not ours
         self.since: tuple[int, int | None] | None = None  # counts at the first update: ours, and the optimizers' own
         self.mismatch = ""  # what the first update said of the two counts
         self.met: set[str] = set()  # metrics that came, by name
@@ -246,7 +248,7 @@ class UpdateCounter:
         """Whether an update was applied whose call of `step()` is still to come, and is worth a tick that is known."""
         session = self.session
         known = session.tick is not None and session.run.clock != "epoch" and not self.is_told
-        return known and self.counts != "calls" and session.updates >= 0 and self.flag.is_raised
+        return known and self.counts != "calls" and not self.is_member and self.flag.is_raised
 
     def own_count(self) -> int | None:
         """How many updates the optimizers themselves say they applied; None if none of them counts.
@@ -276,9 +278,10 @@ class UpdateCounter:
             warnings.warn(self._alarms.pop(), PreheatWarning, stacklevel=_level_of_caller())
 
     def _compare(self, own: int | None) -> None:
-        """At the first update: whether the optimizer has counted as many before as the schedule."""
+        """At the first update: whether the optimizer has counted as many before as the schedule. One more may be that of
+        distributed checkpointing, at rate 0."""
         session = self.session
-        if own is None or self.unseen or self.starts_anew or self.flag.captured:
+        if own is None or self.unseen or self.starts_anew or self.is_member or self.flag.captured:
             return
         one_a_call = session.tick is not None and session.run.clock != "epoch" and not self.is_told
         theirs, ours = (own - 1 if one_a_call else self._before or 0), session.updates
@@ -294,7 +297,7 @@ class UpdateCounter:
                 f"the schedule is at update {ours} and the optimizer has applied none before; load the optimizer's state "
                 "too, or build a new scheduler where the run starts again"
             )
-        elif one_a_call and theirs != ours and len(self.optimizers) == 1:
+        elif one_a_call and abs(theirs - ours) > 1 and len(self.optimizers) == 1:
             self.mismatch = f"the schedule was at update {ours} when the optimizer had applied {theirs}"
             return
         else:
