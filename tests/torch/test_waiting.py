@@ -203,6 +203,20 @@ def test_reading_a_distributed_state_of_several_optimizers_is_no_update() -> Non
         assert scheduler.position == i + 1
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["decay first", "rate first"])
+def test_a_scheduler_of_something_else_counts_updates_at_the_rates_of_another(first: bool) -> None:
+    """Two of them on one optimizer: the 0 of a warmup is nothing that this one has written, and no swapped one either."""
+    optimizer = sgd(weight_decay=0.1)
+    plans = [ph.Plan({"weight_decay": ph.decay(100)}), CURVE]
+    made = [Scheduler(optimizer, plan) for plan in (plans if first else plans[::-1])]
+    for i in range(12):
+        update(optimizer)
+        for scheduler in made:
+            scheduler.step()
+            scheduler.step()
+            assert scheduler.position == i + 1
+
+
 def test_a_first_update_at_rate_0_counts() -> None:
     """A warmup from 0 writes a 0 of its own, which is no swapped one."""
     for rate_of in (float, torch.tensor):

@@ -27,19 +27,17 @@ _LOOKED_AT = 16  # parameters whose own counts are read: each reading may wait f
 class Written(Protocol):
     """What the scheduler wrote last."""
 
-    def is_untouched(self) -> bool:
-        """Whether the objects that were written still stand where they are looked at."""
-
-    def is_replaced_in(self, groups: list[dict[str, Any]]) -> bool:
-        """Whether rates of ours stand in these groups, and none of those looked at is the object that was written."""
+    def is_replaced_in(self, groups: list[dict[str, Any]]) -> bool | None:
+        """Whether, of the rates of ours in these groups that are looked at, none is the object that was written; None
+        without any."""
 
 
 class Flag:
     """Set by every update that an optimizer applies. A constant, never a counter: a compiled step that changed a number
     would compile again for each.
 
-    torch's distributed checkpointing steps an optimizer with every rate swapped to 0 before it reads a state: with all
-    rates 0, and none of them the object that was written, nothing was applied.
+    torch's distributed checkpointing steps an optimizer with every rate swapped to 0, and gradients of 0, before it reads
+    a state: with all rates 0, and none of them the object that was written, nothing was applied.
     """
 
     def __init__(self) -> None:
@@ -61,12 +59,12 @@ class Flag:
         return self.up
 
     def is_without_effect(self, optimizer: Optimizer) -> bool:
-        """Whether the update that was just applied had every rate swapped to 0."""
-        written = self.written
-        if written is None or written.is_untouched():
+        """Whether the update that was just applied had every rate swapped to 0, by whoever has not written them."""
+        groups = optimizer.param_groups
+        if "lr" not in groups[0] or not all(_is_zero(group["lr"]) for group in groups if "lr" in group):
             return False
-        rates = [group["lr"] for group in optimizer.param_groups if "lr" in group]
-        return bool(rates) and not any(rates) and written.is_replaced_in(optimizer.param_groups)
+        replaced = None if self.written is None else self.written.is_replaced_in(groups)
+        return _has_gradients_of_0(groups) if replaced is None else replaced
 
 
 class ScaledFlag(Flag):
@@ -316,6 +314,16 @@ class UpdateCounter:
         self.flag.up = self.around.up = False
         if isinstance(self.flag, ScaledFlag):
             self.flag.found.clear()
+
+
+def _is_zero(rate: Any) -> bool:
+    """Whether a rate is 0; not of one on a device, which would have to be waited for: a swapped one is on the host."""
+    return not rate if not isinstance(rate, Tensor) else rate.device.type == "cpu" and not rate.any()
+
+
+def _has_gradients_of_0(groups: list[dict[str, Any]]) -> bool:
+    gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
+    return bool(gradients) and not any(gradient.any() for gradient in gradients)
 
 
 def own_count(optimizers: Sequence[Optimizer]) -> int | None:
