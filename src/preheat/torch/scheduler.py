@@ -629,7 +629,7 @@ class Scheduler(LRScheduler):
     def last_epoch(self, updates: int) -> None:
         steps = self._step_count
         self.session.updates, self._ahead = updates, steps - updates
-        self._counter.starts_anew = True  # SequentialLR moves us: whatever the optimizer has applied before
+        self._counter.is_member = True
         if updates == -1:
             self._give_way()
 

@@ -93,7 +93,7 @@ class Slot:
 class Sample:
     """Two values that are looked at, to find out whether someone else writes to them.
 
-    rates: groups whose rate is kept beside them, so that one of every optimizer is.
+    rates: groups whose scheduled rate is kept beside them, so that one of every optimizer is.
     """
 
     __slots__ = ("first", "kept", "last", "places", "rates")
@@ -114,14 +114,14 @@ class Sample:
             return False
         return not self.rates or all(one[RATE] is kept for one, kept in zip(self.rates, self.kept, strict=True))
 
-    def is_replaced_in(self, groups: list[Group]) -> bool:
-        """Whether rates that are looked at stand in these groups, and none is the object that was kept."""
+    def is_replaced_in(self, groups: list[Group]) -> bool | None:
+        """Whether, of the rates in these groups that are looked at, none is the object that was kept; None without any."""
         ends = zip(self.places, (self.first, self.last), strict=True)
         known = [(group, kept) for (group, key), kept in ends if key == RATE]
         known += zip(self.rates, self.kept, strict=True)
         theirs = {id(group) for group in groups}
         looked_at = [(group, kept) for group, kept in known if id(group) in theirs]
-        return bool(looked_at) and all(group[RATE] is not kept for group, kept in looked_at)
+        return all(group[RATE] is not kept for group, kept in looked_at) if looked_at else None
 
 
 class Slots:
@@ -168,10 +168,9 @@ class Slots:
     def sample(self) -> Sample:
         """Where those two stand, and what stands there now."""
         first, last = [(slot.group, slot.key) for slot in self.ends()] or [({"": None}, "")] * 2
-        ends = [group for group, key in (first, last) if key == RATE]
-        others = [groups for groups in self.lists if not any(group is end for group in groups for end in ends)]
-        rates = [next((group for group in groups if RATE in group), None) for groups in others]
-        return Sample(first, last, [group for group in rates if group is not None])
+        driven = {id(slot.group) for slot in self.slots if slot.is_rate}
+        rates = [next((group for group in groups if id(group) in driven), None) for groups in self.lists]
+        return Sample(first, last, [group for group in rates[1:-1] if group is not None])
 
     def are_current(self, optimizers: Sequence[Optimizer]) -> bool:
         """Whether the optimizers still hold the groups that these slots are of, each in its place."""
