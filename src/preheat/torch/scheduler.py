@@ -23,7 +23,7 @@ from preheat.session.rules import Rule
 from preheat.session.session import Session
 from preheat.torch.audit import Audit, Facts, audited
 from preheat.torch.device_clock import DeviceClock
-from preheat.torch.slots import Slots, check_optimizers
+from preheat.torch.slots import Slot, Slots, check_optimizers
 from preheat.torch.update_counter import UpdateCounter
 from preheat.torch.writer import attach
 
@@ -76,7 +76,7 @@ class Scheduler(LRScheduler):
         *,
         run: Run | None = None,
         peak: float | None = None,
-        rules: Sequence[Rule] = (),
+        rules: Sequence[Rule | Mapping[str, Any]] = (),
         scaler: GradScaler | None = None,
         on_change: str = "refuse",
         on_device: bool = False,
@@ -89,6 +89,7 @@ class Scheduler(LRScheduler):
         slots = Slots(self.optimizers, self.plan)
         if self._peak is not None:
             slots.set_peak(self._peak)
+        self.session.check_floors(slots.called)
         self._device_clock = DeviceClock(slots, self.session) if on_device else None
         self._counter = UpdateCounter(self.optimizers, scaler)
         self._edits: dict[str, int] = {}
@@ -197,8 +198,8 @@ class Scheduler(LRScheduler):
 
     def get_last_lr(self) -> list[float | Tensor]:
         """The rate of every group for the coming update, as this scheduler wrote it."""
-        values = self._values()
-        rates = {id(slot.group): slot.gain * values[slot.line.key] for slot in self._slots.slots if slot.is_rate}
+        self._values()
+        rates = {id(slot.group): self._value_of(slot) for slot in self._slots.slots if slot.is_rate}
         return [rates.get(id(group), float(group[RATE])) for group in self._slots.groups]
 
     def values(self) -> dict[str, float]:
@@ -207,7 +208,7 @@ class Scheduler(LRScheduler):
         lone = len(self._slots.groups) == 1
         own = {line.key: values[line.key] for line in self._slots.outside}
         return own | {
-            slot.line.hyper if lone else f"{slot.name}/{slot.line.hyper}": slot.gain * values[slot.line.key]
+            slot.line.hyper if lone else f"{slot.name}/{slot.line.hyper}": self._value_of(slot)
             for slot in self._slots.slots
         }
 
@@ -217,6 +218,9 @@ class Scheduler(LRScheduler):
         if name not in values:
             raise PreheatError(f"the plan has no {shown(name)}{nearest(str(name), values)}")
         return values[name]
+
+    def _value_of(self, slot: Slot) -> float:
+        return self.session.rate(slot.line, slot.gain, slot.called, slot.place)
 
     def _values(self) -> dict[str, float]:
         """The value of every line, by its key."""
@@ -245,6 +249,8 @@ class Scheduler(LRScheduler):
         written = {i: slot.gain * values[slot.line.key] for i, slot in enumerate(current.slots)}
         bases = current.recovered(saved, written, self._counter.has_seen_updates)
         slots = current if current.fit(resumption.plan) else Slots(self.optimizers, resumption.plan)
+        for rule in resumption.rules:
+            rule.check_floors(slots.called)
         slots.settle(current, bases, keep_rates=self._peak is not None)
         self.session.resume(resumption)
         self._count_from(saved.updates, saved.steps)

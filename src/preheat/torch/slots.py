@@ -29,6 +29,8 @@ class Slot:
     key: str
     index: int | None
     line: Line
+    called: tuple[str, ...]  # what a plan or a rule may call the group
+    place: int  # of the group
     base: float  # what a factor multiplies: the group's own value
     scale: float  # the group's lr_scale (timm's layer-wise decay), for rates
     present: float  # the value found when the slot was made
@@ -114,6 +116,12 @@ class Slots:
         largest = max(slot.gain for slot in rates)
         for slot in rates:
             slot.base *= peak / largest
+
+    @property
+    def called(self) -> list[tuple[str, ...]]:
+        """What a plan or a rule may call each group."""
+        names = [str(group.get("name", i)) for i, group in enumerate(self.groups)]
+        return [(name,) if str(i) in names else (name, str(i)) for i, name in enumerate(names)]
 
     def of(self, line: Line) -> list[Slot]:
         """The slots that follow one line."""
@@ -257,7 +265,7 @@ def _resolved(groups: list[Group], plan: Plan) -> tuple[list[Slot], list[Line]]:
         lines = {line.hyper: line for line in plan.lines if line.group is None}
         lines |= {line.hyper: line for line in plan.lines if line.group in called}
         label = name if often[name] == 1 else f"{name}[{i}]"
-        slots += [_slot(group, label, line) for line in lines.values() if _has(group, line)]
+        slots += [_slot(group, label, (called, i), line) for line in lines.values() if _has(group, line)]
     return slots, _outside(groups, plan, slots)
 
 
@@ -284,7 +292,7 @@ def _has(group: Group, line: Line) -> bool:
     return value is not None if index is None else isinstance(value, list | tuple) and index < len(value)
 
 
-def _slot(group: Group, name: str, line: Line) -> Slot:
+def _slot(group: Group, name: str, where: tuple[tuple[str, ...], int], line: Line) -> Slot:
     key, index = split_key(line.hyper)
     held = entry(group, key, index)
     if isinstance(held, torch.Tensor) and not held.is_floating_point():
@@ -295,7 +303,7 @@ def _slot(group: Group, name: str, line: Line) -> Slot:
     scale = _number(group.get("lr_scale", 1.0), "lr_scale") if rate else 1.0
     initial = group.get("initial_lr") if rate else None
     initial = None if initial is None else _number(initial, "initial_lr")
-    return Slot(group, name, key, index, line, base=present, scale=scale, present=present, initial=initial)
+    return Slot(group, name, key, index, line, *where, base=present, scale=scale, present=present, initial=initial)
 
 
 def split_key(hyper: str) -> tuple[str, int | None]:
