@@ -181,7 +181,8 @@ def test_reading_a_distributed_state_is_no_update(kind: str, plan: str) -> None:
         optimizer.zero_grad()
         scheduler.step()
         assert scheduler.position == i + 1
-    assert [f for f in scheduler.audit().findings if not f.startswith("stepped 2 times")] == []
+    expected = ("stepped 2 times", "'lr' of group 0 follows an earlier Scheduler")  # that built above, in its place
+    assert [f for f in scheduler.audit().findings if not f.startswith(expected)] == []
     set_optimizer_state_dict(model, optimizer, state)
     scheduler.step()
     assert scheduler.position == 15

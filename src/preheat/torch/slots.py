@@ -33,6 +33,8 @@ class Slot:
     key: str
     index: int | None
     line: Line
+    called: tuple[str, ...]  # what a plan or a rule may call the group
+    place: int  # of the group
     scale: float  # the group's lr_scale (timm's layer-wise decay), for rates
     base: Base
 
@@ -134,6 +136,12 @@ class Slots:
         self.slots, self.left_alone, self.outside = _resolved(self.groups, plan, bases.by_group())
         self._looks = [_look(group) for group in self.groups]
 
+    @property
+    def called(self) -> list[tuple[str, ...]]:
+        """What a plan or a rule may call each group."""
+        names = [str(group.get("name", i)) for i, group in enumerate(self.groups)]
+        return [(name,) if str(i) in names else (name, str(i)) for i, name in enumerate(names)]
+
     def of(self, line: Line) -> list[Slot]:
         """The slots that follow one line, as far as it is known what to write there."""
         return [slot for slot in self.slots if slot.line is line and slot.is_ready]
@@ -229,7 +237,7 @@ def _resolved(groups: list[Group], plan: Plan, known: dict[int, Known]) -> tuple
         lines = {line.hyper: line for line in plan.lines if line.group is None}
         lines |= {line.hyper: line for line in plan.lines if line.group in called}
         label = name if often[name] == 1 else f"{name}[{i}]"
-        slots += [_slot(known[id(group)], label, line) for line in lines.values() if _has(group, line)]
+        slots += [_slot(known[id(group)], label, (called, i), line) for line in lines.values() if _has(group, line)]
     outside = _outside(groups, plan, {slot.line.key for slot in slots})
     left_alone = [slot for slot in slots if _is_left_alone(slot)]
     return [slot for slot in slots if not _is_left_alone(slot)], left_alone, outside
@@ -300,7 +308,7 @@ def _has(group: Group, line: Line) -> bool:
     return value is not None if index is None else isinstance(value, list | tuple) and index < len(value)
 
 
-def _slot(known: Known, name: str, line: Line) -> Slot:
+def _slot(known: Known, name: str, where: tuple[tuple[str, ...], int], line: Line) -> Slot:
     group, (key, index) = known.group, split_key(line.hyper)
     held = entry(group, key, index)
     if isinstance(held, torch.Tensor) and not held.is_floating_point():
@@ -308,7 +316,7 @@ def _slot(known: Known, name: str, line: Line) -> Slot:
         raise PreheatError(what, write="write torch.tensor(0.1)")
     scale = number(group.get("lr_scale", 1.0), "lr_scale") if key == RATE else 1.0
     base = known.bases.get(line.hyper) or known.base(line.hyper, number(held, line.key))
-    return Slot(group, name, key, index, line, scale, base)
+    return Slot(group, name, key, index, line, *where, scale, base)
 
 
 def split_key(hyper: str) -> tuple[str, int | None]:
