@@ -90,8 +90,8 @@ def test_after_its_end_a_schedule_keeps_its_last_value_and_the_phases_say_so(ask
 
 
 def test_a_phase_too_short_for_an_update_says_none(ask):
-    out = ask("show", "ramp(0, 1, 2.5) >> hold(1, '0.2') >> decay(7)").out
-    assert "none        0.2  1      hold(1.0, '0.2')" in out
+    out = ask("show", "ramp(0, 1, 2.5) >> hold(1, 0.2 ticks) >> decay(7)").out
+    assert "none        0.2  1      hold(1.0, '0.2 ticks')" in out
     assert "3 … 9         7  1 → 0  ramp(1.0, 0.0, 7)" in out
 
 

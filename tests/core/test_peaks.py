@@ -10,6 +10,7 @@ from strategies import any_tree, bound, lay, leaf_count, runs, written
 
 import preheat as ph
 from preheat import PreheatError, absolute, relative
+from preheat.core.node import KINDS
 from preheat.core.peaks import peak_of, refuse_unclear
 from preheat.recipes import RECIPES
 
@@ -184,6 +185,11 @@ def test_other_hypers_are_refused_alike():
         match=r"factors of 'momentum' reach up to 0.937, not 1: times 0.9, .* the momentum would reach 0.8433",
     ):
         refuse_unclear(plan, lambda line: 0.9)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_every_kind_says_how_far_it_reaches(kind):
+    assert kind._bounds is not ph.Schedule._bounds
 
 
 def test_a_kind_that_does_not_say_how_far_it_reaches_must_be_stated():

@@ -3,6 +3,8 @@
 import json
 import pickle
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -208,3 +210,20 @@ def test_recipes_that_know_their_peak_give_rates(recipe):
     assert isinstance(ph.parse(f"{recipe}.scaled(2)"), Absolute)
     if "peak_lr" in recipe:
         assert isinstance(ph.parse(recipe.replace("peak_lr=0.1", "").replace("peak_lr=3e-4", "")), ph.Schedule)
+
+
+def test_rates_drive_an_update_under_jit_as_optax_makes_it():
+    """What optax.scale_by_schedule does with a callable: it is traced with an int32 count, and cast to the gradient's type."""
+    rate = ph.cosine(warmup_ratio=0.1, min_lr_ratio=0.1).bind(RUN, peak=3e-4)
+
+    @jax.jit
+    def update(count, gradient):
+        return -jnp.asarray(rate(count), dtype=gradient.dtype) * gradient, count + 1
+
+    count, found = jnp.zeros([], jnp.int32), []
+    for _ in range(100):
+        step, count = update(count, jnp.ones([], jnp.float32))
+        found.append(-float(step))
+    np.testing.assert_allclose(found, rate.table(100), rtol=6e-7)
+    scanned = jax.lax.scan(lambda at, _: (at + 1, rate(at)), jnp.zeros([], jnp.int32), length=100)[1]
+    np.testing.assert_allclose(scanned, rate.table(100), rtol=6e-7)

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator, MutableMapping
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +53,10 @@ SAME = {
     "hold(10 epochs)": "hold(1.0, '10 epochs')",
     "hold(10k)": "hold(1.0, 10000)",
     "hold(0.5)": "hold(0.5, 'rest')",
-    "hold(1, '0.5')": "ramp(0, 0, 1) >> hold(1, '0.5')",
+    "hold(1, 0.5 ticks)": "ramp(0, 0, 1) >> hold(1, '0.5 ticks')",
+    "warmup(.5 ticks)": "ramp(0, 1, 0.5)",
+    "warmup(10 ticks)": "warmup(10)",
+    "warmup(1e-9 ticks)": "ramp(0, 1, 1e-9)",
     "steps([1, 0.1], [30 epochs, rest])": "steps([1, 0.1], ['30 epochs', 'rest'])",
     "multistep([30 epochs, 60 epochs])": "multistep(['30 epochs', '60 epochs'])",
     "decay(10).truncated(50%)": "decay(10).truncated('50%')",
@@ -88,9 +93,14 @@ REFUSED = {
     "warmup(1e400 steps)": "column 8: the span '1e400steps' cannot be read|too many digits",
     "warmup(10 20)": "',' must stand here, not '20'",
     "warmup(rest%)": "must stand here, not '%'",
-    "warmup(0.05)": r"warmup takes a length in ticks, and 0.05 is less than one; write '5%' for a share",
-    "decay(0.2)": r"write '20%' for a share of the run, or '0.2' in quotes for part of a tick",
-    "hold(1, 0.3)": r"hold takes a length in ticks, and 0.3 is less than one; write '30%'",
+    "warmup(0.05)": r"warmup=0.05 is less than one update; write '5%' for a share of the run, or '0.05 ticks'",
+    "warmup('0.05')": r"warmup=0.05 is less than one update; write '5%'",
+    "hold('0.5')": r"hold=0.5 is less than one update; write '50%'",
+    "restarts(0.25)": "cycle_steps=0.25 is less than one update; write '25%'",
+    "step_decay(0.3)": "hold=0.3 is less than one update; write '30%'",
+    "multistep([0.5, 0.75])": "milestones=0.5 is less than one update; write '50%'",
+    "decay(0.2)": r"write '20%' for a share of the run, or '0.2 ticks'",
+    "hold(1, 0.3)": r"hold=0.3 is less than one update; write '30%'",
     "ramp(5%, 1, 10)": "the start of a ramp must be a number, not '5%'",
     "decay(10, shape=cosin)": "column 17: unknown name 'cosin'; did you mean 'cosine'",
     "decay(10, shape=power)": "column 17: power must be followed by '[(]'",
@@ -120,7 +130,7 @@ REFUSED = {
 def test_what_stands_bare_is_what_it_is_in_quotes(text):
     expected = ph.parse(SAME[text])
     found = ph.parse(text)
-    if text == "hold(1, '0.5')":  # a length below one tick is said in quotes
+    if text == "hold(1, 0.5 ticks)":  # a length below one tick has its unit
         expected = expected.parts[1]
     assert found == expected
     assert type(found) is type(expected)
@@ -144,13 +154,16 @@ def test_a_bare_length_is_the_quoted_one(amount, unit):
 @pytest.mark.parametrize(
     "word", [ph.warmup, ph.decay, lambda span: ph.hold(1, span), lambda span: ph.steps([1, 2], [span, 5])]
 )
-@pytest.mark.parametrize("span", [0.05, 0.5, 0.999, 1e-9])
+@pytest.mark.parametrize(
+    "span", [0.05, 0.5, 0.999, 1e-9, np.float32(0.05), np.float64(0.5), Fraction(1, 20), "0.05", " .5 "]
+)
 def test_a_share_as_a_bare_number_is_refused(word, span):
-    with pytest.raises(PreheatError, match=r"is less than one; write '.*%' for a share of the run"):
+    with pytest.raises(PreheatError, match=r"is less than one update; write '.*%' for a share of the run"):
         word(span)
-    assert word(str(span)).bind(ph.Run(total=100))
+    assert word(f"{float(span)} ticks").bind(ph.Run(total=100))
+    assert word(ph.Span(span)).bind(ph.Run(total=100))
     assert word(1.5).bind(ph.Run(total=100))
-    assert ph.ramp(0, 1, span).length == span
+    assert ph.ramp(0, 1, span).length == pytest.approx(float(span))
 
 
 class Config(MutableMapping):
@@ -260,3 +273,17 @@ def test_the_deepest_schedule_is_read_in_what_states_it():
     for value in (ph.absolute(s), ph.relative(s)):
         assert ph.parse(repr(value)) == value
         assert ph.from_dict(ph.to_dict(value)) == value
+
+
+@pytest.mark.parametrize(
+    "joined",
+    [
+        lambda s: s >> "decay(5)",
+        lambda s: "decay(5)" >> s,
+        lambda s: s * "decay(5)",
+        lambda s: ph.absolute(s) >> "decay(5)",
+    ],
+)
+def test_operators_take_no_text_and_say_what_reads_it(joined):
+    with pytest.raises(PreheatError, match=r"write .*parse\('decay\(5\)'\)"):
+        joined(ph.warmup(10))

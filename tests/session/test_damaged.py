@@ -15,7 +15,7 @@ from preheat.session import HoldUntil, Plateau, Rewarm, Session
 
 PLAN = ph.Plan({"lr": ph.warmup(4) >> ph.hold() >> ph.decay("20%"), "weight_decay": ph.absolute(ph.ramp(0, 1, "50%"))})
 RULES = [
-    Plateau("loss", patience=1, after="5%", min=0.1),
+    Plateau("loss", patience=1, after="5%", min=0.1, min_lr={"head": 1e-3}),
     HoldUntil("val_loss", at="20%", patience=1),
     Rewarm("loss", span=4, settle=2),
 ]
@@ -120,6 +120,7 @@ HOW = st.sampled_from(["replace", "replace", "replace", "leave out", "add"])
 @example(("rules", (0, "rule", "after")), "rest", "replace", [])
 @example(("rules", (2, "rule", "settle")), 0, "replace", [])
 @example(("rules", (1, "state", "released")), 2, "replace", [])
+@example(("rules", (0, "rule", "group")), "x", "replace", [])
 @example((None, ("position",)), 10**400, "replace", [])
 def test_whatever_stands_in_a_checkpoint_is_refused_or_trains_on(
     place: tuple, value: Any, how: str, metrics: list[float]

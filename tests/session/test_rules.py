@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections import UserList
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 import preheat as ph
 from preheat.session import HoldUntil, Plateau, Rewarm, Rule
-from preheat.session.rules import KINDS, bound_rules, rule_from_data, rules_from_text, rules_to_text
+from preheat.session.rules import KINDS, bound_rules, read_rules, rule_from_data, rules_from_text, rules_to_text
 from preheat.session.session import Session
 
 RULES = [
@@ -253,11 +254,101 @@ def test_damaged_states_of_rules_are_refused(rule: Rule, change: dict) -> None:
         (lambda: Rewarm("loss", threshold=0), "above 0"),
         (lambda: Rewarm("loss", settle=1), "at least 2"),
         (lambda: HoldUntil("loss", at=-1), "cannot be negative"),
-        (lambda: bound_rules(Plateau("loss"), ph.Run()), r"list of rules, such as \[Plateau"),
-        (lambda: bound_rules([Plateau], ph.Run()), "list of rules"),
-        (lambda: bound_rules(["Plateau"], ph.Run()), "list of rules"),
+        (lambda: read_rules(Plateau("loss")), r"list of rules, such as \[Plateau"),
+        (lambda: read_rules([Plateau]), "list of rules"),
+        (lambda: read_rules(["Plateau"]), "list of rules"),
     ],
 )
 def test_what_is_no_rule_is_refused(make: object, message: str) -> None:
     with pytest.raises(ph.PreheatError, match=message):
         make()
+
+
+# -- one group, floors, rules as data ---------------------------------------------------------------------------------
+
+
+def test_what_a_rule_leaves_of_a_rate_is_bounded_for_each_group() -> None:
+    plan = ph.Plan({"lr": ph.hold(0.5), "head/lr": ph.absolute(ph.hold(0.5)), "momentum": ph.hold()})
+    run = Session(plan, rules=[Plateau("loss", patience=0, min_lr={"head": 0.2, "a": 0.01}), Rewarm("loss", span=10)])
+    for _ in range(4):
+        run.observe({"loss": 1.0})
+    lr, head = run.plan.lines[1], run.plan.lines[0]
+    assert (head.key, lr.key) == ("head/lr", "lr")
+    assert run.rate(lr, 10.0) == pytest.approx(10 * 0.5 * 1e-3)
+    assert run.rate(lr, 10.0, ("a", "0")) == 0.01
+    assert run.rate(lr, 0.001, ("a", "0")) == 0.0005
+    assert run.rate(head, 1.0, ("head",)) == run.value(head) == run.values()["head/lr"] == 0.2
+    assert run.rate(run.plan.lines[2], 0.9) == 0.9
+    run.observe({"loss": math.nan})  # the new warmup goes below the floor, which is that of the other rule
+    assert run.rate(lr, 10.0, ("a", "0")) == pytest.approx(0.01)
+    assert run.value(head) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("floors", [0.0, 1e-6, [1e-6, 0.0], {"head": 1e-6, "body": 0}, {}, []])
+def test_floors_survive_as_data(floors: object) -> None:
+    rule = Plateau("loss", min_lr=floors, group="head").bind(ph.Run())
+    assert rule_from_data(json.loads(json.dumps(rule.to_data()))) == rule
+    assert hash(rule) == hash(rule_from_data(rule.to_data()))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_lr": -1}, "min_lr is a rate of at least 0"),
+        ({"min_lr": "1e-6"}, "min_lr must be a number"),
+        ({"min_lr": [1e-6, None]}, "a rate of min_lr must be a number"),
+        ({"min_lr": {"head": math.inf}}, "min_lr of 'head' must be finite"),
+        ({"min_lr": {0: 1e-6}}, "a group is named as in a plan, not 0; write its name, or its place such as '0'"),
+        ({"group": 0}, "a group is named as in a plan"),
+    ],
+)
+def test_floors_and_groups_out_of_range_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(ph.PreheatError, match=message):
+        Plateau("loss", **options)
+
+
+class Config(Mapping):
+    """As OmegaConf's DictConfig is: a mapping that is no dict."""
+
+    def __init__(self, **values: object) -> None:
+        self.values_ = values
+
+    def __getitem__(self, key: str) -> object:
+        return self.values_[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_)
+
+    def __len__(self) -> int:
+        return len(self.values_)
+
+
+def test_rules_are_taken_as_data() -> None:
+    data = [
+        Config(kind="Plateau", metric="loss", patience=3, min_lr=Config(head=1e-6)),
+        {"kind": "HoldUntil", "metric": "loss", "at": "50%"},
+    ]
+    expected = (Plateau("loss", patience=3, min_lr={"head": 1e-6}), HoldUntil("loss", at=17))
+    assert session(*data).rules == expected
+    assert Session(PLAN, ph.Run(total=34), rules=UserList(data)).rules == expected
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        (
+            [{"kind": "Plataeu", "metric": "loss"}],
+            "a rule as data is a mapping with a 'kind', not .*; write 'Plateau' or 'HoldUntil'",
+        ),
+        (
+            [{"kind": "Plateau", "metric": "loss", "patiense": 3}],
+            "Plateau takes no 'patiense'; did you mean 'patience'",
+        ),
+        ([{"kind": "Plateau"}], "Plateau: .*'metric'"),
+        ({"kind": "Plateau", "metric": "loss"}, "rules= takes a list of rules"),
+        ("Plateau", "rules= takes a list of rules"),
+    ],
+)
+def test_data_that_is_no_rule_is_refused(rules: object, message: str) -> None:
+    with pytest.raises(ph.PreheatError, match=message):
+        Session(PLAN, ph.Run(total=34), rules=rules)

@@ -1,5 +1,6 @@
 """What advances the position: applied updates, whoever calls `step()` and however often."""
 
+import copy
 import math
 import pickle
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.amp import GradScaler
+from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
 from torch.optim import LBFGS, SGD, Adam, AdamW, Optimizer
 
 import preheat as ph
@@ -73,9 +75,11 @@ def test_updates_that_the_scaler_skips_do_not_count(kind: Callable, early: bool,
     assert audit.findings == ()
 
 
-def test_without_the_scaler_the_skips_after_the_first_update_are_seen_all_the_same() -> None:
+def test_without_the_scaler_the_skips_are_seen_all_the_same() -> None:
     _, positions = scaled_run(lambda p: SGD(p, lr=0.1), {2, 3}, False, 5, known=False)
     assert positions == [1, 2, 2, 2, 3]
+    _, positions = scaled_run(lambda p: SGD(p, lr=0.1), {0, 1, 3}, False, 5, known=False)
+    assert positions == [0, 0, 1, 1, 2], "a gradient waits, so the first calls stand for no update either"
 
 
 def test_what_a_fused_optimizer_skips_unseen_is_named() -> None:
@@ -159,6 +163,51 @@ def test_after_the_first_update_a_call_counts_if_an_update_came_before_it(events
         assert optimizer.param_groups[0]["lr"] == CURVE(expected)
 
 
+EVENTS = ["step", "step", "update", "backward", "apply", "zero", "read", "metrics", "resume", "copy"]
+
+
+@settings(max_examples=200)
+@given(st.lists(st.sampled_from(EVENTS), max_size=40), st.sampled_from([None, "updates"]))
+def test_counting_follows_a_model_of_it(events: list[str], counts: str | None) -> None:
+    """Calls, updates, gradients that wait, distributed states that are read, resumes and copies, in any order."""
+
+    def build() -> tuple[torch.nn.Module, Optimizer, Scheduler]:
+        model = torch.nn.Linear(2, 2)
+        optimizer = SGD(model.parameters(), lr=1.0)
+        return model, optimizer, Scheduler(optimizer, CURVE, counts=counts)
+
+    model, optimizer, scheduler = build()
+    position, pending, gradient, training = 0, False, False, counts == "updates"
+    for event in events:
+        if event in ("backward", "update"):
+            model(torch.ones(1, 2)).sum().backward()
+            gradient = True
+        if event in ("apply", "update"):
+            optimizer.step()
+            pending = True
+        elif event == "zero":
+            optimizer.zero_grad()
+            gradient = False
+        elif event == "read":
+            get_optimizer_state_dict(model, optimizer)
+        elif event in ("step", "metrics"):
+            scheduler.step(metrics={"loss": 1.0} if event == "metrics" else None)
+            training = training or pending or gradient
+            position += pending or not training
+            pending = False
+        elif event == "copy":
+            model, optimizer, scheduler = copy.deepcopy((model, optimizer, scheduler))
+            gradient = False  # torch copies none
+        elif event == "resume":
+            state = scheduler.state_dict()
+            model, optimizer, scheduler = build()
+            scheduler.load_state_dict(state)
+            position, pending, gradient, training = position + pending, False, False, True
+        assert scheduler.position == scheduler.last_epoch == position
+        assert scheduler.state_dict()["position"] == position + pending
+        assert optimizer.param_groups[0]["lr"] == CURVE(position)
+
+
 @pytest.mark.parametrize("per_micro_batch", [False, True])
 def test_accumulation_counts_updates_whoever_steps(per_micro_batch: bool) -> None:
     optimizer = SGD([parameter()], lr=1.0)
@@ -218,14 +267,14 @@ def test_a_copy_remembers_what_was_counted() -> None:
     scheduler = Scheduler(optimizer, CURVE)
     update(optimizer)
     scheduler.step()
-    _, copy = pickle.loads(pickle.dumps((optimizer, scheduler)))
-    copy.step()
-    assert (copy.position, copy.audit().applied, copy.audit().surplus) == (1, 1, 1)
+    _, other = pickle.loads(pickle.dumps((optimizer, scheduler)))
+    other.step()
+    assert (other.position, other.audit().applied, other.audit().surplus) == (1, 1, 1)
 
 
 def test_a_group_that_was_added_does_not_break_a_copy() -> None:
     optimizer = SGD([parameter()], lr=1.0)
     scheduler = Scheduler(optimizer, ph.warmup(10, start=0.5))
     optimizer.add_param_group({"params": [parameter()], "lr": 0.4})
-    _, copy = pickle.loads(pickle.dumps((optimizer, scheduler)))
-    assert copy.get_last_lr() == pytest.approx([0.5, 0.2])
+    _, other = pickle.loads(pickle.dumps((optimizer, scheduler)))
+    assert other.get_last_lr() == pytest.approx([0.5, 0.2])

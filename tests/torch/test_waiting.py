@@ -181,6 +181,8 @@ def test_reading_a_distributed_state_is_no_update(kind: str, plan: str) -> None:
         optimizer.zero_grad()
         scheduler.step()
         assert scheduler.position == i + 1
+    expected = ("stepped 2 times", "'lr' of group 0 follows an earlier Scheduler")  # that built above, in its place
+    assert [f for f in scheduler.audit().findings if not f.startswith(expected)] == []
     set_optimizer_state_dict(model, optimizer, state)
     scheduler.step()
     assert scheduler.position == 15
@@ -200,6 +202,20 @@ def test_reading_a_distributed_state_of_several_optimizers_is_no_update() -> Non
             optimizer.zero_grad()
         scheduler.step()
         assert scheduler.position == i + 1
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["decay first", "rate first"])
+def test_a_scheduler_of_something_else_counts_updates_at_the_rates_of_another(first: bool) -> None:
+    """Two of them on one optimizer: the 0 of a warmup is nothing that this one has written, and no swapped one either."""
+    optimizer = sgd(weight_decay=0.1)
+    plans = [ph.Plan({"weight_decay": ph.decay(100)}), CURVE]
+    made = [Scheduler(optimizer, plan) for plan in (plans if first else plans[::-1])]
+    for i in range(12):
+        update(optimizer)
+        for scheduler in made:
+            scheduler.step()
+            scheduler.step()
+            assert scheduler.position == i + 1
 
 
 def test_a_first_update_at_rate_0_counts() -> None:
@@ -335,7 +351,12 @@ def test_a_member_that_is_resumed_is_no_run_that_starts_again(milestone: int) ->
         for _ in range(8):
             update(other)
             resumed.step()
-    assert member.audit().findings == ()
+        first = Scheduler(Adam([nn.Parameter(torch.ones(3))], lr=0.1), CURVE)
+        whole = SequentialLR(first.optimizer, [first, Scheduler(first.optimizer, ph.decay(20))], [3])
+        for _ in range(9):
+            update(first.optimizer)
+            whole.step()
+    assert member.audit().findings == first.audit().findings == ()
 
 
 def test_the_hooks_go_with_the_scheduler() -> None:

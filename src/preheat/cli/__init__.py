@@ -23,8 +23,8 @@ model needs it.
 A schedule is text: parts joined by >> , each with a length in updates, in
 percent of the run, or 'rest'. Update 0 is the first. Three commands to paste:
 
-    preheat show 'warmup("5%") >> decay(shape="cosine")' --total 10k --peak 3e-4
-    preheat table 'ramp(0.01, 0.1, 1000) >> hold(0.1)' --total 3000 --every 500
+    preheat show "warmup(5%) >> decay(shape=cosine)" --total 10k --peak 3e-4
+    preheat table "ramp(0.01, 0.1, 1000) >> hold(0.1)" --total 3000 --every 500
     preheat compare demo
 
 The first draws the curve and lists its phases. The second prints the values.

@@ -19,7 +19,7 @@ class Arms:
         tuple[str, ...], Parameter(name=("--arm", "--arms"), negative=(), show_default=False, consume_multiple=True)
     ] = ()
     """NAME=SCHEDULE, with 1 as the peak; once for each arm, the others are compared with the first. Without any:
-    none='decay()' and linear='warmup("50%") >> decay()'."""
+    none="decay()" and linear="warmup(50%) >> decay()"."""
 
     warmups: str | None = None
     """Lengths of linear warmups, such as 0,50,5% , instead of --arm; each is followed by a linear decay to 0."""
@@ -46,8 +46,7 @@ def _warmup_arm(length: str) -> Arm:
     """A linear warmup of that length and the decay after it."""
     if length in ("0", "0%"):
         return NONE
-    span = length if length.isdecimal() else f'"{length}"'
-    return _arm(f"warmup {length}=warmup({span}) >> decay()")
+    return _arm(f"warmup {length}=warmup({length}) >> decay()")
 
 
 def _listed(text: str | None) -> list[str]:

@@ -8,10 +8,13 @@ from cyclopts import Parameter
 
 import preheat
 from preheat.cli.refusals import SCHEDULE, at_prompt
-from preheat.core.checks import finite_number, positive_number, ticks
-from preheat.core.errors import PreheatError
+from preheat.core.checks import positive_number, ticks
+from preheat.core.errors import PreheatError, nearest, shown
 from preheat.core.node import Schedule
+from preheat.core.plan import RATE, Plan
 from preheat.core.spans import Run
+from preheat.core.stated import Absolute, Relative, Stated
+from preheat.core.text.language import Target
 from preheat.plots.sampling import horizon
 
 LONGEST = 10**15
@@ -57,16 +60,23 @@ class Resolved:
     """A schedule on its run, ready to be evaluated.
 
     written: as it was typed, in the canonical spelling. bound: with every span in ticks. values: that, times the peak.
-    total: ticks to show. known: whether it was given, or is the schedule's own length; else it is only a horizon.
+    line: which line of which plan it is, in words; "" where it is no plan. total: ticks to show.
+    known: whether it was given, or is the schedule's own length; else it is only a horizon.
     """
 
-    written: Schedule
-    bound: Schedule
+    written: Schedule | Stated
+    bound: Schedule | Stated
     values: Schedule
+    line: str
     run: Run
     peak: float
     total: int
     known: bool
+
+    @property
+    def curve(self) -> Schedule:
+        """What is bound, whatever is stated of it."""
+        return plain(self.bound)
 
     @property
     def tick(self) -> str:
@@ -74,33 +84,56 @@ class Resolved:
         return "update" if self.run.clock == "step" else self.run.clock
 
 
-def resolve(spec: str | None, preset: str | None, options: RunOptions, peak: float | None) -> Resolved:
+def resolve(
+    spec: str | None, preset: str | None, options: RunOptions, peak: float | None, line: str | None = None
+) -> Resolved:
     """The schedule of a text, or of a preset, on the run that `options` describe, its values times `peak`.
 
-    peak: None for the preset's own, or 1. Raises PreheatError, in the words of the command line, if one of them cannot be
-    read or they do not fit.
+    peak: None for the preset's own, or 1.   line: which one of a plan; None for the learning rate's.
+    Raises PreheatError, in the words of the command line, if one of them cannot be read or they do not fit.
     """
-    written, usual = _asked(spec, preset)
-    peak = usual if peak is None else finite_number(peak, "--peak")
+    given, usual = _asked(spec, preset)
+    written, where = _line(given, line)
+    if isinstance(written, Absolute) and peak is not None:
+        raise PreheatError("--peak makes rates of factors, and this schedule is rates; leave it out")
+    factor = usual if peak is None else positive_number(peak, "--peak")
     try:
         run = options.run()
         bound = written.bind(run)
-        values = bound if peak == 1 else bound.scaled(peak).bind(run)
+        values = bound if peak is None and factor == 1 else written.bind(run, peak=factor)  # type: ignore[arg-type]
     except PreheatError as error:
         refused = at_prompt(error, SCHEDULE)
         raise refused if preset is None else PreheatError(f"{refused}; see preheat presets {preset}") from None
     length = bound.length if run.total is None else run.total
     known = length != math.inf
-    total = max(1, math.ceil(length)) if known else horizon(bound)
+    total = max(1, math.ceil(length)) if known else horizon(plain(bound))
     if total > LONGEST:
         raise PreheatError(
             f"this would be a run of more than {LONGEST:,} ticks; give a shorter --total, or shorter spans"
         )
-    return Resolved(written, bound, values, run, peak, total, known)
+    return Resolved(written, bound, plain(values), where, run, factor, total, known)
 
 
-def _asked(spec: str | None, preset: str | None) -> tuple[Schedule, float]:
-    """The schedule that was asked for, and the peak that it is shown at unless another is given."""
+def plain(value: Schedule | Stated) -> Schedule:
+    """A schedule, whatever is stated of it."""
+    return value.schedule if isinstance(value, Stated) else value
+
+
+def _line(given: Target, line: str | None) -> tuple[Schedule | Absolute | Relative, str]:
+    """The schedule to show, and where in a plan it stands."""
+    if not isinstance(given, Plan):
+        if line is not None:
+            raise PreheatError(f"--line {line} asks for a line of a plan, and this is one schedule; leave it out")
+        return given, ""
+    key = line if line is not None else RATE if RATE in given or len(given) > 1 else next(iter(given))
+    if key not in given:
+        raise PreheatError(f"the plan has no line {shown(key)}{nearest(key, given)}; write one of them after --line")
+    others = ", ".join(other for other in given if other != key)
+    return given[key], f"the line {key}" + (f"; --line shows another: {others}" if others else "")
+
+
+def _asked(spec: str | None, preset: str | None) -> tuple[Target, float]:
+    """What was asked for, and the peak that it is shown at unless another is given."""
     if spec is not None and preset is not None:
         raise PreheatError("--preset stands instead of a schedule; write one of them")
     if preset is not None:

@@ -37,6 +37,7 @@ def show(
     preset: str | None = None,
     run: RunOptions = RunOptions(),  # noqa: B008  frozen
     peak: float | None = None,
+    line: str | None = None,
     log: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     png: Path | None = None,
     svg: Path | None = None,
@@ -46,37 +47,41 @@ def show(
     Try:
 
         preheat show "ramp(0.01, 0.1, 1000) >> hold(0.1)" --total 3000
-        preheat show 'warmup("5%") >> decay(shape="cosine")' --total 10k --peak 3e-4
-        preheat show 'warmup("3 epochs") >> decay()' --total "90 epochs" \\
+        preheat show "warmup(5%) >> decay(shape=cosine)" --total 10k --peak 3e-4
+        preheat show "warmup(3 epochs) >> decay()" --total "90 epochs" \\
             --steps-per-epoch 5005
-        preheat show 'warmup(4000) >> invsqrt(4000)' --svg noam.svg
+        preheat show "warmup(4000) >> invsqrt(4000)" --svg noam.svg
         preheat show --preset pythia_1.4b --total 143k
 
     a >> b is a and then b; a * b is their product. The words, and what they do:
 
         ramp(0.01, 0.1, 1000)      from 0.01 to 0.1 in 1000 updates
-        hold(0.1, "20%")           constant; without a length, for the rest
+        hold(0.1, 20%)             constant; without a length, for the rest
         warmup(500)                from 0 to 1, the peak
-        decay("20%", to=0.1)       from 1 to 0.1; without a length, for the rest
+        decay(20%, to=0.1)         from 1 to 0.1; without a length, for the rest
         steps([1, 0.1], [30, 60])  a staircase: values and lengths
         invsqrt(tau)  saturating(tau)  rectified(beta2)  table([0.1, 0.2])
         lower(a, b)  upper(a, b)   the lesser, the greater at every update
         .scaled(k)  .clipped(low, high)  .repeated(n)  .shifted(n)
 
-    ramp, warmup and decay take shape="linear", "cosine", "sqrt", "square",
-    "smooth", "mirror-cosine", "log", "exponential", power(p) or reverse(...).
+    ramp, warmup and decay take shape=linear, cosine, sqrt, square, smooth,
+    mirror-cosine, log, exponential, power(p) or reverse(...).
     Whole schedules by their usual names are words too, such as
     cosine(warmup_ratio=0.05, min_lr_ratio=0.1), wsd(), noam(512) and one_cycle().
+    absolute(s) says that the values are the rates themselves, and a plan is JSON:
+    {"lr": "warmup(5%) >> decay()", "weight_decay": "absolute(hold(0.1))"}
 
     Parameters
     ----------
     spec
-        The schedule, in quotes. A length is a number of updates, '5%', '2 epochs', '1.5B tokens' or 'rest'.
+        The schedule, in quotes, or a plan as JSON. A length is a number of updates, 5%, 2 epochs, 1.5B tokens or rest.
     preset
         A published run by its name, instead of a schedule; preheat presets lists them.
     peak
-        Multiplies every value: the peak rate, where the schedule is written with 1 as its peak. 1 by default, with
-        --preset what was published.
+        The rate at the peak, where the schedule is factors: it multiplies every value. 1 by default, with --preset what
+        was published.
+    line
+        Which line of a plan, such as weight_decay or head/lr; the learning rate's by default.
     log
         A logarithmic axis.
     png
@@ -84,8 +89,8 @@ def show(
     svg
         Also write the curve to this file, as SVG.
     """
-    resolved = resolve(spec, preset, run, peak)
-    found = edges(resolved.bound, resolved.total)
+    resolved = resolve(spec, preset, run, peak, line)
+    found = edges(resolved.curve, resolved.total)
     at = sampled(resolved.total, found, POINTS)
     value = cache(resolved.values.function)
     values = [value(t) for t in at]
@@ -115,15 +120,16 @@ def _heading(resolved: Resolved, terminal: Terminal) -> list[str]:
     if resolved.bound != resolved.written:
         where += f": {shown(resolved.bound, LONGEST_TEXT)}"
     peak = [f"times the peak, {resolved.peak:g}"] if resolved.peak != 1 else []
-    return [terminal.styled(shown(resolved.written, LONGEST_TEXT), "1"), where, *peak]
+    plan = [resolved.line] if resolved.line else []
+    return [terminal.styled(shown(resolved.written, LONGEST_TEXT), "1"), *plan, where, *peak]
 
 
 def _phases(resolved: Resolved, terminal: Terminal) -> list[str]:
     """One line per part of the schedule."""
-    found = [phase for phase in phases(resolved.bound) if phase.start < resolved.total]
+    found = [phase for phase in phases(resolved.curve) if phase.start < resolved.total]
     rows = [(*_extent(phase), _ends(phase, resolved), repr(phase.part)) for phase in found[:LISTED]]
     if resolved.known and found[-1].end <= resolved.total - 1:
-        rest = Phase(math.ceil(found[-1].end), resolved.total, resolved.bound)
+        rest = Phase(math.ceil(found[-1].end), resolved.total, resolved.curve)
         rows.append((*_extent(rest), f"{resolved.values(resolved.total):.6g}", "(over: keeps its last value)"))
     lines = columns([(f"{resolved.tick}s", "length", "value", "part"), *rows], "<><<", terminal)
     return [*lines, *_cut(len(found) - LISTED, "phases")]
@@ -149,7 +155,7 @@ def _ends(phase: Phase, resolved: Resolved) -> str:
 def _notable(resolved: Resolved, found: list[Number], peak: int, terminal: Terminal) -> list[str]:
     """The values at the first updates, around every edge, at the peak, and at the end."""
     total = resolved.total
-    begins = {math.ceil(phase.start): phase.part for phase in phases(resolved.bound) if 0 < phase.start < total}
+    begins = {math.ceil(phase.start): phase.part for phase in phases(resolved.curve) if 0 < phase.start < total}
     remarks: dict[int, list[str]] = {0: ["first"], 1: []}
     inner = [edge for edge in map(math.ceil, found) if edge not in begins and edge < total]
     listed = [*begins, *inner][:AROUND]

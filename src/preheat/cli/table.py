@@ -19,6 +19,7 @@ def table(
     preset: str | None = None,
     run: RunOptions = RunOptions(),  # noqa: B008  frozen
     peak: float | None = None,
+    line: str | None = None,
     format: Literal["csv", "json"] = "csv",
     every: int = 1,
 ) -> None:
@@ -27,28 +28,31 @@ def table(
     Try:
 
         preheat table "ramp(0.01, 0.1, 1000) >> hold(0.1)" --total 3000 > schedule.csv
-        preheat table 'warmup("5%") >> decay()' --total 10k --peak 3e-4 --every 1000
-        preheat table 'warmup(10) >> decay(90)' --format json
+        preheat table "warmup(5%) >> decay()" --total 10k --peak 3e-4 --every 1000
+        preheat table "warmup(10) >> decay(90)" --format json
 
     CSV has the columns step (or the word given to --clock) and value. JSON is
     {"schedule": …, "peak": …, "steps": […], "values": […]}. Both read back as the
-    very numbers that the schedule gives to a training run.
+    very numbers that the schedule gives to a training run. A script that a
+    comparison has started may ask for "$PREHEAT_SCHEDULE".
 
     Parameters
     ----------
     spec
-        The schedule, in quotes; `preheat show --help` lists the words.
+        The schedule, in quotes, or a plan as JSON; `preheat show --help` lists the words.
     preset
         A published run by its name, instead of a schedule; preheat presets lists them.
     peak
-        Multiplies every value: the peak rate, where the schedule is written with 1 as its peak. 1 by default, with
-        --preset what was published.
+        The rate at the peak, where the schedule is factors: it multiplies every value. 1 by default, with --preset what
+        was published.
+    line
+        Which line of a plan, such as weight_decay or head/lr; the learning rate's by default.
     format
         csv or json.
     every
         Print update 0 and every so many after it.
     """
-    resolved = resolve(spec, preset, run, peak)
+    resolved = resolve(spec, preset, run, peak, line)
     if every < 1:
         raise PreheatError(f"--every must be at least 1, not {every}")
     if not resolved.known:

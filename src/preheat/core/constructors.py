@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from preheat.core.errors import PreheatError
@@ -49,11 +51,11 @@ def hold(value: float | str = 1.0, span: SpanLike = "rest") -> Schedule:
     >>> hold(0.1, 5)(3)
     0.1
 
-    Raises PreheatError for a value that is not a finite number, and a bare length between 0 and 1: write "5%".
+    Raises PreheatError for a value that is not a finite number, and a length between 0 and 1 without a unit: write "5%".
     """
     if isinstance(value, str | Span) and span == REST:
         value, span = 1.0, value
-    return Hold(value, _lasting("hold", span))  # type: ignore[arg-type]  a Hold refuses a text
+    return Hold(value, lasting("hold", span))  # type: ignore[arg-type]  a Hold refuses a text
 
 
 def warmup(span: SpanLike, start: float = 0.0, shape: Shape | str = "linear") -> Schedule:
@@ -67,10 +69,10 @@ def warmup(span: SpanLike, start: float = 0.0, shape: Shape | str = "linear") ->
     >>> warmup(4).table(6).tolist()
     [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
 
-    Raises what ramp raises, and PreheatError for a bare length between 0 and 1: write "5%".
+    Raises what ramp raises, and PreheatError for a length between 0 and 1 without a unit: write "5%".
     Vaswani et al. 2017, arXiv:1706.03762; Goyal et al. 2017, arXiv:1706.02677.
     """
-    return ramp(start, 1.0, _lasting("warmup", span), shape)
+    return ramp(start, 1.0, lasting("warmup", span), shape)
 
 
 def decay(span: SpanLike = "rest", to: float = 0.0, shape: Shape | str = "linear") -> Schedule:
@@ -83,10 +85,10 @@ def decay(span: SpanLike = "rest", to: float = 0.0, shape: Shape | str = "linear
     >>> decay(4, to=0.5).table(6).tolist()
     [1.0, 0.875, 0.75, 0.625, 0.5, 0.5]
 
-    Raises what ramp raises, and PreheatError for a bare length between 0 and 1: write "5%".
+    Raises what ramp raises, and PreheatError for a length between 0 and 1 without a unit: write "5%".
     Bergsma et al. 2025, arXiv:2502.15938 (linear to zero).
     """
-    return ramp(1.0, to, _lasting("decay", span), shape)
+    return ramp(1.0, to, lasting("decay", span), shape)
 
 
 def steps(values: Sequence[float], spans: Sequence[SpanLike]) -> Schedule:
@@ -199,14 +201,23 @@ def upper(*schedules: Any) -> Any:
     return joined("upper", Upper, schedules)
 
 
-def _lasting(word: str, span: SpanLike) -> SpanLike:
-    """The length of a warmup, decay or hold: a bare number below 1 is refused, for it may be meant as a share of the run."""
-    if isinstance(span, int | float) and 0 < span < 1:
+def lasting(word: str, span: SpanLike) -> SpanLike:
+    """The length that `word` was given; a number below 1 without a unit is refused, for it may be meant as a share."""
+    number = _number(span)
+    if 0 < number < 1:
         raise PreheatError(
-            f"{word} takes a length in ticks, and {span!r} is less than one",
-            write=f"write '{span * 100:g}%' for a share of the run, or '{span!r}' in quotes for part of a tick",
+            f"{word}={number:g} is less than one update",
+            write=f"write '{number * 100:g}%' for a share of the run, or '{number:g} ticks'",
         )
     return span
+
+
+def _number(span: object) -> float:
+    """A length that is written as a number alone, also as text, where it often comes from a command line; else 0."""
+    if isinstance(span, str) or (isinstance(span, numbers.Real) and not isinstance(span, bool)):
+        with suppress(ValueError, OverflowError):
+            return float(span)
+    return 0.0
 
 
 learn(ramp, hold, warmup, decay, steps, invsqrt, saturating, rectified, table, lower, upper)

@@ -246,7 +246,8 @@ class Schedule(Value):
         )
 
     def __rrshift__(self, other: object) -> Schedule:
-        raise PreheatError(">> joins schedules", given=other, write=f"write hold({shown(other)}, span) >> schedule")
+        before = f"parse({shown(other)})" if isinstance(other, str) else f"hold({shown(other)}, span)"
+        raise PreheatError(">> joins schedules", given=other, write=f"write {before} >> schedule")
 
     @transformation
     def scaled(self, factor: float) -> Schedule:
@@ -340,7 +341,10 @@ def _infix(kind: Any, first: Schedule, second: object, sign: str) -> Any:
 
 def _operand(value: object, operator: str) -> Schedule:
     if not isinstance(value, Schedule):
-        advice = f"schedule.scaled({shown(value)})" if operator == "*" else f"schedule >> hold({shown(value)})"
+        if isinstance(value, str):  # operators take no text: which side of them is meant would be a guess
+            advice = f"schedule {operator} parse({shown(value)})"
+        else:
+            advice = f"schedule.scaled({shown(value)})" if operator == "*" else f"schedule >> hold({shown(value)})"
         raise PreheatError(f"{operator} takes two schedules", given=value, write=f"write {advice}")
     return value
 

@@ -15,7 +15,8 @@ _TEXT = r"(?a)((?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]{1,
 _SUFFIX = {"": 1, "k": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _COUNTED = ("step", "epoch", "sample", "token")
-_UNITS = {**{unit: unit for unit in _SECONDS}, **{f"{unit}{s}": unit for unit in _COUNTED for s in ("", "s")}}
+_TICK = "tick"  # said of a bare number: the run's clock, whatever it counts
+_UNITS = {unit: unit for unit in _SECONDS} | {f"{unit}{s}": unit for unit in (*_COUNTED, _TICK) for s in ("", "s")}
 CLOCKS = (*_COUNTED, "second")
 REST = "rest"
 _LONGEST, _SPACE = 64, " \t\r\n"
@@ -25,7 +26,7 @@ _EXAMPLES = "write a number of ticks, or for example '500 steps', '2 epochs', '1
 class Span(Value):
     """A length of time with its unit, kept as written: ticks, `'500 steps'`, `'1.5B tokens'`, `'5%'`, `'rest'`.
 
-    A bare number is ticks of the run's clock and may be a fraction. Units: step(s), epoch(s), sample(s), token(s),
+    A bare number is ticks of the run's clock and may be a fraction. Units: tick(s), step(s), epoch(s), sample(s), token(s),
     with k M B T for 10³ … 10¹²; s min h d; % of the run's total; rest. Raises PreheatError for anything else.
 
     >>> Span("1.50B  tokens"), Span(2.0)
@@ -49,9 +50,9 @@ class Span(Value):
         return f"Span({self.value!r})"
 
     def __str__(self) -> str:
-        """The span as it stands inside a schedule's text; less than one tick in quotes, which say that no share is meant."""
-        quoted = not isinstance(self.value, str) and 0 < self.value < 1
-        return repr(str(self.value) if quoted else self.value)
+        """The span as it stands inside a schedule's text; less than one tick with its unit, for no share is meant."""
+        named = not isinstance(self.value, str) and 0 < self.value < 1
+        return repr(f"{self.value} ticks" if named else self.value)
 
     @property
     def is_rest(self) -> bool:
@@ -203,7 +204,7 @@ def _canonical(text: str) -> Number | str:
     if text.strip(_SPACE) == REST:
         return REST
     amount, suffix, unit = _split(text)
-    if unit == "":
+    if unit in ("", _TICK):
         return _ticks(text, Fraction(amount) * _SUFFIX[suffix])
     digits = format(Decimal(amount), "f")
     digits = digits.rstrip("0").rstrip(".") if "." in digits else digits

@@ -27,7 +27,7 @@ class Failure:
         return self.message.partition(":")[0].partition(" (")[0]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Summary:
     """What `run_experiment` returns: a table and a verdict per study, the runs behind them, and what failed.
 
@@ -45,6 +45,14 @@ class Summary:
     def verdicts(self) -> list[str]:
         """One sentence per study."""
         return [study_verdict(study) for study in self.studies]
+
+    def __repr__(self) -> str:
+        """What a notebook shows: how many runs, and what they say."""
+        finished, failed = sum(map(len, self.records)), len(self.failures)
+        head = f"Summary of {self.experiment.title}: {finished} runs" + (f", {failed} failed" if failed else "")
+        return "\n".join(
+            [head, *(verdict if len(verdict) <= 500 else f"{verdict[:499]}…" for verdict in self.verdicts)]
+        )
 
 
 def summary_of(

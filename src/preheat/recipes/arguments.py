@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from preheat.core.checks import Number, finite_number, int_if_whole, positive_number, ticks
-from preheat.core.constructors import hold, ramp
+from preheat.core.constructors import hold, lasting, ramp
 from preheat.core.errors import BindError, PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.spans import Run, Span, SpanLike
@@ -120,7 +120,7 @@ def gaps(milestones: Sequence[SpanLike]) -> list[Span]:
     if isinstance(milestones, str) or not isinstance(milestones, Iterable):
         raise PreheatError("milestones are a list", given=milestones, write=f"write [{shown(milestones)}]")
     given = list(milestones)
-    spans = [spanned(milestone) for milestone in given]
+    spans = [spanned(lasting("milestones", milestone)) for milestone in given]
     if any(span.is_rest for span in spans):
         what = f"a milestone is a moment of the run, not 'rest', in {shown(given)}"
         raise PreheatError(what, write="leave it out")

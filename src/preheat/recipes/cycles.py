@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from preheat.core.constructors import hold, ramp, steps
+from preheat.core.constructors import hold, lasting, ramp, steps
 from preheat.core.errors import PreheatError
 from preheat.core.node import Schedule
 from preheat.core.shapes import Shape
@@ -186,6 +186,7 @@ def _divisor(name: str, value: float) -> Fraction:
 
 
 def _restartable(cycle_steps: SpanLike, cycles: int | None, shrink: float, floor: float) -> None:
+    lasting("cycle_steps", cycle_steps)
     if cycles is None and arguments.spanned(cycle_steps).is_rest:
         raise PreheatError("restarts('rest') shares the run among its cycles", write="say how many, such as cycles=4")
     if _factor(shrink, "shrink") != 1 and floor:

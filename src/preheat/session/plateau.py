@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from preheat.core.checks import finite_number, one_of, whole_number
-from preheat.core.errors import PreheatError, StateError
+from preheat.core.errors import PreheatError, StateError, nearest
 from preheat.core.spans import SpanLike
-from preheat.session.rules import Rule, State, length_of
+from preheat.session.rules import Rule, State, check_name, length_of
 
 _INFINITE = ("inf", "-inf")  # a state is JSON, which has no number for them
 
@@ -60,6 +62,9 @@ class Plateau(StallRule):
     metric: its name in `step(metrics={...})`.   factor: 0 < factor < 1.   patience: values, ≥ 0.
     threshold, threshold_mode: how much better counts: "rel" best·(1 ± threshold), "abs" best ± threshold.
     mode: "min" or "max".   cooldown: values to ignore after a cut.   min: the least gain, a factor of the schedule.
+    min_lr: the rate below which no cut brings a group: one for all, a list with one for each, or a mapping from names of
+        groups. Where the schedule itself is lower, it is not raised.
+    group: the group whose rate it scales, if not all: the plan needs a line for it, such as "head/lr".
     after: a span; what is seen earlier is not counted, so that a warmup is not taken for a stall.
 
     >>> from preheat import Run
@@ -76,6 +81,8 @@ class Plateau(StallRule):
     factor: float = 0.1
     cooldown: int = 0
     min: float = 0.0
+    min_lr: Any = 0.0
+    group: str | None = None  # pyrefly: ignore[bad-override]
     after: SpanLike = 0
 
     def __post_init__(self) -> None:
@@ -85,7 +92,38 @@ class Plateau(StallRule):
         if not 0 <= finite_number(self.min, "min") <= 1:
             raise PreheatError("min of Plateau is a factor from 0 to 1", given=self.min)
         whole_number(self.cooldown, "cooldown")
+        check_name(self.group)
+        object.__setattr__(self, "min_lr", _floors(self.min_lr))
         object.__setattr__(self, "after", length_of(self.after, "after"))
+
+    def to_data(self) -> dict[str, Any]:
+        floors = dict(self.min_lr) if _is_named(self.min_lr) else self.min_lr
+        return {**super().to_data(), "min_lr": list(floors) if isinstance(floors, tuple) else floors}
+
+    @property
+    def has_floor(self) -> bool:
+        return self.min_lr != 0
+
+    def floor(self, called: Sequence[str], place: int | None) -> float:
+        if not isinstance(self.min_lr, tuple):
+            return self.min_lr
+        if _is_named(self.min_lr):
+            return next((rate for name, rate in self.min_lr if name in called), 0.0)
+        if place is not None and place >= len(self.min_lr):
+            what = f"min_lr of Plateau lists {len(self.min_lr)} rates, and there is a group {place}"
+            raise PreheatError(what, write="write one rate, or a mapping from names of groups")
+        return 0.0 if place is None else self.min_lr[place]
+
+    def check_floors(self, called: Sequence[Sequence[str]]) -> None:
+        if not isinstance(self.min_lr, tuple):
+            return
+        known = [name for names in called for name in names]
+        for name, _ in self.min_lr if _is_named(self.min_lr) else ():
+            if name not in known:
+                raise PreheatError(f"min_lr of Plateau names no group {name!r}{nearest(name, known)}")
+        if not _is_named(self.min_lr) and len(self.min_lr) != len(called):
+            what = f"min_lr of Plateau lists one rate for each of {len(called)} groups"
+            raise PreheatError(what, given=list(self.min_lr), write="write one rate, or a mapping from names of groups")
 
     def start(self) -> State:
         return {"best": None, "bad": 0, "cooldown": 0, "gain": 1.0}
@@ -108,3 +146,28 @@ class Plateau(StallRule):
         if not 0 <= read["gain"] <= 1:
             raise StateError("the gain of Plateau lies from 0 to 1", given=read["gain"])
         return read
+
+
+def _floors(given: Any) -> float | tuple[Any, ...]:
+    """A rate for all groups, a tuple with one for each, or a tuple of (name, rate)."""
+    if _is_named(given):
+        given = dict(given)
+    if isinstance(given, Mapping):
+        for name in given:
+            check_name(name)
+        rows = [(name, _rate(rate, f"min_lr of {name!r}")) for name, rate in given.items()]
+        return tuple(sorted(rows)) or 0.0
+    if isinstance(given, Sequence) and not isinstance(given, str | bytes):
+        return tuple(_rate(rate, "a rate of min_lr") for rate in given) or 0.0
+    return _rate(given, "min_lr")
+
+
+def _is_named(floors: object) -> bool:
+    return isinstance(floors, tuple) and bool(floors) and isinstance(floors[0], tuple)
+
+
+def _rate(value: object, what: str) -> float:
+    rate = finite_number(value, what)
+    if rate < 0:
+        raise PreheatError(f"{what} is a rate of at least 0", given=value)
+    return rate

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from preheat.core.checks import finite_number, positive_number, whole_number
 from preheat.core.errors import PreheatError, StateError, shown
 from preheat.core.spans import SpanLike
-from preheat.session.rules import Rule, State, clamped, length_of
+from preheat.session.rules import Rule, State, check_name, clamped, length_of
 
 _KEPT = 0.97  # the weight of what was seen before
 
@@ -26,6 +26,7 @@ class Rewarm(Rule):
 
     metric: its name.   span: the length n of the new warmup.   backoff: the gain at the spike, from 0 to below 1.
     threshold: in standard deviations, > 0.   settle: values, ≥ 2.
+    group: the group whose rate it scales, if not all: the plan needs a line for it, such as "head/lr".
 
     >>> from preheat import Run
     >>> rule = Rewarm("loss", span=100).bind(Run())
@@ -42,9 +43,11 @@ class Rewarm(Rule):
     backoff: float = 0.1
     threshold: float = 6.0
     settle: int = 25
+    group: str | None = None  # pyrefly: ignore[bad-override]
 
     def __post_init__(self) -> None:
         self._check_metric()
+        check_name(self.group)
         if not 0 <= finite_number(self.backoff, "backoff") < 1:
             raise PreheatError("backoff of Rewarm lies from 0 to below 1", given=self.backoff)
         positive_number(self.threshold, "threshold")

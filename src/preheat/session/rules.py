@@ -2,8 +2,8 @@
 
     value(t) = gain · s(position)
 
-A rule sees a position and a dict of numbers. It may set the gain, or hold the position; whoever needs more measures it
-and passes the number.
+A rule sees a position and a dict of numbers. It may set the gain of all rates or of one group's, bound what that leaves of
+a rate from below, or hold the position; whoever needs more measures it and passes the number.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
-from preheat.core.errors import PreheatError, StateError, shown
+from preheat.core.errors import PreheatError, StateError, nearest, shown
+from preheat.core.plan import RATE, Plan
 from preheat.core.spans import Edge, Run, Span, SpanLike
 
 State = dict[str, Any]
@@ -28,6 +29,7 @@ class Rule:
     """What every rule has: the metric that it listens to, by name."""
 
     metric: str
+    group = None  # the group whose rate it scales, by name; None: all
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -50,6 +52,18 @@ class Rule:
     def gain(self, state: State, position: float) -> float:
         """What the schedule's value is multiplied with at `position`."""
         return 1.0
+
+    def floor(self, called: Sequence[str], place: int | None) -> float:
+        """The rate below which the gain does not bring a group, by what it may be called and its place; 0 for none."""
+        return 0.0
+
+    def check_floors(self, called: Sequence[Sequence[str]]) -> None:
+        """Refuse floors that are not those of the groups; `called`: what each of them may be called."""
+
+    @property
+    def has_floor(self) -> bool:
+        """Whether it bounds a rate from below."""
+        return False
 
     def holds(self, state: State, position: float) -> bool:
         """Whether time stands still at `position`."""
@@ -86,12 +100,25 @@ class Rule:
 def rule_from_data(data: object) -> Rule:
     """The rule that `to_data` described; raises PreheatError for anything else."""
     if not isinstance(data, Mapping) or (kind := str(data.get("kind"))) not in KINDS:
-        known = f"known: {', '.join(KINDS)}"
-        raise PreheatError("a rule as data is a mapping with a 'kind'", given=data, write=known)
+        known = " or ".join(repr(kind) for kind in KINDS)
+        raise PreheatError("a rule as data is a mapping with a 'kind'", given=data, write=f"write {known} there")
+    arguments = {str(key): value for key, value in data.items() if key != "kind"}
+    names = [field.name for field in fields(KINDS[kind])]
+    for name in arguments:
+        if name not in names:
+            raise PreheatError(f"{kind} takes no {shown(name)}{nearest(name, names)}")
     try:
-        return KINDS[kind](**{key: value for key, value in data.items() if key != "kind"})
+        return KINDS[kind](**arguments)
     except TypeError as error:
         raise PreheatError(f"{kind}: {error}") from None
+
+
+def check_name(group: object) -> None:
+    """Refuse what is no name of a group."""
+    if group is not None and (not isinstance(group, str) or not group):
+        raise PreheatError(
+            "a group is named as in a plan", given=group, write="write its name, or its place such as '0'"
+        )
 
 
 def clamped(value: float) -> float:
@@ -109,16 +136,43 @@ def length_of(value: SpanLike, what: str) -> Span:
     return span
 
 
-def bound_rules(rules: object, run: Run) -> tuple[Rule, ...]:
-    """The rules with their spans in ticks of `run`; refuses what is not a list of rules."""
-    if not isinstance(rules, list | tuple) or not all(isinstance(rule, Rule) for rule in rules):
+def read_rules(rules: object) -> tuple[Rule, ...]:
+    """Rules, some of them perhaps as data; refuses what is not a list of them."""
+    listed = isinstance(rules, Sequence) and not isinstance(rules, str | bytes)
+    if not listed or not all(isinstance(rule, Rule | Mapping) for rule in rules):  # type: ignore[attr-defined]
         raise PreheatError(f"rules= takes a list of rules, such as [Plateau('loss')]; not {shown(rules)}")
+    return tuple(rule if isinstance(rule, Rule) else rule_from_data(rule) for rule in rules)  # type: ignore[attr-defined]
+
+
+def bound_rules(rules: Iterable[Rule], run: Run) -> tuple[Rule, ...]:
+    """The rules with their spans in ticks of `run`."""
     return tuple(rule.bind(run) for rule in rules)
 
 
-def combined_gain(rules: Sequence[Rule], states: Sequence[State], position: float) -> float:
-    """What all rules together make of the rate at a position."""
-    gains = (rule.gain(state, position) for rule, state in zip(rules, states, strict=True))
+def check_groups(rules: Iterable[Rule], plan: Plan) -> None:
+    """Refuse a rule for one group whose rate has no line of its own: a line is scaled as a whole."""
+    keys = [line.key for line in plan.lines if line.is_rate]
+    for rule in rules:
+        if rule.group is not None and (key := f"{rule.group}/{RATE}") not in keys:
+            raise PreheatError(
+                f"{type(rule).__name__} scales the group {rule.group!r}, and the plan has no line {key!r}, "
+                f"only {', '.join(keys) or 'none for ' + repr(RATE)}",
+                write=f"write Plan({{'lr': s, {key!r}: s}})",
+            )
+
+
+def combined_gain(
+    rules: Sequence[Rule], states: Sequence[State], position: float, group: str | None = None, *, floored: bool = True
+) -> float:
+    """What all rules for a group together make of its rate at a position; group=None: those for all groups.
+
+    floored=False leaves out those that bound a rate from below.
+    """
+    gains = [
+        rule.gain(state, position)
+        for rule, state in zip(rules, states, strict=True)
+        if rule.group in (None, group) and (floored or not rule.has_floor)
+    ]
     return math.prod(gains, start=1.0)
 
 
@@ -126,10 +180,15 @@ def carried_over(rules: Sequence[Rule], saved: Sequence[Rule], states: Sequence[
     """The states of rules that go on with what others have seen: each with that of its like, the others from the start."""
     carried, left = [rule.start() for rule in rules], list(zip(saved, states, strict=True))
     for i, rule in enumerate(rules):
-        alike = [j for j, (old, _) in enumerate(left) if type(old) is type(rule) and old.metric == rule.metric]
+        alike = [j for j, (old, _) in enumerate(left) if _is_like(old, rule)]
         if alike:
             carried[i] = left.pop(next((j for j in alike if left[j][0] == rule), alike[0]))[1]
     return carried
+
+
+def _is_like(old: Rule, new: Rule) -> bool:
+    """Whether what one has seen can be what the other has seen."""
+    return type(old) is type(new) and (old.metric, old.group) == (new.metric, new.group)
 
 
 def rules_to_text(rules: Iterable[Rule], states: Iterable[State]) -> str:

@@ -20,7 +20,16 @@ from preheat.core.spans import Edge, Run, Span, SpanLike
 from preheat.session.bases import bases_to_text
 from preheat.session.changes import bound_plan, first_change, grows_with, nothing_grows, rebased, unknown_writing
 from preheat.session.clock import Stopwatch, checked_advance, tick_of, unknown_advance
-from preheat.session.rules import Rule, State, bound_rules, carried_over, combined_gain, rules_to_text
+from preheat.session.rules import (
+    Rule,
+    State,
+    bound_rules,
+    carried_over,
+    check_groups,
+    combined_gain,
+    read_rules,
+    rules_to_text,
+)
 from preheat.session.state import FORMAT, Resumption, Saved, from_state, run_to_text
 
 Join = Callable[[Line, float], float]
@@ -31,7 +40,8 @@ POLICIES = ("refuse", "adopt", "keep", "rebase")
 class Session:
     """A plan, the run that it is bound to, where it is, and what its rules have seen. `value = gain · s(position)`.
 
-    plan: a Plan, or a schedule for "lr".   run: what gives lengths their worth.   rules: what `observe` may change.
+    plan: a Plan, or a schedule for "lr".   run: what gives lengths their worth.   rules: what `observe` may change,
+        each a Rule or its data, such as {"kind": "Plateau", "metric": "loss"}.
     on_change: what `load_state_dict` does when the plan differs from the saved one from the saved position on: "refuse",
         "adopt" the new plan, "keep" the saved one, or "rebase": the new one scaled to go on from the value in force.
 
@@ -63,7 +73,7 @@ class Session:
         plan: Plan | Schedule | Absolute,
         run: Run | None = None,
         *,
-        rules: Sequence[Rule] = (),
+        rules: Sequence[Rule | Mapping[str, Any]] = (),
         on_change: str = "refuse",
     ) -> None:
         if run is not None and not isinstance(run, Run):
@@ -72,7 +82,9 @@ class Session:
         self.given = plan if isinstance(plan, Plan) else Plan(plan)
         run = Run() if run is None else run
         self._follow(bound_plan(self.given, run), run, self.given)
-        self._given_rules, self.rules = rules, bound_rules(rules, run)
+        self._given_rules = read_rules(rules)
+        self.rules = bound_rules(self._given_rules, run)
+        check_groups(self.rules, self.plan)
         self.states = [rule.start() for rule in self.rules]
         self.tick, self.updates, self._stopwatch = tick_of(run), 0, Stopwatch()
         self.move_to(0)
@@ -80,9 +92,42 @@ class Session:
     # -- values -----------------------------------------------------------------------------------------------------
 
     def value(self, line: Line) -> float:
-        """The value of a line now: a factor of what the group was given, or the value itself where it is absolute."""
-        value = line.schedule.function(self.position)
-        return value * self.gain if self.rules and line.is_rate else value
+        """The value of a line now: a factor of what the group was given, or the value itself where it is absolute.
+
+        What rules allow no rate to fall below is not known of a factor: `rate` is what a group is given.
+        """
+        if not self.rules or not line.is_rate:
+            return line.schedule.function(self.position)
+        own = () if line.group is None else (line.group,)
+        return self.rate(line, 1.0, own) if line.is_absolute else self._scaled(line)
+
+    def _scaled(self, line: Line, *, floored: bool = True) -> float:
+        gain = combined_gain(self.rules, self.states, self.position, line.group, floored=floored)
+        return line.schedule.function(self.position) * gain
+
+    def rate(self, line: Line, multiple: float, called: Sequence[str] = (), place: int | None = None) -> float:
+        """What a group is given now: the line's value × `multiple`, not below what rules allow it to fall to.
+
+            max(multiple · s · all gains, min(floor, multiple · s · gains of rules without a floor))
+
+        called: what the group may be called in a rule: its name, its number.   place: its number.
+        """
+        value = multiple * (
+            self._scaled(line) if self.rules and line.is_rate else line.schedule.function(self.position)
+        )
+        if not self.has_floor(line):
+            return value
+        floor = max(rule.floor(called, place) for rule in self.rules if rule.group in (None, line.group))
+        return max(value, min(floor, multiple * self._scaled(line, floored=False)))
+
+    def has_floor(self, line: Line) -> bool:
+        """Whether a rule bounds the rates that follow a line from below, so that only `rate` knows them."""
+        return line.is_rate and any(rule.has_floor and rule.group in (None, line.group) for rule in self.rules)
+
+    def check_floors(self, called: Sequence[Sequence[str]]) -> None:
+        """Refuse rules whose floors are not those of the groups; `called`: what each of them may be called."""
+        for rule in self.rules:
+            rule.check_floors(called)
 
     def values(self) -> dict[str, float]:
         """The value of every line now, by its key: `{"lr": 0.5, "head/lr": 5.0}`."""
@@ -90,7 +135,7 @@ class Session:
 
     @property
     def gain(self) -> float:
-        """What the rules make of the rate at this position."""
+        """What the rules for all groups make of the rate at this position."""
         return combined_gain(self.rules, self.states, self.position)
 
     # -- one more update --------------------------------------------------------------------------------------------
@@ -207,6 +252,11 @@ class Session:
                 f"{shown(self.rules, 300)}. Pass on_change='adopt' for the new ones, or 'keep' for the saved ones"
             )
         rules = saved.rules if self.on_change == "keep" else self.rules
+        if self.on_change == "rebase" and rules != saved.rules and any(map(_is_partial, (*rules, *saved.rules))):
+            what = (
+                "cannot rebase: rules for one group, or with min_lr, have changed, and one factor cannot make up for it"
+            )
+            raise StateError(what, write="pass on_change='adopt' or 'keep'")
         states = carried_over(rules, saved.rules, saved.states)
         if self.run.total is None and saved.run.total is not None and self._was_finished(saved):
             return Resumption(
@@ -214,7 +264,12 @@ class Session:
             )  # the end had been decided since it was built
         gain = combined_gain(rules, states, saved.position)
         run = self.run.replace(total=saved.run.total) if self.on_change == "keep" else self.run
-        return Resumption(saved, self._resolved_plan(saved, gain, change, join), run, rules, states)
+        plan = self._resolved_plan(saved, gain, change, join)
+        try:
+            check_groups(rules, plan)
+        except PreheatError as error:
+            raise error.restated(StateError, f"the saved rules do not fit: {error.reason}") from None
+        return Resumption(saved, plan, run, rules, states)
 
     def resume(self, resumption: Resumption) -> None:
         """Go on from there."""
@@ -296,11 +351,11 @@ class Session:
         self._follow(plan, run, self.written)
         self.rules = rules
 
-    def _effect(self, rules: Sequence[Rule]) -> tuple[float, bool]:
+    def _effect(self, rules: Sequence[Rule]) -> tuple[list[float], bool]:
         """What rules make of the rate and of time here, with what has been seen so far."""
         pairs = list(zip(rules, self.states, strict=True))
         held = any(rule.holds(state, self.position) for rule, state in pairs)
-        return combined_gain(rules, self.states, self.position), held
+        return [rule.gain(state, self.position) for rule, state in pairs], held
 
     def cooldown(self, span: SpanLike, shape: Shape | str = "linear", to: float = 0.0) -> None:
         """From now on bring the rate down to `to`, a factor (a rate for an absolute line), over `span`.
@@ -345,6 +400,11 @@ class Session:
 
     def _follow(self, plan: Plan, run: Run, written: Plan | None) -> None:
         self.plan, self.run, self.written, self._plan_text = plan, run, written, None
+
+
+def _is_partial(rule: Rule) -> bool:
+    """Whether what it does to a rate depends on the group."""
+    return rule.group is not None or rule.has_floor
 
 
 def _is_bound_from(written: Plan, plan: Plan, run: Run) -> bool:

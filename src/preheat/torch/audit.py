@@ -162,7 +162,7 @@ def _updates(facts: Facts) -> list[str]:
     """What the optimizers' own counts say: before the first update that was seen, and since."""
     counter, own, session = facts.counter, facts.counter.own_count(), facts.session
     before = [counter.mismatch] if counter.mismatch else []
-    if own is None or counter.since is None or counter.since[1] is None:
+    if own is None or counter.is_member or counter.since is None or counter.since[1] is None:
         return before
     calls, updates = counter.applied - counter.since[0], own - counter.since[1]
     if session.tick is not None and session.run.clock != "epoch" and updates >= 2 * calls > 0:

@@ -105,7 +105,7 @@ def _given(base: Base) -> Callable[[], float]:
 
 
 def _written(slot: Slot, session: Session) -> Callable[[], float]:
-    return lambda: slot.gain * session.value(slot.line)
+    return lambda: session.rate(slot.line, slot.gain, slot.called, slot.place)
 
 
 def _hooked(optimizer: Optimizer, memory: Memory) -> Memory:

@@ -187,10 +187,10 @@ class _Joined:
     def _both(self) -> tuple[Slots, dict[tuple[int, str], Slot], dict[str, Line]]:
         """The new plan's slots, and the old plan's as they were saved: by group and hyper-parameter, and outside of them."""
         bases = self._saved.bases
-        new = _closed(self._slots.plan, self._slots.bases.copy(), self._found.closed)
+        new = _settled(Slots(self._slots.plan, self._slots.bases.copy()), self._found, bases, "rebase")
         saved_rows = {hyper: list(rows) for hyper, rows in bases.rows.items() if rows is not None}
         old = _closed(self._saved.plan, self._slots.bases.copy(), saved_rows)
-        unknown = [slot for slot in (*old.slots, *new.slots) if slot.needs_base and slot.base.is_open]
+        unknown = [slot for slot in old.slots if slot.needs_base and slot.base.is_open]
         unknown += [slot for slot in old.slots if slot.is_factor and bases.of(slot.line.hyper) is None]
         for slot in unknown:
             raise StateError(f"cannot rebase: what {slot.label} was given is not known", write=WAYS)

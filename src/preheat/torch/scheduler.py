@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from preheat.core.checks import one_of, positive_number
 from preheat.core.errors import PreheatError, PreheatWarning, nearest, shown
 from preheat.core.node import Schedule
+from preheat.core.peaks import refuse_unclear
 from preheat.core.plan import RATE, Absolute, Line, Plan
 from preheat.core.shapes import Shape
 from preheat.core.spans import Run, SpanLike
@@ -26,12 +27,12 @@ from preheat.session.clock import checked_advance, unknown_advance
 from preheat.session.rules import Rule
 from preheat.session.session import Session
 from preheat.torch.audit import Audit, Facts, audited, over_words, warned_from, zero_from
-from preheat.torch.bases import Bases, initial_of
+from preheat.torch.bases import Bases, initial_of, number
 from preheat.torch.device_clock import DeviceClock
 from preheat.torch.groups import check_optimizers
 from preheat.torch.memory import memory_of
 from preheat.torch.resuming import WAYS, resumed
-from preheat.torch.slots import Slot, Slots, close_at_start, put, rates_of
+from preheat.torch.slots import Slot, Slots, close_at_start, entry, put, rates_of
 from preheat.torch.update_counter import UpdateCounter
 from preheat.torch.wrapped import is_watchable, layers
 from preheat.torch.writer import Buffers, attach
@@ -93,7 +94,7 @@ class Scheduler(LRScheduler):
         run: Run | None = None,
         peak: float | None = None,
         base: str | None = None,
-        rules: Sequence[Rule] = (),
+        rules: Sequence[Rule | Mapping[str, Any]] = (),
         scaler: GradScaler | None = None,
         counts: str | None = None,
         on_change: str = "refuse",
@@ -113,6 +114,9 @@ class Scheduler(LRScheduler):
         self._counter = UpdateCounter(self.optimizers, scaler, self.session, counts, base is not None)
         self._buffers = Buffers(self._counter.flag)
         slots = self._first_slots(base, peak)
+        self.session.check_floors(slots.called)
+        given = {slot.line.key: slot.gain for slot in slots.slots}
+        refuse_unclear(self.session.given, lambda line: given.get(line.key))
         self._device_clock = DeviceClock(slots, self.session, self._buffers) if on_device else None
         self._count_from(0, 1)
         self._follow(slots)
@@ -125,11 +129,11 @@ class Scheduler(LRScheduler):
         close_at_start(slots, base, peak)
         memories = [memory_of(optimizer) for optimizer in self.optimizers]
         self._defaults = [memory.default for memory in memories]  # the rates that the script built the optimizers with
-        for slot in slots.slots if base is None else ():
+        for slot in [*slots.slots, *slots.left_alone] if base is None else ():
             earlier = next((found for memory in memories if (found := memory.base_of(slot))), None)
             if earlier is None or (slot.is_rate and peak is not None):
                 continue
-            if slot.needs_base and (slot.base.is_open or not same(slot.base.now, earlier.now)):
+            if slot.needs_base and earlier.now and (slot.base.is_open or not same(slot.base.now, earlier.now)):
                 self._note(f"{slot.label} follows an earlier Scheduler: its base of {earlier.now:g} was taken over")
             slot.base.is_now(earlier.given, earlier.now)
         for slot in slots.rates:
@@ -271,7 +275,7 @@ class Scheduler(LRScheduler):
     def get_last_lr(self) -> list[float | Tensor]:
         """The rate of every group for the coming update, as this scheduler wrote it."""
         slots, values = self._slots_now(), self._values()
-        rates = {id(slot.group): slot.gain * values[slot.line.key] for slot in slots.slots if slot.is_rate}
+        rates = {id(slot.group): self._value_of(slot, values) for slot in slots.slots if slot.is_rate}
         return [rates.get(id(group), held) for group, held in zip(slots.groups, rates_of(slots.groups), strict=True)]
 
     def values(self) -> dict[str, float]:
@@ -280,7 +284,7 @@ class Scheduler(LRScheduler):
         lone = len(slots.groups) == 1
         own = {line.key: values[line.key] for line in slots.outside}
         return own | {
-            slot.line.hyper if lone else f"{slot.name}/{slot.line.hyper}": slot.gain * values[slot.line.key]
+            slot.line.hyper if lone else f"{slot.name}/{slot.line.hyper}": self._value_of(slot, values)
             for slot in slots.slots
         }
 
@@ -290,6 +294,12 @@ class Scheduler(LRScheduler):
         if name not in values:
             raise PreheatError(f"the plan has no {shown(name)}{nearest(str(name), values)}")
         return values[name]
+
+    def _value_of(self, slot: Slot, values: Mapping[str, float]) -> float:
+        """What a group is given now; `values` are those of the lines."""
+        if self.session.has_floor(slot.line):
+            return self.session.rate(slot.line, slot.gain, slot.called, slot.place)
+        return slot.gain * values[slot.line.key]
 
     def _values(self) -> dict[str, float]:
         """The value of every line, by its key."""
@@ -326,6 +336,8 @@ class Scheduler(LRScheduler):
         resumption, slots = resumed(self._slots_now(), saved, self.session, self._defaults)
         if self._device_clock is not None:
             self._device_clock.check(slots, resumption.rules)
+        for rule in resumption.rules:
+            rule.check_floors(slots.called)
         self.session.resume(resumption)
         self._count_from(saved.updates, saved.steps)
         self._counter.restart()
@@ -561,18 +573,9 @@ class Scheduler(LRScheduler):
         """The optimizer has loaded a state: the values that belong to this position are written again, into the tensors that
         the caller gave."""
         self._read_device_clock()
-        tensors = [
-            (slot.line.hyper, i, slot)
-            for slot in self._slots.slots
-            for i, group in enumerate(self._slots.groups)
-            if group is slot.group and isinstance(slot.held, Tensor)
-        ]
-        bases = self._slots.bases
-        self._slots.bases.follow(self.optimizers)
-        groups = bases.groups
-        for _, i, slot in tensors:
-            if i < len(groups) and groups[i] is not slot.group:
-                put(groups[i], slot.key, slot.index, slot.held)
+        before, bases = self._slots, self._slots.bases
+        bases.follow(self.optimizers)
+        _put_back(before, bases.groups)
         slots = Slots(self.plan, bases)
         self._take(slots)
         shared = hasattr(self.optimizer.step, "_wrapped_by_lr_sched")  # another scheduler may write after this one
@@ -638,7 +641,7 @@ class Scheduler(LRScheduler):
     def last_epoch(self, updates: int) -> None:
         steps = self._step_count
         self.session.updates, self._ahead = updates, steps - updates
-        self._counter.starts_anew = True  # SequentialLR moves us: whatever the optimizer has applied before
+        self._counter.is_member = True
         if updates == -1:
             self._give_way()
 
@@ -707,6 +710,16 @@ class Scheduler(LRScheduler):
             if slot.base.is_open and initial is not None:
                 slot.base.is_now(initial, initial)
         self._take(self._slots)
+
+
+def _put_back(before: Slots, groups: list[dict[str, Any]]) -> None:
+    """Put the tensors that the groups held before a load into the loaded ones, with what was loaded."""
+    place = {id(group): i for i, group in enumerate(before.groups)}
+    for slot in before.slots if len(groups) == len(before.groups) else ():
+        group, held = groups[place[id(slot.group)]], slot.held
+        if isinstance(held, Tensor) and group is not slot.group:
+            held.detach().fill_(number(entry(group, slot.key, slot.index), slot.line.key))
+            put(group, slot.key, slot.index, held)
 
 
 def _are_same(groups: list[Any], known: list[Any]) -> bool:

@@ -33,6 +33,8 @@ class Slot:
     key: str
     index: int | None
     line: Line
+    called: tuple[str, ...]  # what a plan or a rule may call the group
+    place: int  # of the group
     scale: float  # the group's lr_scale (timm's layer-wise decay), for rates
     base: Base
 
@@ -93,7 +95,7 @@ class Slot:
 class Sample:
     """Two values that are looked at, to find out whether someone else writes to them.
 
-    rates: groups whose rate is kept beside them, so that one of every optimizer is.
+    rates: groups whose scheduled rate is kept beside them, so that one of every optimizer is.
     """
 
     __slots__ = ("first", "kept", "last", "places", "rates")
@@ -114,14 +116,14 @@ class Sample:
             return False
         return not self.rates or all(one[RATE] is kept for one, kept in zip(self.rates, self.kept, strict=True))
 
-    def is_replaced_in(self, groups: list[Group]) -> bool:
-        """Whether rates that are looked at stand in these groups, and none is the object that was kept."""
+    def is_replaced_in(self, groups: list[Group]) -> bool | None:
+        """Whether, of the rates in these groups that are looked at, none is the object that was kept; None without any."""
         ends = zip(self.places, (self.first, self.last), strict=True)
         known = [(group, kept) for (group, key), kept in ends if key == RATE]
         known += zip(self.rates, self.kept, strict=True)
         theirs = {id(group) for group in groups}
         looked_at = [(group, kept) for group, kept in known if id(group) in theirs]
-        return bool(looked_at) and all(group[RATE] is not kept for group, kept in looked_at)
+        return all(group[RATE] is not kept for group, kept in looked_at) if looked_at else None
 
 
 class Slots:
@@ -131,8 +133,14 @@ class Slots:
         self.plan, self.bases = plan, bases
         self.lists = list(bases.lists)
         self.groups: list[Group] = bases.groups
-        self.slots, self.outside = _resolved(self.groups, plan, bases.by_group())
+        self.slots, self.left_alone, self.outside = _resolved(self.groups, plan, bases.by_group())
         self._looks = [_look(group) for group in self.groups]
+
+    @property
+    def called(self) -> list[tuple[str, ...]]:
+        """What a plan or a rule may call each group."""
+        names = [str(group.get("name", i)) for i, group in enumerate(self.groups)]
+        return [(name,) if str(i) in names else (name, str(i)) for i, name in enumerate(names)]
 
     def of(self, line: Line) -> list[Slot]:
         """The slots that follow one line, as far as it is known what to write there."""
@@ -168,10 +176,9 @@ class Slots:
     def sample(self) -> Sample:
         """Where those two stand, and what stands there now."""
         first, last = [(slot.group, slot.key) for slot in self.ends()] or [({"": None}, "")] * 2
-        ends = [group for group, key in (first, last) if key == RATE]
-        others = [groups for groups in self.lists if not any(group is end for group in groups for end in ends)]
-        rates = [next((group for group in groups if RATE in group), None) for groups in others]
-        return Sample(first, last, [group for group in rates if group is not None])
+        driven = {id(slot.group) for slot in self.slots if slot.is_rate}
+        rates = [next((group for group in groups if id(group) in driven), None) for groups in self.lists]
+        return Sample(first, last, [group for group in rates[1:-1] if group is not None])
 
     def are_current(self, optimizers: Sequence[Optimizer]) -> bool:
         """Whether the optimizers still hold the groups that these slots are of, each in its place."""
@@ -212,8 +219,9 @@ def _look(group: Group) -> tuple[object, ...]:
     return group.get("name"), object() if isinstance(scale, torch.Tensor) else scale, keys
 
 
-def _resolved(groups: list[Group], plan: Plan, known: dict[int, Known]) -> tuple[list[Slot], list[Line]]:
-    """The slots of a plan, and its lines for quantities outside the groups; a line for one group overrides that for all."""
+def _resolved(groups: list[Group], plan: Plan, known: dict[int, Known]) -> tuple[list[Slot], list[Slot], list[Line]]:
+    """The slots of a plan, those that are left alone, and its lines for quantities outside the groups; a line for one group
+    overrides that for all."""
     names = [str(group.get("name", i)) for i, group in enumerate(groups)]
     often = Counter(names)
     for line in plan.lines:
@@ -224,16 +232,15 @@ def _resolved(groups: list[Group], plan: Plan, known: dict[int, Known]) -> tuple
                 "and a plan for groups that have changed needs a new Scheduler",
             )
     slots: list[Slot] = []
-    met: set[str] = set()  # the keys of the lines that found their value, also where that is left alone
     for i, (group, name) in enumerate(zip(groups, names, strict=True)):
         called = (name,) if str(i) in often else (name, str(i))
         lines = {line.hyper: line for line in plan.lines if line.group is None}
         lines |= {line.hyper: line for line in plan.lines if line.group in called}
         label = name if often[name] == 1 else f"{name}[{i}]"
-        made = [_slot(known[id(group)], label, line) for line in lines.values() if _has(group, line)]
-        met |= {slot.line.key for slot in made}
-        slots += [slot for slot in made if not _is_left_alone(slot)]
-    return slots, _outside(groups, plan, met)
+        slots += [_slot(known[id(group)], label, (called, i), line) for line in lines.values() if _has(group, line)]
+    outside = _outside(groups, plan, {slot.line.key for slot in slots})
+    left_alone = [slot for slot in slots if _is_left_alone(slot)]
+    return [slot for slot in slots if not _is_left_alone(slot)], left_alone, outside
 
 
 def _is_left_alone(slot: Slot) -> bool:
@@ -301,7 +308,7 @@ def _has(group: Group, line: Line) -> bool:
     return value is not None if index is None else isinstance(value, list | tuple) and index < len(value)
 
 
-def _slot(known: Known, name: str, line: Line) -> Slot:
+def _slot(known: Known, name: str, where: tuple[tuple[str, ...], int], line: Line) -> Slot:
     group, (key, index) = known.group, split_key(line.hyper)
     held = entry(group, key, index)
     if isinstance(held, torch.Tensor) and not held.is_floating_point():
@@ -309,7 +316,7 @@ def _slot(known: Known, name: str, line: Line) -> Slot:
         raise PreheatError(what, write="write torch.tensor(0.1)")
     scale = number(group.get("lr_scale", 1.0), "lr_scale") if key == RATE else 1.0
     base = known.bases.get(line.hyper) or known.base(line.hyper, number(held, line.key))
-    return Slot(group, name, key, index, line, scale, base)
+    return Slot(group, name, key, index, line, *where, scale, base)
 
 
 def split_key(hyper: str) -> tuple[str, int | None]:

@@ -27,19 +27,17 @@ LOOKED_AT = 16  # parameters whose own counts are read: each reading may wait fo
 class Written(Protocol):
     """What the scheduler wrote last."""
 
-    def is_untouched(self) -> bool:
-        """Whether the objects that were written still stand where they are looked at."""
-
-    def is_replaced_in(self, groups: list[dict[str, Any]]) -> bool:
-        """Whether rates of ours stand in these groups, and none of those looked at is the object that was written."""
+    def is_replaced_in(self, groups: list[dict[str, Any]]) -> bool | None:
+        """Whether, of the rates of ours in these groups that are looked at, none is the object that was written; None
+        without any."""
 
 
 class Flag:
     """Set by every update that an optimizer applies. A constant, never a counter: a compiled step that changed a number
     would compile again for each.
 
-    torch's distributed checkpointing steps an optimizer with every rate swapped to 0 before it reads a state: with all
-    rates 0, and none of them the object that was written, nothing was applied.
+    torch's distributed checkpointing steps an optimizer with every rate swapped to 0, and gradients of 0, before it reads
+    a state: with all rates 0, and none of them the object that was written, nothing was applied.
     """
 
     def __init__(self) -> None:
@@ -61,12 +59,12 @@ class Flag:
         return self.up
 
     def is_without_effect(self, optimizer: Optimizer) -> bool:
-        """Whether the update that was just applied had every rate swapped to 0."""
-        written = self.written
-        if written is None or written.is_untouched():
+        """Whether the update that was just applied had every rate swapped to 0, by whoever has not written them."""
+        groups = optimizer.param_groups
+        if "lr" not in groups[0] or not all(_is_zero(group["lr"]) for group in groups if "lr" in group):
             return False
-        rates = [group["lr"] for group in optimizer.param_groups if "lr" in group]
-        return bool(rates) and not any(rates) and written.is_replaced_in(optimizer.param_groups)
+        replaced = None if self.written is None else self.written.is_replaced_in(groups)
+        return _has_gradients_of_0(groups) if replaced is None else replaced
 
 
 class ScaledFlag(Flag):
@@ -112,7 +110,7 @@ class UpdateCounter:
     """
 
     KEPT = (
-        *("seen", "applied", "surplus", "skipped", "unseen", "_idle", "is_training", "is_told"),
+        *("seen", "applied", "surplus", "skipped", "unseen", "_idle", "is_training", "is_told", "is_member"),
         *("mismatch", "met", "warned"),
     )
 
@@ -136,7 +134,9 @@ class UpdateCounter:
         self.seen = False
         self.applied = self.surplus = self.skipped = self.unseen = 0
         self._idle = (0, 0)  # calls that waited for an update in vain, and how many had been applied by then
-        self.is_training = self.is_told = False  # something shows that updates are to come; ticks came with a call
+        self.is_training = False  # something shows that updates are to come
+        self.is_told = False  # ticks came with a call
+        self.is_member = False  # SequentialLR moves the position: the optimizer's other updates are not ours
         self.since: tuple[int, int | None] | None = None  # counts at the first update: ours, and the optimizers' own
         self.mismatch = ""  # what the first update said of the two counts
         self.met: set[str] = set()  # metrics that came, by name
@@ -246,7 +246,7 @@ class UpdateCounter:
         """Whether an update was applied whose call of `step()` is still to come, and is worth a tick that is known."""
         session = self.session
         known = session.tick is not None and session.run.clock != "epoch" and not self.is_told
-        return known and self.counts != "calls" and session.updates >= 0 and self.flag.is_raised
+        return known and self.counts != "calls" and not self.is_member and self.flag.is_raised
 
     def own_count(self) -> int | None:
         """How many updates the optimizers themselves say they applied; None if none of them counts.
@@ -276,9 +276,10 @@ class UpdateCounter:
             warnings.warn(self._alarms.pop(), PreheatWarning, stacklevel=_level_of_caller())
 
     def _compare(self, own: int | None) -> None:
-        """At the first update: whether the optimizer has counted as many before as the schedule."""
+        """At the first update: whether the optimizer has counted as many before as the schedule. One more may be that of
+        distributed checkpointing, at rate 0."""
         session = self.session
-        if own is None or self.unseen or self.starts_anew or self.flag.captured:
+        if own is None or self.unseen or self.starts_anew or self.is_member or self.flag.captured:
             return
         one_a_call = session.tick is not None and session.run.clock != "epoch" and not self.is_told
         theirs, ours = (own - 1 if one_a_call else self._before or 0), session.updates
@@ -294,7 +295,7 @@ class UpdateCounter:
                 f"the schedule is at update {ours} and the optimizer has applied none before; load the optimizer's state "
                 "too, or build a new scheduler where the run starts again"
             )
-        elif one_a_call and theirs != ours and len(self.optimizers) == 1:
+        elif one_a_call and abs(theirs - ours) > 1 and len(self.optimizers) == 1:
             self.mismatch = f"the schedule was at update {ours} when the optimizer had applied {theirs}"
             return
         else:
@@ -313,6 +314,16 @@ class UpdateCounter:
         self.flag.up = self.around.up = False
         if isinstance(self.flag, ScaledFlag):
             self.flag.found.clear()
+
+
+def _is_zero(rate: Any) -> bool:
+    """Whether a rate is 0; not of one on a device, which would have to be waited for: a swapped one is on the host."""
+    return not rate if not isinstance(rate, Tensor) else rate.device.type == "cpu" and not rate.any()
+
+
+def _has_gradients_of_0(groups: list[dict[str, Any]]) -> bool:
+    gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
+    return bool(gradients) and not any(gradient.any() for gradient in gradients)
 
 
 def own_count(optimizers: Sequence[Optimizer]) -> int | None:

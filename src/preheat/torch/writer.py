@@ -87,6 +87,8 @@ def attach(slots: Slots, session: Session | None, buffers: Buffers) -> Write:
 def _writer(slots: list[Slot], line: Line, session: Session | None, buffers: Buffers) -> Write:
     """The function that writes one line's values for a time."""
     key, index = split_key(line.hyper)
+    if session is not None and session.has_floor(line):
+        return _floored(slots, session)
     function = line.schedule.function if session is None else lambda t: session.value(line)
     tensors = [slot for slot in slots if isinstance(entry(slot.group, key, index), torch.Tensor)]
     plain = [slot for slot in slots if not isinstance(entry(slot.group, key, index), torch.Tensor)]
@@ -119,6 +121,20 @@ def _writer(slots: list[Slot], line: Line, session: Session | None, buffers: Buf
     if shared or index is not None:
         return write_tensors if shared else write_entries
     return write_alike if len(alike) <= len(floats) // 4 else write_floats
+
+
+def _floored(slots: list[Slot], session: Session) -> Write:
+    """The function that writes rates which rules bound from below, each group's by itself."""
+
+    def write(t: float) -> None:
+        for slot in slots:
+            value, held = session.rate(slot.line, slot.gain, slot.called, slot.place), slot.group[slot.key]
+            if isinstance(held, torch.Tensor):
+                held.fill_(value)
+            else:
+                slot.group[slot.key] = value
+
+    return write
 
 
 def _by_gain(slots: list[Slot]) -> list[tuple[float, list[Group]]]:

@@ -318,3 +318,12 @@ def test_a_large_grid_has_a_page_of_a_size_that_can_be_sent():
 def test_what_draws_and_what_fills_templates_is_loaded_where_a_report_is_made():
     code = "import sys, preheat.lab.driver; print({'jinja2', 'matplotlib'} & sys.modules.keys())"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize("make", [compared, gridded, unstable])
+def test_a_summary_in_a_notebook_is_a_few_lines(make):
+    summary = make()
+    text = repr(summary)
+    assert text.startswith(f"Summary of {summary.experiment.title}: {len(summary.records[0])} runs")
+    assert summary.verdicts[0][:400] in text
+    assert len(text) < 600 * (1 + len(summary.studies))
