@@ -170,27 +170,31 @@ class Save(Action):
     def makes_sense(self, world: World) -> bool:
         return world.scheduler is not None and not world.is_open()
 
+    def _is_between(self, world: World) -> bool:
+        return self.between and not world.scheduler.script.on_device
+
     def code(self, world: World) -> str:
         several = range(len(world.optimizers))
-        lines = [f"up(o{k})" for k in several] if self.between else []
+        between = self._is_between(world)
+        lines = [f"up(o{k})" for k in several] if between else []
         for k in several:
             dcp = self.optimizer in ("dcp", "room")
             state, how = (f"dcp_state(o{k})", "torch") if dcp else (f"o{k}.state_dict()", self.optimizer)
             lines.append(f"{self.name}_o{k} = through({state}, {how!r})")
         lines.append(f"{self.name}_s = through(s.state_dict(), {self.scheduler!r})")
-        return "\n".join([*lines, "s.step()"] if self.between else lines)
+        return "\n".join([*lines, "s.step()"] if between else lines)
 
     def outcomes(self, world: World) -> list[Outcome]:
         new = world.copy()
-        scheduler = new.scheduler
+        scheduler, between = new.scheduler, self._is_between(world)
         if any(group.pending for _, _, group in new.groups()):
             raise UndecidedError
         kind = self.optimizer if self.optimizer in ("dcp", "room") else "plain"
         optimizers = [
-            OptimizerState([group.copy() for group in one.groups], kind, one.updates + self.between)
+            OptimizerState([group.copy() for group in one.groups], kind, one.updates + between)
             for one in new.optimizers
         ]
-        scheduler.t += self.between
+        scheduler.t += between
         driven = new.driven(scheduler.plan, scheduler.script)
         factors = [slot for slot, key in driven.items() if not scheduler.plan[key].absolute]
         state = State(
@@ -203,7 +207,7 @@ class Save(Action):
             sum(1 for _ in new.groups()),
         )
         new.saved[self.name] = (optimizers, state)
-        if self.between:
+        if between:
             for one in new.optimizers:
                 one.updates += 1
             new.write()

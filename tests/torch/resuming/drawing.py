@@ -59,18 +59,23 @@ def line(rng: Random, rate: float = 0.2, absolute: float = 0.2) -> LineSpec:
     return LineSpec(scaled(parts, rate), absolute=True) if rng.random() < absolute else LineSpec(parts)
 
 
-def optimizer(rng: Random, names: list[str | None], scales: bool) -> OptimizerSpec:
-    kind = rng.choice(["SGD", "SGD", "Momentum", "Momentum", "AdamW", "Adagrad", "Averaged"])
+def optimizer(rng: Random, names: list[str | None], scales: bool, tensors: bool) -> OptimizerSpec:
+    kind = (
+        rng.choice(["SGD", "AdamW"])
+        if tensors
+        else rng.choice(["SGD", "SGD", "Momentum", "Momentum", "AdamW", "Adagrad", "Averaged"])
+    )
     groups = tuple(
         GroupSpec(
             name,
-            rng.choice([None, None, 0.05, 0.03, 0.3]),
+            0.0 if rng.random() < 0.01 else rng.choice([None, None, 0.05, 0.03, 0.3]),
             rng.choice([None, None, None, 0.0, 0.02]),
             rng.choice([None, 0.5, 0.25]) if scales else None,
         )
         for name in names
     )
-    tensor = rng.choice(["float32", "float64"]) if kind in ("SGD", "AdamW") and rng.random() < 0.2 else None
+    is_tensor = tensors or (kind in ("SGD", "AdamW") and rng.random() < 0.2)
+    tensor = rng.choice(["float32", "float64"]) if is_tensor else None
     return OptimizerSpec(kind, rng.choice([0.1, 0.2]), 0.01, groups, tensor)
 
 
@@ -85,8 +90,8 @@ def script(rng: Random) -> Script:
         "twice": ["a", "a", "b", "b", None, "c"],
     }
     names = (pool[rng.choice(["none", "none", "all", "mixed", "twice"])] * 6)[: sum(sizes)]
-    scales = rng.random() < 0.15
-    optimizers = tuple(optimizer(rng, [names.pop() for _ in range(size)], scales) for size in sizes)
+    scales, tensors = rng.random() < 0.15, rng.random() < 0.1
+    optimizers = tuple(optimizer(rng, [names.pop() for _ in range(size)], scales, tensors) for size in sizes)
     lines = {"lr": line(rng)}
     places = [(g.name or str(n)) for n, (_, _, g) in enumerate(_all(optimizers))]
     if rng.random() < 0.3:

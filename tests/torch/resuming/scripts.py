@@ -79,12 +79,14 @@ class Script:
     peak: float | None = None
     base: str | None = None
     policy: str = "refuse"
+    on_device: bool = False
 
     def code(self) -> str:
         several = [f"o{k}" for k in range(len(self.optimizers))]
         optimizers = several[0] if len(several) == 1 else f"[{', '.join(several)}]"
         lines = ", ".join(f"{key!r}: {line.code()}" for key, line in self.lines)
         options = {"peak": self.peak, "base": self.base, "on_change": None if self.policy == "refuse" else self.policy}
+        options["on_device"] = self.on_device or None
         more = "".join(f", {key}={value!r}" for key, value in options.items() if value is not None)
         return f"Scheduler({optimizers}, ph.Plan({{{lines}}}), run=ph.Run(total={self.total}){more})"
 
