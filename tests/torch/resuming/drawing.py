@@ -60,11 +60,8 @@ def line(rng: Random, rate: float = 0.2, absolute: float = 0.2) -> LineSpec:
 
 
 def optimizer(rng: Random, names: list[str | None], scales: bool, tensors: bool) -> OptimizerSpec:
-    kind = (
-        rng.choice(["SGD", "AdamW"])
-        if tensors
-        else rng.choice(["SGD", "SGD", "Momentum", "Momentum", "AdamW", "Adagrad", "Averaged"])
-    )
+    kinds = ["SGD", "SGD", "Momentum", "Momentum", "AdamW", "Adagrad", "Averaged"]
+    kind = rng.choice(["SGD", "AdamW"] if tensors else kinds)
     groups = tuple(
         GroupSpec(
             name,

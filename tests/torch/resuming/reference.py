@@ -226,6 +226,9 @@ def build(world: World, script: Script) -> list[Outcome]:
     for now, given, ratio in found:
         new = world.copy()
         new.scheduler = Scheduler(script, lines, lines, dict(given), given, now, ratio, 0, total=script.total)
+        new.scheduler.mixed = script.peak is not None and len({k in _moved(world) for k, _, _ in rated}) == 2
+        if before is not None and before.mixed and new.is_open():
+            raise UndecidedError
         if before is not None and before.peaked:
             new.scheduler.peaked = True
         for one in new.optimizers:
@@ -245,6 +248,10 @@ def build(world: World, script: Script) -> list[Outcome]:
     if may_refuse or lost:
         outcomes.append((True, world))
     return outcomes
+
+
+def _moved(world: World) -> set[int]:
+    return {k for k, one in enumerate(world.optimizers) if one.loaded or one.updates}
 
 
 def _lost(world: World, lines: Lines) -> frozenset[int]:
@@ -314,6 +321,14 @@ def _choices(
     if before is not None and one.ours != "no" and not (i in one.edited and hyper == "lr"):
         choices = _taken_over(world, before, slot)
         return (choices if one.ours == "yes" else [*choices, (None, None)]), False
+    if (
+        moved
+        and hyper == "lr"
+        and initials == {None}
+        and near(present, one.default)
+        and near(present, script.own(*slot))
+    ):
+        return [(None, None), (present, present)], False  # it may be known: nothing but the default has been there
     if moved:
         return [(None, None)], False
     return ([(None, None)] if unsure else []) + [(present, present)], False
@@ -443,6 +458,8 @@ def _opened(world: World, state: State, slot: Slot) -> str:
     """An open base, and the saved one."""
     one = world.optimizers[slot[0]]
     given, now = state.given[slot], state.now[slot]
+    if world.scheduler.mixed:
+        return "doubtful"
     if not near(one.default, state.defaults[slot[0]]):
         own = world.scheduler.script.own(*slot)
         return "contradicted" if own is not None and slot[2] == "lr" and not near(own, given) else "doubtful"
