@@ -142,6 +142,6 @@ def _filling(part: Schedule, after: tuple[Schedule, ...], run: Run | None, begin
         return [part._resolved(run, begin, None), *_in_a_row(after, run, begin)[0]]
     start = Fraction(max(begin.exact, end.exact - sum(s._exact(run) for s in after)))
     tail, _ = _in_a_row(after, run, Edge(start, Fraction(round_half_up(start))))
-    taken = sum((s._lasts for s in tail), Fraction(0))
+    taken = sum((Fraction(s._lasts) for s in tail), Fraction(0))
     room = max(Fraction(0), end.actual - begin.actual - taken)
     return [part._resolved(run, begin, Edge(start, begin.actual + room)), *tail]
