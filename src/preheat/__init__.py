@@ -18,7 +18,7 @@ from preheat.core.constructors import (
 from preheat.core.errors import BindError, ParseError, PreheatError, PreheatWarning, StateError
 from preheat.core.node import Schedule
 from preheat.core.plan import Plan
-from preheat.core.shapes import Shape, power, reverse
+from preheat.core.shapes import Shape, compose, power, reverse
 from preheat.core.spans import Run, Span
 from preheat.core.text.language import from_dict, parse, to_dict
 from preheat.core.text.words import absolute, relative
@@ -45,6 +45,7 @@ __all__ = [
     "StateError",
     "absolute",
     "compare",
+    "compose",
     "constant",
     "cosine",
     "decay",

@@ -9,7 +9,6 @@ import preheat as ph
 from preheat.core.checks import finite_number
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Leaf
-from preheat.core.nodes.pointwise import Pointwise
 from preheat.core.nodes.wrapped import Wrapped
 from preheat.core.spans import Span
 
@@ -38,15 +37,6 @@ class Squared(Wrapped, method="squared"):
     def _formula(self, t, xp):
         value = self.base._formula(t, xp)
         return value * value
-
-
-class Sum(Pointwise, infix=("total", "+")):
-    """a + b."""
-
-    __slots__ = ()
-
-    def _merge(self, a, b, xp):
-        return a + b
 
 
 s = (ph.warmup(4) >> Wave("50%", turns=3) >> ph.hold()).squared() * ph.decay() + ph.hold(0.5)

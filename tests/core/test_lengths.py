@@ -1,7 +1,9 @@
 """Spans and runs: one spelling each, exact conversion, totals that are always right."""
 
+import math
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 import preheat as ph
@@ -87,17 +89,73 @@ def test_rest_is_what_is_left_wherever_it_stands() -> None:
     assert (ph.warmup(10) >> ph.decay().scaled(2) >> ph.hold(0, 5)).bind(run).length == 100
     assert (ph.warmup(10) >> ph.hold()).repeated(3).bind(run).length == 100
     assert (ph.warmup(100) >> ph.hold()).bind(run) == ph.warmup(100)  # a rest of 0 is dropped
-    assert (ph.warmup("100%") >> ph.decay() >> ph.hold(0.5, 0)).bind(run)(100) == 1
+    assert (ph.warmup("100%") >> ph.decay() >> ph.hold(0.5, 0)).bind(run) == ph.warmup(100) >> ph.hold(0.5, 0)
+    assert (ph.warmup("100%") >> ph.decay()).bind(run)(100) == 0  # the end of a last part of 0 is what comes after
+    assert (ph.warmup(10) >> ph.decay(0, to=0.1))(9.5) == 0.95
+    assert (ph.warmup(10) >> ph.decay(0, to=0.1))(10) == (ph.warmup(10) >> ph.decay(0, to=0.1)).function(11) == 0.1
     assert (ph.hold(2, 0) >> ph.hold(3, 0)).bind(run)(50) == 3  # a lone one is the constant `end`
     assert ph.ramp(5, 7, 0).bind(run)(0) == 7
     shared = (ph.hold(1, 1) >> ph.hold(2)).repeated(3).bind(run)
     assert [shared(t) for t in (0, 1, 32, 33, 34, 66, 99)] == [1, 2, 2, 1, 2, 1, 2]
 
 
-def test_a_growing_operand_takes_the_longest_of_the_others() -> None:
-    s = ph.lower(ph.hold(1, 10), ph.warmup(20) >> ph.hold(), ph.decay()).bind(ph.Run(total=100))
-    assert s.length == 20
-    assert s.operands[2] == ph.decay(20)
+def test_an_operand_that_only_holds_takes_the_longest_of_the_others() -> None:
+    s = ph.lower(ph.hold(1, 10), ph.warmup(20) >> ph.hold(), ph.hold(0.5)).bind(ph.Run(total=100))
+    assert s == ph.lower(ph.hold(1, 10), ph.warmup(20), ph.hold(0.5, 20))
+    assert ph.decay(168.745).clipped(0.1, 0.9).bind(ph.Run(total=1000)).length == 168.745
+    assert (ph.decay(20).clipped(0.1) >> ph.hold(0.1)).bind(ph.Run(total=100)).parts[0].length == 20
+
+
+def test_an_operand_that_moves_in_its_rest_makes_the_whole_grow() -> None:
+    run = ph.Run(total=100)
+    assert (ph.warmup(10) * ph.decay()).bind(run) == ph.warmup(10) * ph.decay(100)
+    assert (ph.warmup(10) * (ph.hold() >> ph.decay(20))).bind(run)(90) == 0.5
+    assert (ph.warmup(10) + ph.decay()).bind(run)(50) == 1.5
+    assert (ph.hold(2, 5) * ph.invsqrt(4))(12) == 1
+    assert (ph.hold(2, 5) * ph.invsqrt(4)).length == math.inf
+    assert (ph.warmup(5) >> ph.lower(ph.decay(), ph.decay(3).repeated())).bind(run)(53) == 1 - 48 / 95
+    for open_end in (ph.warmup(10) * ph.decay(), ph.warmup(10) * (ph.hold() >> ph.decay(20))):
+        with pytest.raises(ph.BindError, match="is not known"):
+            open_end(3)
+
+
+def test_an_endless_part_excuses_nothing() -> None:
+    cycle = ph.decay(3).repeated()
+    for s in (
+        ph.warmup(1000) >> cycle,
+        ph.warmup(1000) * cycle,
+        (ph.warmup(1000) >> cycle).scaled(2),
+        (ph.warmup(10) >> cycle).shifted(990),
+        (ph.warmup(1000) >> cycle).stepwise(10),
+    ):
+        with pytest.raises(ph.BindError, match="need 1000 steps and the run has 100"):
+            s.bind(ph.Run(total=100))
+        assert s.bind(ph.Run(total=1000)).length == math.inf
+    assert (ph.warmup(1000) >> cycle).shifted(-950).bind(ph.Run(total=100)).length == math.inf
+
+
+@pytest.mark.parametrize(
+    ("s", "length"),
+    [
+        (ph.ramp(1, 0, 48.4).shifted(734), 782.4),
+        (ph.ramp(1, 0, 0.3).shifted(-0.1), 0.3 - 0.1),
+        (((ph.hold(0) >> ph.ramp(1, 1, 0.3)).shifted(0) >> ph.ramp(1, 1, 7.3)).bind(ph.Run(total=999)), 999),
+        (ph.ramp(1, 0, 168.745).clipped(0, 1) >> ph.hold(0, 1), 169.745),
+    ],
+)
+def test_fractional_lengths_are_exact_to_the_end(s: ph.Schedule, length: float) -> None:
+    assert s.length == pytest.approx(length, rel=1e-15)
+    assert s.length == length or isinstance(length, float)
+    assert s(s.length) == s.function(s.length) == s(np.array([s.length]))[0] == s(math.inf)
+
+
+def test_stepwise_takes_whole_ticks_of_the_run() -> None:
+    s = ph.decay().stepwise("1 epoch").bind(ph.Run(total=30, steps_per_epoch=7.4))
+    assert s == ph.decay(30).stepwise(7)
+    at = {0: 0, 6: 0, 7: 7, 13: 7, 14: 14, 27: 21, 28: 28, 30: 28, 99: 28}
+    assert [s(t) for t in at] == [ph.decay(30)(begin) for begin in at.values()]
+    with pytest.raises(ph.BindError, match="less than half a tick"):
+        s.stepwise("1%").bind(ph.Run(total=30))
 
 
 def test_repetitions_of_units_are_alike_and_fit() -> None:

@@ -89,8 +89,8 @@ def test_a_race_runs_less_and_its_folder_takes_the_rest_later(compare):
     arms = {
         **ARMS,
         "also none": preheat.hold() >> preheat.decay(1),
-        "high": preheat.hold(2.0),
-        "mid": preheat.hold(0.5),
+        "high": preheat.relative(preheat.hold(2.0)),
+        "mid": preheat.relative(preheat.hold(0.5)),
     }
     raced, _ = compare(arms=arms, seeds=8, race=True)
     made = len(raced.records[0])

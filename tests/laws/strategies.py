@@ -1,6 +1,8 @@
 """Random schedules of every kind, runs to bind them to, and moments to look at them."""
 
+import functools
 import math
+import operator
 from fractions import Fraction
 from functools import cache
 
@@ -83,7 +85,9 @@ def runs() -> st.SearchStrategy[ph.Run]:
 
 exponents = st.one_of(st.sampled_from([0.01, 0.25, 0.5, 1.0, 2.0, 3, 100]), st.floats(0.01, 100))
 plain_shapes = st.one_of(st.sampled_from([n for n in NAMES if n != "exponential"]), exponents.map(ph.power))
-shapes = st.one_of(plain_shapes, plain_shapes.map(ph.reverse))
+simple_shapes = st.one_of(plain_shapes, plain_shapes.map(ph.reverse))
+gentle_shapes = st.sampled_from(["cosine", "sqrt", "square", "rex", "log", ph.power(1.5), ph.reverse("sqrt")])
+shapes = st.one_of(simple_shapes, simple_shapes, st.builds(ph.compose, gentle_shapes, gentle_shapes))
 
 
 one_in_seven = st.integers(0, 6)
@@ -102,6 +106,7 @@ def ramps(draw: st.DrawFn, spans: st.SearchStrategy = bare_spans, ends: st.Searc
 leaf_kinds = st.sampled_from(["ramp", "ramp", "ramp", "hold", "invsqrt", "saturating", "rectified", "table"])
 tables = st.lists(values, min_size=1, max_size=8)
 betas = st.sampled_from([0.9, 0.95, 0.98, 0.99, 0.999, 0.9999])
+decay_powers = st.sampled_from([0.5, 0.5, 1.0, 0.75, 2.0])
 taus = st.one_of(st.integers(1, 5000), st.floats(0.5, 100))
 
 
@@ -118,8 +123,8 @@ def leaves(draw: st.DrawFn, spans: st.SearchStrategy = bare_spans) -> ph.Schedul
         return ph.table(draw(tables))
     if kind == "rectified":
         return ph.rectified(draw(betas), draw(spans))
-    tau = draw(taus)
-    return {"invsqrt": ph.invsqrt, "saturating": ph.saturating}[kind](tau, draw(spans))
+    tau, span = draw(taus), draw(spans)
+    return ph.saturating(tau, span) if kind == "saturating" else ph.invsqrt(tau, span, draw(decay_powers))
 
 
 # -- trees ------------------------------------------------------------------------------------------------------------
@@ -166,14 +171,39 @@ def growing(draw: st.DrawFn, spans: st.SearchStrategy = written_spans, depth: in
         place = draw(places[len(others)])
         return _joined([*others[:place], draw(inner), *others[place:]])
     if kind == "pointwise":
-        return _pointwise(draw, draw(several(inner, min_size=2, max_size=3)))
+        others = draw(several(st.one_of(inner, trees(spans, depth - 1)), min_size=1, max_size=2))
+        found = _pointwise(draw, [draw(inner), *others])
+        return found if found._grows else found >> draw(growing_leaves)
     if kind == "change":
         base = draw(inner)
         return base.scaled(draw(ordinary)) if draw(either) else base.shifted(draw(shifts))
     return _repeated(draw, draw(inner))
 
 
-written = shared(st.one_of(trees(written_spans), growing()))  # as a user writes it: units, percents, rest
+open_ends = st.one_of(
+    st.builds(ph.hold, values), st.builds(ph.invsqrt, taus, rest, decay_powers), st.builds(ph.saturating, taus)
+)
+
+
+@cache
+@st.composite
+def endless(draw: st.DrawFn, spans: st.SearchStrategy = bare_spans) -> ph.Schedule:
+    """A schedule that goes on until the run ends, whenever that is, or by itself for ever."""
+    end = draw(open_ends) if draw(either) else trees(lasting_spans, 1)
+    if not isinstance(end, ph.Schedule):
+        end = draw(end.filter(lambda s: s._lasts > 0.01)).repeated(None, draw(_lengthening), draw(_lessening))
+    tree = draw(trees(spans, 1)) >> end
+    kind = draw(endless_kinds)
+    if kind == "pointwise":
+        return _pointwise(draw, [tree, draw(trees(spans, 1))])
+    return tree if kind == "sequence" else tree.scaled(draw(ordinary)) if draw(either) else tree.shifted(draw(shifts))
+
+
+endless_kinds = st.sampled_from(["sequence", "pointwise", "change"])
+_lengthening, _lessening = st.sampled_from([1.0, 1.0, 2.0, 1.5]), st.sampled_from([1.0, 1.0, 0.5, -0.9])
+written = shared(
+    st.one_of(trees(written_spans), growing(), endless(written_spans))
+)  # as a user writes it: units, percents, rest
 any_tree, whole_tree, shallow = shared(trees()), shared(trees(whole_spans)), shared(trees(depth=2))
 
 
@@ -184,7 +214,9 @@ def bound(draw: st.DrawFn) -> ph.Schedule:
     return lay(draw(written), draw(runs()))
 
 
-callable_trees = shared(st.one_of(trees(), trees(whole_spans), bound()))  # whatever has a value without more ado
+callable_trees = shared(
+    st.one_of(trees(), trees(whole_spans), bound(), endless())
+)  # whatever has a value without more ado
 
 
 def lay(schedule: ph.Schedule, run: ph.Run) -> ph.Schedule:
@@ -212,17 +244,20 @@ def _joined(parts: list[ph.Schedule]) -> ph.Schedule:
     return schedule
 
 
-_operations = st.sampled_from(["product", "lower", "upper"])
+_operations = st.sampled_from(["product", "sum", "lower", "upper"])
 
 
 def _pointwise(draw: st.DrawFn, parts: list[ph.Schedule]) -> ph.Schedule:
     kind = draw(_operations)
     if kind == "product":
         return math.prod(parts[1:], start=parts[0])  # type: ignore[arg-type]
+    if kind == "sum":
+        return functools.reduce(operator.add, parts)
     return (ph.lower if kind == "lower" else ph.upper)(*parts)
 
 
-_changes = st.sampled_from(["scaled", "shifted", "truncated", "clipped"])
+_changes = st.sampled_from(["scaled", "shifted", "truncated", "clipped", "stepwise"])
+_steps = st.one_of(st.integers(1, 50), st.sampled_from([0.5, 2.5, 7.3]))
 _factors = st.one_of(ordinary, st.floats(-100, 100))
 _delays = st.one_of(st.integers(-50, 50), st.floats(-20, 20))
 
@@ -235,6 +270,8 @@ def _changed(draw: st.DrawFn, base: ph.Schedule, spans: st.SearchStrategy) -> ph
         return base.shifted(draw(_delays))
     if kind == "truncated":
         return base.truncated(draw(spans))
+    if kind == "stepwise":
+        return base.stepwise(draw(_steps))
     low, high = sorted([draw(ordinary), draw(ordinary)])
     return base.clipped(low, high)
 

@@ -1,6 +1,8 @@
 """What a schedule is at every moment: constant outside, joined without gaps, the same however it is evaluated."""
 
+import functools
 import math
+import operator
 from fractions import Fraction
 
 import numpy as np
@@ -14,15 +16,18 @@ from strategies import (
     callable_trees,
     edges,
     lasting_spans,
+    lay,
     moments,
     ordinary,
     picks,
     positive_values,
     ramps,
     ready,
+    runs,
     shallow,
     trees,
     whole_spans,
+    written,
 )
 
 import preheat as ph
@@ -75,19 +80,69 @@ def test_then_is_the_first_and_after_it_the_second(a: ph.Schedule, b: ph.Schedul
     for t in moments(a >> b, picks):
         if a.length == 0:
             assert (a >> b)(t) == b(t)
-        elif b.length == 0 or t < a.length:
+        elif t < a.length:
             assert (a >> b)(t) == a(t)
         else:
             assert (a >> b)(t) == b(t - a.length)
 
 
 @given(shallow, shallow, picks)
-def test_product_lower_and_upper_are_pointwise(a: ph.Schedule, b: ph.Schedule, picks: Picks) -> None:
-    product, lower, upper = a * b, ph.lower(a, b), ph.upper(a, b)
-    for t in moments(ready(product), picks):
-        assert math.isclose(product(t), a(t) * b(t), rel_tol=1e-14, abs_tol=1e-300)
-        assert lower(t) == min(a(t), b(t))
-        assert upper(t) == max(a(t), b(t))
+def test_product_sum_lower_and_upper_are_pointwise(a: ph.Schedule, b: ph.Schedule, picks: Picks) -> None:
+    for t in moments(ready(a * b), picks):
+        _is_pointwise(a, b, t)
+
+
+@given(written, written, runs(), picks)
+def test_product_sum_lower_and_upper_are_pointwise_on_a_run(a, b, run: ph.Run, picks: Picks) -> None:
+    """Whatever grows, holds, or never ends: the run gives a node the values that it gives the operands."""
+    first, second = lay(a, run), lay(b, run)
+    for join in JOINS:
+        joined = lay(join(a, b), run)
+        for t in (t for s in (first, second) for t in moments(s, picks) if t <= run.total):
+            assert joined(t) == pytest.approx(join(first, second)(t), rel=1e-14, abs=1e-300)
+            _is_pointwise(first, second, t)
+
+
+JOINS = (lambda a, b: a * b, lambda a, b: a + b, ph.lower, ph.upper)
+
+
+def _is_pointwise(a: ph.Schedule, b: ph.Schedule, t: float) -> None:
+    product, total, lower, upper = (join(a, b) for join in JOINS)
+    assert math.isclose(product(t), a(t) * b(t), rel_tol=1e-14, abs_tol=1e-300)
+    assert abs(total(t) - math.fsum([a(t), b(t)])) <= 2e-15 * (abs(a(t)) + abs(b(t)))
+    assert lower(t) == min(a(t), b(t))
+    assert upper(t) == max(a(t), b(t))
+
+
+@given(written, written)
+def test_a_node_needs_a_run_where_an_operand_does(a: ph.Schedule, b: ph.Schedule) -> None:
+    def open_ended(s: ph.Schedule) -> bool:
+        try:
+            s.length  # noqa: B018
+        except ph.BindError as refusal:
+            assume("overflow" not in str(refusal))
+            return False
+        return True
+
+    for join in JOINS:
+        assert open_ended(join(a, b)) == (open_ended(a) and open_ended(b))
+
+
+@given(st.lists(shallow, min_size=3, max_size=9), picks)
+def test_a_sum_is_within_2e_15_of_what_goes_into_it(parts: list[ph.Schedule], picks: Picks) -> None:
+    total = functools.reduce(operator.add, parts)
+    for t in moments(ready(total), picks):
+        found = [operand(t) for operand in total.operands]
+        assert abs(total(t) - math.fsum(found)) <= 2e-15 * math.fsum(map(abs, found))
+
+
+@given(any_tree, lasting_spans, picks)
+def test_stepwise_is_the_value_at_the_beginning_of_each_step(s: ph.Schedule, n: float, picks: Picks) -> None:
+    stepped = s.stepwise(n)
+    assert stepped.length == ready(s).length
+    for t in moments(s, picks):
+        now = min(max(t, 0), s.length)
+        assert stepped(t) == s(now // n * n)
 
 
 @given(any_tree, st.floats(-100, 100), picks)
@@ -109,7 +164,7 @@ def test_shifted_is_the_same_later(s: ph.Schedule, n: int, picks: Picks) -> None
     shifted = s.shifted(n)
     for t in moments(ready(s), picks):
         assert shifted(t + n) == s(t + n - n) or t + n < 0 or t > s.length
-    assert shifted.length == max(0, s.length + n)
+    assert shifted.length == float(max(0, s._ready._lasts + n))
 
 
 @given(any_tree, bare_spans, picks)

@@ -211,6 +211,18 @@ def test_a_share_of_the_run_in_a_rule_moves_with_the_end_while_it_can() -> None:
     assert whole(session) == before
 
 
+@pytest.mark.parametrize("policy", ["refuse", "adopt", "keep", "rebase"])
+@pytest.mark.parametrize("change", [lambda s: s.cooldown(5), lambda s: s.extend(200), lambda s: s.rewarm(5)])
+def test_back_to_before_a_change_is_back_to_what_was_given(change: Callable, policy: str) -> None:
+    plan = ph.warmup(10) >> ph.hold() >> ph.decay("20%")
+    session = at(Session(plan, ph.Run(total=100), on_change=policy), 30)
+    before = whole(session)
+    at(session, 5)
+    change(session)
+    session.load_state_dict(before[0])
+    assert whole(session) == before
+
+
 def test_at_the_start_nothing_has_passed() -> None:
     session = Session(ph.decay().shifted(-10), ph.Run(total=100))
     session.extend(200)

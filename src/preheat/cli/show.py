@@ -53,7 +53,7 @@ def show(
         preheat show "warmup(4000) >> invsqrt(4000)" --svg noam.svg
         preheat show --preset pythia_1.4b --total 143k
 
-    a >> b is a and then b; a * b is their product. The words, and what they do:
+    a >> b is a and then b; a * b is their product, a + b their sum. The words, and what they do:
 
         ramp(0.01, 0.1, 1000)      from 0.01 to 0.1 in 1000 updates
         hold(0.1, 20%)             constant; without a length, for the rest
@@ -63,9 +63,11 @@ def show(
         invsqrt(tau)  saturating(tau)  rectified(beta2)  table([0.1, 0.2])
         lower(a, b)  upper(a, b)   the lesser, the greater at every update
         .scaled(k)  .clipped(low, high)  .repeated(n)  .shifted(n)
+        .stepwise(1 epoch)         for each epoch the value at its beginning
 
     ramp, warmup and decay take shape=linear, cosine, sqrt, square, smooth,
-    mirror-cosine, log, exponential, power(p) or reverse(...).
+    mirror-cosine, rex, log, exponential, power(p), reverse(...) or
+    compose(outer, inner).
     Whole schedules by their usual names are words too, such as
     cosine(warmup_ratio=0.05, min_lr_ratio=0.1), wsd(), noam(512) and one_cycle().
     absolute(s) says that the values are the rates themselves, and a plan is JSON:

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import operator
 from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
@@ -42,6 +43,17 @@ def whole_number(value: object, what: str, least: int = 0, write: str = "") -> i
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise PreheatError(f"{what} must be a whole number of at least {least}", given=value, write=write)
     return int(value)
+
+
+def counted(value: object, what: str, least: int = 0, most: int = MOST_TICKS, *, write: str = "") -> int:
+    """`value` as an int from `least` to `most`; integers of numpy and torch are taken, bool, floats and arrays refused."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError):
+        number = None
+    if number is None or isinstance(value, bool) or not least <= number <= most:
+        raise PreheatError(what, given=value, write=write)
+    return int(number)
 
 
 def one_of(value: object, what: str, known: Iterable[str]) -> str:

@@ -25,8 +25,8 @@ def ramp(start: float, end: float, span: SpanLike, shape: Shape | str = "linear"
         s(t) = start · (end/start)^(t/n)               shape "exponential", both ends > 0
 
     start, end: finite values, of any unit (a rate, or a factor of the peak).   span: its length n, in ticks or with a unit.
-    shape: "linear", "cosine", "sqrt" ("1-sqrt" is read as it), "square", "smooth", "mirror-cosine", "log",
-    "exponential", power(p), or reverse(shape).
+    shape: "linear", "cosine", "sqrt" ("1-sqrt" is read as it), "square", "smooth", "mirror-cosine", "rex", "log",
+    "exponential", power(p), reverse(shape), or compose(outer, inner).
 
     Choose "linear" unless you have a reason; "exponential" when the ends are orders of magnitude apart.
 
@@ -109,21 +109,24 @@ def steps(values: Sequence[float], spans: Sequence[SpanLike]) -> Schedule:
     return sequence([hold(value, span) for value, span in zip(values, spans, strict=True)])
 
 
-def invsqrt(tau: SpanLike, span: SpanLike = "rest") -> Schedule:
-    """Inverse square root, 1 at its start and a half after 3τ more ticks. It needs no end.
+def invsqrt(tau: SpanLike, span: SpanLike = "rest", power: float = 0.5) -> Schedule:
+    """Inverse square root, 1 at its start and a half after 3τ more ticks; or another power. It needs no end.
 
-        s(t) = √(τ / (τ + t))
+        s(t) = (τ / (τ + t))^p
 
     tau: the time constant τ, a length above 0.   span: its length; "rest" by default.
+    power: p, no unit, in [0.01, 100]; 1 is the inverse-time decay 1/(1 + t/τ).
 
     Choose it when the length of the run is not known. After warmup(τ) it is the schedule of Vaswani et al.
 
-    >>> invsqrt(4)(12)
-    0.5
+    >>> invsqrt(4)(12), invsqrt(4, power=1)(12)
+    (0.5, 0.25)
 
-    Raises PreheatError for a tau of 0 or "rest". Vaswani et al. 2017, arXiv:1706.03762.
+    Relative error ≤ 1e-15 for p = 0.5 and 1, else up to p · 4e-16.
+
+    Raises PreheatError for a tau of 0 or "rest", a power out of range. Vaswani et al. 2017, arXiv:1706.03762.
     """
-    return InvSqrt(tau, span)
+    return InvSqrt(tau, span, power)
 
 
 def saturating(tau: SpanLike, span: SpanLike = "rest") -> Schedule:

@@ -1,8 +1,8 @@
 """The namespaces that a formula may be evaluated in.
 
 A formula is written once, against the ten functions of FUNCTIONS and the operators. `choose` is the only way to have
-cases; `since`, `within`, `laps` and `find` are the only ways to move, bound and divide a time. Each namespace does them as
-its arrays need:
+cases; `since`, `within`, `laps`, `begun` and `find` are the only ways to move, bound and divide a time. Each namespace does
+them as its arrays need:
 
     Scalars   Python numbers: bisect, then evaluate one part
     Arrays    numpy, torch: a chain of `where`, each branch's time clamped to its own interval
@@ -48,6 +48,10 @@ class Scalars:
     @staticmethod
     def since(t: float, start: float) -> float:
         return t - start
+
+    @staticmethod
+    def begun(t: float, length: float) -> float:
+        return t // length * length
 
     @staticmethod
     def within(t: float, low: float, high: float) -> float:
@@ -100,6 +104,10 @@ class Arrays:
         """How often `length` has passed, and the time since."""
         return t // length, t % length
 
+    def begun(self, t: Any, length: float) -> Any:
+        """The last multiple of `length` that is not after t."""
+        return t // length * length
+
     def find(self, t: Any, starts: Sequence[float]) -> tuple[Any, Any]:
         """Which of the rising `starts` came last, and the time since."""
         known = self.module.asarray(starts)
@@ -124,12 +132,17 @@ class Arrays:
         """A constant result in the shape of the times."""
         return self.module.full_like(t, value) if isinstance(value, NUMBERS) else value
 
+    def answer(self, value: Any, t: Any) -> Any:
+        """The values at the times, as they are given back: where a time may be NaN and is, so is the value."""
+        return self.spread(value, t)
+
 
 class Torch(Arrays):
-    """Floating-point torch tensors."""
+    """Floating-point torch tensors; `whole` if they were integers and so are never NaN."""
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, whole: bool = False) -> None:
         super().__init__(module)
+        self.whole = whole
         self.sqrt = lambda x: _at_zero(x, module.sqrt, module)
 
     def power(self, x: Any, p: Any) -> Any:
@@ -148,7 +161,7 @@ class Torch(Arrays):
         return Scalars.maximum(a, b) if _numbers(a, b) else self.module.maximum(*self._tensors(a, b))
 
     def take(self, values: Sequence[float], index: Any) -> Any:
-        return self._known(values, index)[index.long()]
+        return self._known(values, index)[index.nan_to_num(0.0).long()]
 
     def within(self, t: Any, low: float | None, high: float | None) -> Any:
         high = None if high == math.inf else high
@@ -157,6 +170,9 @@ class Torch(Arrays):
     def laps(self, t: Any, length: float) -> tuple[Any, Any]:
         return t.detach() // length, t % length
 
+    def begun(self, t: Any, length: float) -> Any:
+        return t.detach() // length * length
+
     def find(self, t: Any, starts: Sequence[float]) -> tuple[Any, Any]:
         known = self._known(starts, t)
         k = self.module.searchsorted(known, t.detach().contiguous(), right=True) - 1
@@ -164,6 +180,10 @@ class Torch(Arrays):
 
     def _known(self, values: Sequence[float], like: Any) -> Any:
         return self.module.tensor(values, dtype=like.dtype, device=like.device)
+
+    def answer(self, value: Any, t: Any) -> Any:
+        value = self.spread(value, t)
+        return value if self.whole else self.where(t == t, value, math.nan)
 
     def _tensors(self, a: Any, b: Any) -> tuple[Any, Any]:
         """Both operands as tensors; a number takes the dtype and device of the other."""
@@ -201,7 +221,7 @@ class Traced(Arrays):
 
     def find(self, t: Any, starts: Sequence[float]) -> tuple[Any, Any]:
         if not self.counts(t):
-            return super().find(t, starts)
+            return super().find(t, [float(start) for start in starts])  # an int may be beyond its integers
         most = self.module.iinfo(t.dtype).max
         below, above = (
             self.module.asarray([min(near(start), most) for start in starts], t.dtype)
@@ -211,6 +231,11 @@ class Traced(Arrays):
         local = t - below[k]
         fractions = [start - math.floor(start) for start in starts]
         return k, local - self.module.asarray(fractions)[k] if any(fractions) else local
+
+    def begun(self, t: Any, length: float) -> Any:
+        if self.counts(t):
+            self._whole(length, t, math.ceil)
+        return super().begun(t, length)
 
     def _branch(self, t: Any, low: float | None, high: float | None) -> Any:
         if not self.counts(t):
@@ -232,6 +257,10 @@ class Traced(Arrays):
 
     def spread(self, value: Any, t: Any) -> Any:
         return self.module.full_like(t, value, dtype=float) if isinstance(value, NUMBERS) else value
+
+    def answer(self, value: Any, t: Any) -> Any:
+        value = self.spread(value, t)
+        return value if self.counts(t) else self.where(t == t, value, math.nan)
 
     def _whole(self, edge: float, t: Any, nearest: Callable[[float], int]) -> int:
         """An edge as the integer that integer times are compared with: floats lose whole ticks above 2²⁴."""
@@ -267,7 +296,7 @@ class Sorted(Arrays):
 
 
 def _numbers(a: Any, b: Any) -> bool:
-    return isinstance(a, NUMBERS) and isinstance(b, NUMBERS)
+    return type(a) in NUMBERS and type(b) in NUMBERS  # not numpy's float64, which is a float too
 
 
 def _at_zero(x: Any, root: Callable[[Any], Any], module: Any) -> Any:

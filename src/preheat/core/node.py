@@ -11,7 +11,16 @@ from fractions import Fraction
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
-from preheat.core.checks import MAX_NESTING, MOST_TICKS, Number, finite_number, positive_number, ticks
+from preheat.core.checks import (
+    MAX_NESTING,
+    MOST_TICKS,
+    Number,
+    counted,
+    finite_number,
+    int_if_whole,
+    positive_number,
+    ticks,
+)
 from preheat.core.codegen.python import compiled
 from preheat.core.errors import BindError, PreheatError, shown
 from preheat.core.namespaces import Scalars, Sorted
@@ -48,6 +57,7 @@ class Schedule(Value):
 
     __slots__ = {
         "_depth": "Its nesting, at most MAX_NESTING.",
+        "_length": "Ticks from its start to its end, once resolved: `_lasts` as a number.",
         "_ready": "What is evaluated: itself if bound, else itself resolved without a run.",
         "function": "The specialised Python function of one number, every constant folded: equal to a call, bit for bit.",
     }
@@ -62,6 +72,7 @@ class Schedule(Value):
     _computed: ClassVar[tuple[str, ...]] = ()  # computed when bound: compilers that trace a call find it done
 
     _depth: int
+    _length: Number
     _ready: Schedule
     function: Callable[[float], float]
 
@@ -89,17 +100,26 @@ class Schedule(Value):
         """Whether it takes what the other parts of a sequence leave."""
         raise NotImplementedError
 
-    def _exact(self, run: Run | None) -> Fraction | float:
-        """Its length in ticks before rounding, `rest` counted as 0; math.inf if endless."""
+    @property
+    def _moves(self) -> bool:
+        """Whether it grows and its values depend on where it ends; false where all that grows is a last hold."""
+        return self._grows
+
+    def _exact(self, run: Run | None) -> Fraction:
+        """What must fit into the run: its length in ticks before rounding, `rest` and what never ends counted as 0."""
         raise NotImplementedError
 
     def _resolved(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
         """The same with every span in ticks, from `begin`; grown up to `end` if it grows and the end is known."""
         raise NotImplementedError
 
+    def _over(self, children: list[Schedule]) -> Schedule:
+        """The same over other children."""
+        return self
+
     @property
-    def _length(self) -> Number:
-        """Ticks from its start to its end, once resolved."""
+    def _lasts(self) -> Fraction | float:
+        """Ticks from its start to its end, once resolved, exactly; math.inf if it never ends."""
         raise NotImplementedError
 
     def _formula(self, t: Any, xp: Any) -> Any:
@@ -124,12 +144,13 @@ class Schedule(Value):
         """The value at time `t`, in ticks: a float for a number, an array for an array.
 
         Integer positions of any dtype give float64 (JAX: its default float). Raises PreheatError for what is not a
-        time, and BindError while a span still needs a Run.
+        time, and BindError while a span still needs a Run. At NaN, a tensor or JAX array is NaN: to ask would wait for
+        the device. Everything else refuses it.
         """
         xp, t = namespace(t)
         ready = self._ready
         value = ready._formula(xp.within(t, 0, ready._length), xp)
-        return value if xp is Scalars else xp.spread(value, t)
+        return value if xp is Scalars else xp.answer(value, t)
 
     def _at(self, t: Any, xp: Any) -> Any:
         return self._formula(xp.within(t, 0, self._length), xp)
@@ -166,7 +187,7 @@ class Schedule(Value):
     def _bound(self, run: Run | None, truncate: bool) -> Schedule:
         total = run.total if run else None
         exact = self._exact(run)
-        if total is not None and total * (1 + 1e-12) < exact < math.inf and not truncate:
+        if total is not None and total * (1 + 1e-12) < exact and not truncate:
             raise _does_not_fit(self, exact, run)
         end = Edge(Fraction(total), Fraction(total)) if total is not None and self._grows else None
         found = self._resolved(run, Edge(), end)
@@ -174,9 +195,9 @@ class Schedule(Value):
             raise BindError(f"its values overflow: {shown(self)}", write="scale it down")
         if MOST_TICKS < found._length < math.inf:
             raise BindError(f"it lasts more than 2^53 ticks: {shown(self)}", write="count in a larger unit")
-        if total is not None and total < found._length < math.inf:
-            if found._length >= total + 1 and not truncate:
-                raise _does_not_fit(self, found._length, run)
+        if total is not None and total < found._length and (found._length < math.inf or exact > total):
+            if total + 1 <= found._length < math.inf and not truncate:
+                raise _does_not_fit(self, found._lasts, run)
             found = found.truncated(total)
         found._set(_ready=found)
         found._precompute()
@@ -185,11 +206,14 @@ class Schedule(Value):
     def _precompute(self) -> None:
         for child in self._children:
             child._precompute()
-        for name in self._computed:
+        for name in ("_length", *self._computed):
             getattr(self, name)
 
     def _compute_ready(self) -> Schedule:
         return self._bound(None, False)
+
+    def _compute_length(self) -> Number:
+        return int_if_whole(self._lasts)
 
     def _compute_function(self) -> Callable[[float], float]:
         return compiled(self._ready)
@@ -206,11 +230,10 @@ class Schedule(Value):
         >>> ramp(0.0, 1.0, 4).table(6).tolist()
         [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
         """
-        if isinstance(n, bool) or not hasattr(n, "__index__") or int(n) < 0:
-            raise PreheatError("table takes a number of updates", given=n, write="write .table(10_000)")
+        n = counted(n, "table(n) takes a number of updates", write="write .table(10_000)")
         import numpy
 
-        ready, xp, n = self._ready, Sorted(numpy), int(n)
+        ready, xp = self._ready, Sorted(numpy)
         out, block = numpy.empty(n), numpy.arange(min(n, _BLOCK), dtype=numpy.float64)
         for low in range(0, n, _BLOCK):
             high = min(low + _BLOCK, n)
@@ -239,6 +262,25 @@ class Schedule(Value):
 
     def __mul__(self, other: Schedule) -> Schedule:
         return _infix(KINDS["product"], self, other, "*")
+
+    def __add__(self, other: Schedule) -> Schedule:
+        return _infix(KINDS["sum"], self, other, "+")
+
+    def __radd__(self, other: object) -> Schedule:
+        raise PreheatError("+ adds schedules", given=other, write=f"write schedule + hold({shown(other)})")
+
+    def __sub__(self, other: object) -> Schedule:
+        less = "other.scaled(-1)" if isinstance(other, Schedule) else f"hold(-{shown(other)})"
+        raise PreheatError("schedules are added, never subtracted", write=f"write schedule + {less}")
+
+    def __rsub__(self, other: object) -> Schedule:
+        raise PreheatError(
+            "schedules are added, never subtracted",
+            write=f"write hold({shown(other)}) + schedule.scaled(-1)",
+        )
+
+    def __neg__(self) -> Schedule:
+        raise PreheatError("schedules are added, never subtracted", write="write schedule.scaled(-1)")
 
     def __rmul__(self, other: object) -> Schedule:
         raise PreheatError(
@@ -278,6 +320,20 @@ class Schedule(Value):
         A `rest` inside is shared among the repetitions in whole ticks, the remainder held at the end.
         """
         return _node("repeated", self, times, stretch, shrink)
+
+    @transformation
+    def stepwise(self, span: SpanLike) -> Schedule:
+        """For each `span` the value it had at its beginning: `s.stepwise(n)(t) = s(n · ⌊t/n⌋)`, t up to its end.
+
+        span: n, a length above 0, in ticks or with a unit; counted from where the schedule begins.
+
+        >>> from preheat import ramp
+        >>> ramp(1, 0, 4).stepwise(2).table(6).tolist()
+        [1.0, 1.0, 0.5, 0.5, 0.0, 0.0]
+
+        Raises PreheatError for a span of 0 or "rest", BindError where it is less than half a tick of the run.
+        """
+        return _node("stepwise", self, span)
 
     @transformation
     def shifted(self, ticks: float) -> Schedule:
@@ -344,7 +400,8 @@ def _operand(value: object, operator: str) -> Schedule:
         if isinstance(value, str):  # operators take no text: which side of them is meant would be a guess
             advice = f"schedule {operator} parse({shown(value)})"
         else:
-            advice = f"schedule.scaled({shown(value)})" if operator == "*" else f"schedule >> hold({shown(value)})"
+            held = f"schedule {operator} hold({shown(value)})"
+            advice = f"schedule.scaled({shown(value)})" if operator == "*" else held
         raise PreheatError(f"{operator} takes two schedules", given=value, write=f"write {advice}")
     return value
 

@@ -19,7 +19,7 @@ def namespace(t: Any) -> tuple[Any, Any]:
         return Scalars, _number(t)
     numpy, torch, jax = (sys.modules.get(name) for name in ("numpy", "torch", "jax"))
     if torch is not None and isinstance(t, torch.Tensor):
-        return Torch(torch), _floating(t, torch)
+        return Torch(torch, not t.is_floating_point()), _floating(t, torch)
     if numpy is not None and isinstance(t, numpy.generic) and t.dtype.kind in "iuf":
         return Scalars, _number(float(t) if t.dtype.kind == "f" else int(t))
     if numpy is not None and isinstance(t, numpy.ndarray):

@@ -61,8 +61,8 @@ def first_change(
     gains: for a line, what the old and the new schedule are multiplied with, so that factors of a known base can be
         compared with rates: they are the same to 1e-6, as bases are. Without them the same is the same but for rounding.
 
-    Plans are compared formula by formula: only where formulas differ are values computed, at most 2^24 of a line (about a
-    second). Where that is not enough to know, this is said, as a change.
+    Plans are compared formula by formula: only where formulas differ are values computed, at most 2^24 of a line (a few
+    seconds). Where that is not enough to know, this is said, as a change.
     """
     if set(old) != set(new):
         return f"the lines were {', '.join(old)} and are {', '.join(new)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ SAME_BASE = 1e-6  # relative: what is multiplied with bases, which may come from
 MOST = 1 << 24  # values computed of a pair of schedules
 ENOUGH = 1 << 18  # of them for two smooth curves
 _BLOCK = 1 << 16
+_SEVERAL: Form = ("several formulas",)
 _SPREAD = 1 << 12  # values that tell two smooth curves apart
 
 
@@ -49,12 +51,28 @@ class Comparison:
         if self.old == self.new and self._are_near(*self.gains):
             return None
         self._left = MOST
-        for stretch in stretches(pieces(self.old), pieces(self.new), Fraction(position)):
+        for stretch in self._apart(position):
             if stretch.start > until:
                 return None
-            if not self._are_the_same(stretch.old, stretch.new) and (change := self._within(stretch, position, until)):
+            if change := self._within(stretch, position, until):
                 return change
         return None
+
+    def _apart(self, position: float) -> Iterator[Stretch]:
+        """The stretches of time in which formulas differ; short ones that follow one another as one."""
+        pending: Stretch | None = None
+        longest = _BLOCK * (self.tick or 1)
+        for stretch in stretches(pieces(self.old), pieces(self.new), Fraction(position)):
+            if self._are_the_same(stretch.old, stretch.new):
+                continue
+            if pending and pending.end == stretch.start and stretch.end - pending.start <= longest:
+                pending = Stretch(pending.start, stretch.end, _SEVERAL, _SEVERAL)
+                continue
+            if pending:
+                yield pending
+            pending = stretch
+        if pending:
+            yield pending
 
     def _are_near(self, a: float, b: float) -> bool:
         return abs(a - b) <= self.tolerance * max(abs(a), abs(b))

@@ -82,6 +82,7 @@ class Session:
         self.given = plan if isinstance(plan, Plan) else Plan(plan)
         run = Run() if run is None else run
         self._follow(bound_plan(self.given, run), run, self.given)
+        self._given_plan, self._given_run = self.plan, self.run
         self._given_rules = read_rules(rules)
         self.rules = bound_rules(self._given_rules, run)
         check_groups(self.rules, self.plan)
@@ -258,7 +259,7 @@ class Session:
             )
             raise StateError(what, write="pass on_change='adopt' or 'keep'")
         states = carried_over(rules, saved.rules, saved.states)
-        if self.run.total is None and saved.run.total is not None and self._was_finished(saved):
+        if self._was_finished(saved) or self._was_changed_since(saved):
             return Resumption(
                 saved, saved.plan, saved.run, rules, states
             )  # the end had been decided since it was built
@@ -282,8 +283,13 @@ class Session:
         self.move_to(resumption.saved.position)
 
     def _was_finished(self, saved: Saved) -> bool:
-        """Whether what was written, bound to the saved run, is the saved plan."""
-        return _is_bound_from(self.given, saved.plan, saved.run)
+        """Whether it is of what was given, and the end of the run, here still open, had been said."""
+        ended = self.run.total is None and saved.run.total is not None
+        return ended and _is_bound_from(self.given, saved.plan, saved.run)
+
+    def _was_changed_since(self, saved: Saved) -> bool:
+        """Whether it is of what was given, and only what is followed here has been changed since."""
+        return saved.run == self._given_run and saved.plan == self._given_plan != self.plan
 
     def _resolved_plan(self, saved: Saved, gain: float, change: str | None, join: Join | None) -> Plan:
         """The plan to go on with, as the policy says where the two differ; `gain` is what the rules will make of the rate."""

@@ -27,6 +27,8 @@ LOOKED_AT = 16  # parameters whose own counts are read: each reading may wait fo
 class Written(Protocol):
     """What the scheduler wrote last."""
 
+    first: Any  # one of the objects
+
     def is_replaced_in(self, groups: list[dict[str, Any]]) -> bool | None:
         """Whether, of the rates of ours in these groups that are looked at, none is the object that was written; None
         without any."""
@@ -60,10 +62,13 @@ class Flag:
 
     def is_without_effect(self, optimizer: Optimizer) -> bool:
         """Whether the update that was just applied had every rate swapped to 0, by whoever has not written them."""
-        groups = optimizer.param_groups
-        if "lr" not in groups[0] or not all(_is_zero(group["lr"]) for group in groups if "lr" in group):
+        groups, written = optimizer.param_groups, self.written
+        rate = groups[0].get("lr", 1.0)
+        if (type(rate) is float and rate) or (written is not None and rate is written.first):  # at almost every update
             return False
-        replaced = None if self.written is None else self.written.is_replaced_in(groups)
+        if not all(_is_zero(group["lr"]) for group in groups if "lr" in group):
+            return False
+        replaced = None if written is None else written.is_replaced_in(groups)
         return _has_gradients_of_0(groups) if replaced is None else replaced
 
 

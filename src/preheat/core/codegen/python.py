@@ -7,6 +7,7 @@ slower.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +39,7 @@ def source(schedule: Any, name: str = "schedule") -> str:
     module = _Module()
     module.define(name, t, value, shown(schedule._ready, 1000))
     code = "\n\n\n".join(module.definitions)
-    used = [word for word in _MATH if f"{word}(" in code]
+    used = [word for word in _MATH if re.search(rf"\b{word}\(", code)]
     header = "from bisect import bisect_right\n" * ("bisect_right(" in code)
     header += f"from math import {', '.join(used)}\n" * bool(used)
     return f"{header}\n\n{code}\n" if header else f"{code}\n"

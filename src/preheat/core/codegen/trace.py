@@ -75,6 +75,8 @@ class Recorder:
     def since(t: Any, start: float) -> Any:
         return t - start if start else t
 
+    begun = Scalars.begun  # operators alone
+
     @staticmethod
     def laps(t: Any, length: float) -> tuple[Any, Any]:
         return t // length, t % length

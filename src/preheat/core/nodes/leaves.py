@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Set
 from fractions import Fraction
 from typing import Any
 
-from preheat.core.checks import MAX_TEXT, Number, finite_number, int_if_whole
+from preheat.core.checks import MAX_TEXT, finite_number, int_if_whole, positive_number
 from preheat.core.errors import BindError, PreheatError
 from preheat.core.namespaces import Scalars
 from preheat.core.node import Schedule, nested
@@ -32,6 +32,10 @@ class Leaf(Schedule):
     def _grows(self) -> bool:
         return self.span.is_rest
 
+    @property
+    def _lasts(self) -> Fraction | float:
+        return math.inf if isinstance(self.span.value, str) else Fraction(self.span.value)
+
     def _exact(self, run: Run | None) -> Fraction:
         return Fraction(0) if self.span.is_rest else self.span.exact(run)
 
@@ -52,10 +56,6 @@ class Leaf(Schedule):
     def _sized(self, span: Span, run: Run | None) -> Schedule:
         sized = self._with(span=span)
         return sized if span.value else Hold(sized._last(), span)
-
-    @property
-    def _length(self) -> Number:
-        return math.inf if isinstance(self.span.value, str) else self.span.value
 
     def _magnitude(self) -> float:
         return 1.0
@@ -114,6 +114,10 @@ class Hold(Leaf, word="hold"):
     def __init__(self, value: float, span: SpanLike) -> None:
         self._set(value=finite_number(value, "the value of a hold"), span=Span(span), _depth=1)
 
+    @property
+    def _moves(self) -> bool:
+        return False
+
     def _formula(self, t: Any, xp: Any) -> Any:
         return self.value
 
@@ -152,12 +156,24 @@ class _Timed(Leaf):
 
 
 class InvSqrt(_Timed, word="invsqrt"):
-    """√(τ/(τ+t))."""
+    """(τ/(τ+t))ᵖ, a square root unless said otherwise."""
 
-    __slots__ = ()
+    __slots__ = ("power",)
+
+    power: float
+
+    def __init__(self, tau: SpanLike, span: SpanLike, power: float = 0.5) -> None:
+        super().__init__(tau, span)
+        exponent = positive_number(power, "the power of invsqrt")
+        if not 0.01 <= exponent <= 100:
+            raise PreheatError("the power of invsqrt must lie in [0.01, 100]", given=power)
+        self._set(power=exponent)
 
     def _formula(self, t: Any, xp: Any) -> Any:
-        return xp.sqrt(1.0 / (1.0 + t / self._tau))
+        inverse = 1.0 / (1.0 + t / self._tau)
+        if self.power == 0.5:
+            return xp.sqrt(inverse)
+        return inverse if self.power == 1 else xp.power(inverse, self.power)
 
 
 class Saturating(_Timed, word="saturating"):
@@ -166,7 +182,7 @@ class Saturating(_Timed, word="saturating"):
     __slots__ = ()
 
     def _formula(self, t: Any, xp: Any) -> Any:
-        return -xp.expm1(-t / self._tau)
+        return 0.0 - xp.expm1(-t / self._tau)  # and not its negative, which would begin at −0.0
 
 
 class Rectified(Leaf, word="rectified"):
@@ -211,14 +227,14 @@ class Table(Schedule, word="table"):
             raise PreheatError(f"a table of {len(read)} values takes {size} characters of text; at most {MAX_TEXT}")
 
     def _exact(self, run: Run | None) -> Fraction:
+        return self._lasts
+
+    @property
+    def _lasts(self) -> Fraction:
         return Fraction(len(self.values))
 
     def _resolved(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
         return self
-
-    @property
-    def _length(self) -> Number:
-        return len(self.values)
 
     def _formula(self, t: Any, xp: Any) -> Any:
         last = len(self.values) - 1

@@ -7,7 +7,15 @@ from fractions import Fraction
 from itertools import accumulate
 from typing import Any
 
-from preheat.core.checks import MOST_TICKS, Number, finite_number, int_if_whole, positive_number, round_half_up
+from preheat.core.checks import (
+    MOST_TICKS,
+    Number,
+    counted,
+    finite_number,
+    int_if_whole,
+    positive_number,
+    round_half_up,
+)
 from preheat.core.errors import BindError, PreheatError, shown
 from preheat.core.namespaces import Scalars
 from preheat.core.node import Schedule
@@ -24,7 +32,7 @@ _NOTHING = 2.0**-53  # of the first repetition, is a length that no time falls i
 class Repeated(Wrapped, method="repeated"):
     """Repetition k, from 0, has its spans × stretchᵏ and its values × shrinkᵏ; times=None never ends."""
 
-    __slots__ = ("_length", "_scales", "_shares", "_starts", "shrink", "stretch", "times")
+    __slots__ = ("_scales", "_shares", "_starts", "shrink", "stretch", "times")
 
     times: int | None
     stretch: float
@@ -32,7 +40,6 @@ class Repeated(Wrapped, method="repeated"):
     _scales: list[float]
     _starts: list[Number]
     _shares: Fraction | float
-    _computed = ("_length",)
 
     def __init__(self, base: Schedule, times: int | None, stretch: float = 1.0, shrink: float = 1.0) -> None:
         count = _repetitions(times)
@@ -65,7 +72,7 @@ class Repeated(Wrapped, method="repeated"):
 
     def _compute_starts(self) -> list[Number]:
         """When each of those repetitions begins."""
-        lasting = (Fraction(self.base._length) * Fraction(scale) for scale in self._scales[:-1])
+        lasting = (self.base._lasts * Fraction(scale) for scale in self._scales[:-1])
         return [int_if_whole(start) for start in accumulate(lasting, initial=Fraction(0))]
 
     def _compute_shares(self) -> Fraction | float:
@@ -78,12 +85,16 @@ class Repeated(Wrapped, method="repeated"):
             raise BindError(f"stretch={self.stretch!r} over {self.times} repetitions leaves the range of numbers")
         return sum((Fraction(self.stretch**k) for k in range(self.times)), Fraction(0))
 
-    def _exact(self, run: Run | None) -> Fraction | float:
-        exact = self.base._exact(run)
-        return exact if exact == 0 else exact * self._shares
+    @property
+    def _moves(self) -> bool:
+        return self.base._grows
 
-    def _compute_length(self) -> Number:
-        return math.inf if self.times is None else int_if_whole(Fraction(self.base._length) * self._shares)
+    def _exact(self, run: Run | None) -> Fraction:
+        return Fraction(0) if self._endless else self.base._exact(run) * self._shares  # type: ignore[operator]
+
+    @property
+    def _lasts(self) -> Fraction | float:
+        return math.inf if self._endless else self.base._lasts * self._shares
 
     # -- resolving --------------------------------------------------------------------------------------------------
 
@@ -169,6 +180,4 @@ def _repetitions(times: object) -> int | None:
     """A number of repetitions, or None for ever; numpy's integers are taken too."""
     if times is None:
         return None
-    if isinstance(times, bool) or not hasattr(times, "__index__") or not 1 <= times <= MOST_TICKS:  # type: ignore[operator]
-        raise PreheatError("repeated(n) takes a whole number from 1 to 2^53, or None", given=times)
-    return int(times)  # type: ignore[call-overload]
+    return counted(times, "repeated(n) takes a whole number from 1 to 2^53, or None", least=1)

@@ -11,6 +11,7 @@ from typing import Any
 from preheat.core.checks import Number, int_if_whole, round_half_up
 from preheat.core.errors import BindError, PreheatError, shown
 from preheat.core.node import Schedule, nested
+from preheat.core.nodes.leaves import Hold
 from preheat.core.nodes.operands import flat
 from preheat.core.peaks import Bounds, in_turn
 from preheat.core.spans import Edge, Run
@@ -25,13 +26,14 @@ def sequence(parts: Iterable[Schedule]) -> Schedule:
 class Sequence(Schedule, infix=("sequence", ">>")):
     """One after another. Sequences inside are flattened, so `>>` is associative as a value."""
 
-    __slots__ = ("_children", "_edges", "_endless", "_grows", "_starts", "_whole", "parts")
+    __slots__ = ("_children", "_edges", "_endless", "_exact_starts", "_grows", "_starts", "_whole", "parts")
 
     parts: tuple[Schedule, ...]
+    _exact_starts: list[Fraction | float]
     _starts: list[Number]
     _edges: list[Number]
     _whole: bool
-    _computed = ("_starts", "_edges", "_whole")
+    _computed = ("_exact_starts", "_starts", "_edges", "_whole")
 
     def __init__(self, parts: Iterable[Schedule]) -> None:
         every = flat(parts, Sequence)
@@ -42,36 +44,45 @@ class Sequence(Schedule, infix=("sequence", ">>")):
         if any(part._endless for part in every[:-1]):
             what = f"what follows a part that never ends would never come: {_ending(every)}"
             raise PreheatError(what, write="give repeated(n)")
-        if every[-1]._endless and growing:
+        if every[-1]._endless and any(part._grows for part in every[:-1]):
             what = f"'rest' before a part that never ends would be nothing: {_ending(every)}"
             raise PreheatError(what, write="give it a span")
         self._set(parts=every, _children=every, _depth=nested(*every), _endless=every[-1]._endless, _grows=growing == 1)
 
-    def _exact(self, run: Run | None) -> Fraction | float:
+    @property
+    def _moves(self) -> bool:
+        return self._grows and (not self.parts[-1]._grows or self.parts[-1]._moves)
+
+    def _exact(self, run: Run | None) -> Fraction:
         return sum((part._exact(run) for part in self.parts), Fraction(0))
+
+    def _over(self, children: list[Schedule]) -> Schedule:
+        return sequence(children)
 
     def _resolved(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
         growing = next((i for i, part in enumerate(self.parts) if part._grows), len(self.parts))
         resolved, edge = _in_a_row(self.parts[:growing], run, begin)
         if growing < len(self.parts):
             resolved += _filling(self.parts[growing], self.parts[growing + 1 :], run, edge, end)
-        return sequence([part for part in resolved if part._length != 0] or resolved[-1:])
-
-    def _compute_starts(self) -> list[Number]:
-        """Where each part begins, and after the last the end of all."""
-        lengths = (part._length if part._length == math.inf else Fraction(part._length) for part in self.parts)
-        return [int_if_whole(at) if at != math.inf else math.inf for at in accumulate(lengths, initial=Fraction(0))]
+        return sequence(_lasting(resolved))
 
     @property
-    def _length(self) -> Number:
-        return self._starts[-1]
+    def _lasts(self) -> Fraction | float:
+        return self._exact_starts[-1]
+
+    def _compute_exact_starts(self) -> list[Fraction | float]:
+        """Where each part begins, and after the last the end of all, exactly."""
+        return list(accumulate((part._lasts for part in self.parts), initial=Fraction(0)))
+
+    def _compute_starts(self) -> list[Number]:
+        return [int_if_whole(at) for at in self._exact_starts]
 
     def _compute_edges(self) -> list[Number]:
         """The inner edges; the end too, if it ends, where fractions could leave the last part short of it by a rounding."""
         return self._starts[1:-1] if self._whole or self._starts[-1] == math.inf else self._starts[1:]
 
     def _compute_whole(self) -> bool:
-        return all(isinstance(start, int) for start in self._starts if start != math.inf)
+        return all(at == math.inf or at.denominator == 1 for at in self._exact_starts)  # type: ignore[union-attr]
 
     def _formula(self, t: Any, xp: Any) -> Any:
         return xp.choose(t, self._edges, lambda i, t: self._part(i, t, xp))
@@ -94,11 +105,18 @@ class Sequence(Schedule, infix=("sequence", ">>")):
 
 
 def up_to_rest(schedule: Schedule) -> Schedule:
-    """A sequence up to and including its 'rest'; anything else as it is."""
-    if not isinstance(schedule, Sequence) or not schedule._grows:
-        return schedule
-    growing = next(i for i, part in enumerate(schedule.parts) if part._grows)
-    return sequence(schedule.parts[: growing + 1])
+    """What of a schedule is known before the end of the run is: each sequence in it up to and including its 'rest'."""
+    parts = schedule._children
+    if isinstance(schedule, Sequence) and schedule._moves:
+        parts = parts[: next(i for i, part in enumerate(parts) if part._grows) + 1]
+    return schedule._over([up_to_rest(part) for part in parts])
+
+
+def _lasting(resolved: list[Schedule]) -> list[Schedule]:
+    """The parts that last; of a last one that does not, the end, as the value after the end, where it differs."""
+    lasting = [part for part in resolved if part._lasts != 0] or resolved[-1:]
+    end = resolved[-1]._last() if resolved[-1]._lasts != math.inf else None
+    return lasting if end is None or lasting[-1]._last() == end else [*lasting, Hold(end, 0)]
 
 
 def _ending(parts: tuple[Schedule, ...]) -> str:
@@ -111,15 +129,15 @@ def _in_a_row(parts: Iterable[Schedule], run: Run | None, edge: Edge) -> tuple[l
     resolved = []
     for part in parts:
         resolved.append(part._resolved(run, edge, None))
-        if resolved[-1]._length != math.inf:
-            edge = edge.later(part._exact(run), resolved[-1]._length)
+        if resolved[-1]._lasts != math.inf:
+            edge = edge.later(part._exact(run), resolved[-1]._lasts)
     return resolved, edge
 
 
 def _filling(part: Schedule, after: tuple[Schedule, ...], run: Run | None, begin: Edge, end: Edge | None) -> list[Any]:
     """The part that grows and those after it, so that all of them reach `end`."""
     if end is None:
-        if after and math.inf == (open_ended := part._resolved(run, begin, None))._length:
+        if after and math.inf == (open_ended := part._resolved(run, begin, None))._lasts:
             raise BindError(
                 f"how long {open_ended!r} lasts before {_ending(after)} is not known",
                 write="bind to a Run(total=…)",
@@ -128,6 +146,6 @@ def _filling(part: Schedule, after: tuple[Schedule, ...], run: Run | None, begin
         return [part._resolved(run, begin, None), *_in_a_row(after, run, begin)[0]]
     start = Fraction(max(begin.exact, end.exact - sum(s._exact(run) for s in after)))
     tail, _ = _in_a_row(after, run, Edge(start, Fraction(round_half_up(start))))
-    taken = sum((Fraction(s._length) for s in tail), Fraction(0))
+    taken = sum((Fraction(s._lasts) for s in tail), Fraction(0))
     room = max(Fraction(0), end.actual - begin.actual - taken)
     return [part._resolved(run, begin, Edge(start, begin.actual + room)), *tail]

@@ -1,4 +1,4 @@
-"""One schedule, changed: scaled, shifted, or only its first part."""
+"""One schedule, changed: scaled, shifted, in steps, or only its first part."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from preheat.core.checks import Number, finite_number, int_if_whole, ticks
-from preheat.core.errors import PreheatError
+from preheat.core.checks import Number, finite_number, ticks
+from preheat.core.errors import BindError, PreheatError
+from preheat.core.namespaces import Scalars
 from preheat.core.node import Schedule, nested
 from preheat.core.peaks import Bounds
 from preheat.core.spans import Edge, Run, Span, SpanLike
@@ -30,15 +31,22 @@ class Wrapped(Schedule):
     def _grows(self) -> bool:
         return self.base._grows
 
-    def _exact(self, run: Run | None) -> Fraction | float:
+    @property
+    def _moves(self) -> bool:
+        return self.base._moves
+
+    def _exact(self, run: Run | None) -> Fraction:
         return self.base._exact(run)
+
+    def _over(self, children: list[Schedule]) -> Schedule:
+        return self._with(base=children[0])
 
     def _resolved(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
         return self._with(base=self.base._resolved(run, begin, end))
 
     @property
-    def _length(self) -> Number:
-        return self.base._length
+    def _lasts(self) -> Fraction | float:
+        return self.base._lasts
 
     def _magnitude(self) -> float:
         return self.base._magnitude()
@@ -80,23 +88,62 @@ class Shifted(Wrapped, method="shifted"):
     def __init__(self, base: Schedule, ticks: Number) -> None:
         self._wrap(base, ticks=_ticks(ticks))
 
-    def _exact(self, run: Run | None) -> Fraction | float:
+    def _exact(self, run: Run | None) -> Fraction:
         return max(Fraction(0), self.base._exact(run) + Fraction(self.ticks))
 
     def _resolved(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
         return self._with(base=self.base._resolved(run, begin.later(self.ticks, self.ticks), end))
 
     @property
-    def _length(self) -> Number:
-        length = self.base._length
-        return length if length == math.inf else int_if_whole(max(Fraction(0), Fraction(length) + Fraction(self.ticks)))
+    def _lasts(self) -> Fraction | float:
+        lasts = self.base._lasts
+        return lasts if lasts == math.inf else max(Fraction(0), lasts + Fraction(self.ticks))
 
     def _formula(self, t: Any, xp: Any) -> Any:
+        if self._length - self.ticks >= self.base._length:
+            return self._earlier(t, xp)
+        return xp.choose(t, [self._length], lambda i, t: self._last() if i else self._earlier(t, xp))
+
+    def _earlier(self, t: Any, xp: Any) -> Any:
         return self.base._at(xp.since(t, self.ticks), xp)
+
+    def _last(self) -> float:
+        return self._earlier(0, Scalars) if self.base._lasts == math.inf else self.base._last()
 
     def _bounds(self) -> Bounds:
         bounds = self.base._bounds()
         return bounds if self.ticks >= 0 else bounds.loosely()
+
+
+class Stepwise(Wrapped, method="stepwise"):
+    """For each span the value that it has there at its beginning: s(n · ⌊t/n⌋)."""
+
+    __slots__ = ("span",)
+
+    span: Span
+
+    def __init__(self, base: Schedule, span: SpanLike) -> None:
+        step = Span(span)
+        if step.is_rest or step.value == 0:
+            raise PreheatError(
+                "stepwise takes a length above 0", given=step.value, write="write for example '1 epoch' or 1000"
+            )
+        self._wrap(base, span=step)
+
+    def _resolved(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
+        step = Span(self.span.measured(run, Edge()))
+        if step.value == 0:
+            raise BindError(f"stepwise({self.span}) is less than half a tick of this run", write="give a longer one")
+        return self._with(base=self.base._resolved(run, begin, end), span=step)
+
+    def _formula(self, t: Any, xp: Any) -> Any:
+        return self.base._at(xp.begun(t, self.span.value), xp)
+
+    def _last(self) -> float:
+        return self._formula(0 if self._length == math.inf else self._length, Scalars)
+
+    def _bounds(self) -> Bounds:
+        return self.base._bounds().loosely()
 
 
 class Truncated(Wrapped, method="truncated"):
@@ -105,7 +152,7 @@ class Truncated(Wrapped, method="truncated"):
     __slots__ = ("span",)
 
     span: Span
-    _grows = False  # type: ignore[assignment]
+    _grows = _moves = False  # type: ignore[assignment]
 
     def __init__(self, base: Schedule, span: SpanLike) -> None:
         until = Span(span)
@@ -113,9 +160,9 @@ class Truncated(Wrapped, method="truncated"):
             raise PreheatError("truncated('rest') would cut nothing", write="give it a span such as 1000 or '80%'")
         self._wrap(base, span=until, _endless=False)
 
-    def _exact(self, run: Run | None) -> Fraction | float:
+    def _exact(self, run: Run | None) -> Fraction:
         exact = self.span.exact(run)
-        return exact if self.base._grows else min(exact, self.base._exact(run))
+        return exact if self.base._grows or self.base._endless else min(exact, self.base._exact(run))
 
     def _resolved(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
         known = self.base._grows and run is not None and run.total is not None
@@ -123,8 +170,8 @@ class Truncated(Wrapped, method="truncated"):
         return self._with(base=self.base._resolved(run, begin, whole_run), span=Span(self.span.measured(run, begin)))
 
     @property
-    def _length(self) -> Number:
-        return min(self.base._length, self.span.value)  # type: ignore[type-var]
+    def _lasts(self) -> Fraction | float:
+        return min(self.base._lasts, Fraction(self.span.value))
 
     def _formula(self, t: Any, xp: Any) -> Any:
         return self.base._formula(t, xp)

@@ -164,7 +164,7 @@ class Reader:
     def followed(self, signs: str) -> bool:
         """Whether the next character after the present token is one of these."""
         after = _SPACE.match(self.text, self.stop).end()  # type: ignore[union-attr]
-        return self.text[after : after + 1] in tuple(signs)
+        return after < len(self.text) and self.text[after] in signs
 
     def argument(self) -> Any:
         if self.kind == "number":
