@@ -69,9 +69,8 @@ class Scheduler:
     kept: bool = False  # whether it follows a saved plan
     peaked: bool = False  # whether set_peak was called
     total: int = 0
-    lost: frozenset[int] = (
-        frozenset()
-    )  # optimizers with a weight decay of 0 that may have been given so or decayed to it
+    mixed: bool = False  # peak= where some optimizers were moved: what the others are written with does not matter
+    lost: frozenset[int] = frozenset()  # where a weight decay of 0 may have been given so, or have come to it
 
     def copy(self) -> Scheduler:
         return replace(self, code=dict(self.code), given=dict(self.given), now=dict(self.now))
