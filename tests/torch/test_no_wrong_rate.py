@@ -296,6 +296,54 @@ def test_a_peak_is_not_shared_between_what_was_loaded_and_what_was_not() -> None
     assert [rate(one) for one in loaded] == near([0.15, 0.3])
 
 
+@pytest.mark.parametrize("policy", ["refuse", "adopt", "keep", "rebase"])
+def test_no_raw_rate_under_a_peak_that_is_not_known(policy: str) -> None:
+    """One optimizer was loaded, the other is fresh: 0.1 must become 0.15 (saved) or 0.3 (of the new peak) or be refused."""
+
+    def two() -> list[Optimizer]:
+        return [SGD([weight()], lr=0.1), SGD([weight()], lr=0.2)]
+
+    trained, loaded = two(), two()
+    scheduler = Scheduler(trained, ph.hold(), peak=0.3)
+    loaded[1].load_state_dict(copy.deepcopy(trained[1].state_dict()))
+
+    def go_on() -> Scheduler:
+        again = Scheduler(loaded, ph.hold(), peak=0.6, on_change=policy)
+        again.load_state_dict(scheduler.state_dict())
+        for one in loaded:
+            update(one)
+        return again
+
+    try:
+        go_on()
+    except PreheatError:
+        return
+    assert [rate(one) for one in loaded] in ([near(0.15), near(0.3)], [near(0.3), near(0.6)])
+
+
+@pytest.mark.parametrize("policy", ["adopt", "keep", "rebase"])
+def test_the_same_state_again_and_again(policy: str) -> None:
+    saved, optimizer = saved_at(20), sgd(0.4, momentum=0.0)
+    scheduler = Scheduler(optimizer, S, on_change=policy)
+    for _ in range(3):
+        scheduler.load_state_dict(saved[1])
+        assert rate(optimizer) == near((0.4 if policy == "adopt" else 0.1) * 80 / 90)
+        optimizer.load_state_dict(copy.deepcopy(saved[0]))
+        assert rates(optimizer, scheduler, 2)[0] == near((0.4 if policy == "adopt" else 0.1) * 80 / 90)
+
+
+def test_joining_after_the_peak_was_changed() -> None:
+    """0.2 · 80/90 is in force at update 20; the plan that goes on is half as high there."""
+    saved, optimizer = saved_at(20, lr=0.2), sgd(0.2, momentum=0.0)
+    plan = ph.warmup(10) >> ph.decay(10, to=4 / 9) >> ph.ramp(4 / 9, 0.0, 80)
+    scheduler = Scheduler(optimizer, plan, on_change="rebase")
+    scheduler.set_peak(0.5)
+    for _ in range(2):
+        scheduler.load_state_dict(saved[1])
+        used = rates(optimizer, scheduler, 41)
+        assert (used[0], used[40]) == (near(0.2 * 80 / 90), near(0.2 * 40 / 90))
+
+
 def test_a_tensor_that_the_caller_gave_stays_his() -> None:
     mine = torch.tensor(0.1, dtype=torch.float64)
     optimizer = SGD([weight()], lr=mine)

@@ -129,6 +129,15 @@ class Build(Action):
         return build(world, self.script)
 
 
+def _may_stand_at_zero(world: World, k: int) -> bool:
+    """Whether all rates of an optimizer may be 0: as they stand, or as they are scheduled."""
+    scheduler = world.scheduler
+    lines = world.driven(scheduler.plan, scheduler.script).items()
+    zero = {slot for slot, key in lines if scheduler.plan[key].curve(scheduler.t) == 0}
+    groups = enumerate(world.optimizers[k].groups)
+    return all(group.values["lr"] == 0 or (k, i, "lr") in zero for i, group in groups)
+
+
 @dataclass(frozen=True)
 class Train(Action):
     """Updates. On a base that is open they are refused, before anything is applied."""
@@ -144,8 +153,7 @@ class Train(Action):
     def outcomes(self, world: World) -> list[Outcome]:
         if world.is_open():
             k = min(world.open_optimizers())
-            scheduled, groups = world.expected(), world.optimizers[k].groups
-            if any(group.values["lr"] and scheduled.get((k, i, "lr")) != 0 for i, group in enumerate(groups)):
+            if not _may_stand_at_zero(world, k):
                 return [(True, world)]
             new = world.copy()
             new.optimizers[k].updates += 1

@@ -225,8 +225,8 @@ def build(world: World, script: Script) -> list[Outcome]:
     for now, given, ratio in found:
         new = world.copy()
         new.scheduler = Scheduler(script, lines, lines, dict(given), given, now, ratio, 0, total=script.total)
-        new.scheduler.mixed = script.peak is not None and len({k in _moved(world) for k, _, _ in rated}) == 2
-        if before is not None and before.mixed and new.is_open():
+        new.scheduler.mixed = script.peak is not None and len(world.optimizers) > 1 and _some_moved(world)
+        if before is not None and new.is_open() and (before.mixed or any(before.now[slot] == 0 for slot in rated)):
             raise UndecidedError
         if before is not None and before.peaked:
             new.scheduler.peaked = True
@@ -249,8 +249,10 @@ def build(world: World, script: Script) -> list[Outcome]:
     return outcomes
 
 
-def _moved(world: World) -> set[int]:
-    return {k for k, one in enumerate(world.optimizers) if one.loaded or one.updates}
+def _some_moved(world: World) -> bool:
+    """Whether any optimizer is known, or may be found, to have moved."""
+    initials = any(group.initial != frozenset({None}) for _, _, group in world.groups())
+    return initials or any(one.loaded or one.updates for one in world.optimizers)
 
 
 def _lost(world: World, lines: Lines) -> frozenset[int]:
@@ -458,7 +460,7 @@ def _opened(world: World, state: State, slot: Slot) -> str:
     one = world.optimizers[slot[0]]
     given, now = state.given[slot], state.now[slot]
     if world.scheduler.mixed:
-        return "doubtful"
+        return "doubtful" if near(_largest(world, state), world.scheduler.script.peak) else "contradicted"
     if not near(one.default, state.defaults[slot[0]]):
         own = world.scheduler.script.own(*slot)
         return "contradicted" if own is not None and slot[2] == "lr" and not near(own, given) else "doubtful"
@@ -469,6 +471,12 @@ def _opened(world: World, state: State, slot: Slot) -> str:
     if not initials or all(agree):
         return "closed"
     return "doubtful" if any(agree) or None in one.groups[slot[1]].initial else "contradicted"
+
+
+def _largest(world: World, state: State) -> float:
+    """The largest rate that was saved."""
+    rates = [slot for slot in state.given if slot[2] == "lr"]
+    return max((state.given[slot] * world.optimizers[slot[0]].groups[slot[1]].scale for slot in rates), default=0.0)
 
 
 def _same_set(world: World, state: State, each: dict[Slot, str]) -> bool:
@@ -531,7 +539,7 @@ def _same_values(world: World, state: State, plan: Lines, each: dict[Slot, str])
 def _adopting(world: World, state: State, plan: Lines) -> list[Outcome]:
     verdict, each = _compared(world, state, plan)
     if "absent" in each.values() or "contradicted" in each.values():
-        return [(True, world)]
+        return [(True, world), *_shared_anew(world, state, plan, each)]
     now, given = _settled(world, state, each)
     outcomes: list[Outcome] = [(False, _went_on(world, state, plan, now, given))]
     other = {slot: world.scheduler.now[slot] for slot in now if each[slot] == "other"}
@@ -545,6 +553,16 @@ def _adopting(world: World, state: State, plan: Lines) -> list[Outcome]:
     if "doubtful" in each.values():
         outcomes.append((True, world))
     return outcomes
+
+
+def _shared_anew(world: World, state: State, plan: Lines, each: dict[Slot, str]) -> list[Outcome]:
+    """The saved rates, which say how they are to one another, at the peak that the script asks for."""
+    if not world.scheduler.mixed or "absent" in each.values():
+        return []
+    ratio = world.scheduler.script.peak / _largest(world, state)
+    now, given = _settled(world, state, dict.fromkeys(each, "closed"))
+    rates = {slot: state.given[slot] * ratio for slot in each if slot[2] == "lr"}
+    return [(False, _went_on(world, state, plan, {**now, **rates}, {**given, **rates}))]
 
 
 def _rebasing(world: World, state: State, plan: Lines) -> list[Outcome]:
