@@ -517,6 +517,18 @@ def test_an_update_between_building_and_loading_is_refused_and_then_all_is_right
     assert rates(optimizer, scheduler, 2) == near([0.1 * 50 / 90, 0.1 * 49 / 90])
 
 
+def test_a_scheduler_that_another_one_has_replaced_refuses_nothing() -> None:
+    """It may live in a list, in a notebook's history, in the traceback of what it refused."""
+    saved, optimizer = saved_at(50), sgd(0.1, momentum=0.0)
+    optimizer.load_state_dict(copy.deepcopy(saved[0]))
+    replaced = Scheduler(optimizer, S)
+    scheduler = Scheduler(optimizer, S)
+    scheduler.load_state_dict(saved[1])
+    optimizer.load_state_dict(copy.deepcopy(saved[0]))
+    assert rates(optimizer, scheduler, 2) == near([0.1 * 50 / 90, 0.1 * 49 / 90])
+    assert replaced.position == 0
+
+
 def test_an_update_between_building_and_loading_on_a_known_base() -> None:
     saved, optimizer = saved_at(50), sgd(0.1, momentum=0.0)
     scheduler = Scheduler(optimizer, S)

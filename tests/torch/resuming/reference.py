@@ -355,7 +355,7 @@ def _peaked(world: World, script: Script, code: dict, rated: list[Slot]) -> list
     own, sure = {slot: code[slot] for slot in rated}, True
     unknown = [({**code, **dict.fromkeys(rated)}, 1.0)]
     scales = {slot: world.optimizers[slot[0]].groups[slot[1]].scale for slot in rated}
-    if len(rated) == 1 and own[rated[0]] is None:
+    if len(rated) == 1 and not own[rated[0]]:
         own[rated[0]] = 1.0
     if len({own[slot] is None for slot in rated}) == 2:
         return unknown  # initial_lr may be from under another peak: it says nothing beside what the script gives
