@@ -77,7 +77,7 @@ SAVED = [
     ("plan", '{"lr": "table([])"}', "write table([0.1, 0.2]); in 'table([])'", ""),
     ("run", '{"total": "5%"}', "write Run(total=10_000)", "fixed_total"),
     ("rules", '[{"rule": 1, "state": {}}]', "known: ", ""),
-    ("last_epoch", -1, "", ""),
+    ("last_epoch", -2, "", ""),
 ]
 
 

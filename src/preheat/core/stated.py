@@ -43,6 +43,10 @@ class Stated(Value):
         """The values of updates 0 … n − 1, a float64 numpy array of shape (n,)."""
         return self.schedule.table(n)
 
+    def along(self, times: Any) -> Any:
+        """The values at a numpy array of rising times."""
+        return self.schedule.along(times)
+
     @property
     def length(self) -> Number:
         """Ticks from its start to its end; math.inf if it never ends."""

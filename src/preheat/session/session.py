@@ -259,18 +259,22 @@ class Session:
             )
             raise StateError(what, write="pass on_change='adopt' or 'keep'")
         states = carried_over(rules, saved.rules, saved.states)
-        if self._was_finished(saved) or self._was_changed_since(saved):
-            return Resumption(
-                saved, saved.plan, saved.run, rules, states
-            )  # the end had been decided since it was built
         gain = combined_gain(rules, states, saved.position)
-        run = self.run.replace(total=saved.run.total) if self.on_change == "keep" else self.run
-        plan = self._resolved_plan(saved, gain, change, join)
+        own, run = self.wanted(saved)
+        run = run.replace(total=saved.run.total) if self.on_change == "keep" else run
+        plan = self._resolved_plan(saved, own, gain, change, join)
         try:
             check_groups(rules, plan)
         except PreheatError as error:
             raise error.restated(StateError, f"the saved rules do not fit: {error.reason}") from None
         return Resumption(saved, plan, run, rules, states)
+
+    def wanted(self, saved: Saved) -> tuple[Plan, Run]:
+        """The plan and run that the code asks for where a state was saved: those followed now, unless only they have changed
+        since, here or before it was saved."""
+        if self._was_finished(saved) or self._was_changed_since(saved):
+            return saved.plan, saved.run
+        return self.plan, self.run
 
     def resume(self, resumption: Resumption) -> None:
         """Go on from there."""
@@ -291,23 +295,23 @@ class Session:
         """Whether it is of what was given, and only what is followed here has been changed since."""
         return saved.run == self._given_run and saved.plan == self._given_plan != self.plan
 
-    def _resolved_plan(self, saved: Saved, gain: float, change: str | None, join: Join | None) -> Plan:
+    def _resolved_plan(self, saved: Saved, own: Plan, gain: float, change: str | None, join: Join | None) -> Plan:
         """The plan to go on with, as the policy says where the two differ; `gain` is what the rules will make of the rate."""
         if self.on_change in ("adopt", "keep"):
-            return saved.plan if self.on_change == "keep" else self.plan
+            return saved.plan if self.on_change == "keep" else own
         what = "what its factors multiply"
-        if change is None and saved.plan != self.plan:
-            change, what = first_change(saved.plan, self.plan, saved.position, tick=self.tick), "the plan"
+        if change is None and saved.plan != own:
+            change, what = first_change(saved.plan, own, saved.position, tick=self.tick), "the plan"
         if self.on_change == "rebase" and (change or saved.gain != gain):
             if not gain:
                 raise StateError("cannot rebase: the new rules make the rate 0", write="pass on_change='adopt'")
-            return rebased(saved.plan, self.plan, saved.position, saved.gain / gain, join)
+            return rebased(saved.plan, own, saved.position, saved.gain / gain, join)
         if change is None:
-            return self.plan
+            return own
         raise StateError(
             f"{what} has changed since this state was saved: {change}. Pass on_change='adopt' for the new plan, "
             f"'keep' for the saved one, or 'rebase' for the new one scaled to go on from the value in force. "
-            f"Saved: {shown(saved.plan, 300)}; new: {shown(self.plan, 300)}"
+            f"Saved: {shown(saved.plan, 300)}; new: {shown(own, 300)}"
         )
 
     def _writing_of(self, plan: Plan, run: Run) -> Plan | None:

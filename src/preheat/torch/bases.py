@@ -39,6 +39,11 @@ class Base:
         """Whether nobody has said what it is."""
         return self.source == OPEN
 
+    @property
+    def values(self) -> tuple[float, float]:
+        """As it was given, and now."""
+        return self.given, self.now
+
     def is_now(self, given: float, now: float, source: str = CODE) -> None:
         """Settle it."""
         self.given, self.now, self.source = given, now, source

@@ -25,14 +25,14 @@ def resumed(slots: Slots, saved: Saved, session: Session, defaults: Sequence[flo
 
     defaults: the rates that the optimizers were built with.
     """
-    policy = session.on_change
-    found = _Found(slots, saved.bases, defaults, policy)
-    join = _Joined(slots, saved, found).constant if policy == "rebase" else None
+    policy, plan = session.on_change, session.wanted(saved)[0]
+    own = slots if plan is slots.plan else Slots(plan, slots.bases.copy())
+    found = _Found(own, saved.bases, defaults, policy)
+    join = _Joined(own, saved, found).constant if policy == "rebase" else None
     resumption = session.resumption(saved, found.change, join)
     if found.is_as_it_was and slots.fit(resumption.plan):
         return resumption, slots
-    own = Slots(resumption.plan, slots.bases.copy())
-    return resumption, _settled(own, found, saved.bases, policy)
+    return resumption, _settled(Slots(resumption.plan, slots.bases.copy()), found, saved.bases, policy)
 
 
 class _Found:
@@ -53,7 +53,7 @@ class _Found:
     def _compare(
         self, hyper: str, slots: Slots, saved: SavedBases, defaults: Sequence[float | None], policy: str
     ) -> None:
-        holders = [known for known in slots.bases.all if hyper in known.bases]
+        holders = slots.holders(hyper)
         own = [Row(name_of(known.group), known.bases[hyper].given, known.bases[hyper].now) for known in holders]
         asked = [known.bases[hyper].source != CODE for known in holders]
         if any(asked):
@@ -128,7 +128,7 @@ def _ways(policy: str) -> str:
 def _settled(own: Slots, found: _Found, saved: SavedBases, policy: str) -> Slots:
     """The slots with their bases as they are after loading; refuses what stays open."""
     for hyper in dict.fromkeys(slot.line.hyper for slot in own.slots):
-        holders = [known for known in own.bases.all if hyper in known.bases]
+        holders = own.holders(hyper)
         rows = [Row(name_of(known.group), known.bases[hyper].given, known.bases[hyper].now) for known in holders]
         before = matched(saved.of(hyper), [row.name for row in rows])
         if policy == "keep" and before is not None:
@@ -204,9 +204,9 @@ class _Joined:
 
 def _closed(plan: Plan, bases: Bases, rows: dict[str, list[Row]]) -> Slots:
     """The slots of a plan, their bases those of the rows, as far as they are of these groups."""
-    Slots(plan, bases)  # so that every base is there
+    slots = Slots(plan, bases)
     for hyper, given in rows.items():
-        holders = [known for known in bases.all if hyper in known.bases]
+        holders = slots.holders(hyper)
         like = matched(given, [name_of(known.group) for known in holders])
         for known, row in zip(holders, like or [], strict=False):
             known.bases[hyper].is_now(row.given, row.now, SAVED)

@@ -32,7 +32,7 @@ from preheat.torch.device_clock import DeviceClock
 from preheat.torch.groups import check_optimizers
 from preheat.torch.memory import memory_of
 from preheat.torch.resuming import WAYS, resumed
-from preheat.torch.slots import Slot, Slots, close_at_start, entry, put, rates_of
+from preheat.torch.slots import Slot, Slots, close_as_said, entry, put, rates_of, scale_to_peak
 from preheat.torch.update_counter import UpdateCounter
 from preheat.torch.wrapped import is_watchable, layers
 from preheat.torch.writer import Buffers, attach
@@ -126,16 +126,20 @@ class Scheduler(LRScheduler):
     def _first_slots(self, base: str | None, peak: float | None) -> Slots:
         """The slots of the groups as they are found, with what their factors multiply."""
         slots = Slots(self.plan, Bases(self.optimizers))
-        close_at_start(slots, base, peak)
         memories = [memory_of(optimizer) for optimizer in self.optimizers]
         self._defaults = [memory.default for memory in memories]  # the rates that the script built the optimizers with
+        if base is not None:
+            close_as_said(slots, base)
         for slot in [*slots.slots, *slots.left_alone] if base is None else ():
             earlier = next((found for memory in memories if (found := memory.base_of(slot))), None)
-            if earlier is None or (slot.is_rate and peak is not None):
+            if earlier is None:
                 continue
-            if slot.needs_base and earlier.now and (slot.base.is_open or not same(slot.base.now, earlier.now)):
+            is_news = slot.base.is_open or not same(slot.base.now, earlier.now)
+            if is_news and slot.needs_base and earlier.now and not (slot.is_rate and peak is not None):
                 self._note(f"{slot.label} follows an earlier Scheduler: its base of {earlier.now:g} was taken over")
             slot.base.is_now(earlier.given, earlier.now)
+        if peak is not None:
+            scale_to_peak(slots, peak)
         for slot in slots.rates:
             default = next(filter(None, self._defaults), None)
             if slot.scale != 1 and default and same(slot.base.given, default * slot.scale):

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from preheat.core.errors import PreheatError, nearest
 from preheat.core.plan import RATE, Line, Plan
 from preheat.session.bases import Row
-from preheat.torch.bases import Base, Bases, Group, Known, initial_of, number
+from preheat.torch.bases import OPEN, Base, Bases, Group, Known, initial_of, number
 
 DECAY = "weight_decay"  # groups whose own is 0 are the field's no-decay groups: only a line that names one changes it
 _OWN = (RATE, "momentum", "betas", DECAY, "eps", "dampening")  # never a quantity outside of an optimizer
@@ -156,17 +156,27 @@ class Slots:
         """Those of which it is not known what to write."""
         return [slot for slot in self.slots if not slot.is_ready]
 
+    def holders(self, hyper: str) -> list[Known]:
+        """The groups in which it matters what they were given of a hyper-parameter: where factors multiply it, and all that
+        have a decay, or none, where a line drives it."""
+        factors = {id(slot.group) for slot in self.slots if slot.line.hyper == hyper and slot.is_factor}
+        decays = hyper == DECAY and DECAY in self.plan
+        return [known for known in self.bases.all if id(known.group) in factors or (decays and hyper in known.bases)]
+
     def rows(self) -> dict[str, list[Row] | None]:
         """What was given, of every hyper-parameter for which it matters; None where it is not known."""
         found: dict[str, list[Row] | None] = {}
-        for hyper in [slot.line.hyper for slot in self.slots if slot.is_factor] + [DECAY] * (DECAY in self.plan):
-            found[hyper] = []
         unknown = {slot.line.hyper for slot in self.slots if slot.needs_base and slot.base.is_open}
-        for hyper in found:
-            holders = [(known.group, known.bases[hyper]) for known in self.bases.all if hyper in known.bases]
-            rows = [Row(name_of(group), base.given, base.now) for group, base in holders]
+        for hyper in self.hypers:
+            rows = [Row(name_of(known.group), *known.bases[hyper].values) for known in self.holders(hyper)]
             found[hyper] = None if hyper in unknown else rows
         return found
+
+    @property
+    def hypers(self) -> list[str]:
+        """The hyper-parameters of which it matters what was given."""
+        factors = [slot.line.hyper for slot in self.slots if slot.is_factor]
+        return list(dict.fromkeys([*factors, *[DECAY] * (DECAY in self.plan)]))
 
     def ends(self) -> list[Slot]:
         """The first and the last rate (or other value): where edits by someone else are looked for. Empty without any."""
@@ -348,25 +358,21 @@ def rates_of(groups: Iterable[Group]) -> list[float | torch.Tensor]:
     return found
 
 
-def close_at_start(slots: Slots, base: str | None, peak: float | None) -> None:
-    """Settle the bases as the caller of Scheduler said: by where they stand, and by the largest rate."""
-    factors = [slot for slot in slots.slots if slot.needs_base]
-    if base is not None:
-        for slot in factors:
-            value = initial_of(slot.group) if base == "initial" and slot.is_rate else None
-            if value is None and base == "initial" and slot.is_rate and slot.base.is_open:
-                raise PreheatError(
-                    f"base='initial' is the group's initial_lr, and group {slot.name} has none",
-                    write="write base='present', or peak=…",
-                )
-            value = (slot.value if value is None else value) if slot.base.is_open or value is not None else None
-            if value is not None:
-                slot.base.is_now(value, value)
-    if peak is not None:
-        _scale_to_peak(slots, peak)
+def close_as_said(slots: Slots, base: str) -> None:
+    """Settle the bases as the caller of Scheduler said: at each group's `initial_lr`, or at what stands there now."""
+    for slot in slots.slots:
+        initial = initial_of(slot.group) if base == "initial" and slot.is_rate else None
+        if initial is None and base == "initial" and slot.is_rate and slot.base.is_open and slot.needs_base:
+            raise PreheatError(
+                f"base='initial' is the group's initial_lr, and group {slot.name} has none",
+                write="write base='present', or peak=…",
+            )
+        value = slot.value if initial is None else initial
+        if slot.needs_base and (slot.base.is_open or initial is not None):
+            slot.base.is_now(value, value)
 
 
-def _scale_to_peak(slots: Slots, peak: float) -> None:
+def scale_to_peak(slots: Slots, peak: float) -> None:
     """Make the largest rate `peak`, the others keeping their ratio to it, where that is known."""
     rates = slots.rates
     if not rates:
@@ -377,6 +383,8 @@ def _scale_to_peak(slots: Slots, peak: float) -> None:
     is_open = [slot.base.is_open for slot in rates]
     ratio_known = not any(is_open) or (all(is_open) and all(initial_of(slot.group) is not None for slot in rates))
     if not lone and not ratio_known:
+        for slot in rates:  # a share of the peak is not known for any of them
+            slot.base.source = OPEN
         return
     largest = max(slot.base.given * slot.scale for slot in rates)
     if lone and largest == 0 and rates[0].scale:

@@ -71,7 +71,7 @@ def attach(slots: Slots, session: Session | None, buffers: Buffers) -> Write:
     for slot in slots.slots:
         if slot.is_rate and slot.is_factor and slot.is_ready:
             slot.group["initial_lr"] = slot.base.now
-        elif slot.is_rate and not slot.base.is_open:
+        elif slot.is_rate and slot.is_ready and not slot.base.is_open:
             slot.group.setdefault("initial_lr", slot.base.now)
     writes = [_writer(rows, line, session, buffers) for line in slots.plan.lines if (rows := slots.of(line))]
     if len(writes) == 1:
