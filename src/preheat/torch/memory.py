@@ -59,13 +59,14 @@ class Memory:
 
     def wrote(self, follower: Follower, slots: Slots, session: Session) -> None:
         """Remember that a Scheduler writes to these slots from now on, and what it leaves alone."""
+        if slots.unready:
+            return
         for known in slots.bases.all:
             for hyper, base in known.bases.items():
                 if not base.is_open:
                     self._wrote[id(known.group), hyper] = known.group, base, _given(base)
         for slot in slots.slots:
-            if slot.is_ready:
-                self._wrote[id(slot.group), slot.line.hyper] = slot.group, slot.base, _written(slot, session)
+            self._wrote[id(slot.group), slot.line.hyper] = slot.group, slot.base, _written(slot, session)
         if any(slot.is_rate for slot in slots.slots):
             self._writer = weakref.ref(follower)
 

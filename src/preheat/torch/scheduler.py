@@ -326,7 +326,7 @@ class Scheduler(LRScheduler):
         if self._device_clock is None and self._counter.has_pending:
             session = copy(session)
             session.advance()
-        bases = bases_to_text(self._defaults, self._slots_now().rows())
+        bases = bases_to_text(self._defaults, self._slots_now().known_rows())
         return session.state_dict() | {"_step_count": session.updates + self._ahead, "bases": bases}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
