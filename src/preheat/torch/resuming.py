@@ -150,11 +150,11 @@ def _settle(hyper: str, own: Slots, found: _Found, saved: SavedBases, policy: st
     holders, rows = own.holders(hyper), own.rows(hyper)
     before = matched(saved.of(hyper), [row.name for row in rows])
     closed = found.closed.get(hyper, [None] * len(rows))
-    now = (
-        None
-        if hyper in found.changes
-        else now_of(saved, hyper, [row or mine for row, mine in zip(closed, rows, strict=True)])
-    )
+    known = [row or mine for row, mine in zip(closed, rows, strict=True)]
+    now = None if hyper in found.changes else now_of(saved, hyper, known)
+    if now is None and hyper not in found.changes and policy != "keep":
+        what = f"what {hyper!r} of every group had become, after base_lrs was set, is not to be known from this state"
+        raise StateError(what, write="name the groups, or resume with as many as there were")
     for i, base in enumerate(holders):
         if base is None:
             continue
@@ -165,8 +165,8 @@ def _settle(hyper: str, own: Slots, found: _Found, saved: SavedBases, policy: st
         elif policy == "keep" and hyper in found.changes:
             raise StateError(f"what {hyper!r} was given in every group is not to be known from this state", write=WAYS)
         else:
-            row, known = closed[i], base.source == CODE
-            if row is not None and row.given is not None and row.now is not None and not known:
+            row = closed[i]
+            if row is not None and row.given is not None and row.now is not None and base.source != CODE:
                 base.is_now(row.given, row.now, SAVED)
             if now is not None and now[i] is not None and not base.is_open:
                 base.now = now[i]  # type: ignore[assignment]
