@@ -280,18 +280,18 @@ def test_each_recipe_refuses_what_it_cannot_mean(build, words) -> None:
 
 
 def test_a_warmup_as_long_as_the_run_is_allowed() -> None:
-    assert cosine(100, warmup_steps=100) == ph.ramp(0, 1, 100)
+    assert cosine(100, warmup_steps=100) == ph.ramp(0, 1, 100) >> ph.hold(0, 0)  # as any cosine, 0 after the end
     assert wsd(100, warmup_steps=80) == ph.ramp(0, 1, 80) >> ph.decay(20, shape="sqrt")
 
 
 def test_an_untuned_warmup_longer_than_the_run_is_refused() -> None:
-    with pytest.raises(ph.BindError, match="the parts need 2000 steps and the run has 1000"):
+    with pytest.raises(ph.BindError, match="the parts need 1999 steps and the run has 1000"):
         (untuned_linear() * cosine()).bind(ph.Run(total=1000))
 
 
 def test_the_edges_of_one_cycle_are_plain_ramps() -> None:
     assert one_cycle(10, pct_start=0) == ph.ramp(1, 4e-6, 10, "cosine")
-    assert one_cycle(10, pct_start=1) == ph.ramp(0.04, 1, 10, "cosine")
+    assert one_cycle(10, pct_start=1) == ph.ramp(0.04, 1, 10, "cosine") >> ph.hold(4e-6, 0)
 
 
 def test_a_warmup_of_zero_counts_as_one() -> None:

@@ -263,12 +263,24 @@ class Schedule(Value):
         raised = self if low is None else _node("upper", (self, _node("hold", low, REST)))
         return raised if high is None else _node("lower", (raised, _node("hold", high, REST)))
 
-    def repeated(self, times: int | None = None, stretch: float = 1.0, shrink: float = 1.0) -> Schedule:
+    def repeated(
+        self, times: int | None = None, stretch: float = 1.0, shrink: float = 1.0, *, ticks: str = "whole"
+    ) -> Schedule:
         """Again and again: repetition k (from 0) has its spans × stretchᵏ and its values × shrinkᵏ; None never ends.
 
-        A `rest` inside is shared among the repetitions in whole ticks, the remainder held at the end.
+        ticks: "whole": where a unit or a `rest` says how long a repetition is, all get equally many whole ticks, and the
+        last value is held for the remainder; "exact": they keep the fraction, so that the last one ends at the end.
+
+        >>> from preheat import Run, decay
+        >>> decay().repeated(3).bind(Run(total=10))
+        ramp(1.0, 0.0, 3).repeated(3) >> hold(0.0, 1)
+        >>> decay().repeated(4, ticks="exact").bind(Run(total=10))
+        ramp(1.0, 0.0, 2.5).repeated(4)
+
+        Raises PreheatError for what is no number of repetitions; for a stretch below 1 or a shrink above 1 without end; for
+        "exact" of several parts without a 'rest'.
         """
-        return _node("repeated", self, times, stretch, shrink)
+        return _node("repeated", self, times, stretch, shrink, ticks)
 
     def stepwise(self, span: SpanLike) -> Schedule:
         """For each `span` the value it had at its beginning: `s.stepwise(n)(t) = s(n · ⌊t/n⌋)`, t up to its end.

@@ -48,7 +48,7 @@ def step_decay(
     """
     rate = rates(peak_lr, start_lr=start_lr, start_ratio=start_ratio)
     warm = arguments.length("warmup", warmup_steps, warmup_ratio)
-    return dampened(warm, rate, hold(rate.peak, every).repeated(None, shrink=_factor(factor)))
+    return dampened(warm, rate, _repeated(hold(rate.peak, every), None, 1.0, _factor(factor)))
 
 
 @recipe
@@ -152,7 +152,9 @@ def restarts(
     peak_lr: the rate at the first peak, > 0; without it the values are factors of the optimizer's own rate.
     min_lr: where each cycle ends, 0 to peak_lr; or min_lr_ratio: the same as a share of the peak, 0 to 1. Default: 0.
     start_lr: the first rate, 0 to peak_lr; or start_ratio: the same as a share of the peak, 0 to 1. Default: 0.
-    Starts at start, jumps back to the peak at each restart, so that min itself is never used.
+    Starts at start, jumps back to the peak at each restart, so that min itself is never used. A cycle given in a unit or
+    by "rest" need not be a whole number of updates: it keeps the fraction, as in transformers' cosine_with_restarts, so
+    that the last one ends with the run.
 
     Choose it to collect a model at the end of every cycle (snapshot ensembles). Prefer cosine() for one model.
 
@@ -165,7 +167,14 @@ def restarts(
     rate = rates(peak_lr, min_lr, min_lr_ratio, start_lr, start_ratio)
     warm = arguments.length("warmup", warmup_steps, warmup_ratio)
     _restartable(cycle_steps, cycles, shrink, rate.floor)
-    return warmed(warm, rate, ramp(rate.peak, rate.floor, cycle_steps, "cosine").repeated(cycles, stretch, shrink))
+    cycle = ramp(rate.peak, rate.floor, cycle_steps, "cosine")
+    return warmed(warm, rate, _repeated(cycle, cycles, stretch, shrink))
+
+
+def _repeated(part: Schedule, times: int | None, stretch: float, shrink: float) -> Schedule:
+    """Repetitions that keep the fraction of a tick: whole ones would leave updates over at the end, at no rate meant."""
+    bare = part.span.is_bare  # type: ignore[attr-defined]
+    return part.repeated(times, stretch, shrink, ticks="whole" if bare else "exact")
 
 
 def _factor(value: float, name: str = "factor") -> float:
