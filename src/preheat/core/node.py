@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from preheat.core.shapes import Shape
 
 KINDS: dict[str, type[Schedule]] = {}  # every kind of node, by its word: it is known once its class exists
+MOST_PIECES = 60_000  # of a schedule: some seconds of binding and compiling
 _BLOCK = 1 << 14  # times per block of a table: the temporaries stay in the cache
 _OPERATORS = {">>": "__rshift__", "+": "__add__", "*": "__mul__"}
 
@@ -92,6 +93,11 @@ class Schedule(Value):
         """Whether it grows and its values depend on where it ends; false where all that grows is a last hold."""
         return self._grows
 
+    @property
+    def _pieces(self) -> int:
+        """How many parts of it are computed one by one when it is bound, those of its children aside."""
+        return 1
+
     def _exact(self, run: Run | None) -> Fraction:
         """What must fit into the run: its length in ticks before rounding, `rest` and what never ends counted as 0."""
         raise NotImplementedError
@@ -153,6 +159,7 @@ class Schedule(Value):
         return self._bound(run, truncate)
 
     def _bound(self, run: Run | None, truncate: bool) -> Schedule:
+        _check_pieces(self)
         total = run.total if run else None
         exact = self._exact(run)
         if total is not None and total * (1 + 1e-12) < exact and not truncate:
@@ -330,6 +337,20 @@ class Schedule(Value):
 
     def __repr__(self) -> str:
         return text(self)
+
+
+def _check_pieces(schedule: Schedule) -> None:
+    """Refuse what would take minutes to bind: little text can stand for many pieces."""
+    waiting, pieces = [schedule], 0
+    while waiting:
+        node = waiting.pop()
+        waiting += node._children
+        pieces += node._pieces
+        if pieces > MOST_PIECES:
+            what = f"it is made of more than {MOST_PIECES} pieces: {shown(schedule)}"
+            raise BindError(
+                what, write="use fewer parts, fewer repetitions with a stretch, or exponential ramps of nearer ends"
+            )
 
 
 def nested(*children: Schedule, extra: int = 0) -> int:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import accumulate, repeat
 
+from preheat.core.checks import finite_number
 from preheat.core.constructors import hold, ramp, steps
 from preheat.core.errors import PreheatError
 from preheat.core.node import Schedule
@@ -84,9 +88,8 @@ def multistep(
     """
     rate = rates(peak_lr, start_lr=start_lr, start_ratio=start_ratio)
     warm = arguments.length("warmup", warmup_steps, warmup_ratio)
-    spans, drop = arguments.gaps(milestones), exact(_factor(factor), "factor")
-    values = [float(exact(rate.peak, "peak") * drop**k) for k in range(len(spans) + 1)]
-    return dampened(warm, rate, steps(values, [*spans, "rest"]))
+    spans = arguments.gaps(milestones)
+    return dampened(warm, rate, steps(_powers(rate.peak, _factor(factor), len(spans)), [*spans, "rest"]))
 
 
 @recipe
@@ -177,10 +180,18 @@ def _repeated(part: Schedule, times: int | None, stretch: float, shrink: float) 
     return part.repeated(times, stretch, shrink, ticks="whole" if bare else "exact")
 
 
+def _powers(first: float, factor: float, count: int) -> list[float]:
+    """first · factorᵏ for k = 0 … count, of the decimals that both print as; exact fractions would grow with k."""
+    with localcontext(prec=50):
+        drops = repeat(Decimal(repr(factor)), count)
+        return [float(value) for value in accumulate(drops, operator.mul, initial=Decimal(repr(first)))]
+
+
 def _factor(value: float, name: str = "factor") -> float:
-    if not 0 < exact(value, name) <= 1:
+    factor = finite_number(value, name)
+    if not 0 < factor <= 1:
         raise PreheatError(f"{name} must lie in (0, 1]", given=value, write=f"write {name}=0.5 to halve")
-    return value
+    return factor
 
 
 def _divisor(name: str, value: float) -> Fraction:

@@ -62,6 +62,14 @@ class Repeated(Wrapped, method="repeated"):
             what = f"ticks='exact' is for one part, or for parts with a 'rest': {shown(base)}"
             raise PreheatError(what, write="leave it out")
 
+    @property
+    def _pieces(self) -> int:
+        """How many beginnings its table may have."""
+        if self.stretch == 1:
+            return 1
+        doubling = math.ceil(100 / abs(math.log2(self.stretch)))  # lengths from 2^-47 to 2^53
+        return min(doubling, MANY if self.times is None else self.times)
+
     # -- lengths ----------------------------------------------------------------------------------------------------
 
     def _compute_scales(self) -> list[float]:
