@@ -35,7 +35,7 @@ class Schedule(Value):
     """An immutable, total function of time: update `t`, counted from 0, uses `s(t)`.
 
     Before its start a schedule keeps its first value, after its end its last. Built by ramp, hold, warmup, decay and
-    the other words, joined by `>>` (then) and `*` (product); equal schedules are equal values with equal text, and
+    the other words, joined by `>>` (then), `*` (product) and `+` (sum); equal schedules are equal values with equal text, and
     `parse(repr(s)) == s`. Times may be a number or a numpy, torch or JAX array; `bind` a schedule whose spans carry units
     to a Run first.
 
@@ -292,13 +292,14 @@ class Schedule(Value):
     def stepwise(self, span: SpanLike) -> Schedule:
         """For each `span` the value it had at its beginning: `s.stepwise(n)(t) = s(n · ⌊t/n⌋)`, t up to its end.
 
-        span: n, a length above 0, in ticks or with a unit; counted from where the schedule begins.
+        span: n, a length above 0, in ticks or with a unit, which need not be whole ticks; counted from where the schedule
+        begins.
 
         >>> from preheat import ramp
         >>> ramp(1, 0, 4).stepwise(2).table(6).tolist()
         [1.0, 1.0, 0.5, 0.5, 0.0, 0.0]
 
-        Raises PreheatError for a span of 0 or "rest", BindError where it is less than half a tick of the run.
+        Raises PreheatError for a span of 0 or "rest".
         """
         return _node("stepwise", self, span)
 

@@ -12,6 +12,7 @@ from preheat.core.checks import (
     Number,
     counted,
     finite_number,
+    float_below,
     int_if_whole,
     one_of,
     positive_number,
@@ -119,7 +120,7 @@ class Repeated(Wrapped, method="repeated"):
             raise BindError(f"how long {shown(self)} lasts is not known", write="bind it to a Run with a total")
         room = max(Fraction(0), end.actual - begin.actual)
         share = room / Fraction(self._shares)
-        share = Fraction(math.floor(share)) if self.ticks == "whole" else _float_below(share)
+        share = Fraction(math.floor(share)) if self.ticks == "whole" else float_below(share)
         return self._filled(self.base._resolved(run, begin, begin.later(share, share)), room)
 
     def _in_whole_ticks(self, run: Run | None, begin: Edge) -> Schedule:
@@ -135,7 +136,7 @@ class Repeated(Wrapped, method="repeated"):
         room = exact * shares
         if not self._endless and not self.base.span.is_bare:  # type: ignore[attr-defined]
             room = round_half_up(begin.exact + room) - begin.actual
-        share = _float_below(room / shares)
+        share = float_below(room / shares)
         base = self.base._with(span=REST)._resolved(run, begin, begin.later(share, share))
         return self._filled(base, Fraction(0) if self._endless else room)
 
@@ -185,12 +186,6 @@ class Repeated(Wrapped, method="repeated"):
 
     def _magnitude(self) -> float:
         return self.base._magnitude() * max(1.0, abs(self._gain))
-
-
-def _float_below(value: Fraction) -> Fraction:
-    """The float that is not above `value`: a repetition that begins on a whole tick must not begin after it."""
-    near = float(value)
-    return Fraction(near if Fraction(near) <= value else math.nextafter(near, 0.0))
 
 
 def _repetitions(times: object) -> int | None:
