@@ -25,6 +25,10 @@ from preheat.torch.wrapped import layers
 class Follower(Protocol):
     """A Scheduler, as an optimizer's memory knows it."""
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it writes: a member of SequentialLR does not until its turn has come."""
+
     def loading(self) -> None:
         """The optimizer is about to load a state."""
 
@@ -79,7 +83,7 @@ class Memory:
         """Whether another living Scheduler was built later for what stands in the group at a place."""
         ref = self._latest.get((place, hyper))
         latest = None if ref is None else ref()
-        return latest is not None and latest is not follower
+        return latest is not None and latest is not follower and latest.has_begun
 
     def base_of(self, slot: Slot) -> Base | None:
         """What an earlier Scheduler knew as the base of a slot, if the value that it wrote last still stands there."""
