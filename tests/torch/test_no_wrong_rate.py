@@ -529,6 +529,17 @@ def test_a_scheduler_that_another_one_has_replaced_refuses_nothing() -> None:
     assert replaced.position == 0
 
 
+def test_a_scheduler_that_another_one_has_replaced_writes_no_added_group() -> None:
+    optimizer = sgd(0.1)
+    replaced = Scheduler(optimizer, S)
+    rates(optimizer, replaced, 55)
+    scheduler = Scheduler(optimizer, S)
+    rates(optimizer, scheduler, 5)
+    optimizer.add_param_group({"params": [weight()], "lr": 0.02})
+    rates(optimizer, scheduler, 5)
+    assert [group["lr"] for group in optimizer.param_groups] == near([0.1, 0.02])
+
+
 def test_an_update_between_building_and_loading_on_a_known_base() -> None:
     saved, optimizer = saved_at(50), sgd(0.1, momentum=0.0)
     scheduler = Scheduler(optimizer, S)
