@@ -279,8 +279,6 @@ def _bases(
             slot = (k, i, hyper)
             choices, refusable = _choices(world, script, before, slot)
             may_refuse |= refusable
-            if slot not in driven or lines[driven[slot]].absolute:
-                choices = choices[-1:]
             kind = k, hyper == "lr"
             made = options.setdefault(kind, [({}, {})])
             made += [made[-1]] * (len(choices) - len(made))
