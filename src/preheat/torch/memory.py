@@ -8,7 +8,7 @@ another group.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import torch
@@ -47,12 +47,15 @@ class Memory:
         self._latest: dict[tuple[int, str], weakref.ref[Follower]] = {}
         self._writer: weakref.ref[Follower] | None = None  # of the rates
 
-    def follow(self, follower: Follower, slots: Slots, default: float | None) -> None:
-        """Tell a Scheduler of what happens to the optimizer, for as long as it lives; it knows the default rate."""
+    def follow(self, follower: Follower, driven: Iterable[tuple[int, str]], default: float | None) -> None:
+        """Tell a Scheduler of what happens to the optimizer, for as long as it lives.
+
+        driven: the places of the groups, and what it drives there.   default: the rate the optimizer was built with.
+        """
         self.default = default
         self._followers = [ref for ref in self._followers if ref() not in (None, follower)]
         self._followers.append(weakref.ref(follower))
-        self._latest |= {(id(slot.group), slot.line.hyper): weakref.ref(follower) for slot in slots.slots}
+        self._latest |= dict.fromkeys(driven, weakref.ref(follower))
 
     def wrote(self, follower: Follower, slots: Slots, session: Session) -> None:
         """Remember that a Scheduler writes to these slots from now on, and what it leaves alone."""
@@ -71,9 +74,9 @@ class Memory:
         writer = None if self._writer is None else self._writer()
         return writer is None or writer is follower
 
-    def is_superseded(self, follower: Follower, slot: Slot) -> bool:
-        """Whether another living Scheduler was built later for a slot."""
-        ref = self._latest.get((id(slot.group), slot.line.hyper))
+    def is_superseded(self, follower: Follower, place: int, hyper: str) -> bool:
+        """Whether another living Scheduler was built later for what stands in the group at a place."""
+        ref = self._latest.get((place, hyper))
         latest = None if ref is None else ref()
         return latest is not None and latest is not follower
 

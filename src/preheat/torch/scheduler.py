@@ -562,7 +562,7 @@ class Scheduler(LRScheduler):
 
     def _follow(self, slots: Slots) -> None:
         for optimizer, default in zip(self.optimizers, self._defaults, strict=True):
-            memory_of(optimizer).follow(self, slots, default)
+            memory_of(optimizer).follow(self, _driven(slots.slots, optimizer), default)
 
     def added(self) -> None:
         """The optimizer got another group: it follows the plan from its first update on."""
@@ -605,8 +605,12 @@ class Scheduler(LRScheduler):
         stood = any(group.get(RATE) is held for group, held in self._stood if any(group is own for own in groups))
         if not stood and all(group.get(RATE) is not None and float(group[RATE]) == 0 for group in groups):
             return  # torch's distributed checkpointing fills the state so, before it loads it
-        memories = [memory_of(one) for one in self.optimizers]
-        mine = [slot for slot in self._slots.unready if not any(one.is_superseded(self, slot) for one in memories)]
+        mine = [
+            slot
+            for one in self.optimizers
+            for (place, hyper), slot in _driven(self._slots.unready, one).items()
+            if not memory_of(one).is_superseded(self, place, hyper)
+        ]
         if not mine:
             return
         slot = mine[0]
@@ -714,6 +718,12 @@ class Scheduler(LRScheduler):
             if slot.base.is_open and initial is not None:
                 slot.base.is_now(initial, initial)
         self._take(self._slots)
+
+
+def _driven(slots: Iterable[Slot], optimizer: Optimizer) -> dict[tuple[int, str], Slot]:
+    """Those of the slots that stand in an optimizer's groups, by the place of the group and what they drive there."""
+    place = {id(group): i for i, group in enumerate(optimizer.param_groups)}
+    return {(place[id(slot.group)], slot.line.hyper): slot for slot in slots if id(slot.group) in place}
 
 
 def _put_back(before: Slots, groups: list[dict[str, Any]]) -> None:
