@@ -227,6 +227,7 @@ def build(world: World, script: Script) -> list[Outcome]:
     for now, given, ratio in found:
         new = world.copy()
         new.scheduler = Scheduler(script, lines, lines, dict(given), given, now, ratio, 0, total=script.total)
+        new.scheduler.ratio = _ratio(world, before, ratio)
         new.scheduler.mixed = script.peak is not None and len(world.optimizers) > 1 and _some_moved(world)
         if before is not None and ((before.mixed and new.is_open()) or any(before.now[slot] == 0 for slot in rated)):
             raise UndecidedError
@@ -252,6 +253,13 @@ def build(world: World, script: Script) -> list[Outcome]:
     if may_refuse or lost:
         outcomes.append((True, world))
     return outcomes
+
+
+def _ratio(world: World, before: Scheduler | None, ratio: float) -> float:
+    """What a group's own rate is multiplied with if it is added now; NaN where the rules do not say."""
+    if any(one.edited or one.loaded or one.ours == "maybe" for one in world.optimizers):
+        return math.nan
+    return ratio if before is None else ratio * before.ratio
 
 
 def _some_moved(world: World) -> bool:
