@@ -170,7 +170,7 @@ def test_resuming_where_the_rates_happen_to_be_those_of_the_start() -> None:
 def test_groups_of_one_name_are_told_apart() -> None:
     groups = [{"params": [parameter()], "lr": 0.1 * i, "name": "block"} for i in (1, 2)]
     groups += [{"params": [parameter()], "lr": 0.5, "name": "0"}]
-    scheduler = Scheduler(SGD(groups), ph.Plan({"lr": ph.hold(1.0), "block/lr": ph.hold(0.5), "0/lr": ph.hold(0.1)}))
+    scheduler = Scheduler(SGD(groups), ph.Plan({"lr": ph.hold(1.0), "block/lr": ph.hold().scaled(0.5), "0/lr": ph.hold().scaled(0.1)}))
     assert scheduler.values() == pytest.approx({"block[0]/lr": 0.05, "block[1]/lr": 0.1, "0/lr": 0.05})
 
 
