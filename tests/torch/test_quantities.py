@@ -40,7 +40,7 @@ CASES = [
 def test_any_number_in_a_group_is_driven_as_a_factor_or_absolutely(kind: type, options: dict, hyper: str) -> None:
     key, _, index = hyper.partition("[")
     place = (lambda group: group[key][int(index[:-1])]) if index else (lambda group: group[key])
-    for target, own in ((UP, None), (ph.absolute(UP), 1.0)):
+    for target, own in ((ph.relative(UP), None), (ph.absolute(UP), 1.0)):
         optimizer = kind([parameter()], **options)
         base = float(place(optimizer.param_groups[0])) if own is None else own
         scheduler = Scheduler(optimizer, ph.Plan({hyper: target}))

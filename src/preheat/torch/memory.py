@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from preheat.core.errors import PreheatError
 from preheat.core.plan import RATE
 from preheat.session.session import Session
 from preheat.torch.bases import Base, Group, default_rate
@@ -141,9 +142,14 @@ def _telling(add: Callable[[], Any], memory: Memory) -> Callable[[Group], None]:
         method = add()
         if method is not None:
             method(param_group)
-            _with_own_default(method.__self__, memory.default)  # type: ignore[attr-defined]
-            for follower in memory.followers:
-                follower.added()
+            optimizer: Optimizer = method.__self__  # type: ignore[attr-defined]
+            _with_own_default(optimizer, memory.default)
+            try:
+                for follower in memory.followers:
+                    follower.added()
+            except PreheatError:  # then it is not added at all
+                del optimizer.param_groups[-1]
+                raise
 
     return add_param_group
 

@@ -518,7 +518,7 @@ class Scheduler(LRScheduler):
 
     def _write_now(self) -> None:
         if not self._slots.are_current(self.optimizers):
-            self._take(self._followed(self._slots.bases))
+            self._take(self._slots_now())
         if not self.has_begun:
             return
         if not self._sample.is_untouched():
@@ -543,6 +543,7 @@ class Scheduler(LRScheduler):
         added = bases.follow(self.optimizers)
         slots = Slots(self.plan, bases)
         slots.check_places(self._slots)
+        self.session.check_floors(slots.called)
         for slot in slots.rates:
             if any(slot.group is group for group in added) and (like := self._is_at_todays_rate(slot)):
                 self._warn(
