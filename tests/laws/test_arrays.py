@@ -63,7 +63,7 @@ def test_at_nan_a_tensor_is_nan_and_everything_else_refuses(s: ph.Schedule) -> N
     found = ready(s)(torch.tensor([math.nan, 1.0, math.nan], dtype=torch.float64))
     assert torch.isnan(found).tolist() == [True, False, True]
     assert found[1] == s(torch.tensor(1.0, dtype=torch.float64))
-    assert torch.isnan(s(torch.tensor(math.nan)))
+    assert torch.isnan(s(torch.tensor(math.nan, dtype=torch.float64)))
     for time in (math.nan, np.float32(math.nan), np.array(math.nan), np.array([1.0, math.nan])):
         with pytest.raises(ph.PreheatError, match="no value at NaN"):
             s(time)

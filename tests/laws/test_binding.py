@@ -133,7 +133,7 @@ def test_without_a_run_a_unit_is_refused_and_says_so(s: ph.Schedule, run: ph.Run
     except ph.BindError as refusal:
         assert any(word in str(refusal) for word in ("Run(", "Run with", "overflow", "tau", "to a Run"))  # noqa: PT017
     else:
-        assert not any(unit in repr(s) for unit in ("%", "epoch", "sample", "token", "step"))
+        assert not any(unit in repr(s) for unit in ("%", "epoch", "sample", "token", "step'", "steps'"))
 
 
 @given(st.integers(0, 10**6), st.sampled_from([1, 7, 500, 0.5]), st.sampled_from([1, 32, 0.25]))
