@@ -321,6 +321,20 @@ def test_no_raw_rate_under_a_peak_that_is_not_known(policy: str) -> None:
     assert [rate(one) for one in loaded] in ([near(0.15), near(0.3)], [near(0.3), near(0.6)])
 
 
+def test_a_peak_that_the_saved_rates_do_not_have_is_refused() -> None:
+    trained, loaded = [SGD([weight()], lr=lr) for lr in (0.1, 0.03)], [SGD([weight()], lr=lr) for lr in (0.1, 0.03)]
+    scheduler = Scheduler(trained, ph.hold())
+    loaded[1].load_state_dict(copy.deepcopy(trained[1].state_dict()))
+
+    def go_on() -> None:
+        again = Scheduler(loaded, ph.hold(), peak=0.3)
+        again.load_state_dict(scheduler.state_dict())
+        update(loaded[0])
+
+    with pytest.raises(PreheatError):
+        go_on()
+
+
 @pytest.mark.parametrize("policy", ["adopt", "keep", "rebase"])
 def test_the_same_state_again_and_again(policy: str) -> None:
     saved, optimizer = saved_at(20), sgd(0.4, momentum=0.0)
@@ -527,6 +541,17 @@ def test_a_scheduler_that_another_one_has_replaced_refuses_nothing() -> None:
     optimizer.load_state_dict(copy.deepcopy(saved[0]))
     assert rates(optimizer, scheduler, 2) == near([0.1 * 50 / 90, 0.1 * 49 / 90])
     assert replaced.position == 0
+
+
+def test_a_scheduler_that_another_one_has_replaced_writes_no_added_group() -> None:
+    optimizer = sgd(0.1)
+    replaced = Scheduler(optimizer, S)
+    rates(optimizer, replaced, 55)
+    scheduler = Scheduler(optimizer, S)
+    rates(optimizer, scheduler, 5)
+    optimizer.add_param_group({"params": [weight()], "lr": 0.02})
+    rates(optimizer, scheduler, 5)
+    assert [group["lr"] for group in optimizer.param_groups] == near([0.1, 0.02])
 
 
 def test_an_update_between_building_and_loading_on_a_known_base() -> None:

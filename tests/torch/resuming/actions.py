@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from resuming.curves import near
@@ -384,7 +385,11 @@ class AddGroup(Action):
     def makes_sense(self, world: World) -> bool:
         if self.k != len(world.optimizers) - 1 or world.scheduler is None or world.is_open() or world.scheduler.peaked:
             return False
-        return not world.scheduler.kept and world.script.optimizers[self.k].tensor is None
+        return (
+            not world.scheduler.kept
+            and not math.isnan(world.scheduler.ratio)
+            and world.script.optimizers[self.k].tensor is None
+        )
 
     def code(self, world: World) -> str:
         return f"o{self.k}.add_param_group({self.group.code(None)})"

@@ -7,6 +7,7 @@ long as one of them agrees with all that was seen.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -70,6 +71,7 @@ class Scheduler:
     peaked: bool = False  # whether set_peak was called
     total: int = 0
     mixed: bool = False  # peak= where some optimizers were moved: what the others are written with does not matter
+    unseen: bool = False  # the one before was open in part: what it wrote does not matter
     lost: frozenset[int] = frozenset()  # where a weight decay of 0 may have been given so, or have come to it
 
     def copy(self) -> Scheduler:
@@ -225,13 +227,17 @@ def build(world: World, script: Script) -> list[Outcome]:
     for now, given, ratio in found:
         new = world.copy()
         new.scheduler = Scheduler(script, lines, lines, dict(given), given, now, ratio, 0, total=script.total)
+        new.scheduler.ratio = _ratio(world, before, ratio)
         new.scheduler.mixed = script.peak is not None and len(world.optimizers) > 1 and _some_moved(world)
-        if before is not None and new.is_open() and (before.mixed or any(before.now[slot] == 0 for slot in rated)):
+        if before is not None and ((before.mixed and new.is_open()) or any(before.now[slot] == 0 for slot in rated)):
             raise UndecidedError
         if before is not None and before.peaked:
             new.scheduler.peaked = True
         for one in new.optimizers:
             one.ours, one.edited = "yes", frozenset()
+        new.scheduler.unseen = before is not None and world.is_open()
+        for k, i, _ in (slot for slot in rated if now[slot] is not None):
+            new.optimizers[k].groups[i].initial |= {now[k, i, "lr"]}
         if not new.is_open():
             new.write()
         elif any(now[slot] == 0 for slot in rated):
@@ -247,6 +253,13 @@ def build(world: World, script: Script) -> list[Outcome]:
     if may_refuse or lost:
         outcomes.append((True, world))
     return outcomes
+
+
+def _ratio(world: World, before: Scheduler | None, ratio: float) -> float:
+    """What a group's own rate is multiplied with if it is added now; NaN where the rules do not say."""
+    if any(one.edited or one.loaded or one.ours == "maybe" for one in world.optimizers):
+        return math.nan
+    return ratio if before is None else ratio * before.ratio
 
 
 def _some_moved(world: World) -> bool:
@@ -274,8 +287,6 @@ def _bases(
             slot = (k, i, hyper)
             choices, refusable = _choices(world, script, before, slot)
             may_refuse |= refusable
-            if slot not in driven or lines[driven[slot]].absolute:
-                choices = choices[-1:]
             kind = k, hyper == "lr"
             made = options.setdefault(kind, [({}, {})])
             made += [made[-1]] * (len(choices) - len(made))
@@ -338,8 +349,6 @@ def _choices(
 def _taken_over(world: World, before: Scheduler, slot: Slot) -> list[tuple[float | None, float | None]]:
     driven = world.driven(before.plan, before.script)
     now, given = before.now.get(slot), before.given.get(slot)
-    if now == 0 and slot[2] == "lr":
-        raise UndecidedError
     if slot not in driven:
         present = world.optimizers[slot[0]].groups[slot[1]].values[slot[2]]
         return [(present, present)] if now is not None else [(None, None)]
@@ -355,8 +364,6 @@ def _peaked(world: World, script: Script, code: dict, rated: list[Slot]) -> list
     own, sure = {slot: code[slot] for slot in rated}, True
     unknown = [({**code, **dict.fromkeys(rated)}, 1.0)]
     scales = {slot: world.optimizers[slot[0]].groups[slot[1]].scale for slot in rated}
-    if len(rated) == 1 and not own[rated[0]]:
-        own[rated[0]] = 1.0
     if len({own[slot] is None for slot in rated}) == 2:
         return unknown  # initial_lr may be from under another peak: it says nothing beside what the script gives
     for slot in rated:
@@ -366,6 +373,8 @@ def _peaked(world: World, script: Script, code: dict, rated: list[Slot]) -> list
             own[slot] = min(
                 (x for x in initials if x is not None), default=None
             )  # before set_peak or after: the same ratios
+    if len(rated) == 1 and not own[rated[0]]:
+        return [({**code, rated[0]: script.peak / scales[rated[0]]}, math.nan)]
     if any(base is None for base in own.values()) or not any(own.values()):
         return unknown
     ratio = script.peak / max(scales[slot] * base for slot, base in own.items())
@@ -545,6 +554,8 @@ def _adopting(world: World, state: State, plan: Lines) -> list[Outcome]:
     other = {slot: world.scheduler.now[slot] for slot in now if each[slot] == "other"}
     if any(base != now[slot] for slot, base in other.items()):  # after set_peak: that, or the script's
         outcomes.append((False, _went_on(world, state, plan, {**now, **other}, given)))
+        lively = {slot: world.scheduler.now[slot] for slot in now if world.scheduler.now[slot] is not None}
+        outcomes.append((False, _went_on(world, state, plan, {**now, **lively}, given)))
     changed = verdict != "same" or not same_plan(state.plan, plan, state.t)
     peaked = [slot for slot in now if each[slot] == "equal" and state.now[slot] != state.given[slot]]
     if changed and peaked:

@@ -180,7 +180,11 @@ def _wrong_entry(world: World, held: list[Any]) -> str | None:
                 for slot, key in world.driven(scheduler.plan, scheduler.script).items()
                 if not scheduler.plan[key].absolute and scheduler.now.get(slot) is None
             }
-            expected = {slot: value for slot, value in expected.items() if slot in opened and not scheduler.mixed}
+            expected = {
+                slot: value
+                for slot, value in expected.items()
+                if slot in opened and not (scheduler.mixed or scheduler.unseen)
+            }
     else:
         pending = {(k, i) for k, i, group in world.groups() if group.pending}
         expected = {slot: value for slot, value in world.expected().items() if slot[:2] not in pending}
