@@ -9,8 +9,8 @@ from strategies import shallow
 
 import preheat as ph
 from preheat.session import Session
+from preheat.session.bases import SAME_BASE
 from preheat.session.changes import first_change
-from preheat.session.comparison import SAME_BASE
 
 REWRITTEN = {
     "itself": lambda s, at: s,

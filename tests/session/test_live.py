@@ -227,3 +227,28 @@ def test_at_the_start_nothing_has_passed() -> None:
     session = Session(ph.decay().shifted(-10), ph.Run(total=100))
     session.extend(200)
     assert session.values()["lr"] == pytest.approx(1 - 10 / 210)
+
+
+@pytest.mark.parametrize("word", ["cooldown", "rewarm", "finish_in"])
+def test_a_bare_length_below_one_tick_may_be_meant_as_a_share_and_is_refused(word: str) -> None:
+    """As in `warmup(0.05)`; seconds come in any fraction."""
+    for clock, tick in {"step": "update", "epoch": "epoch", "token": "token", "sample": "sample"}.items():
+        session = Session(ph.warmup(10) >> ph.hold() >> ph.decay(20), ph.Run(total=100, clock=clock))
+        session.move_to(30)
+        for span in (0.2, "0.2"):
+            words = f"{word}=0.2 is less than one {tick}; write '20%' for a share of the run, or '0.2 ticks'"
+            with pytest.raises(ph.PreheatError, match=words):
+                getattr(session, word)(span)
+        assert session.plan == Session(session.given, session.run).plan
+    lengths = {"20%": 20, "0.2 ticks": 0.2, 1: 1, 0: 0}
+    for written, ticks in lengths.items() if word != "finish_in" else ():
+        changed, same = (Session(ph.hold(), ph.Run(total=100)) for _ in range(2))
+        for session, span in ((changed, written), (same, f"{ticks} ticks")):
+            session.move_to(30)
+            getattr(session, word)(span)
+        assert changed.plan == same.plan
+        assert changed.plan["lr"](30 + ticks) == (0 if word == "cooldown" else 1)
+    seconds = Session(ph.warmup(10) >> ph.hold() >> ph.ramp(1, 0, 0.1), ph.Run(clock="second"))
+    seconds.move_to(30)
+    getattr(seconds, word)(0.5)
+    assert seconds.plan["lr"](31) == (1 if word == "rewarm" else 0)

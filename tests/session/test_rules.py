@@ -352,3 +352,15 @@ def test_rules_are_taken_as_data() -> None:
 def test_data_that_is_no_rule_is_refused(rules: object, message: str) -> None:
     with pytest.raises(ph.PreheatError, match=message):
         Session(PLAN, ph.Run(total=34), rules=rules)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Rewarm, "span"), (HoldUntil, "at"), (Plateau, "after")])
+def test_a_bare_length_below_one_tick_may_be_meant_as_a_share_and_is_refused(kind: type[Rule], name: str) -> None:
+    data = {"kind": kind.__name__, "metric": "loss"}
+    for make in (lambda span: kind("loss", **{name: span}), lambda span: rule_from_data(data | {name: span})):
+        with pytest.raises(ph.PreheatError, match=f"{name}=0.05 is less than one update; write '5%' for a share"):
+            make(0.05)
+        rule = make("0.05 ticks")
+        assert getattr(rule, name) == ph.Span(0.05)
+        assert rule_from_data(json.loads(json.dumps(rule.to_data()))) == rule
+        assert rules_from_text(rules_to_text([rule], [rule.start()]))[0] == [rule]

@@ -204,12 +204,15 @@ def upper(*schedules: Any) -> Any:
     return joined("upper", Upper, schedules)
 
 
-def lasting(word: str, span: SpanLike) -> SpanLike:
-    """The length that `word` was given; a number below 1 without a unit is refused, for it may be meant as a share."""
+def lasting(word: str, span: SpanLike, tick: str = "update") -> SpanLike:
+    """The length that `word` was given; a number below 1 without a unit is refused, for it may be meant as a share.
+
+    tick: what one tick is, where that is known.
+    """
     number = _number(span)
     if 0 < number < 1:
         raise PreheatError(
-            f"{word}={number:g} is less than one update",
+            f"{word}={number:g} is less than one {tick}",
             write=f"write '{number * 100:g}%' for a share of the run, or '{number:g} ticks'",
         )
     return span

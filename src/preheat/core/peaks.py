@@ -119,16 +119,26 @@ def refuse_unclear(plan: Plan, base: Callable[[Line], float | None]) -> None:
             own, name = base(line), "rate" if line.is_rate else line.hyper
             would = "" if own is None else f": times {own:g}, which it was given, the {name} would reach {{:g}}"
             where = "" if tuple(plan) == ("lr",) else f" of {line.key!r}"
-            raise _unclear(line.schedule, where, would, own or 0.0)
+            raise _unclear(line.schedule, where, would, own or 0.0, _cure(line))
 
 
 def refuse_unclear_peak(schedule: Any, peak: float) -> None:
     """The same for one schedule of factors that is to become rates, `peak` being what factor 1 stands for."""
     if not _peaks_at_one(peak_of(schedule), None):
-        raise _unclear(schedule, "", f": with peak={peak:g} the rate would reach {{:g}}", peak)
+        raise _unclear(schedule, "", f": with peak={peak:g} the rate would reach {{:g}}", peak, _AT_ONE)
 
 
-def _unclear(schedule: Any, where: str, would: str, own: float) -> PreheatError:
+_AT_ONE = ", or a schedule that peaks at 1, with peak= for the rate there"
+
+
+def _cure(line: Line) -> str:
+    """What else may be written: a peak is that of rates, and a group has a multiple of it."""
+    if line.group is not None:
+        return ", or s.scaled(k), where s peaks at 1"
+    return _AT_ONE if line.is_rate else ", or a schedule that peaks at 1"
+
+
+def _unclear(schedule: Any, where: str, would: str, own: float, cure: str) -> PreheatError:
     bounds, text = peak_of(schedule), shown(schedule, 60)
     if bounds.high == math.inf:
         what, would = f"how far the factors{where} reach is not known", ""
@@ -136,8 +146,8 @@ def _unclear(schedule: Any, where: str, would: str, own: float) -> PreheatError:
         what = f"the factors{where} reach up to {bounds.high:g}, not 1"
     return PreheatError(
         f"{what}{would.format(own * bounds.high)}",
-        write=f"write absolute({text}) if these are the values themselves, relative({text}) if they are meant as "
-        "factors, or a schedule that peaks at 1, with peak= for the rate there",
+        write=f"write absolute({text}) if these are the values themselves, relative({text}) if they are meant as factors"
+        f"{cure}",
     )
 
 

@@ -50,9 +50,14 @@ class Span(Value):
         return f"Span({self.value!r})"
 
     def __str__(self) -> str:
-        """The span as it stands inside a schedule's text; less than one tick with its unit, for no share is meant."""
+        """The span as it stands inside a schedule's text."""
+        return repr(self.plain)
+
+    @property
+    def plain(self) -> Number | str:
+        """The span as plain data: a number of ticks, or text; less than one tick with its unit, for no share is meant."""
         named = not isinstance(self.value, str) and 0 < self.value < 1
-        return repr(f"{self.value} ticks" if named else self.value)
+        return f"{self.value} ticks" if named else self.value
 
     @property
     def is_rest(self) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from preheat.core.checks import finite_number, whole_number
 from preheat.core.errors import PreheatError, StateError, shown
 
-_SAME = 1e-6  # tensors of float32 may have held them
+SAME_BASE = 1e-6  # relative: tensors of float32 may have held them
 _LONGEST = 8_000  # characters of a row list in a checkpoint; beyond it a digest, which can only be compared
 _MOST = 1_000_000  # groups
 
@@ -54,7 +54,7 @@ class SavedBases:
 
 def same(a: float | None, b: float | None) -> bool:
     """Whether two bases are the same, up to the rounding of where they were kept."""
-    return a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=_SAME))
+    return a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=SAME_BASE))
 
 
 def bases_to_text(defaults: Sequence[float | None], rows: Mapping[str, Sequence[Row] | None]) -> str:

@@ -11,7 +11,9 @@ from preheat.core.node import Schedule
 from preheat.core.nodes.sequence import up_to_rest
 from preheat.core.plan import Absolute, Line, Plan
 from preheat.core.spans import Run
-from preheat.session.comparison import ROUNDING, SAME_BASE, Comparison
+from preheat.core.stated import Relative, Stated
+from preheat.session.bases import SAME_BASE
+from preheat.session.comparison import ROUNDING, Comparison
 
 _MUCH_LONGER = 10**6  # ticks more, of which any share is seen
 
@@ -110,5 +112,5 @@ def constant_between(line: Line, position: float, force: float, there: float) ->
     return 1.0 if there == force else force / there
 
 
-def _schedule(target: Schedule | Absolute) -> Schedule:
-    return target.schedule if isinstance(target, Absolute) else target
+def _schedule(target: Schedule | Absolute | Relative) -> Schedule:
+    return target.schedule if isinstance(target, Stated) else target

@@ -14,7 +14,6 @@ from preheat.core.nodes.leaves import Ramp
 from preheat.session.pieces import CONSTANT, CURVE, Form, Stretch, is_smooth, pieces, stretches
 
 ROUNDING = 1e-14  # relative: one curve written in two ways differs by this at most
-SAME_BASE = 1e-6  # relative: what is multiplied with bases, which may come from tensors of 32 bits
 MOST = 1 << 24  # values computed of a pair of schedules
 ENOUGH = 1 << 18  # of them for two smooth curves
 _BLOCK = 1 << 16

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
+from preheat.core.constructors import lasting
 from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.plan import RATE, Plan
 from preheat.core.spans import Edge, Run, Span, SpanLike
@@ -76,7 +77,7 @@ class Rule:
     def to_data(self) -> dict[str, Any]:
         """The rule as plain data."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        plain = {name: value.value if isinstance(value, Span) else value for name, value in values.items()}
+        plain = {name: value.plain if isinstance(value, Span) else value for name, value in values.items()}
         return {"kind": type(self).__name__, **plain}
 
     def checked(self, state: object) -> State:
@@ -127,8 +128,8 @@ def clamped(value: float) -> float:
 
 
 def length_of(value: SpanLike, what: str) -> Span:
-    """A span that a rule can wait for."""
-    span = Span(value)
+    """A span that a rule can wait for; a bare number below 1 is refused, as in `warmup(0.05)`."""
+    span = Span(lasting(what, value))
     if span.is_rest:
         raise PreheatError(
             f"{what} of a rule cannot be 'rest'", write="write a length such as 1000, '2 epochs' or '5%'"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from preheat.core.checks import measured, one_of
-from preheat.core.constructors import hold, ramp
+from preheat.core.constructors import hold, lasting, ramp
 from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.node import Schedule
 from preheat.core.plan import RATE, Absolute, Line, Plan
@@ -331,9 +331,10 @@ class Session:
     def finish_in(self, span: SpanLike) -> None:
         """Say that the run ends `span` from now: the open stable phase ends in time for what follows it.
 
-        Raises PreheatError, having changed nothing, if what follows does not fit into `span`.
+        Raises PreheatError, having changed nothing, if what follows does not fit into `span`, and for a bare `span` between
+        0 and 1, unless the clock is seconds: write '20%', or '0.2 ticks'.
         """
-        self.extend(self.position + self._ticks(span))
+        self.extend(self.position + self._ticks("finish_in", span))
 
     def extend(self, total: SpanLike) -> None:
         """Make the run end at `total`: the plan as it was written is bound anew, its 'rest' and '%' with it.
@@ -371,8 +372,9 @@ class Session:
         """From now on bring the rate down to `to`, a factor (a rate for an absolute line), over `span`.
 
         A checkpoint that is saved from now on holds the new plan: resume it with on_change="keep".
+        Raises PreheatError for a bare `span` between 0 and 1, unless the clock is seconds: write '20%', or '0.2 ticks'.
         """
-        now, ticks = self.position, self._ticks(span)
+        now, ticks = self.position, self._ticks("cooldown", span)
         plan = self._with_rates(self.plan, lambda s: s.cooldown_from(now, ticks, shape, to=to))
         rates = {line.key: line.target for line in plan.lines if line.is_rate}  # nothing in them grows any more
         self._follow(plan, self.run, None if self.written is None else Plan({**self.written, **rates}))
@@ -381,8 +383,9 @@ class Session:
         """From now on warm up again over `span`: from `start` of the planned value to all of it.
 
         A checkpoint that is saved from now on holds the new plan: resume it with on_change="keep".
+        Raises PreheatError for a bare `span` between 0 and 1, unless the clock is seconds: write '20%', or '0.2 ticks'.
         """
-        again = hold(1.0, self.position) >> ramp(start, 1.0, self._ticks(span)) >> hold(1.0)
+        again = hold(1.0, self.position) >> ramp(start, 1.0, self._ticks("rewarm", span)) >> hold(1.0)
         plan = self._with_rates(self.plan, lambda s: s * again)
         written = None if self.written is None else self.written.replaced(RATE, lambda s: s * again)
         self._follow(plan, self.run, written)
@@ -393,8 +396,13 @@ class Session:
             raise PreheatError(f"the plan has no line for {RATE!r}, only for {', '.join(plan)}")
         return bound_plan(plan.replaced(RATE, change), Run())
 
-    def _ticks(self, span: SpanLike) -> float:
-        """A length from now on, in ticks; 'rest' is up to the end of the run."""
+    def _ticks(self, word: str, span: SpanLike) -> float:
+        """The length that `word` was given, in ticks from now on; 'rest' is up to the end of the run.
+
+        A bare number below one tick is refused, for it may be meant as a share; seconds come in any fraction.
+        """
+        if not self.measures_time:
+            lasting(word, span, "update" if self.run.clock == "step" else self.run.clock)
         length = Span(span)
         if not length.is_rest:
             return length.measured(self.run, Edge())

@@ -390,7 +390,8 @@ class Scheduler(LRScheduler):
     def finish_in(self, span: SpanLike) -> None:
         """Say that the run ends `span` from now: the open stable phase ends in time for what follows it.
 
-        Raises PreheatError, having changed nothing, if what follows does not fit into `span`.
+        Raises PreheatError, having changed nothing, if what follows does not fit into `span`, and for a bare `span` between
+        0 and 1, unless the clock is seconds: write '20%', or '0.2 ticks'.
         """
         self._change_plan(lambda session: session.finish_in(span))
 
@@ -406,6 +407,7 @@ class Scheduler(LRScheduler):
         """From now on bring the rate down to `to`, a factor (a rate for an absolute line), over `span`.
 
         A checkpoint that is saved from now on holds the new plan: resume it with on_change="keep".
+        Raises PreheatError for a bare `span` between 0 and 1, unless the clock is seconds: write '20%', or '0.2 ticks'.
         """
         self._change_plan(lambda session: session.cooldown(span, shape, to))
 
@@ -413,6 +415,7 @@ class Scheduler(LRScheduler):
         """From now on warm up again over `span`: from `start` of the planned value to all of it.
 
         A checkpoint that is saved from now on holds the new plan: resume it with on_change="keep".
+        Raises PreheatError for a bare `span` between 0 and 1, unless the clock is seconds: write '20%', or '0.2 ticks'.
         """
         self._change_plan(lambda session: session.rewarm(span, start))
 
@@ -610,7 +613,7 @@ class Scheduler(LRScheduler):
                 guard.remove()
             guards.clear()
 
-    def _refuse_update(self, optimizer: Optimizer) -> None:
+    def _refuse_update(self, optimizer: Optimizer, /) -> None:
         groups = optimizer.param_groups
         stood = any(group.get(RATE) is held for group, held in self._stood if any(group is own for own in groups))
         if not stood and all(group.get(RATE) is not None and float(group[RATE]) == 0 for group in groups):
