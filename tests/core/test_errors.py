@@ -35,8 +35,8 @@ REFUSALS: list[tuple[Callable[[], Any], object, str]] = [
     (lambda: recipes.multistep(7), 7, "write [7]"),
     (lambda: recipes.scaled_adam(0.1, 0.9, base_batch=1, batch=2), 0.9, "write betas=(0.9, 0.999)"),
     (lambda: Rewarm("loss", backoff=1), 1, ""),
-    (lambda: rule_from_data([]), [], "known: "),
-    (lambda: Session(hold(), rules=[Plateau("loss")]).observe(0.5), 0.5, ""),
+    (lambda: rule_from_data([]), [], "write 'Plateau' or "),
+    (lambda: Session(hold(), rules=[Plateau("loss")]).observe(0.5), 0.5, "write for example {'loss': 0.1}"),
     (lambda: Session(hold(1.0, 9)).extend(20), None, "write what is to come: s >> …"),
     (lambda: Scheduler(optimizer(), hold()).step(3), 3, "write step(metrics={'loss': …}) for a metric; load_state"),
     (lambda: Scheduler(optimizer(), hold(), scaler=5), 5, ""),
@@ -76,7 +76,7 @@ def test_a_refusal_carries_what_was_given_and_what_to_write(act, value, write):
 SAVED = [
     ("plan", '{"lr": "table([])"}', "write table([0.1, 0.2]); in 'table([])'", ""),
     ("run", '{"total": "5%"}', "write Run(total=10_000)", "fixed_total"),
-    ("rules", '[{"rule": 1, "state": {}}]', "known: ", ""),
+    ("rules", '[{"rule": 1, "state": {}}]', "write 'Plateau' or ", ""),
     ("last_epoch", -2, "", ""),
 ]
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -299,3 +300,27 @@ def _either(read, value: object) -> None:
         assert str(refusal)  # noqa: PT017
     else:
         assert read(result if isinstance(result, ph.Span) else value) == result
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["ramp(1e-300, 1e300, 400, 'exponential')", "decay(7).repeated(9000, 1.001)", "decay(7).repeated(2000, 1.01)"],
+)
+def test_little_text_that_stands_for_much_work_is_refused_with_a_number(part: str) -> None:
+    s = ph.parse(" >> ".join([part] * 1000))
+    for act in (lambda: s.bind(ph.Run(total=2**53)), lambda: s(0), lambda: s.length):
+        with pytest.raises(ph.BindError, match="made of more than 60000 pieces"):
+            act()
+    assert ph.parse(part).length > 0
+
+
+def test_a_staircase_of_as_many_milestones_as_fit_into_a_text() -> None:
+    s = ph.parse(f"multistep([{', '.join(map(str, range(1, 30_001)))}], factor=0.999)").bind(ph.Run(total=30_010))
+    for t in (0, 1, 17, 5_000, 29_999, 30_000):
+        assert s(t) == s.function(t) == float(Fraction(999, 1000) ** t)
+
+
+def test_many_operands_that_only_hold_are_laid_out_once() -> None:
+    s = ph.lower(ph.decay(7), *[ph.hold(1)] * 5_000).bind(ph.Run(total=100))
+    assert s.length == 7
+    assert s.operands[-1] == ph.hold(1, 7)

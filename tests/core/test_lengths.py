@@ -149,13 +149,16 @@ def test_fractional_lengths_are_exact_to_the_end(s: ph.Schedule, length: float) 
     assert s(s.length) == s.function(s.length) == s(np.array([s.length]))[0] == s(math.inf)
 
 
-def test_stepwise_takes_whole_ticks_of_the_run() -> None:
-    s = ph.decay().stepwise("1 epoch").bind(ph.Run(total=30, steps_per_epoch=7.4))
-    assert s == ph.decay(30).stepwise(7)
-    at = {0: 0, 6: 0, 7: 7, 13: 7, 14: 14, 27: 21, 28: 28, 30: 28, 99: 28}
-    assert [s(t) for t in at] == [ph.decay(30)(begin) for begin in at.values()]
-    with pytest.raises(ph.BindError, match="less than half a tick"):
-        s.stepwise("1%").bind(ph.Run(total=30))
+def test_steps_of_a_unit_do_not_drift_away_from_it() -> None:
+    s = ph.decay().stepwise("1 epoch").bind(ph.Run(total=37, steps_per_epoch=7.4))
+    assert s == ph.decay(37).stepwise(7.4)
+    assert [k for k in range(1, 37) if s(k) != s(k - 1)] == [8, 15, 23, 30]
+    assert [s(t) for t in (7, 8, 36)] == pytest.approx([1, 0.8, 0.2], rel=1e-15)
+    thirds = ph.decay().stepwise("33.333333333%").bind(ph.Run(total=3_000_000))
+    assert thirds(999_999) == 1 > thirds(1_000_000)
+    for span in (0, "rest"):
+        with pytest.raises(ph.PreheatError, match="stepwise takes a length above 0"):
+            s.stepwise(span)
 
 
 def test_repetitions_of_units_are_alike_and_fit() -> None:

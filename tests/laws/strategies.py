@@ -353,5 +353,10 @@ FIXED = [
         (ph.warmup(10) >> ph.decay(90, shape="cosine")).repeated(6, stretch=2, shrink=0.5),
         (ph.ramp(0, 1, 30) >> ph.ramp(1, 0, 30)).repeated(shrink=-0.99),
         (ph.decay(1000, shape="cosine").shifted(300) >> ph.warmup("0.5 epochs").shifted(-20)).truncated("12%"),
+        (ph.warmup(500) >> ph.hold()) * ph.decay(to=0.01, shape="rex").stepwise("1 epoch")
+        + ph.ramp(10, 0, 500, ph.compose("cosine", ph.power(2))),
+        ph.hold(0.01) + ph.decay(300, shape=ph.compose(ph.power(1.5), "cosine")).repeated(stretch=2, shrink=0.5),
+        (ph.warmup(61.7) >> ph.invsqrt(100, power=0.75)).stepwise(12.5),
+        ph.ramp(1, 0.1, 5000, ph.reverse(ph.compose("log", "sqrt"))) >> ph.decay(0, to=0.5),
     )
 ]

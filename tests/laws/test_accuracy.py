@@ -14,7 +14,7 @@ import preheat as ph
 
 mpmath.mp.dps = 120  # 50 where nothing cancels: from 1e30 to 1e-30 takes 60
 EXPONENTS = (0.01, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 10.0, 100.0)
-NAMES = ("linear", "cosine", "sqrt", "square", "smooth", "mirror-cosine", "log")
+NAMES = ("linear", "cosine", "sqrt", "square", "smooth", "mirror-cosine", "rex", "log")
 SHAPES = [ph.ramp(0, 1, 1, shape).shape for shape in (*NAMES, *map(ph.power, EXPONENTS))]
 SHAPES = list(dict.fromkeys([*SHAPES, *map(ph.reverse, SHAPES)]))
 ENDS = [(0, 1), (1, 0), (1, 0.1), (1e-6, 3e-4), (3e-4, 1e-30), (1, 1 - 1e-9), (1e-30, 1e30), (-1, -0.25), (7.5, 7.5)]
@@ -23,7 +23,11 @@ LENGTHS = (1, 3, 10, 997, 10**6, 2**33 + 1, 2.5, 123.456)
 
 
 def weight(shape: ph.Shape, t: mpf, n: mpf) -> mpf:
-    """w as `DESIGN.md` §3 writes it, of a shape that is not run backwards."""
+    """w as `DESIGN.md` §3 writes it: of a composed shape outer's at inner's, run backwards 1 − w(n − t)."""
+    if shape.inner is not None:
+        t = n * weight(shape.inner, t, n)
+    if shape.mirrored:
+        return 1 - weight(ph.Shape(shape.name, shape.exponent), n - t, n)
     u = t / n
     if shape.exponent is not None:
         return u ** mpf(shape.exponent) if u else mpf(0)
@@ -35,6 +39,7 @@ def weight(shape: ph.Shape, t: mpf, n: mpf) -> mpf:
         "square": u**2,
         "smooth": u**2 * (3 - 2 * u),
         "mirror-cosine": 2 * u - wave,
+        "rex": u / (2 - u),
         "log": mpmath.log(1 + t) / mpmath.log(1 + n),
     }[shape.name]
 
@@ -43,8 +48,8 @@ def exact(s: ph.Schedule, t: float) -> mpf:
     a, b, n, t = mpf(s.start), mpf(s.end), mpf(s.length), mpf(t)
     if s.shape.name == "exponential":
         return a * (b / a) ** (t / n)
-    if s.shape.mirrored:
-        a, b, t = b, a, n - t
+    if s.shape.mirrored and s.shape.inner is None:
+        return b + (a - b) * weight(ph.reverse(s.shape), n - t, n)  # where 1 − w would need hundreds of digits
     return a + (b - a) * weight(s.shape, t, n)
 
 
@@ -76,6 +81,31 @@ def test_a_shape_is_within_2e_15_of_50_digits_whatever_its_ends_and_length(shape
 def test_an_exponential_ramp_is_within_2e_15_of_50_digits_however_far_its_ends_are_apart() -> None:
     ramps = [ph.ramp(a, b, n, "exponential") for (a, b), n in itertools.product(RATIOS, LENGTHS)]
     assert max(map(worst, ramps)) <= 2e-15
+
+
+COMPOSED = [
+    ph.compose(outer, inner)
+    for outer in ("cosine", "sqrt", "smooth", "rex", "log", ph.reverse("log"), ph.power(0.5), ph.power(1.5))
+    for inner in ("cosine", "square", "rex", "log", ph.reverse("sqrt"), ph.power(0.5), ph.reverse(ph.power(3)))
+]
+
+
+@pytest.mark.parametrize("shape", COMPOSED, ids=str)
+def test_a_composed_shape_is_within_2e_15_and_runs_backwards(shape: ph.Shape) -> None:
+    for (a, b), n in itertools.product([(0, 1), (1, 0), (1, 0.1), (1e-6, 3e-4)], (3, 997, 10**6, 123.456)):
+        s, back = ph.ramp(a, b, n, shape), ph.ramp(b, a, n, ph.reverse(shape))
+        assert (s(0), s(n)) == (a, b)
+        assert worst(s) <= 2e-15
+        assert all(
+            back(t) == pytest.approx(s(n - t), rel=1e-9, abs=1e-300) for t in times(n) if t == int(t) and n == int(n)
+        )
+
+
+@pytest.mark.parametrize("power", [0.01, 0.25, 0.75, 1, 2, 3, 10, 100])
+def test_powers_of_inverse_time_are_as_exact_as_they_say(power: float) -> None:
+    for tau, t in itertools.product([1, 10, 4000, 0.5, 1e9], [0, 1, 7, 100, 12345, 10**6]):
+        truth = (mpf(tau) / (mpf(tau) + t)) ** mpf(power)
+        assert relative_error(ph.invsqrt(tau, power=power)(t), truth) <= max(1e-15, power * 4e-16)
 
 
 @pytest.mark.parametrize("tau", [1, 10, 4000, 0.5, 1e9])

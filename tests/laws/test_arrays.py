@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -46,6 +47,26 @@ def test_a_single_ramp_is_within_1e_15_in_numpy_and_torch(s: ph.Schedule, picks:
     expected = [s(float(t)) for t in times]
     np.testing.assert_allclose(s(np.array(times, dtype=float)), expected, rtol=1e-15)
     np.testing.assert_allclose(s(torch.tensor(times, dtype=torch.float64)).numpy(), expected, rtol=1e-15)
+
+
+@given(callable_trees, picks)
+def test_a_single_time_in_an_array_gives_a_single_value_in_one(s: ph.Schedule, picks: Picks) -> None:
+    for t in moments(ready(s), picks):
+        found, tensor = s(np.array(float(t))), s(torch.tensor(float(t), dtype=torch.float64))
+        assert (found.shape, tensor.shape) == ((), ())
+        assert (type(found), found.dtype, tensor.dtype) == (np.ndarray, np.float64, torch.float64)
+        agree(s, [found, tensor], [s(float(t))] * 2, 1e-15)
+
+
+@given(callable_trees)
+def test_at_nan_a_tensor_is_nan_and_everything_else_refuses(s: ph.Schedule) -> None:
+    found = ready(s)(torch.tensor([math.nan, 1.0, math.nan], dtype=torch.float64))
+    assert torch.isnan(found).tolist() == [True, False, True]
+    assert found[1] == s(torch.tensor(1.0, dtype=torch.float64))
+    assert torch.isnan(s(torch.tensor(math.nan)))
+    for time in (math.nan, np.float32(math.nan), np.array(math.nan), np.array([1.0, math.nan])):
+        with pytest.raises(ph.PreheatError, match="no value at NaN"):
+            s(time)
 
 
 @given(callable_trees, st.sampled_from([np.int8, np.uint8, np.int16, np.int32, np.uint32, np.int64, np.uint64]))

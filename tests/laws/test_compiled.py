@@ -1,5 +1,7 @@
 """The compiled back-ends, on twenty fixed trees: jax.jit, vmap and grad, in 32 and 64 bits, and torch.compile."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ import torch
 from strategies import FIXED, RUN, agree, leaf_count
 
 import preheat as ph
+from preheat.core.node import KINDS
 
 enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
 trees = pytest.mark.parametrize("s", FIXED, ids=lambda s: repr(s)[:60])
@@ -124,6 +127,20 @@ def test_every_shape_is_within_6e_7_in_32_bits(name: str, n: int) -> None:
             np.testing.assert_allclose(found, numbers(s, times), rtol=6e-7, atol=1e-36)
 
 
-def test_the_fixed_trees_are_twenty_and_of_every_kind() -> None:
-    assert len(FIXED) == 20
+@pytest.mark.parametrize("x64", [False, True])
+def test_jax_takes_far_float_times_and_gives_nan_at_nan(x64: bool) -> None:
+    with enable_x64(x64):
+        for s in (*FIXED, ph.decay(3).repeated(stretch=2), ph.table([1.0, 0.0, 1.0])):
+            for form in (s, jax.jit(s)):
+                found = np.asarray(form(jnp.asarray([math.nan, 5.0, 1e9])))
+                assert np.isnan(found).tolist() == [True, False, False]
+                assert found[1:] == pytest.approx([s(5.0), s(1e9)], rel=2e-4, abs=1e-6)
+                assert form(jnp.asarray(2.0)).shape == ()
+
+
+def test_the_fixed_trees_are_of_every_kind() -> None:
+    def kinds(s: ph.Schedule) -> set[type]:
+        return {type(s)}.union(*map(kinds, s._children))
+
+    assert set().union(*map(kinds, FIXED)) == set(KINDS.values())
     assert sum(map(leaf_count, FIXED)) > 40

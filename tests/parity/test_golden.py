@@ -106,6 +106,13 @@ GOLDEN = [  # peer, version, schedule, composition, values from update 0; what f
             "cosine": "0.1 0.4 0.7 1 1 1 1 0.853553 0.5 0.146447 | 0",
         }.items()
     ),
+    (
+        "timm",
+        "1.0.31",
+        "WSDLRScheduler(exp)",
+        ramp(0.1, 1, 3) >> hold(1, 3) >> (ramp(1, 0.1, 4, "exponential") + hold(-0.1)).scaled(1 / 0.9),
+        "0.1 0.4 0.7 1 1 1 1 0.513713 0.240253 0.086475 | 0",
+    ),
     ("optax", "0.2.8", "warmup_cosine_decay_schedule", standard, f"0.1 0.4 0.7 1 {COSINE} | 0 0 0"),
     (
         "optax",
@@ -201,6 +208,13 @@ GOLDEN = [  # peer, version, schedule, composition, values from update 0; what f
     (
         "megatron",
         "d98e8a64",
+        "WSD(4, exponential)",
+        ramp(0.1, 1, 3) >> hold(1, 3) >> ramp(2, 1, 4, "exponential") + hold(-1),
+        "0.1 0.4 0.7 1 1 1 1 0.681793 0.414214 0.189207 | 0",
+    ),
+    (
+        "megatron",
+        "d98e8a64",
         "WSD(4, minus_sqrt)",
         ramp(0.1, 1, 3) >> hold(1, 3) >> decay(4, shape="1-sqrt"),
         "0.1 0.4 0.7 1 1 1 1 0.5 0.292893 0.133975 | 0",
@@ -228,7 +242,7 @@ GOLDEN = [  # peer, version, schedule, composition, values from update 0; what f
         "0.333333 0.666667 1 1 1 1 1 0.75 0.5 0.25",
     ),
 ]
-# Not compositions: timm's Tanh, and the decays of timm and Megatron that subtract a constant from an exponential.
+# Not a composition: timm's Tanh.
 
 
 @pytest.mark.parametrize(

@@ -285,7 +285,7 @@ def test_a_warmup_as_long_as_the_run_is_allowed() -> None:
 
 
 def test_an_untuned_warmup_longer_than_the_run_is_refused() -> None:
-    with pytest.raises(ph.BindError, match="the parts need 2000 steps and the run has 1000"):
+    with pytest.raises(ph.BindError, match="the parts need 1999 steps and the run has 1000"):
         (untuned_linear() * cosine()).bind(ph.Run(total=1000))
 
 

@@ -1,9 +1,13 @@
 """Every recipe against its formula and against what other libraries compute (PEERS.md §2.0)."""
 
+import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 import preheat as ph
 from preheat import recipes
@@ -159,19 +163,47 @@ def test_restarts_that_are_counted_keep_the_last_value() -> None:
     assert recipes.restarts("rest", cycles=3).bind(ph.Run(total=30)) == ph.parse("restarts(10, cycles=3)")
 
 
+@given(st.integers(1, 3000), st.integers(1, 13), st.sampled_from([1, 1.0, 2, 1.5]), st.booleans())
+def test_restarts_fill_the_run_and_leave_no_update_at_the_floor(
+    total: int, cycles: int, stretch: float, share: bool
+) -> None:
+    """Each update is where the exact lengths put it, of cycles that need not be whole updates."""
+    assume(total >= 2 * sum(Fraction(stretch) ** k for k in range(cycles)))
+    if share:
+        assume(stretch == 1 and 100 % cycles == 0)
+    s = recipes.restarts(f"{100 // cycles}%" if share else "rest", cycles=cycles, stretch=stretch).bind(
+        ph.Run(total=total)
+    )
+    assert s.length == total
+    lengths = [Fraction(stretch) ** k for k in range(cycles)]
+    edges = [0, *itertools.accumulate(length * total / sum(lengths) for length in lengths)]
+    for t in {0, total // 3, total // 2, total - 1, *(math.ceil(edge) for edge in edges[:-1])}:
+        k = max(i for i, edge in enumerate(edges[:-1]) if edge <= t)
+        u = (t - edges[k]) / (edges[k + 1] - edges[k])
+        assert s(t) == pytest.approx((1 + math.cos(math.pi * u)) / 2, rel=1e-9, abs=1e-12)
+        assert s(t) > 0
+
+
+def test_a_step_decay_in_shares_of_the_run_drops_where_they_end() -> None:
+    s = recipes.step_decay("25%", factor=0.5).bind(ph.Run(total=1003))
+    drops = [t for t in range(1, 1003) if s(t) != s(t - 1)]
+    assert drops == [251, 502, 753]  # after 250.75, 501.5 and 752.25 updates, and none at 1000
+
+
 @pytest.mark.parametrize(
     ("beta2", "w"), [(0.999, 2000), (0.99, 200), (0.98, 100), (0.95, 40), (0.9999, 20_000), (0, 2)]
 )
 def test_the_untuned_warmups_take_their_length_from_the_decimal(beta2, w) -> None:
-    assert recipes.untuned_linear(beta2) == ph.ramp(0, 1, w) >> ph.hold()
-    assert recipes.untuned_exponential(beta2) == ph.saturating(w // 2)
-    for t in (0, 1, w // 2, w, 3 * w):
-        assert recipes.untuned_linear(beta2)(t) == min(1, t / w)
-        assert recipes.untuned_exponential(beta2)(t) == pytest.approx(1 - math.exp(-t / (w / 2)), rel=1e-12)
+    assert recipes.untuned_linear(beta2) == ph.ramp(1 / w, 1, w - 1) >> ph.hold()
+    assert recipes.untuned_exponential(beta2) == ph.saturating(w // 2).shifted(-1)
+    for t in (0, 1, w // 2, w - 2, w - 1, w, 3 * w):
+        n = t + 1  # the paper counts from 1: ωₙ = min(1, (1 − β₂)/2 · n), and 1 − exp(−(1 − β₂) · n)
+        assert recipes.untuned_linear(beta2)(t) == pytest.approx(min(1, (1 - beta2) / 2 * n), rel=1e-12)
+        assert recipes.untuned_exponential(beta2)(t) == pytest.approx(1 - math.exp(-(1 - beta2) * n), rel=1e-11)
 
 
-def test_untuned_exponential_one_update_earlier_is_pytorch_warmups() -> None:
-    s = (recipes.untuned_exponential(1 - 1 / 3)).shifted(-1)
+def test_untuned_exponential_is_pytorch_warmups() -> None:
+    s = recipes.untuned_exponential(1 - 1 / 3)
     assert s.table(3) == pytest.approx([0.283469, 0.486583, 0.632121], abs=1e-6)
 
 

@@ -126,5 +126,5 @@ def test_the_parser_refuses_a_recipe_in_its_own_words(text, words) -> None:
 
 def test_a_recipe_composes_like_any_schedule() -> None:
     s = ph.parse("untuned_linear() * cosine(peak_lr=1e-3)").bind(ph.Run(total=10_000))
-    assert s(1000) == pytest.approx(0.5 * 1e-3 * 0.9755282581475768)
+    assert s(1000) == pytest.approx(1001 / 2000 * 1e-3 * 0.9755282581475768)
     assert ph.parse("(linear(100) >> hold(0, 10)).repeated(3)")(110) == 1.0

@@ -44,7 +44,7 @@ def test_the_file_of_this_release_holds_every_kind_of_node_shape_rule_and_clock(
     plans = " ".join(state["plan"] for state in states)
     assert all(f"{word}(" in plans for word, kind in NODES.items() if kind._form != "infix")
     assert all(f"shape={shape!r}" in plans for shape in WRITER["SHAPES"][1:] if isinstance(shape, str))
-    assert all(sign in plans for sign in [" >> ", " * ", "power(", "reverse("])
+    assert all(sign in plans for sign in [" >> ", " * ", " + ", "power(", "reverse(", "compose(", "shape='rex'"])
     assert all(
         f'"kind": "{kind}"' in " ".join(state["rules"] for state in states)
         for kind in ("HoldUntil", "Plateau", "Rewarm")

@@ -115,10 +115,14 @@ def test_floors_and_groups_that_are_not_those_of_the_optimizer_are_refused(
     assert rates(here) == list(RATES)
 
 
+def equal(groups: int) -> SGD:
+    """Groups without names, all at one rate: what they were given is known however many there are."""
+    return SGD([{"params": [torch.nn.Parameter(torch.zeros(1))]} for _ in range(groups)], lr=0.1)
+
+
 def test_saved_floors_of_other_groups_are_refused_and_nothing_changes() -> None:
-    scheduler = Scheduler(optimizer(), ph.hold(), rules=[Plateau("loss", min_lr=[1e-3, 0, 0])])
-    state = scheduler.state_dict()
-    here = SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    state = Scheduler(equal(3), ph.hold(), rules=[Plateau("loss", min_lr=[1e-3, 0, 0])]).state_dict()
+    here = equal(1)
     other = Scheduler(here, ph.hold(), on_change="keep")
     before = other.state_dict()
     with pytest.raises(ph.PreheatError, match="lists one rate for each of 1 groups"):
@@ -126,9 +130,27 @@ def test_saved_floors_of_other_groups_are_refused_and_nothing_changes() -> None:
     assert (other.state_dict(), here.param_groups[0]["lr"]) == (before, 0.1)
 
 
-def test_a_group_that_was_added_has_no_place_in_a_list_of_floors() -> None:
+def test_a_group_that_has_no_place_in_a_list_of_floors_is_not_added() -> None:
     here = optimizer()
     scheduler = Scheduler(here, ph.hold(), rules=[Plateau("loss", patience=0, min_lr=[1e-3, 0, 0])])
+    new = {"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 0.1}
+    refusal = r"one rate for each of 4 groups, not \[0.001, 0.0, 0.0\]; write one rate, or a mapping"
+    with pytest.raises(ph.PreheatError, match=refusal):
+        here.add_param_group(new)
+    assert rates(here) == list(RATES)
+    stalled(scheduler, 4)
+    assert rates(here) == pytest.approx([1e-3, 0.01 * 1e-3, 1e-4 * 1e-3])
+    here.param_groups.append({**here.param_groups[0], "params": new["params"]})  # past add_param_group
+    before = scheduler.position, rates(here)
+    for ask in (scheduler.get_last_lr, scheduler.state_dict, lambda: stalled(scheduler, 1)):
+        with pytest.raises(ph.PreheatError, match=refusal):
+            ask()
+    assert rates(here) == before[1]
+
+
+def test_a_group_may_be_added_where_floors_have_names() -> None:
+    here = optimizer()
+    scheduler = Scheduler(here, ph.hold(), rules=[Plateau("loss", patience=0, min_lr={"head": 1e-3})])
     here.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 0.1})
-    with pytest.raises(ph.PreheatError, match="lists 3 rates, and there is a group 3; write one rate, or a mapping"):
-        stalled(scheduler, 1)
+    stalled(scheduler, 3)
+    assert rates(here) == pytest.approx([0.3 * 0.01, 1e-3, 1e-4 * 0.01, 0.1 * 0.01])

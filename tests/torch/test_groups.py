@@ -115,6 +115,9 @@ def test_a_renamed_group_goes_on_until_its_name_is_needed() -> None:
     assert rates(optimizer) == pytest.approx([0.1 * CURVE(4), 0.4 * CURVE(4)])
     with pytest.raises(ph.PreheatError, match=r"line 'g1/lr' names no group.*; a group is named by its 'name' key"):
         optimizer.add_param_group({"params": [parameter()], "lr": 0.5, "name": "late"})
+    train(optimizer, scheduler, 1)  # it was not added, and the others go on
+    assert rates(optimizer) == pytest.approx([0.1 * CURVE(5), 0.4 * CURVE(5)])
+    optimizer.param_groups.append({**optimizer.param_groups[0], "params": [parameter()], "name": "late"})
     with pytest.raises(ph.PreheatError, match=r"line 'g1/lr' names no group.*; a group is named by its 'name' key"):
         train(optimizer, scheduler, 1)
 
@@ -170,7 +173,9 @@ def test_resuming_where_the_rates_happen_to_be_those_of_the_start() -> None:
 def test_groups_of_one_name_are_told_apart() -> None:
     groups = [{"params": [parameter()], "lr": 0.1 * i, "name": "block"} for i in (1, 2)]
     groups += [{"params": [parameter()], "lr": 0.5, "name": "0"}]
-    scheduler = Scheduler(SGD(groups), ph.Plan({"lr": ph.hold(1.0), "block/lr": ph.hold(0.5), "0/lr": ph.hold(0.1)}))
+    scheduler = Scheduler(
+        SGD(groups), ph.Plan({"lr": ph.hold(1.0), "block/lr": ph.hold().scaled(0.5), "0/lr": ph.hold().scaled(0.1)})
+    )
     assert scheduler.values() == pytest.approx({"block[0]/lr": 0.05, "block[1]/lr": 0.1, "0/lr": 0.05})
 
 

@@ -46,7 +46,7 @@ def test_a_step_on_the_device_is_one_whole_graph_and_gives_the_hosts_values(sche
 
 @pytest.mark.parametrize(
     "schedule",
-    [SCHEDULE, ph.steps([1.0, 0.5, 0.1], [6, 6, 6]), ph.table([0.1, 0.5]), ph.decay(6).repeated(3, 1.5, 0.5)],
+    [SCHEDULE, ph.steps([1.0, 0.5, 0.1], [6, 6, 6]), ph.table([0.5, 1.0, 0.1]), ph.decay(6).repeated(3, 1.5, 0.5)],
 )
 def test_what_is_too_long_for_a_table_is_computed(schedule: ph.Schedule, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device_clock, "_LONGEST", 0)

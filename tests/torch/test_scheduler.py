@@ -139,7 +139,7 @@ def test_tensor_rates_are_updated_in_place_and_not_shared() -> None:
 
 def test_one_shared_tensor_rate_becomes_one_a_group() -> None:
     optimizer = SGD([{"params": [parameter()]}, {"params": [parameter()]}], lr=torch.tensor(0.1))
-    plan = ph.Plan({"lr": ph.hold(1.0), "1/lr": ph.hold(0.1)})
+    plan = ph.Plan({"lr": ph.hold(1.0), "1/lr": ph.hold().scaled(0.1)})
     Scheduler(optimizer, plan)
     assert [group["lr"].item() for group in optimizer.param_groups] == pytest.approx([0.1, 0.01])
 

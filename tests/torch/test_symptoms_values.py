@@ -112,9 +112,9 @@ def test_one_tensor_given_to_all_groups_is_one_a_group() -> None:
     ours = AdamW(parts, lr=tensor(0.1), betas=(tensor(0.9), tensor(0.99)), weight_decay=tensor(0.1), foreach=False)
     lines = {
         "0/lr": ph.hold(),
-        "1/lr": ph.hold(0.1),
+        "1/lr": ph.hold().scaled(0.1),
         "0/betas[0]": ph.absolute(ph.hold(0.5)),
-        "1/weight_decay": ph.hold(0.5),
+        "1/weight_decay": ph.hold().scaled(0.5),
     }
     Scheduler(ours, ph.Plan(lines))
     found = [[float(x) for x in (g["lr"], *g["betas"], g["weight_decay"])] for g in ours.param_groups]
@@ -172,7 +172,11 @@ def test_a_falling_bias_rate_beside_rising_ones() -> None:
         lr=0.01,
         momentum=0.9,
     )
-    lines = {"lr": ph.warmup(10), "bias/lr": ph.ramp(10.0, 1.0, 10), "momentum": ph.absolute(ph.ramp(0.8, 0.937, 10))}
+    lines = {
+        "lr": ph.warmup(10),
+        "bias/lr": ph.relative(ph.ramp(10.0, 1.0, 10)),
+        "momentum": ph.absolute(ph.ramp(0.8, 0.937, 10)),
+    }
     scheduler = Scheduler(optimizer, ph.Plan(lines))
     rates(optimizer, scheduler, 5)
     assert scheduler.value("weight/lr") == pytest.approx(0.005)

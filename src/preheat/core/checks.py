@@ -94,6 +94,12 @@ def measured(name: str, value: Any) -> float:
         raise PreheatError(f"the metric {name!r} is beyond what a float holds", given=value) from None
 
 
+def float_below(value: Fraction) -> Fraction:
+    """The float that is not above `value`: of a period, so that what begins on a whole tick does not begin after it."""
+    near = float(value)
+    return Fraction(near if Fraction(near) <= value else math.nextafter(near, 0.0))
+
+
 def round_half_up(value: Fraction) -> int:
     """The nearest whole number; halves go up."""
     return math.floor(value + Fraction(1, 2))

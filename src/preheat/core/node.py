@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from preheat.core.shapes import Shape
 
 KINDS: dict[str, type[Schedule]] = {}  # every kind of node, by its word: it is known once its class exists
+MOST_PIECES = 60_000  # of a schedule: some seconds of binding and compiling
 _BLOCK = 1 << 14  # times per block of a table: the temporaries stay in the cache
 _OPERATORS = {">>": "__rshift__", "+": "__add__", "*": "__mul__"}
 
@@ -45,7 +46,7 @@ class Schedule(Value):
     """An immutable, total function of time: update `t`, counted from 0, uses `s(t)`.
 
     Before its start a schedule keeps its first value, after its end its last. Built by ramp, hold, warmup, decay and
-    the other words, joined by `>>` (then) and `*` (product); equal schedules are equal values with equal text, and
+    the other words, joined by `>>` (then), `*` (product) and `+` (sum); equal schedules are equal values with equal text, and
     `parse(repr(s)) == s`. Times may be a number or a numpy, torch or JAX array; `bind` a schedule whose spans carry units
     to a Run first.
 
@@ -104,6 +105,11 @@ class Schedule(Value):
     def _moves(self) -> bool:
         """Whether it grows and its values depend on where it ends; false where all that grows is a last hold."""
         return self._grows
+
+    @property
+    def _pieces(self) -> int:
+        """How many parts of it are computed one by one when it is bound, those of its children aside."""
+        return 1
 
     def _exact(self, run: Run | None) -> Fraction:
         """What must fit into the run: its length in ticks before rounding, `rest` and what never ends counted as 0."""
@@ -185,6 +191,7 @@ class Schedule(Value):
         return Absolute(self.scaled(peak)._bound(run, truncate))
 
     def _bound(self, run: Run | None, truncate: bool) -> Schedule:
+        _check_pieces(self)
         total = run.total if run else None
         exact = self._exact(run)
         if total is not None and total * (1 + 1e-12) < exact and not truncate:
@@ -314,24 +321,37 @@ class Schedule(Value):
         return raised if high is None else _node("lower", (raised, _node("hold", high, REST)))
 
     @transformation
-    def repeated(self, times: int | None = None, stretch: float = 1.0, shrink: float = 1.0) -> Schedule:
+    def repeated(
+        self, times: int | None = None, stretch: float = 1.0, shrink: float = 1.0, *, ticks: str = "whole"
+    ) -> Schedule:
         """Again and again: repetition k (from 0) has its spans × stretchᵏ and its values × shrinkᵏ; None never ends.
 
-        A `rest` inside is shared among the repetitions in whole ticks, the remainder held at the end.
+        ticks: "whole": where a unit or a `rest` says how long a repetition is, all get equally many whole ticks, and the
+        last value is held for the remainder; "exact": they keep the fraction, so that the last one ends at the end.
+
+        >>> from preheat import Run, decay
+        >>> decay().repeated(3).bind(Run(total=10))
+        ramp(1.0, 0.0, 3).repeated(3) >> hold(0.0, 1)
+        >>> decay().repeated(4, ticks="exact").bind(Run(total=10))
+        ramp(1.0, 0.0, 2.5).repeated(4)
+
+        Raises PreheatError for what is no number of repetitions; for a stretch below 1 or a shrink above 1 without end; for
+        "exact" of several parts without a 'rest'.
         """
-        return _node("repeated", self, times, stretch, shrink)
+        return _node("repeated", self, times, stretch, shrink, ticks)
 
     @transformation
     def stepwise(self, span: SpanLike) -> Schedule:
         """For each `span` the value it had at its beginning: `s.stepwise(n)(t) = s(n · ⌊t/n⌋)`, t up to its end.
 
-        span: n, a length above 0, in ticks or with a unit; counted from where the schedule begins.
+        span: n, a length above 0, in ticks or with a unit, which need not be whole ticks; counted from where the schedule
+        begins.
 
         >>> from preheat import ramp
         >>> ramp(1, 0, 4).stepwise(2).table(6).tolist()
         [1.0, 1.0, 0.5, 0.5, 0.0, 0.0]
 
-        Raises PreheatError for a span of 0 or "rest", BindError where it is less than half a tick of the run.
+        Raises PreheatError for a span of 0 or "rest".
         """
         return _node("stepwise", self, span)
 
@@ -374,6 +394,20 @@ class Schedule(Value):
 
     def __repr__(self) -> str:
         return text(self)
+
+
+def _check_pieces(schedule: Schedule) -> None:
+    """Refuse what would take minutes to bind: little text can stand for many pieces."""
+    waiting, pieces = [schedule], 0
+    while waiting:
+        node = waiting.pop()
+        waiting += node._children
+        pieces += node._pieces
+        if pieces > MOST_PIECES:
+            what = f"it is made of more than {MOST_PIECES} pieces: {shown(schedule)}"
+            raise BindError(
+                what, write="use fewer parts, fewer repetitions with a stretch, or exponential ramps of nearer ends"
+            )
 
 
 def nested(*children: Schedule, extra: int = 0) -> int:

@@ -139,6 +139,12 @@ class Shape(Value):
         stretches = self.stretches(n)
         return [high for high, _, _ in stretches[:-1]], [_side(*stretch, first, last) for stretch in stretches]
 
+    def pieces(self, a: float, b: float) -> int:
+        """How many formulas such a ramp is at most made of, within a factor of two."""
+        if self.name == "exponential":
+            return 2 * math.ceil(abs(math.log(b) - math.log(a)) / _STEEPEST) + 1
+        return 1 if self.inner is None else 1 + self.inner.pieces(a, b)
+
     def stretches(self, n: float) -> "list[Stretch]":
         """The stretches of a ramp of n ticks: up to which tick, whether it tells w or w̄, and which weight (t, xp) that is."""
         rise, fall, seam = _NAMED[self.name] if self.exponent is None else _power(self.exponent, _inside(self, n))
@@ -333,7 +339,7 @@ def _geometric(a: float, b: float, n: float) -> tuple[list[float], list[Side]]:
     if count > n and isinstance(n, int):
         count = n * math.ceil(count / n)  # so that every whole tick is an edge
     edges = [*(int_if_whole(n * i // count if n > count else n * i / count) for i in range(count)), n]
-    values = [a, *(_between(a, b, edge, n) for edge in edges[1:-1]), b]
+    values = [a, *_between(a, b, edges[1:-1], n), b]
     seams: list[float] = []
     sides: list[Side] = []
     for (low, high), (start, end) in zip(pairwise(edges), pairwise(values), strict=True):
@@ -349,8 +355,10 @@ def _stretch(origin: float, width: float, value: float, ratio: float) -> Side:
     return lambda t, xp: value * ratio ** ((origin - t) / -width)
 
 
-def _between(a: float, b: float, t: float, n: float) -> float:
-    """a·(b/a)^(t/n), correctly rounded."""
+def _between(a: float, b: float, times: list[float], n: float) -> list[float]:
+    """a·(b/a)^(t/n) at each time, correctly rounded."""
+    if not times:
+        return []
     with localcontext(prec=50):
         first, last = Decimal(a).ln(), Decimal(b).ln()
-        return float((first + (last - first) * Decimal(t) / Decimal(n)).exp())
+        return [float((first + (last - first) * Decimal(t) / Decimal(n)).exp()) for t in times]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import accumulate, repeat
 
+from preheat.core.checks import finite_number
 from preheat.core.constructors import hold, lasting, ramp, steps
 from preheat.core.errors import PreheatError
 from preheat.core.node import Schedule
@@ -49,7 +53,7 @@ def step_decay(
     """
     rate = rates(peak_lr, start_lr=start_lr, start_ratio=start_ratio)
     warm = arguments.length("warmup", warmup_steps, warmup_ratio)
-    return dampened(warm, rate, hold(rate.peak, every).repeated(None, shrink=_factor(factor)))
+    return dampened(warm, rate, _repeated(hold(rate.peak, every), None, 1.0, _factor(factor)))
 
 
 @recipe
@@ -85,9 +89,8 @@ def multistep(
     """
     rate = rates(peak_lr, start_lr=start_lr, start_ratio=start_ratio)
     warm = arguments.length("warmup", warmup_steps, warmup_ratio)
-    spans, drop = arguments.gaps(milestones), exact(_factor(factor), "factor")
-    values = [float(exact(rate.peak, "peak") * drop**k) for k in range(len(spans) + 1)]
-    return dampened(warm, rate, steps(values, [*spans, "rest"]))
+    spans = arguments.gaps(milestones)
+    return dampened(warm, rate, steps(_powers(rate.peak, _factor(factor), len(spans)), [*spans, "rest"]))
 
 
 @recipe
@@ -155,7 +158,9 @@ def restarts(
     peak_lr: the rate at the first peak, > 0; without it the values are factors of the optimizer's own rate.
     min_lr: where each cycle ends, 0 to peak_lr; or min_lr_ratio: the same as a share of the peak, 0 to 1. Default: 0.
     start_lr: the first rate, 0 to peak_lr; or start_ratio: the same as a share of the peak, 0 to 1. Default: 0.
-    Starts at start, jumps back to the peak at each restart, so that min itself is never used.
+    Starts at start, jumps back to the peak at each restart, so that min itself is never used. A cycle given in a unit or
+    by "rest" need not be a whole number of updates: it keeps the fraction, as in transformers' cosine_with_restarts, so
+    that the last one ends with the run.
 
     Choose it to collect a model at the end of every cycle (snapshot ensembles). Prefer cosine() for one model.
 
@@ -168,13 +173,28 @@ def restarts(
     rate = rates(peak_lr, min_lr, min_lr_ratio, start_lr, start_ratio)
     warm = arguments.length("warmup", warmup_steps, warmup_ratio)
     _restartable(cycle_steps, cycles, shrink, rate.floor)
-    return warmed(warm, rate, ramp(rate.peak, rate.floor, cycle_steps, "cosine").repeated(cycles, stretch, shrink))
+    cycle = ramp(rate.peak, rate.floor, cycle_steps, "cosine")
+    return warmed(warm, rate, _repeated(cycle, cycles, stretch, shrink))
+
+
+def _repeated(part: Schedule, times: int | None, stretch: float, shrink: float) -> Schedule:
+    """Repetitions that keep the fraction of a tick: whole ones would leave updates over at the end, at no rate meant."""
+    bare = part.span.is_bare  # type: ignore[attr-defined]
+    return part.repeated(times, stretch, shrink, ticks="whole" if bare else "exact")
+
+
+def _powers(first: float, factor: float, count: int) -> list[float]:
+    """first · factorᵏ for k = 0 … count, of the decimals that both print as; exact fractions would grow with k."""
+    with localcontext(prec=50):
+        drops = repeat(Decimal(repr(factor)), count)
+        return [float(value) for value in accumulate(drops, operator.mul, initial=Decimal(repr(first)))]
 
 
 def _factor(value: float, name: str = "factor") -> float:
-    if not 0 < exact(value, name) <= 1:
+    factor = finite_number(value, name)
+    if not 0 < factor <= 1:
         raise PreheatError(f"{name} must lie in (0, 1]", given=value, write=f"write {name}=0.5 to halve")
-    return value
+    return factor
 
 
 def _divisor(name: str, value: float) -> Fraction:

@@ -75,43 +75,44 @@ def inverse_sqrt(
 def untuned_linear(beta2: float = 0.999) -> Schedule:
     """The linear warmup that follows from Adam's β₂ alone, then 1.
 
-        s(t) = min(1, t/W),   W = 2/(1 − β₂)
+        s(t) = min(1, (t + 1)/W),   W = 2/(1 − β₂)
 
     beta2: Adam's second-moment decay, no unit, in [0, 1): 0.999 gives W = 2000 updates, 0.95 gives 40.
-    Starts at 0, is 1 from t = W on, never ends.
+    Starts at 1/W, as the paper counts updates from 1; is 1 from t = W − 1 on, never ends.
 
     Choose it as a factor on any decay, untuned_linear() * cosine(), when nothing is known of the run and β₂ ≥ 0.99.
     Prefer a warmup of your own at β₂ = 0.95: W = 40 settles Adam's averages, not the curvature of a large model.
     A run shorter than W refuses it: give such a run a warmup of its own.
 
     >>> untuned_linear(0.999)
-    ramp(0.0, 1.0, 2000) >> hold(1.0, 'rest')
+    ramp(0.0005, 1.0, 1999) >> hold(1.0, 'rest')
 
     Raises PreheatError for a beta2 out of range.
     Ma & Yarats 2019, arXiv:1910.04209.
     """
-    return warmup(arguments.time_constant(beta2, 2)) >> hold()
+    period = arguments.time_constant(beta2, 2)
+    return warmup(period - 1, start=1 / period) >> hold()
 
 
 @recipe
 def untuned_exponential(beta2: float = 0.999) -> Schedule:
     """The exponential warmup that follows from Adam's β₂ alone.
 
-        s(t) = 1 − exp(−t/τ),   τ = 1/(1 − β₂)
+        s(t) = 1 − exp(−(t + 1)/τ),   τ = 1/(1 − β₂)
 
     beta2: Adam's second-moment decay, no unit, in [0, 1): 0.999 gives τ = 1000 updates, 0.95 gives 20.
-    Starts at 0, is 0.632 at t = τ and 0.95 at t = 3τ, never ends.
+    Starts at 1 − exp(−1/τ), as the paper counts updates from 1; is 0.632 after τ updates and 0.95 after 3τ, never ends.
 
     Choose it as a factor on any decay, untuned_exponential() * cosine(), where untuned_linear() would do but a kink
     should not be. Prefer untuned_linear() for a warmup that is over at a known update.
 
     >>> untuned_exponential(0.999)
-    saturating(1000, 'rest')
+    saturating(1000, 'rest').shifted(-1)
 
     Raises PreheatError for a beta2 out of range.
     Ma & Yarats 2019, arXiv:1910.04209.
     """
-    return saturating(arguments.time_constant(beta2, 1))
+    return saturating(arguments.time_constant(beta2, 1)).shifted(-1)
 
 
 @recipe
@@ -120,7 +121,8 @@ def radam(beta2: float = 0.999) -> Schedule:
 
         s(t) = √( (ρₖ−4)(ρₖ−2)ρ∞ / ((ρ∞−4)(ρ∞−2)ρₖ) ),   ρ∞ = 2/(1−β₂) − 1,   ρₖ = ρ∞ − 2kβ₂ᵏ/(1−β₂ᵏ)
 
-    beta2: Adam's second-moment decay, no unit, in (0.6, 1). k = t + the first k with ρₖ > 4, which is 5 at 0.999.
+    beta2: Adam's second-moment decay, no unit, in (0.6, 1). k = t + the first k with ρₖ > 4, which is 5 at 0.999: the
+    paper counts updates from 1, and its first four have no factor. The warmup begins with the first that has one.
     Starts at 0.0173 (β₂ = 0.999), is 0.647 at t = 1000, comes ever closer to 1, never ends.
 
     Choose it as a factor on any decay, radam() * cosine(), to have RAdam's step sizes without its optimizer.

@@ -20,20 +20,22 @@ def yolo_warmup(
     momentum: float | None = 0.937,
     start_momentum: float = 0.8,
     min_lr_ratio: float = 0.01,
+    decay_every: SpanLike | None = None,
 ) -> Plan:
     """YOLO's warmup: the rate of the biases falls while the others rise, and the momentum rises with them.
 
         lr       min(1, t/W) · d(t)                              d(t) = 1 + (min − 1) · t/T
-        bias/lr  (start + (1 − start) · min(1, t/W)) · d(t)
+        bias/lr  start · (1 − min(1, t/W)) + min(1, t/W) · d(t)
         momentum from start_momentum to momentum over W, then constant
 
     warmup_steps: W, in updates or with a unit, default "3 epochs"; or warmup_ratio: W as a share of the run, 0 to 1.
     bias: the name of the group that holds the biases.   bias_start_ratio: its first rate, a factor of its own, > 0.
     momentum, start_momentum: absolute; momentum=None for optimizers without one.   min_lr_ratio: min, 0 to 1.
+    decay_every: d keeps for this long the value that it began with, "1 epoch" in YOLO; by default it falls at every update.
     T is the total of the Run. The rates are factors of each group's own.
 
-    Choose it to reproduce YOLOv5 to YOLO11, whose decay also counts from update 0. They change d once per epoch, and do
-    not apply it to the first rate of the biases. Prefer a Plan of your own for anything else.
+    Choose it to reproduce YOLOv5 to YOLO11, exactly with decay_every="1 epoch" and a Run that knows steps_per_epoch.
+    Prefer a Plan of your own for anything else.
 
     >>> from preheat import Run
     >>> yolo_warmup(warmup_steps=100).bind(Run(total=1000))["momentum"]
@@ -44,11 +46,10 @@ def yolo_warmup(
     """
     warm = arguments.length("warmup", warmup_steps, warmup_ratio) or Span("3 epochs")
     down = ramp(1.0, arguments.rates(None, min_lr_ratio=min_lr_ratio).floor, "rest")
+    rise = (warmup(warm) >> hold()) * (down if decay_every is None else down.stepwise(decay_every))
     lines: dict[str, Schedule | Absolute | Relative] = {
-        RATE: (warmup(warm) >> hold()) * down,
-        f"{bias}/{RATE}": Relative(
-            (ramp(positive_number(bias_start_ratio, "bias_start_ratio"), 1.0, warm) >> hold()) * down
-        ),
+        RATE: rise,
+        f"{bias}/{RATE}": Relative(ramp(positive_number(bias_start_ratio, "bias_start_ratio"), 0.0, warm) + rise),
     }
     if momentum is not None:
         end = finite_number(momentum, "momentum")

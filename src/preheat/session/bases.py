@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -23,11 +23,11 @@ _MOST = 1_000_000  # groups
 
 
 class Row(NamedTuple):
-    """What factors multiply in one group."""
+    """What factors multiply in one group; None where they multiply nothing in it."""
 
     name: str | None
-    given: float
-    now: float
+    given: float | None = None
+    now: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,9 @@ def _rows(found: object) -> tuple[Row, ...]:
         if not isinstance(item, list) or len(item) != 4 or not (item[0] is None or isinstance(item[0], str)):
             raise PreheatError("the base of a group is [name, how many, given, now]", given=item)
         count = whole_number(item[1], "how many groups have a base", 1)
-        row = Row(item[0], finite_number(item[2], "a base"), finite_number(item[3], "a base"))
+        row = Row(item[0], *(None if base is None else finite_number(base, "a base") for base in item[2:]))
+        if (row.given is None) != (row.now is None):
+            raise PreheatError("the base of a group is there, or it is not", given=item)
         if len(rows) + count > _MOST:
             raise PreheatError(f"bases of more than {_MOST} groups", given=count)
         rows += [row] * count
@@ -120,8 +122,13 @@ def _digest(rows: Sequence[Row]) -> str:
 
 def _ratio(rows: Sequence[Row]) -> float | None:
     """What all bases have been multiplied with since they were given; None if not all with the same."""
-    ratios = [row.now / row.given if row.given else 1.0 for row in rows]
+    ratios = [row.now / row.given if row.given and row.now is not None else 1.0 for row in _told(rows)]
     return ratios[0] if ratios and all(math.isclose(ratio, ratios[0], rel_tol=1e-12) for ratio in ratios) else None
+
+
+def _told(rows: Iterable[Row]) -> list[Row]:
+    """The rows of groups in which factors multiply something."""
+    return [row for row in rows if row.given is not None]
 
 
 def difference(saved: SavedBases, hyper: str, own: Sequence[Row]) -> str | None:
@@ -135,66 +142,74 @@ def difference(saved: SavedBases, hyper: str, own: Sequence[Row]) -> str | None:
     rows = saved.of(hyper)
     if rows is None:
         return None
+    if len(rows) == len(own) and all(old.name == new.name for old, new in zip(rows, own, strict=True)):
+        both = [(old, new) for old, new in zip(rows, own, strict=True) if None not in (old.given, new.given)]
+        return next(
+            (_differ(hyper, new.name, [old], [new]) for old, new in both if not same(old.given, new.given)), None
+        )
     before, after = _by_name(rows), _by_name(own)
     named = [name for name in after if name is not None and name in before]
     for name in named:
         if not _alike(before[name], after[name]):
-            return f"{hyper!r} of group {name!r} was {_values(before[name])} and is {_values(after[name])}"
-    if all(row.name is not None for row in own) and all(row.name is not None for row in rows):
-        return None if named else f"none of the groups {_listed(own)} was there: they were {_listed(rows)}"
-    left, right = ([row for row in side if row.name not in named] for side in (rows, own))
-    if left and right and not _alike([row.given for row in left], [row.given for row in right]):
-        return f"the groups' own {hyper!r} was {_listed(left)} and is {_listed(right)}"
-    return None
+            return _differ(hyper, name, before[name], after[name])
+    left, right = ([row for row in _told(side) if row.name not in named] for side in (rows, own))
+    if not named and left and right and all(row.name is not None for row in (*left, *right)):
+        return f"none of the groups {_listed(right)} was there: they were {_listed(left)}"
+    unnamed = [[row for row in side if row.name is None] for side in (left, right)]
+    return None if not all(unnamed) or _alike(*unnamed) else _differ(hyper, None, *unnamed)
 
 
-def matched(rows: Sequence[Row] | None, names: Sequence[str | None]) -> list[Row] | None:
+def _differ(hyper: str, name: str | None, before: Sequence[Row], after: Sequence[Row]) -> str:
+    where = f"{hyper!r} of group {name!r}" if name is not None else f"the groups' own {hyper!r}"
+    return f"{where} was {_listed(before)} and is {_listed(after)}"
+
+
+def matched(rows: Sequence[Row] | None, names: Sequence[str | None]) -> list[Row | None]:
     """The saved row of every group, by name, or by place where there is none; None where that is not to be known."""
     if rows is None:
-        return None
+        return [None] * len(names)
+    if len(rows) == len(names) and all(row.name == name for row, name in zip(rows, names, strict=True)):
+        return [row if row.given is not None else None for row in rows]
     found: list[Row | None] = []
-    alike = len(rows) == len(names) and all(row.name == name for row, name in zip(rows, names, strict=True))
-    unnamed = [row for row in rows if row.name is None]
-    for i, name in enumerate(names):
-        if alike:
-            found.append(rows[i])
-            continue
-        like = unnamed if name is None else [row for row in rows if row.name == name]
-        found.append(like[0] if like and len({row[1:] for row in like}) == 1 else None)
-    return None if None in found else found  # type: ignore[return-value]
+    for name in names:
+        like = {row[1:]: row for row in rows if row.name == name}
+        only = next(iter(like.values())) if len(like) == 1 else None
+        found.append(only if only is not None and only.given is not None else None)
+    return found
 
 
-def now_of(saved: SavedBases, hyper: str, own: Sequence[Row]) -> list[float] | None:
+def now_of(saved: SavedBases, hyper: str, own: Sequence[Row]) -> list[float | None] | None:
     """What the same bases are now, as it was saved: after `set_peak` another. None where that is not to be known."""
     if not saved.has(hyper):
         return [row.given for row in own]
     rows = saved.of(hyper)
     ratio = saved.digests[hyper][1] if rows is None else _ratio(rows)
     if ratio is not None:
-        return [row.given if ratio == 1 else row.given * ratio for row in own]
+        return [row.given if ratio == 1 or row.given is None else row.given * ratio for row in own]
     like = matched(rows, [row.name for row in own])
-    return None if like is None else [row.now for row in like]
+    if any(row.given is not None and old is None for row, old in zip(own, like, strict=True)):
+        return None
+    return [None if old is None else old.now for old in like]
 
 
-def _by_name(rows: Sequence[Row]) -> dict[str | None, list[float]]:
-    found: dict[str | None, list[float]] = {}
-    for row in rows:
-        found.setdefault(row.name, []).append(row.given)
+def _by_name(rows: Sequence[Row]) -> dict[str | None, list[Row]]:
+    found: dict[str | None, list[Row]] = {}
+    for row in _told(rows):
+        found.setdefault(row.name, []).append(row)
     return found
 
 
-def _alike(before: Sequence[float], after: Sequence[float]) -> bool:
-    """Whether two sets of numbers are the same, up to rounding; of as many, in their order, so that none changes places."""
+def _alike(before: Sequence[Row], after: Sequence[Row]) -> bool:
+    """Whether two sets of bases are the same, up to rounding; of as many, in their order, so that none changes places."""
     if len(before) == len(after):
-        return all(map(same, before, after))
-    return all(any(same(a, b) for b in after) for a in before) and all(any(same(a, b) for a in before) for b in after)
-
-
-def _values(values: Sequence[float]) -> str:
-    return " and ".join(f"{value:g}" for value in sorted(set(values))[:4])
+        return all(same(a.given, b.given) for a, b in zip(before, after, strict=True))
+    there = all(any(same(a.given, b.given) for b in after) for a in before)
+    return there and all(any(same(a.given, b.given) for a in before) for b in after)
 
 
 def _listed(rows: Sequence[Row]) -> str:
-    distinct = dict.fromkeys((row.name, row.given) for row in rows)
-    few = [f"{given:g}" if name is None else f"{name}: {given:g}" for name, given in list(distinct)[:4]]
+    distinct = dict.fromkeys((row.name, row.given) for row in _told(rows))
+    few = [
+        f"{given:g}" if len(rows) == 1 or name is None else f"{name}: {given:g}" for name, given in list(distinct)[:4]
+    ]
     return ", ".join(few) + ", …" * (len(distinct) > 4)

@@ -24,6 +24,7 @@ from preheat.torch.wrapped import layers
 
 Group = dict[str, Any]
 CODE, SAVED, OPEN = "code", "saved", ""
+_MOMENTS = ("momentum_buffer", "exp_avg", "exp_avg_sq", "square_avg")  # 0 until an update was applied
 
 
 @dataclass(slots=True)
@@ -78,25 +79,26 @@ class Bases:
         moved = [was_moved(optimizer) for optimizer in optimizers]
         self.known = [[Known(group, is_moved) for group in groups] for groups, is_moved in zip(self.lists, moved)]  # noqa: B905
         self.ratio = 1.0  # of the rates to what the groups were given, because of peak=
+        self.peak: float | None = None  # what the largest rate is to be, where the others' ratio to it is not known yet
 
     def copy(self) -> Bases:
         """The same bases, to be changed and then kept or dropped as a whole."""
         twin = object.__new__(Bases)
-        twin.lists, twin.ratio = list(self.lists), self.ratio
+        twin.lists, twin.ratio, twin.peak = list(self.lists), self.ratio, self.peak
         twin.known = [
             [replace(known, bases={hyper: replace(base) for hyper, base in known.bases.items()}) for known in row]
             for row in self.known
         ]
         return twin
 
-    def kept(self) -> tuple[float, list[list[Known]]]:
+    def kept(self) -> tuple[float, float | None, list[list[Known]]]:
         """What is known, to be pickled with its optimizers."""
-        return self.ratio, self.known
+        return self.ratio, self.peak, self.known
 
-    def with_kept(self, kept: tuple[float, list[list[Known]]]) -> Bases:
+    def with_kept(self, kept: tuple[float, float | None, list[list[Known]]]) -> Bases:
         """The same knowing what was kept, of the groups in the same places."""
-        self.ratio = kept[0]
-        for groups, row in zip(self.known, kept[1], strict=True):
+        self.ratio, self.peak, known_rows = kept
+        for groups, row in zip(self.known, known_rows, strict=True):
             for known, then in zip(groups, row, strict=True):
                 known.moved, known.is_added, known.ratio, known.bases = (
                     then.moved,
@@ -194,6 +196,10 @@ def _has_moved_state(optimizer: Optimizer) -> bool:
     parameters. An empty one of a parameter is what loading leaves of an optimizer that keeps nothing."""
     for parameter, held in islice((getattr(optimizer, "state", None) or {}).items(), LOOKED_AT):
         if held == {}:
+            return True
+        if isinstance(held, dict) and any(
+            isinstance(held.get(key), torch.Tensor) and held[key].any() for key in _MOMENTS
+        ):
             return True
         for value in held.values() if isinstance(held, dict) else [held]:
             if isinstance(value, torch.Tensor) and isinstance(parameter, torch.Tensor):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from preheat.core.errors import PreheatError
 from preheat.core.plan import RATE
 from preheat.session.session import Session
 from preheat.torch.bases import Base, Group, default_rate
@@ -24,6 +25,10 @@ from preheat.torch.wrapped import layers
 
 class Follower(Protocol):
     """A Scheduler, as an optimizer's memory knows it."""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it writes: a member of SequentialLR does not until its turn has come."""
 
     def loading(self) -> None:
         """The optimizer is about to load a state."""
@@ -59,13 +64,14 @@ class Memory:
 
     def wrote(self, follower: Follower, slots: Slots, session: Session) -> None:
         """Remember that a Scheduler writes to these slots from now on, and what it leaves alone."""
+        if slots.unready:
+            return
         for known in slots.bases.all:
             for hyper, base in known.bases.items():
                 if not base.is_open:
                     self._wrote[id(known.group), hyper] = known.group, base, _given(base)
         for slot in slots.slots:
-            if slot.is_ready:
-                self._wrote[id(slot.group), slot.line.hyper] = slot.group, slot.base, _written(slot, session)
+            self._wrote[id(slot.group), slot.line.hyper] = slot.group, slot.base, _written(slot, session)
         if any(slot.is_rate for slot in slots.slots):
             self._writer = weakref.ref(follower)
 
@@ -78,7 +84,7 @@ class Memory:
         """Whether another living Scheduler was built later for what stands in the group at a place."""
         ref = self._latest.get((place, hyper))
         latest = None if ref is None else ref()
-        return latest is not None and latest is not follower
+        return latest is not None and latest is not follower and latest.has_begun
 
     def base_of(self, slot: Slot) -> Base | None:
         """What an earlier Scheduler knew as the base of a slot, if the value that it wrote last still stands there."""
@@ -136,9 +142,14 @@ def _telling(add: Callable[[], Any], memory: Memory) -> Callable[[Group], None]:
         method = add()
         if method is not None:
             method(param_group)
-            _with_own_default(method.__self__, memory.default)  # type: ignore[attr-defined]
-            for follower in memory.followers:
-                follower.added()
+            optimizer: Optimizer = method.__self__  # type: ignore[attr-defined]
+            _with_own_default(optimizer, memory.default)
+            try:
+                for follower in memory.followers:
+                    follower.added()
+            except PreheatError:  # then it is not added at all
+                del optimizer.param_groups[-1]
+                raise
 
     return add_param_group
 

@@ -15,7 +15,7 @@ from preheat.session.changes import constant_between
 from preheat.session.session import Session
 from preheat.session.state import Resumption, Saved
 from preheat.torch.bases import CODE, OPEN, SAVED, Bases, initial_of
-from preheat.torch.slots import DECAY, Slot, Slots, name_of
+from preheat.torch.slots import Slot, Slots, name_of
 
 WAYS = "pass base='initial' (each group's initial_lr), base='present' (what stands there now) or peak=… to Scheduler"
 
@@ -42,7 +42,7 @@ class _Found:
         self.changes: dict[str, str] = {}  # how they differ, in words
         self.closed: dict[str, list[Row]] = {}  # those that the code left open, from the state
         self.is_as_it_was = True
-        for hyper in dict.fromkeys(slot.line.hyper for slot in slots.slots if slot.is_factor or slot.key == DECAY):
+        for hyper in slots.hypers:
             self._compare(hyper, slots, saved, defaults, policy)
 
     @property
@@ -53,30 +53,25 @@ class _Found:
     def _compare(
         self, hyper: str, slots: Slots, saved: SavedBases, defaults: Sequence[float | None], policy: str
     ) -> None:
-        holders = slots.holders(hyper)
-        own = [Row(name_of(known.group), known.bases[hyper].given, known.bases[hyper].now) for known in holders]
-        asked = [known.bases[hyper].source != CODE for known in holders]
+        holders, own = slots.holders(hyper), slots.rows(hyper)
+        asked = [base is not None and base.source != CODE for base in holders]
         if any(asked):
             rows = matched(saved.of(hyper), [row.name for row in own])
-            if rows is None:
-                self.is_as_it_was = False
+            self.is_as_it_was = False
+            if any(is_asked and row is None for is_asked, row in zip(asked, rows, strict=True)):
                 return
-            moved = (
-                [
-                    (initial_of(known.group), row)
-                    for known, row, is_asked in zip(holders, rows, asked, strict=True)
-                    if is_asked and known.bases[hyper].source == OPEN
-                ]
-                if hyper == RATE
-                else []
-            )
-            if against := _contradiction(moved, saved.defaults, defaults):
-                if policy != "keep":
-                    raise StateError(f"what the factors multiply is not to be known: {against}", write=_ways(policy))
-                self.is_as_it_was = False
-            own = [row if is_asked else mine for mine, row, is_asked in zip(own, rows, asked, strict=True)]
-            self.closed[hyper], self.is_as_it_was = own, False
-        compared = [row for row, known in zip(own, holders, strict=True) if not known.is_added]
+            moved = [
+                (initial_of(known.group), row)
+                for known, base, row in zip(slots.bases.all, holders, rows, strict=True)
+                if hyper == RATE and base is not None and base.source == OPEN and row is not None
+            ]
+            if (against := _contradiction(moved, saved.defaults, defaults)) and policy != "keep":
+                raise StateError(f"what the factors multiply is not to be known: {against}", write=_ways(policy))
+            own = [row if is_asked and row else mine for mine, row, is_asked in zip(own, rows, asked, strict=True)]
+            if hyper == RATE and slots.bases.peak is not None:
+                own = _at_peak(own, slots, slots.bases.peak)
+            self.closed[hyper] = own
+        compared = [row for row, known in zip(own, slots.bases.all, strict=True) if not known.is_added]
         if len(compared) == len(saved.of(hyper) or ()):  # saved before the others were added
             own = compared
         matters = any(slot.is_factor and slot.line.hyper == hyper for slot in slots.slots)
@@ -92,6 +87,17 @@ class _Found:
             self.is_as_it_was = False
 
 
+def _at_peak(rows: list[Row], slots: Slots, peak: float) -> list[Row]:
+    """The saved rates in the same ratio, the largest of them `peak`: what peak= asked for before the ratio was known."""
+    scales = {id(slot.group): slot.scale for slot in slots.rates}
+    pairs = [(row, scales.get(id(known.group), 1.0)) for row, known in zip(rows, slots.bases.all, strict=True)]
+    largest = max((row.given * scale for row, scale in pairs if row.given is not None), default=0.0)
+    if largest <= 0:
+        return rows
+    shares = [None if row.given is None else row.given * peak / largest for row in rows]
+    return [Row(row.name, share, share) for row, share in zip(rows, shares, strict=True)]
+
+
 def _contradiction(
     moved: Sequence[tuple[float | None, Row]], before: Sequence[float | None], now: Sequence[float | None]
 ) -> str | None:
@@ -100,7 +106,7 @@ def _contradiction(
         return None
     for initial, row in moved:
         if initial is not None and not (same(initial, row.now) or same(initial, row.given)):
-            return f"a group's initial_lr is {initial:g}, and {row.given:g} was saved"
+            return f"a group's initial_lr is {initial:g}, and {row.given} was saved"
     if len(before) == len(now) and not all(map(same, before, now)):
         return f"the optimizer was built with lr={_shown(before)} then, and with lr={_shown(now)} now"
     return None
@@ -111,7 +117,10 @@ def _switched(saved: SavedBases, hyper: str, own: Sequence[Row]) -> str | None:
     rows = saved.of(hyper)
     if rows is None:
         return None
-    before, after = (tuple(Row(row.name, float(row.given != 0), 1.0) for row in side) for side in (rows, own))
+    before, after = (
+        tuple(Row(row.name) if row.given is None else Row(row.name, float(row.given != 0), 1.0) for row in side)
+        for side in (rows, own)
+    )
     change = difference(SavedBases((), {hyper: before}, {}), hyper, after)
     return None if change is None else f"whether groups have a {hyper!r} of their own (1) or none (0): {change}"
 
@@ -127,34 +136,40 @@ def _ways(policy: str) -> str:
 
 def _settled(own: Slots, found: _Found, saved: SavedBases, policy: str) -> Slots:
     """The slots with their bases as they are after loading; refuses what stays open."""
-    for hyper in dict.fromkeys(slot.line.hyper for slot in own.slots):
-        holders = own.holders(hyper)
-        rows = [Row(name_of(known.group), known.bases[hyper].given, known.bases[hyper].now) for known in holders]
-        before = matched(saved.of(hyper), [row.name for row in rows])
-        if policy == "keep" and before is not None:
-            rows = [
-                Row(row.name, row.given if same(row.given, old.given) else old.given, old.now)
-                for row, old in zip(rows, before, strict=True)
-            ]
-        elif (
-            policy == "keep"
-            and hyper in found.changes
-            and any(slot.needs_base and slot.line.hyper == hyper for slot in own.slots)
-        ):
-            raise StateError(f"what {hyper!r} was given in every group is not to be known from this state", write=WAYS)
-        else:
-            rows = found.closed.get(hyper, rows)
-            if hyper not in found.changes and (now := now_of(saved, hyper, rows)) is not None:
-                rows = [Row(row.name, row.given, value) for row, value in zip(rows, now, strict=True)]
-        for known, row in zip(holders, rows, strict=True):
-            base = known.bases[hyper]
-            is_known = base.source == CODE or hyper in found.closed or (policy == "keep" and before is not None)
-            if is_known:
-                base.is_now(row.given, row.now, CODE if base.source == CODE and base.given == row.given else SAVED)
+    for hyper in own.hypers:
+        _settle(hyper, own, found, saved, policy)
+    own.bases.peak = None
     own = Slots(own.plan, own.bases)  # what has no decay of its own is known now
     if unknown := [slot for slot in own.slots if slot.needs_base and slot.base.is_open]:
         raise StateError(f"what {unknown[0].label} was given is not to be known from this state", write=_ways(policy))
     return own
+
+
+def _settle(hyper: str, own: Slots, found: _Found, saved: SavedBases, policy: str) -> None:
+    """The bases of one hyper-parameter as they are after loading, as far as they are known."""
+    holders, rows = own.holders(hyper), own.rows(hyper)
+    before = matched(saved.of(hyper), [row.name for row in rows])
+    closed = found.closed.get(hyper, [None] * len(rows))
+    known = [row or mine for row, mine in zip(closed, rows, strict=True)]
+    now = None if hyper in found.changes else now_of(saved, hyper, known)
+    if now is None and hyper not in found.changes and policy != "keep":
+        what = f"what {hyper!r} of every group had become, after base_lrs was set, is not to be known from this state"
+        raise StateError(what, write="name the groups, or resume with as many as there were")
+    for i, base in enumerate(holders):
+        if base is None:
+            continue
+        old = before[i]
+        if policy == "keep" and old is not None and old.given is not None and old.now is not None:
+            is_same = base.source == CODE and same(base.given, old.given)
+            base.is_now(base.given if is_same else old.given, old.now, CODE if is_same else SAVED)
+        elif policy == "keep" and hyper in found.changes:
+            raise StateError(f"what {hyper!r} was given in every group is not to be known from this state", write=WAYS)
+        else:
+            row = closed[i]
+            if row is not None and row.given is not None and row.now is not None and base.source != CODE:
+                base.is_now(row.given, row.now, SAVED)
+            if now is not None and now[i] is not None and not base.is_open:
+                base.now = now[i]  # type: ignore[assignment]
 
 
 class _Joined:
@@ -206,8 +221,10 @@ def _closed(plan: Plan, bases: Bases, rows: dict[str, list[Row]]) -> Slots:
     """The slots of a plan, their bases those of the rows, as far as they are of these groups."""
     slots = Slots(plan, bases)
     for hyper, given in rows.items():
-        holders = slots.holders(hyper)
-        like = matched(given, [name_of(known.group) for known in holders])
-        for known, row in zip(holders, like or [], strict=False):
-            known.bases[hyper].is_now(row.given, row.now, SAVED)
+        like = matched(given, [name_of(known.group) for known in bases.all])
+        for base, row in zip(slots.holders(hyper), like, strict=True):
+            if base is not None and row is not None and row.given is not None and row.now is not None:
+                base.is_now(row.given, row.now, SAVED)
+            elif base is not None:
+                base.source = OPEN
     return Slots(plan, bases)

@@ -326,7 +326,7 @@ class Scheduler(LRScheduler):
         if self._device_clock is None and self._counter.has_pending:
             session = copy(session)
             session.advance()
-        bases = bases_to_text(self._defaults, self._slots_now().rows())
+        bases = bases_to_text(self._defaults, self._slots_now().known_rows())
         return session.state_dict() | {"_step_count": session.updates + self._ahead, "bases": bases}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -345,6 +345,8 @@ class Scheduler(LRScheduler):
         self.session.resume(resumption)
         self._count_from(saved.updates, saved.steps)
         self._counter.restart()
+        if self.has_begun:
+            self._follow(slots)
         self._take(slots)
         if self._device_clock is not None:
             self._device_clock.move_to(self.session)
@@ -458,8 +460,8 @@ class Scheduler(LRScheduler):
         self._groups = groups = self.optimizer.param_groups
         self._known_groups = list(groups)
         self._stood = [(group, group.get(RATE)) for group in slots.groups]
-        self._guard(bool(slots.unready) and self._has_begun)
-        for optimizer in self.optimizers if self._has_begun else ():
+        self._guard(bool(slots.unready) and self.has_begun)
+        for optimizer in self.optimizers if self.has_begun and not self._is_replaced else ():
             memory_of(optimizer).wrote(self, slots, session)
         if self._device_clock is not None:
             self._device_clock.take(slots)
@@ -510,14 +512,14 @@ class Scheduler(LRScheduler):
         return fast_step
 
     @property
-    def _has_begun(self) -> bool:
+    def has_begun(self) -> bool:
         """Whether it follows the optimizer: a member of SequentialLR does not until its turn has come."""
         return self.session.updates >= 0
 
     def _write_now(self) -> None:
         if not self._slots.are_current(self.optimizers):
-            self._take(self._followed(self._slots.bases))
-        if not self._has_begun:
+            self._take(self._slots_now())
+        if not self.has_begun:
             return
         if not self._sample.is_untouched():
             self._find_edits()
@@ -541,6 +543,7 @@ class Scheduler(LRScheduler):
         added = bases.follow(self.optimizers)
         slots = Slots(self.plan, bases)
         slots.check_places(self._slots)
+        self.session.check_floors(slots.called)
         for slot in slots.rates:
             if any(slot.group is group for group in added) and (like := self._is_at_todays_rate(slot)):
                 self._warn(
@@ -564,10 +567,17 @@ class Scheduler(LRScheduler):
         for optimizer, default in zip(self.optimizers, self._defaults, strict=True):
             memory_of(optimizer).follow(self, _driven(slots.slots, optimizer), default)
 
+    @property
+    def _is_replaced(self) -> bool:
+        """Whether a Scheduler that was built later drives all that this one did."""
+        driven = [(one, key) for one in self.optimizers for key in _driven(self._slots.slots, one)]
+        return bool(driven) and all(memory_of(one).is_superseded(self, *key) for one, key in driven)
+
     def added(self) -> None:
         """The optimizer got another group: it follows the plan from its first update on."""
-        self._read_device_clock()
-        self._write_now()
+        if not self._is_replaced:
+            self._read_device_clock()
+            self._write_now()
 
     def loading(self) -> None:
         """The optimizer is about to load a state."""
@@ -584,7 +594,7 @@ class Scheduler(LRScheduler):
         self._take(slots)
         shared = hasattr(self.optimizer.step, "_wrapped_by_lr_sched")  # another scheduler may write after this one
         last = all(memory_of(optimizer).is_last(self) for optimizer in self.optimizers)
-        if last and (self._is_last_word or not shared):
+        if last and not self._is_replaced and (self._is_last_word or not shared):
             self._sample.take()
             self._write_now()
 
@@ -707,7 +717,9 @@ class Scheduler(LRScheduler):
 
     def _begin(self) -> None:
         """Our turn has come: write, and be the one who writes after a load."""
-        self._take(self._slots_now())
+        slots = self._slots_now()
+        self._follow(slots)
+        self._take(slots)
         self._sample.take()
         self._write_now()
 

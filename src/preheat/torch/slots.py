@@ -156,21 +156,25 @@ class Slots:
         """Those of which it is not known what to write."""
         return [slot for slot in self.slots if not slot.is_ready]
 
-    def holders(self, hyper: str) -> list[Known]:
-        """The groups in which it matters what they were given of a hyper-parameter: where factors multiply it, and all that
-        have a decay, or none, where a line drives it."""
+    def holders(self, hyper: str) -> list[Base | None]:
+        """The base of a hyper-parameter in every group in which it matters: where factors multiply it, and where a line for
+        all groups drives a decay, or leaves alone what has none."""
         factors = {id(slot.group) for slot in self.slots if slot.line.hyper == hyper and slot.is_factor}
-        decays = hyper == DECAY and DECAY in self.plan
-        return [known for known in self.bases.all if id(known.group) in factors or (decays and hyper in known.bases)]
+        if hyper == DECAY and DECAY in self.plan:
+            factors |= {id(known.group) for known in self.bases.all}
+        return [known.bases.get(hyper) if id(known.group) in factors else None for known in self.bases.all]
 
-    def rows(self) -> dict[str, list[Row] | None]:
-        """What was given, of every hyper-parameter for which it matters; None where it is not known."""
-        found: dict[str, list[Row] | None] = {}
+    def rows(self, hyper: str) -> list[Row]:
+        """What was given of a hyper-parameter, group by group."""
+        bases = zip(self.bases.all, self.holders(hyper), strict=True)
+        return [
+            Row(name_of(one.group)) if base is None else Row(name_of(one.group), *base.values) for one, base in bases
+        ]
+
+    def known_rows(self) -> dict[str, list[Row] | None]:
+        """The same of every hyper-parameter for which it matters; None where it is not known."""
         unknown = {slot.line.hyper for slot in self.slots if slot.needs_base and slot.base.is_open}
-        for hyper in self.hypers:
-            rows = [Row(name_of(known.group), *known.bases[hyper].values) for known in self.holders(hyper)]
-            found[hyper] = None if hyper in unknown else rows
-        return found
+        return {hyper: None if hyper in unknown else self.rows(hyper) for hyper in self.hypers}
 
     @property
     def hypers(self) -> list[str]:
@@ -385,6 +389,7 @@ def scale_to_peak(slots: Slots, peak: float) -> None:
     if not lone and not ratio_known:
         for slot in rates:  # a share of the peak is not known for any of them
             slot.base.source = OPEN
+        slots.bases.peak = peak
         return
     largest = max(slot.base.given * slot.scale for slot in rates)
     if lone and largest == 0 and rates[0].scale:

@@ -67,11 +67,13 @@ class Buffers:
 
 def attach(slots: Slots, session: Session | None, buffers: Buffers) -> Write:
     """Take the values over, and give back the function that writes them all for a time; rates × the session's gain."""
+    if slots.unready:  # nothing is written until all of it is known, and updates are refused
+        return lambda t: None
     _separate(slots)
     for slot in slots.slots:
-        if slot.is_rate and slot.is_factor and slot.is_ready:
+        if slot.is_rate and slot.is_factor:
             slot.group["initial_lr"] = slot.base.now
-        elif slot.is_rate and slot.is_ready and not slot.base.is_open:
+        elif slot.is_rate and not slot.base.is_open:
             slot.group.setdefault("initial_lr", slot.base.now)
     writes = [_writer(rows, line, session, buffers) for line in slots.plan.lines if (rows := slots.of(line))]
     if len(writes) == 1:

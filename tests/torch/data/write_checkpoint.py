@@ -41,6 +41,14 @@ EVERY_KIND = {
     "part_truncated": ph.decay(200).truncated(30),
 }
 
+LATER_KINDS = {
+    "shape_rex": ph.ramp(1.0, 0.1, 60, "rex"),
+    "shape_composed": ph.ramp(1.0, 0.1, 60, ph.compose(ph.power(1.5), "cosine")),
+    "part_invsqrt_of_a_power": ph.warmup(10) >> ph.invsqrt(10, power=0.8),
+    "part_sum": ph.decay(60, to=0.1) + ph.hold(0.25, 60),
+    "part_stepwise": ph.decay(60, to=0.1, shape="cosine").stepwise(7),
+}
+
 
 def group(lr: Any = 0.1, **more: Any) -> dict[str, Any]:
     """A group of two parameters."""
@@ -106,6 +114,9 @@ CASES: dict[str, Build] = {
     "endless": case(sgd(), ph.warmup(10) >> ph.hold(), ph.Run()),
     "every kind": case(
         sgd(), ph.Plan({key: ph.absolute(schedule) for key, schedule in EVERY_KIND.items()}), ph.Run(total=60)
+    ),
+    "later kinds": case(
+        sgd(), ph.Plan({key: ph.absolute(schedule) for key, schedule in LATER_KINDS.items()}), ph.Run(total=60)
     ),
 }
 

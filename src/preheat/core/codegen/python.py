@@ -17,6 +17,7 @@ from preheat.core.errors import shown
 
 WIDE, DEEP, LONG = 256, 40, 100  # cases in one tree, levels of it, characters of an expression without a name
 _MATH = ("expm1", "floor", "log1p", "sin", "sqrt")
+_CALLED = re.compile(rf"\b(bisect_right|{'|'.join(_MATH)})\(")
 _IF, _COMPARE, _SUM, _TERM, _SIGN, _POWER, _ATOM = range(7)  # how tightly an expression binds
 _BINDS = {
     "<": _COMPARE,
@@ -35,21 +36,29 @@ Text = tuple[str, int]  # an expression's text, and how tightly it binds
 
 def source(schedule: Any, name: str = "schedule") -> str:
     """Python source of a function `name(t)` equal to the bound `schedule`, bit for bit; it needs the standard library only."""
-    t, value = record(schedule)
-    module = _Module()
-    module.define(name, t, value, shown(schedule._ready, 1000))
-    code = "\n\n\n".join(module.definitions)
-    used = [word for word in _MATH if re.search(rf"\b{word}\(", code)]
-    header = "from bisect import bisect_right\n" * ("bisect_right(" in code)
-    header += f"from math import {', '.join(used)}\n" * bool(used)
+    header, definitions = _parts(schedule, name)
+    code = "\n\n\n".join(definitions)
     return f"{header}\n\n{code}\n" if header else f"{code}\n"
 
 
 def compiled(schedule: Any) -> Callable[[float], float]:
     """The function that `source` describes."""
     scope: dict[str, Any] = {}
-    exec(compile(source(schedule), "<schedule>", "exec"), scope)  # our own text, made from validated nodes
+    header, definitions = _parts(schedule, "schedule")
+    for part in (header, *definitions):  # one by one: for all at once Python's compiler takes many times the memory
+        exec(compile(part, "<schedule>", "exec"), scope)  # our own text, made from validated nodes
     return scope["schedule"]
+
+
+def _parts(schedule: Any, name: str) -> tuple[str, list[str]]:
+    """The imports and the definitions of the source, in the order in which they need one another."""
+    t, value = record(schedule)
+    module = _Module()
+    module.define(name, t, value, shown(schedule._ready, 1000))
+    called = {word for text in module.definitions for word in _CALLED.findall(text)}
+    used = [word for word in _MATH if word in called]
+    header = "from bisect import bisect_right\n" * ("bisect_right" in called)
+    return header + f"from math import {', '.join(used)}\n" * bool(used), module.definitions
 
 
 class _Module:

@@ -87,6 +87,10 @@ class Ramp(Leaf, word="ramp"):
             )
         self._set(start=ends[0], end=ends[1], span=Span(span), shape=shape, _depth=nested(extra=shape.nesting))
 
+    @property
+    def _pieces(self) -> int:
+        return self.shape.pieces(self.start, self.end)
+
     def _compute_cases(self) -> tuple[list[float], list[Any]]:
         return self.shape.cases(self.start, self.end, self._length)
 

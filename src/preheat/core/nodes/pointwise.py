@@ -46,9 +46,11 @@ class Pointwise(Schedule):
             return self._over([s._resolved(run, begin, end if s._grows else None) for s in self.operands])
         found = {i: s._resolved(run, begin, None) for i, s in enumerate(self.operands) if not s._grows}
         holding = {i: s._exact(run) for i, s in enumerate(self.operands) if s._grows}
-        longest = max(operand._lasts for operand in found.values())
-        for i, exact in sorted(holding.items(), key=lambda one: one[1], reverse=True):
-            until = None if longest == math.inf else begin.later(max(exact, self._exact(run)), longest)
+        needed, longest = self._exact(run), max(operand._lasts for operand in found.values())
+        for i in sorted(
+            holding, key=lambda i: holding[i], reverse=True
+        ):  # the longest first: the others take its length
+            until = None if longest == math.inf else begin.later(needed, longest)
             found[i] = self.operands[i]._resolved(run, begin, until)
             longest = max(longest, found[i]._lasts)
         return self._over([found[i] for i in range(len(self.operands))])

@@ -12,18 +12,20 @@ from preheat.core.checks import (
     Number,
     counted,
     finite_number,
+    float_below,
     int_if_whole,
+    one_of,
     positive_number,
     round_half_up,
 )
 from preheat.core.errors import BindError, PreheatError, shown
 from preheat.core.namespaces import Scalars
 from preheat.core.node import Schedule
-from preheat.core.nodes.leaves import Hold
+from preheat.core.nodes.leaves import Hold, Leaf
 from preheat.core.nodes.sequence import sequence
 from preheat.core.nodes.wrapped import Wrapped
 from preheat.core.peaks import Bounds
-from preheat.core.spans import Edge, Run, Span
+from preheat.core.spans import REST, Edge, Run, Span
 
 MANY = 10_000  # repetitions of different lengths: where each begins is kept in a table
 _NOTHING = 2.0**-53  # of the first repetition, is a length that no time falls into
@@ -32,17 +34,20 @@ _NOTHING = 2.0**-53  # of the first repetition, is a length that no time falls i
 class Repeated(Wrapped, method="repeated"):
     """Repetition k, from 0, has its spans × stretchᵏ and its values × shrinkᵏ; times=None never ends."""
 
-    __slots__ = ("_scales", "_shares", "_starts", "shrink", "stretch", "times")
+    __slots__ = ("_scales", "_shares", "_starts", "shrink", "stretch", "ticks", "times")
 
     times: int | None
     stretch: float
     shrink: float
+    ticks: str
     _scales: list[float]
     _starts: list[Number]
     _shares: Fraction | float
 
-    def __init__(self, base: Schedule, times: int | None, stretch: float = 1.0, shrink: float = 1.0) -> None:
-        count = _repetitions(times)
+    def __init__(
+        self, base: Schedule, times: int | None, stretch: float = 1.0, shrink: float = 1.0, ticks: str = "whole"
+    ) -> None:
+        count, ticks = _repetitions(times), one_of(ticks, "ticks", ("whole", "exact"))
         longer, higher = positive_number(stretch, "stretch"), finite_number(shrink, "shrink")
         if count is None and (longer < 1 or abs(higher) > 1):
             raise PreheatError(
@@ -52,9 +57,20 @@ class Repeated(Wrapped, method="repeated"):
             )
         if count is not None and count > MANY and longer != 1:
             raise PreheatError(f"repeated(n, stretch={longer!r}) takes at most {MANY} repetitions", given=count)
-        self._wrap(base, times=count, stretch=longer, shrink=higher, _endless=count is None)
+        self._wrap(base, times=count, stretch=longer, shrink=higher, ticks=ticks, _endless=count is None)
         if base._endless or (count is None and base._grows):
             raise PreheatError(f"one repetition must have an end: {shown(base)}", write="give its parts spans")
+        if ticks == "exact" and not base._grows and not isinstance(base, Leaf):
+            what = f"ticks='exact' is for one part, or for parts with a 'rest': {shown(base)}"
+            raise PreheatError(what, write="leave it out")
+
+    @property
+    def _pieces(self) -> int:
+        """How many beginnings its table may have."""
+        if self.stretch == 1:
+            return 1
+        doubling = math.ceil(100 / abs(math.log2(self.stretch)))  # lengths from 2^-47 to 2^53
+        return min(doubling, MANY if self.times is None else self.times)
 
     # -- lengths ----------------------------------------------------------------------------------------------------
 
@@ -100,12 +116,13 @@ class Repeated(Wrapped, method="repeated"):
 
     def _resolved(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
         if not self.base._grows:
-            return self._in_whole_ticks(run, begin)
+            return (self._in_whole_ticks if self.ticks == "whole" else self._in_exact_ticks)(run, begin)
         if end is None:
             raise BindError(f"how long {shown(self)} lasts is not known", write="bind it to a Run with a total")
-        room = end.actual - begin.actual
-        share = Fraction(math.floor(room / self._shares))
-        return self._filled(self.base._resolved(run, begin, Edge(begin.exact + share, begin.actual + share)), room)
+        room = max(Fraction(0), end.actual - begin.actual)
+        share = room / Fraction(self._shares)
+        share = Fraction(math.floor(share)) if self.ticks == "whole" else float_below(share)
+        return self._filled(self.base._resolved(run, begin, begin.later(share, share)), room)
 
     def _in_whole_ticks(self, run: Run | None, begin: Edge) -> Schedule:
         """All repetitions are alike, so where units make edges to round, they are rounded down: then all of them fit."""
@@ -114,6 +131,16 @@ class Repeated(Wrapped, method="repeated"):
             return self._filled(base, Fraction(0))
         return self._filled(base, round_half_up(begin.exact + Fraction(exact * self._shares)) - begin.actual)
 
+    def _in_exact_ticks(self, run: Run | None, begin: Edge) -> Schedule:
+        """One part whose unit makes no whole number of ticks keeps the fraction: the last repetition ends where it should."""
+        exact, shares = self.base._exact(run), Fraction(1 if self._endless else self._shares)
+        room = exact * shares
+        if not self._endless and not self.base.span.is_bare:  # type: ignore[attr-defined]
+            room = round_half_up(begin.exact + room) - begin.actual
+        share = float_below(room / shares)
+        base = self.base._with(span=REST)._resolved(run, begin, begin.later(share, share))
+        return self._filled(base, Fraction(0) if self._endless else room)
+
     def _filled(self, base: Schedule, room: Fraction) -> Schedule:
         """The repetitions of a resolved base, the last value held for what they leave of the room."""
         if not base._length and self.times is None:
@@ -121,7 +148,7 @@ class Repeated(Wrapped, method="repeated"):
             raise BindError(what, write="give it a length")
         if not base._length:
             return Hold(base._last() * self._gain, Span(int_if_whole(max(Fraction(0), room))))
-        resolved = self._with(base=base)
+        resolved = self._with(base=base, ticks="whole")
         left = room - Fraction(resolved._length) if room > 0 else 0
         return sequence((resolved, Hold(resolved._last(), Span(int_if_whole(left))))) if left > 0 else resolved
 

@@ -6,8 +6,8 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from preheat.core.checks import Number, finite_number, ticks
-from preheat.core.errors import BindError, PreheatError
+from preheat.core.checks import Number, finite_number, float_below, int_if_whole, ticks
+from preheat.core.errors import PreheatError
 from preheat.core.namespaces import Scalars
 from preheat.core.node import Schedule, nested
 from preheat.core.peaks import Bounds
@@ -131,10 +131,8 @@ class Stepwise(Wrapped, method="stepwise"):
         self._wrap(base, span=step)
 
     def _resolved(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
-        step = Span(self.span.measured(run, Edge()))
-        if step.value == 0:
-            raise BindError(f"stepwise({self.span}) is less than half a tick of this run", write="give a longer one")
-        return self._with(base=self.base._resolved(run, begin, end), span=step)
+        step = int_if_whole(float_below(self.span.exact(run)))  # whole ticks would drift away from the epochs
+        return self._with(base=self.base._resolved(run, begin, end), span=Span(step))
 
     def _formula(self, t: Any, xp: Any) -> Any:
         return self.base._at(xp.begun(t, self.span.value), xp)
