@@ -214,6 +214,7 @@ class Save(Action):
             tuple(one.default for one in new.optimizers),
             scheduler.total,
             sum(1 for _ in new.groups()),
+            {slot: base for slot, base in scheduler.given.items() if slot not in factors},
         )
         new.saved[self.name] = (optimizers, state)
         if between:

@@ -88,6 +88,7 @@ class State(NamedTuple):
     defaults: tuple[float, ...]
     total: int
     groups: int
+    others: dict[Slot, float | None]  # what was given where the lines are rates: it may be saved too
 
 
 class OptimizerState(NamedTuple):
@@ -548,7 +549,7 @@ def _same_values(world: World, state: State, plan: Lines, each: dict[Slot, str])
 def _adopting(world: World, state: State, plan: Lines) -> list[Outcome]:
     verdict, each = _compared(world, state, plan)
     if "absent" in each.values() or "contradicted" in each.values():
-        return [(True, world), *_shared_anew(world, state, plan, each)]
+        return [(True, world), *_shared_anew(world, state, plan, each), *_known_besides(world, state, plan, each)]
     now, given = _settled(world, state, each)
     outcomes: list[Outcome] = [(False, _went_on(world, state, plan, now, given))]
     other = {slot: world.scheduler.now[slot] for slot in now if each[slot] == "other"}
@@ -564,6 +565,15 @@ def _adopting(world: World, state: State, plan: Lines) -> list[Outcome]:
     if "doubtful" in each.values():
         outcomes.append((True, world))
     return outcomes
+
+
+def _known_besides(world: World, state: State, plan: Lines, each: dict[Slot, str]) -> list[Outcome]:
+    """What was given where the saved lines were rates, if the state says it."""
+    absent = {slot: state.others.get(slot) for slot, verdict in each.items() if verdict == "absent"}
+    if "contradicted" in each.values() or None in absent.values():
+        return []
+    now, given = _settled(world, state, {slot: verdict for slot, verdict in each.items() if slot not in absent})
+    return [(False, _went_on(world, state, plan, {**now, **absent}, {**given, **absent}))]
 
 
 def _shared_anew(world: World, state: State, plan: Lines, each: dict[Slot, str]) -> list[Outcome]:
