@@ -127,6 +127,7 @@ def test_counts_from_before_a_checkpoint_are_no_finding(order: str) -> None:
     assert scheduler.audit().applied == 12
 
 
+@pytest.mark.filterwarnings("ignore:of the calls of step")
 def test_calls_before_the_first_update_are_named() -> None:
     optimizer = Adam([parameter()])
     scheduler = Scheduler(optimizer, CURVE)
@@ -134,7 +135,7 @@ def test_calls_before_the_first_update_are_named() -> None:
     assert scheduler.audit().findings == ()  # it may be a bare loop
     train(optimizer, scheduler, 3)
     (finding,) = scheduler.audit().findings
-    assert finding.startswith("of the calls, 1 came before any update was seen, and counted; call step() after")
+    assert finding.startswith("of the calls of step(), 1 came before any update was seen, and counted")
 
 
 class WarmsUp(SGD):
@@ -176,6 +177,7 @@ def groups(tensor: bool = False) -> Optimizer:
     return Adam([{"params": [parameter()], "lr": rate(0.1 * i), "name": name} for i, name in enumerate(names, 1)])
 
 
+@pytest.mark.filterwarnings("ignore:'lr' of group")
 @pytest.mark.parametrize("tensor", [False, True], ids=["float", "tensor"])
 @pytest.mark.parametrize(("number", "name"), [(0, "body"), (2, "head")])
 def test_a_rate_edited_by_hand_is_overwritten_at_the_next_step_and_named(tensor: bool, number: int, name: str) -> None:

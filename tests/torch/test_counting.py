@@ -146,6 +146,7 @@ def test_what_is_no_scaler_is_refused() -> None:
 # -- who calls, and how often ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:of the calls of step")
 @settings(max_examples=100)
 @given(st.lists(st.sampled_from(["update", "step"]), max_size=40))
 def test_after_the_first_update_a_call_counts_if_an_update_came_before_it(events: list[str]) -> None:
@@ -166,6 +167,7 @@ def test_after_the_first_update_a_call_counts_if_an_update_came_before_it(events
 EVENTS = ["step", "step", "update", "backward", "apply", "zero", "read", "metrics", "resume", "copy"]
 
 
+@pytest.mark.filterwarnings("ignore:of the calls of step")
 @settings(max_examples=200)
 @given(st.lists(st.sampled_from(EVENTS), max_size=40), st.sampled_from([None, "updates"]))
 def test_counting_follows_a_model_of_it(events: list[str], counts: str | None) -> None:

@@ -769,3 +769,28 @@ def test_more_names_than_a_state_has_room_for() -> None:
     other.param_groups[123]["lr"] *= 1.5
     with pytest.raises(PreheatError):
         resumed("b s", saved, other)
+
+
+@pytest.mark.parametrize("policy", ["refuse", "adopt", "rebase", "keep"])
+def test_a_peak_that_the_script_gives_no_more_is_noticed_in_every_order(policy: str) -> None:
+    states = saved_at(20, peak=0.4)
+    optimizer = sgd()
+    optimizer.load_state_dict(states[0])
+    scheduler = Scheduler(optimizer, S, on_change=policy)
+    if policy == "keep":
+        scheduler.load_state_dict(states[1])
+        assert scheduler.base_lrs == [0.4]
+        return
+    with pytest.raises(ph.StateError, match=r"built with peak=0\.4 then, and without it now.*peak="):
+        scheduler.load_state_dict(states[1])
+
+
+def test_base_lrs_are_set_as_a_whole_or_not_at_all() -> None:
+    scheduler = Scheduler(sgd(), S)
+    with pytest.raises(ph.PreheatError, match=r"base_lrs is a copy.*set_peak"):
+        scheduler.base_lrs[0] = 0.5
+    for wrong in (None, 0.1, [0.1, 0.2], [0.0], "a"):
+        with pytest.raises(ph.PreheatError):
+            scheduler.base_lrs = wrong
+    scheduler.base_lrs = [0.5]
+    assert scheduler.base_lrs == [0.5]

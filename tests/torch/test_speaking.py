@@ -319,3 +319,40 @@ def test_radam_inside_a_wrapper_is_a_double_warmup_too() -> None:
 
     (finding,) = Scheduler(Wrapper(RAdam([nn.Parameter(torch.ones(3))])), CURVE).audit().findings
     assert finding.startswith("double warmup: RAdam warms up by itself")
+
+
+def test_calls_that_came_before_the_first_update_are_warned_of_once() -> None:
+    """The usual mistake: every update uses the value that belongs to the next one."""
+    optimizer = sgd()
+    scheduler = Scheduler(optimizer, ph.decay(10))
+    scheduler.step()
+    update(optimizer)
+    with pytest.warns(ph.PreheatWarning, match=r"1 came before any update was seen.*after optimizer\.step"):
+        scheduler.step()
+    for _ in range(5):
+        update(optimizer)
+        scheduler.step()
+
+
+def test_another_writer_is_warned_of_once() -> None:
+    optimizer = sgd()
+    scheduler = Scheduler(optimizer, ph.decay(10))
+    optimizer.param_groups[0]["lr"] = 0.3
+    update(optimizer)
+    with pytest.warns(ph.PreheatWarning, match="'lr' of group 0 was changed by someone else"):
+        scheduler.step()
+    for _ in range(5):
+        update(optimizer)
+        optimizer.param_groups[0]["lr"] = 0.3
+        scheduler.step()
+
+
+def test_an_update_at_the_0_of_a_torch_scheduler_beside_ours_counts() -> None:
+    optimizer = sgd()
+    scheduler = Scheduler(optimizer, ph.warmup(10) >> ph.decay(90))
+    torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0)
+    update(optimizer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        scheduler.step()
+    assert (scheduler.audit().applied, scheduler.audit().unseen) == (1, 0)

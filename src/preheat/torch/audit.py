@@ -80,7 +80,7 @@ def audited(facts: Facts) -> Audit:
     """The audit of a scheduler as it stands."""
     counter, edits = facts.counter, facts.edits
     findings = [*_calls(counter), *_updates(facts), *_over(facts), *_unmet(facts)]
-    findings += [*_warmups(counter.innermost, facts.session.plan), *_edited(edits), *facts.notes]
+    findings += [*_warmups(counter.innermost, facts.session.plan), *edited_words(edits), *facts.notes]
     counts = (facts.applied, counter.unseen, counter.surplus, counter.skipped, sum(edits.values()))
     return Audit(facts.position, *counts, tuple(findings), _blind(facts), facts.end)
 
@@ -151,10 +151,7 @@ def _calls(counter: UpdateCounter) -> list[str]:
         times = round(1 + counter.surplus / counter.applied, 1)
         found.append(f"stepped {times:g} times per update; the surplus calls were ignored")
     if counter.unseen and counter.applied and counter.counts != "calls":
-        found.append(
-            f"of the calls, {counter.unseen} came before any update was seen, and counted; "
-            "call step() after optimizer.step(), or pass counts='updates' where the optimizer starts late"
-        )
+        found.append(counter.unseen_words())
     return found
 
 
@@ -213,7 +210,7 @@ def _asked(optimizer: Optimizer, key: str) -> bool:
     return any(isinstance(value, int | float) and value > 0 for value in values)
 
 
-def _edited(edits: dict[str, int]) -> list[str]:
+def edited_words(edits: dict[str, int]) -> list[str]:
     return [
         f"{name} was changed by someone else ({times}×), and overwritten at the next step; one of the two has to go"
         for name, times in edits.items()

@@ -79,25 +79,27 @@ class Bases:
         moved = [was_moved(optimizer) for optimizer in optimizers]
         self.known = [[Known(group, is_moved) for group in groups] for groups, is_moved in zip(self.lists, moved)]  # noqa: B905
         self.ratio = 1.0  # of the rates to what the groups were given, because of peak=
-        self.peak: float | None = None  # what the largest rate is to be, where the others' ratio to it is not known yet
+        self.asked_peak: float | None = None  # what peak= said
+        self.peak: float | None = None  # the same, while the others' ratio to the largest rate is not known yet
 
     def copy(self) -> Bases:
         """The same bases, to be changed and then kept or dropped as a whole."""
         twin = object.__new__(Bases)
-        twin.lists, twin.ratio, twin.peak = list(self.lists), self.ratio, self.peak
+        twin.lists, twin.ratio = list(self.lists), self.ratio
+        twin.asked_peak, twin.peak = self.asked_peak, self.peak
         twin.known = [
             [replace(known, bases={hyper: replace(base) for hyper, base in known.bases.items()}) for known in row]
             for row in self.known
         ]
         return twin
 
-    def kept(self) -> tuple[float, float | None, list[list[Known]]]:
+    def kept(self) -> tuple[Any, ...]:
         """What is known, to be pickled with its optimizers."""
-        return self.ratio, self.peak, self.known
+        return self.ratio, self.asked_peak, self.peak, self.known
 
-    def with_kept(self, kept: tuple[float, float | None, list[list[Known]]]) -> Bases:
+    def with_kept(self, kept: tuple[Any, ...]) -> Bases:
         """The same knowing what was kept, of the groups in the same places."""
-        self.ratio, self.peak, known_rows = kept
+        self.ratio, self.asked_peak, self.peak, known_rows = kept
         for groups, row in zip(self.known, known_rows, strict=True):
             for known, then in zip(groups, row, strict=True):
                 known.moved, known.is_added, known.ratio, known.bases = (

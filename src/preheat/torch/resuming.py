@@ -65,7 +65,10 @@ class _Found:
                 for known, base, row in zip(slots.bases.all, holders, rows, strict=True)
                 if hyper == RATE and base is not None and base.source == OPEN and row is not None
             ]
-            if (against := _contradiction(moved, saved.defaults, defaults)) and policy != "keep":
+            against = _contradiction(moved, saved.defaults, defaults)
+            if moved and saved.peak is not None and slots.bases.asked_peak is None:
+                against = against or f"it was built with peak={saved.peak:g} then, and without it now"
+            if against and policy != "keep":
                 raise StateError(f"what the factors multiply is not to be known: {against}", write=_ways(policy))
             own = [row if is_asked and row else mine for mine, row, is_asked in zip(own, rows, asked, strict=True)]
             if hyper == RATE and slots.bases.peak is not None:
@@ -121,7 +124,7 @@ def _switched(saved: SavedBases, hyper: str, own: Sequence[Row]) -> str | None:
         tuple(Row(row.name) if row.given is None else Row(row.name, float(row.given != 0), 1.0) for row in side)
         for side in (rows, own)
     )
-    change = difference(SavedBases((), {hyper: before}, {}), hyper, after)
+    change = difference(SavedBases((), None, {hyper: before}, {}), hyper, after)
     return None if change is None else f"whether groups have a {hyper!r} of their own (1) or none (0): {change}"
 
 

@@ -26,7 +26,7 @@ from preheat.session.bases import bases_to_text, same
 from preheat.session.clock import checked_advance, unknown_advance
 from preheat.session.rules import Rule
 from preheat.session.session import Session
-from preheat.torch.audit import Audit, Facts, audited, over_words, warned_from, zero_from
+from preheat.torch.audit import Audit, Facts, audited, edited_words, over_words, warned_from, zero_from
 from preheat.torch.bases import Bases, initial_of, number
 from preheat.torch.device_clock import DeviceClock
 from preheat.torch.groups import check_optimizers
@@ -330,7 +330,8 @@ class Scheduler(LRScheduler):
         if self._device_clock is None and self._counter.has_pending:
             session = copy(session)
             session.advance()
-        bases = bases_to_text(self._defaults, self._slots_now().known_rows())
+        slots = self._slots_now()
+        bases = bases_to_text(self._defaults, slots.known_rows(), slots.bases.asked_peak)
         return session.state_dict() | {"_step_count": session.updates + self._ahead, "bases": bases}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -543,6 +544,7 @@ class Scheduler(LRScheduler):
         for label in found:
             self._edits[label] = self._edits.get(label, 0) + 1
         if found:  # a tensor may have been replaced
+            self._counter.alarm("edited", edited_words(self._edits)[0])
             self._take(self._slots)
 
     def _followed(self, bases: Bases) -> Slots:
@@ -683,12 +685,13 @@ class Scheduler(LRScheduler):
         """What a factor of the rate multiplies now, of every group; it may be set, which `set_peak` does for all at once."""
         slots = self._slots_now()
         bases = {id(slot.group): slot.base.now for slot in slots.slots if slot.is_rate}
-        return [bases.get(id(group), held) for group, held in zip(slots.groups, rates_of(slots.groups), strict=True)]
+        held = zip(slots.groups, rates_of(slots.groups), strict=True)
+        return _Rates(bases.get(id(group), rate) for group, rate in held)
 
     @base_lrs.setter
     def base_lrs(self, rates: Sequence[float]) -> None:
         settled, groups = self._settled_rates("base_lrs"), self._slots_now().groups
-        if len(rates) != len(groups):
+        if not isinstance(rates, list | tuple) or len(rates) != len(groups):
             raise PreheatError(f"base_lrs has one rate for each of the {len(groups)} groups", given=rates)
         given = [positive_number(rate, "a rate of base_lrs") for rate in rates]
         for slot in settled:
@@ -737,6 +740,15 @@ class Scheduler(LRScheduler):
             if slot.base.is_open and initial is not None:
                 slot.base.is_now(initial, initial)
         self._take(self._slots)
+
+
+class _Rates(list[Any]):
+    """A list that says how to change what it shows."""
+
+    def __setitem__(self, place: Any, rate: Any) -> None:
+        raise PreheatError(
+            "base_lrs is a copy", given=rate, write="write scheduler.base_lrs = [0.1, …], or set_peak(0.1)"
+        )
 
 
 def _driven(slots: Iterable[Slot], optimizer: Optimizer) -> dict[tuple[int, str], Slot]:

@@ -378,7 +378,7 @@ def close_as_said(slots: Slots, base: str) -> None:
 
 def scale_to_peak(slots: Slots, peak: float) -> None:
     """Make the largest rate `peak`, the others keeping their ratio to it, where that is known."""
-    rates = slots.rates
+    rates, slots.bases.asked_peak = slots.rates, peak
     if not rates:
         raise PreheatError(
             f"peak= sets the rates of a schedule of factors, and this plan has no such line for {RATE!r}"

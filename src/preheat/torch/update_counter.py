@@ -68,8 +68,8 @@ class Flag:
             return False
         if not all(_is_zero(group["lr"]) for group in groups if "lr" in group):
             return False
-        replaced = None if written is None else written.is_replaced_in(groups)
-        return _has_gradients_of_0(groups) if replaced is None else replaced
+        replaced = written is None or written.is_replaced_in(groups) is not False
+        return replaced and _has_gradients_of_0(groups)
 
 
 class ScaledFlag(Flag):
@@ -187,6 +187,8 @@ class UpdateCounter:
         self.flag.up = self.around.up = False
         self.seen = self.is_training = True
         self.applied += 1
+        if self.unseen and self.applied == 1 and self.counts != "calls" and not self.is_member:
+            self.alarm("unseen", self.unseen_words())
         if self.since is None:
             own = self.own_count()
             self.since = self.applied, own
@@ -259,6 +261,13 @@ class UpdateCounter:
         None too of those that may apply several to what they wrap in one update.
         """
         return own_count([o for o in self.optimizers if len(layers(o)) == 1 or _is_transparent(o)])
+
+    def unseen_words(self) -> str:
+        """What there is to say of calls that counted although an update was still to come."""
+        return (
+            f"of the calls of step(), {self.unseen} came before any update was seen, and counted, so every update uses a later "
+            "value; call step() after optimizer.step(), or pass counts='updates' where the optimizer starts late"
+        )
 
     def idle_words(self) -> str:
         """What there is to say of calls without an update."""
