@@ -46,6 +46,40 @@ def test_every_recipe_attaches() -> None:
         Scheduler(torch.optim.AdamW(groups, lr=1e-3), scope["s"], run=scope["run"])
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_every_recipe_follows_on_the_groups_that_the_trainer_makes(tmp_path: Path) -> None:
+    """Two groups without names, the second without weight decay: it stays without, and rates are those of the recipe."""
+    transformers = pytest.importorskip("transformers")
+    arguments = transformers.TrainingArguments(
+        str(tmp_path), learning_rate=1e-3, weight_decay=0.05, report_to=[], use_cpu=True
+    )
+    recipes = next(block for block in BLOCKS if "# 1. pre-train" in block)
+    for recipe in re.split(r"\n(?=# \d)", recipes):
+        scope: dict = {"ph": ph, "run": ph.Run(total=10_000)}
+        exec(recipe, scope)
+        config = transformers.BertConfig(
+            hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, vocab_size=9
+        )
+        made = transformers.Trainer(transformers.BertModel(config), arguments).create_optimizer()
+        groups = made.param_groups
+        assert [group["weight_decay"] for group in groups] == [0.05, 0.0]
+        groups[1]["name"] = "head"
+        scheduler = Scheduler(made, scope["s"], run=scope["run"])
+        line = scope["s"].bind(scope["run"])
+        line = line["lr"] if isinstance(line, ph.Plan) else line
+        for update in range(40):
+            factor = line(update) if type(line) is not type(ph.absolute(ph.hold())) else line(update) / 1e-3
+            many = 10.0 if isinstance(scope["s"], ph.Plan) else 1.0
+            assert [group["lr"] for group in groups] == pytest.approx([1e-3 * factor, 1e-3 * factor * many], rel=1e-12)
+            assert groups[1]["weight_decay"] == 0.0
+            for group in groups:
+                for p in group["params"]:
+                    p.grad = p.detach().clone()
+            made.step()
+            scheduler.step()
+        assert scheduler.audit().findings == ()
+
+
 def cosine(t: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (t - 500) / 9_500))
 

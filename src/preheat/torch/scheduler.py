@@ -233,6 +233,7 @@ class Scheduler(LRScheduler):
 
     def _facts(self) -> Facts:
         device_clock = self._device_clock
+        self._slots_now()
         return Facts(
             session=self.session,
             position=self.position,
@@ -311,8 +312,11 @@ class Scheduler(LRScheduler):
         return self.session.values()
 
     def _slots_now(self) -> Slots:
-        """The slots of the groups as they are now; asking changes nothing."""
-        return self._slots if self._slots.are_current(self.optimizers) else self._followed(self._slots.bases.copy())
+        """The slots of the groups as they are now; asking changes nothing but that the next step looks at them again."""
+        if self._slots.are_current(self.optimizers):
+            return self._slots
+        self._fast_step = _no_fast_step  # it cannot tell a group from an equal one that replaced it
+        return self._followed(self._slots.bases.copy())
 
     # -- checkpoints ------------------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ def test_most_programs_are_followed_to_their_end() -> None:
         counts = sum((run(program(seed)).counts for seed in range(SEED, SEED + 100)), Counter())
     assert counts["whole"] >= 85
     assert counts["load right"] >= 60
-    assert counts["load refused"] >= 10
+    assert counts["load refused"] >= 5
 
 
 def test_a_program_that_fails_is_printed_as_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
