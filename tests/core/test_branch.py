@@ -108,3 +108,12 @@ def test_what_is_not_known_before_the_end_is_refused(s: ph.Schedule) -> None:
 def test_a_moment_is_a_position(change: str, at: object) -> None:
     with pytest.raises(ph.PreheatError, match="a position"):
         getattr(ph.hold(), change)(at, 10)
+
+
+@pytest.mark.parametrize("word", ["cooldown_from", "rewarmed"])
+def test_a_bare_length_below_one_tick_may_be_meant_as_a_share_and_is_refused(word: str) -> None:
+    for s in (ph.hold(1.0, 100), ph.absolute(ph.hold(0.1, 100))):
+        with pytest.raises(ph.PreheatError, match=r"=0\.2 is less than one update; write '20%' for a share of the run"):
+            getattr(s, word)(50, 0.2)
+        assert getattr(s, word)(50, "20%").bind(ph.Run(total=100)) == getattr(s, word)(50, 20)
+        assert getattr(s, word)(50, "0.2 ticks")(50.2) == (0 if word == "cooldown_from" else s(50))

@@ -327,3 +327,16 @@ def test_any_interleaving_of_steps_saves_and_loads_is_an_uninterrupted_run(acts:
         assert scheduler.position == truth[1].position
         assert [g["lr"] for g in optimizer.param_groups] == [g["lr"] for g in truth[0].param_groups]
         assert scheduler.get_last_lr() == truth[1].get_last_lr()
+
+
+@pytest.mark.parametrize("word", ["cooldown", "rewarm", "finish_in"])
+def test_a_share_written_as_a_bare_number_is_refused_and_changes_nothing(word: str) -> None:
+    optimizer, scheduler = build()
+    train(optimizer, scheduler, 30)
+    before = scheduler.state_dict()
+    with pytest.raises(
+        ph.PreheatError, match=f"{word}=0.2 is less than one update; write '20%' for a share of the run"
+    ):
+        getattr(scheduler, word)(0.2)
+    assert scheduler.state_dict() == before
+    train(optimizer, scheduler, 1)

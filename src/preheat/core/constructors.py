@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from preheat.core.errors import PreheatError
@@ -13,7 +11,7 @@ from preheat.core.nodes.leaves import Hold, InvSqrt, Ramp, Rectified, Saturating
 from preheat.core.nodes.pointwise import Lower, Upper
 from preheat.core.nodes.sequence import sequence
 from preheat.core.shapes import Shape
-from preheat.core.spans import REST, Span, SpanLike
+from preheat.core.spans import REST, Span, SpanLike, lasting
 from preheat.core.stated import joined
 from preheat.core.text.words import learn
 
@@ -202,28 +200,6 @@ def upper(*schedules: Any) -> Any:
     Raises PreheatError for fewer than two schedules, or factors beside rates.
     """
     return joined("upper", Upper, schedules)
-
-
-def lasting(word: str, span: SpanLike, tick: str = "update") -> SpanLike:
-    """The length that `word` was given; a number below 1 without a unit is refused, for it may be meant as a share.
-
-    tick: what one tick is, where that is known.
-    """
-    number = _number(span)
-    if 0 < number < 1:
-        raise PreheatError(
-            f"{word}={number:g} is less than one {tick}",
-            write=f"write '{number * 100:g}%' for a share of the run, or '{number:g} ticks'",
-        )
-    return span
-
-
-def _number(span: object) -> float:
-    """A length that is written as a number alone, also as text, where it often comes from a command line; else 0."""
-    if isinstance(span, str) or (isinstance(span, numbers.Real) and not isinstance(span, bool)):
-        with suppress(ValueError, OverflowError):
-            return float(span)
-    return 0.0
 
 
 learn(ramp, hold, warmup, decay, steps, invsqrt, saturating, rectified, table, lower, upper)

@@ -25,7 +25,7 @@ from preheat.core.codegen.python import compiled
 from preheat.core.errors import BindError, PreheatError, shown
 from preheat.core.namespaces import Scalars, Sorted
 from preheat.core.peaks import UNKNOWN, Bounds, refuse_unclear_peak
-from preheat.core.spans import REST, Edge, Run, Span, SpanLike
+from preheat.core.spans import REST, Edge, Run, Span, SpanLike, lasting
 from preheat.core.stated import Absolute, Stated, transformation
 from preheat.core.text.printer import text
 from preheat.core.times import namespace
@@ -373,12 +373,13 @@ class Schedule(Value):
         >>> hold(0.5, 1000).cooldown_from(100, 50).table(151).tolist()[98::26]
         [0.5, 0.26, 0.0]
 
+        Raises PreheatError for a length between 0 and 1 without a unit: write "5%".
         Hägele et al. 2024, arXiv:2405.18392.
         """
-        at = _position(step)
+        at, span = _position(step), lasting("cooldown", span)
         value = self(at)
-        lasting = self if self.length >= at else self >> _node("hold", value, at - self.length)
-        return lasting.truncated(at) >> _node("ramp", value, to, span, shape)
+        long_enough = self if self.length >= at else self >> _node("hold", value, at - self.length)
+        return long_enough.truncated(at) >> _node("ramp", value, to, span, shape)
 
     @transformation
     def rewarmed(self, at: float, span: SpanLike, *, start: float = 0.0) -> Schedule:
@@ -388,9 +389,10 @@ class Schedule(Value):
         >>> hold(1.0, 100).rewarmed(10, 4).table(16).tolist()[9:]
         [1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
 
+        Raises PreheatError for a length between 0 and 1 without a unit: write "5%".
         Gupta et al. 2023, arXiv:2308.04014.
         """
-        return self * (_node("hold", 1.0, _position(at)) >> _node("ramp", start, 1.0, span))
+        return self * (_node("hold", 1.0, _position(at)) >> _node("ramp", start, 1.0, lasting("rewarm", span)))
 
     def __repr__(self) -> str:
         return text(self)

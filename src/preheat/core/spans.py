@@ -1,7 +1,9 @@
 """Lengths of time, kept as written, and the run that says what they are worth."""
 
 import math
+import numbers
 import re
+from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
@@ -104,6 +106,28 @@ class Span(Value):
 
 
 SpanLike = Span | str | int | float
+
+
+def lasting(word: str, span: SpanLike, tick: str = "update") -> SpanLike:
+    """The length that `word` was given; a number below 1 without a unit is refused, for it may be meant as a share.
+
+    tick: what one tick is, where that is known.
+    """
+    number = _number(span)
+    if 0 < number < 1:
+        raise PreheatError(
+            f"{word}={number:g} is less than one {tick}",
+            write=f"write '{number * 100:g}%' for a share of the run, or '{number:g} ticks'",
+        )
+    return span
+
+
+def _number(span: object) -> float:
+    """A length that is written as a number alone, also as text, where it often comes from a command line; else 0."""
+    if isinstance(span, str) or (isinstance(span, numbers.Real) and not isinstance(span, bool)):
+        with suppress(ValueError, OverflowError):
+            return float(span)
+    return 0.0
 
 
 class Edge(NamedTuple):

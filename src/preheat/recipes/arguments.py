@@ -9,10 +9,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from preheat.core.checks import Number, finite_number, int_if_whole, positive_number, ticks
-from preheat.core.constructors import hold, lasting, ramp
+from preheat.core.constructors import hold, ramp
 from preheat.core.errors import BindError, PreheatError, shown
 from preheat.core.node import Schedule
-from preheat.core.spans import Run, Span, SpanLike
+from preheat.core.spans import Run, Span, SpanLike, lasting
 from preheat.core.stated import Absolute
 
 

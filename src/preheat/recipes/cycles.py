@@ -9,11 +9,11 @@ from fractions import Fraction
 from itertools import accumulate, repeat
 
 from preheat.core.checks import finite_number
-from preheat.core.constructors import hold, lasting, ramp, steps
+from preheat.core.constructors import hold, ramp, steps
 from preheat.core.errors import PreheatError
 from preheat.core.node import Schedule
 from preheat.core.shapes import Shape
-from preheat.core.spans import SpanLike
+from preheat.core.spans import SpanLike, lasting
 from preheat.core.stated import Absolute
 from preheat.recipes import arguments
 from preheat.recipes.arguments import dampened, exact, filled, rates, warmed

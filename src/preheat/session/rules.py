@@ -15,10 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
-from preheat.core.constructors import lasting
 from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.plan import RATE, Plan
-from preheat.core.spans import Edge, Run, Span, SpanLike
+from preheat.core.spans import Edge, Run, Span, SpanLike, lasting
 
 State = dict[str, Any]
 LARGEST = sys.float_info.max

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from preheat.core.checks import measured, one_of
-from preheat.core.constructors import hold, lasting, ramp
+from preheat.core.constructors import hold, ramp
 from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.node import Schedule
 from preheat.core.plan import RATE, Absolute, Line, Plan
 from preheat.core.shapes import Shape
-from preheat.core.spans import Edge, Run, Span, SpanLike
+from preheat.core.spans import Edge, Run, Span, SpanLike, lasting
 from preheat.session.bases import bases_to_text
 from preheat.session.changes import bound_plan, first_change, grows_with, nothing_grows, rebased, unknown_writing
 from preheat.session.clock import Stopwatch, checked_advance, tick_of, unknown_advance
@@ -375,7 +375,7 @@ class Session:
         Raises PreheatError for a bare `span` between 0 and 1, unless the clock is seconds: write '20%', or '0.2 ticks'.
         """
         now, ticks = self.position, self._ticks("cooldown", span)
-        plan = self._with_rates(self.plan, lambda s: s.cooldown_from(now, ticks, shape, to=to))
+        plan = self._with_rates(self.plan, lambda s: s.cooldown_from(now, Span(ticks), shape, to=to))
         rates = {line.key: line.target for line in plan.lines if line.is_rate}  # nothing in them grows any more
         self._follow(plan, self.run, None if self.written is None else Plan({**self.written, **rates}))
 
