@@ -287,3 +287,19 @@ def test_the_deepest_schedule_is_read_in_what_states_it():
 def test_operators_take_no_text_and_say_what_reads_it(joined):
     with pytest.raises(PreheatError, match=r"write .*parse\('decay\(5\)'\)"):
         joined(ph.warmup(10))
+
+
+@pytest.mark.parametrize("text", ["warmup(1,000) >> decay()", "warmup(007)", "ramp(0, 00.5, 10)"])
+def test_a_number_does_not_begin_with_a_zero(text: str) -> None:
+    with pytest.raises(ph.ParseError, match=r"begins with a 0.*write 1000 or 1_000"):
+        ph.parse(text)
+
+
+def test_updates_are_steps() -> None:
+    assert ph.parse("warmup(100 updates) >> hold(1, 1k updates)") == ph.parse("warmup(100 steps) >> hold(1, 1k steps)")
+    assert ph.Span("1 update") == ph.Span("1 step")
+
+
+def test_an_argument_that_is_not_known_is_named() -> None:
+    with pytest.raises(ph.ParseError, match=r"warmup has no argument 'length'.*known: shape, span, start"):
+        ph.parse("warmup(length=5%)")

@@ -794,3 +794,11 @@ def test_base_lrs_are_set_as_a_whole_or_not_at_all() -> None:
             scheduler.base_lrs = wrong
     scheduler.base_lrs = [0.5]
     assert scheduler.base_lrs == [0.5]
+
+
+@pytest.mark.parametrize("schedule", ["decay(to=-1)", "absolute(ramp(0.1, -0.1, 10))", "relative(decay(9, to=-0.1))"])
+def test_a_rate_below_zero_is_refused(schedule: str) -> None:
+    with pytest.raises(ph.PreheatError, match="none below 0"):
+        Scheduler(sgd(), schedule, run=ph.Run(total=100))
+    groups = [{"params": [weight()], "momentum": 0.9}]
+    Scheduler(SGD(groups, lr=0.1), ph.Plan({"momentum": ph.absolute(ph.ramp(0.5, -0.5, 10))}))

@@ -19,6 +19,7 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _COUNTED = ("step", "epoch", "sample", "token")
 _TICK = "tick"  # said of a bare number: the run's clock, whatever it counts
 _UNITS = {unit: unit for unit in _SECONDS} | {f"{unit}{s}": unit for unit in (*_COUNTED, _TICK) for s in ("", "s")}
+_UNITS |= {"update": "step", "updates": "step"}
 CLOCKS = (*_COUNTED, "second")
 REST = "rest"
 _LONGEST, _SPACE = 64, " \t\r\n"

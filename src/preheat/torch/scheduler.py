@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from preheat.core.checks import one_of, positive_number
 from preheat.core.errors import PreheatError, PreheatWarning, nearest, shown
 from preheat.core.node import Schedule
-from preheat.core.peaks import refuse_unclear
+from preheat.core.peaks import refuse_below_zero, refuse_unclear
 from preheat.core.plan import RATE, Absolute, Line, Plan
 from preheat.core.shapes import Shape
 from preheat.core.spans import Run, SpanLike
@@ -115,6 +115,7 @@ class Scheduler(LRScheduler):
         self._buffers = Buffers(self._counter.flag)
         slots = self._first_slots(base, peak)
         self.session.check_floors(slots.called)
+        refuse_below_zero(self.plan)
         given = {slot.line.key: slot.gain for slot in slots.slots}
         refuse_unclear(self.session.given, lambda line: given.get(line.key))
         self._device_clock = DeviceClock(slots, self.session, self._buffers) if on_device else None

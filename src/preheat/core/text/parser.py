@@ -226,6 +226,10 @@ class Reader:
         start, token = self.start, self.advance()
         if len(token) > _DIGITS:
             self.refuse(f"a number of {len(token)} characters", start)
+        if re.match("[+-]?0[0-9_]", token):  # as what follows a comma that was to part the thousands
+            self.refuse(
+                f"{shown(token)} begins with a 0", start, write="write 1000 or 1_000, without a comma, for a thousand"
+            )
         try:
             return float(token) if re.search("[.eE]", token) else int(token)
         except ValueError:  # underscores where none may stand
@@ -245,6 +249,10 @@ class Reader:
         """The value of a word called with what was read; whatever it refuses is refused with its column."""
         from inspect import signature  # only who reads text pays for it
 
+        known = signature(call.func).parameters
+        for name in call.keywords:
+            if name not in known:
+                self.refuse(f"{word} has no argument {name!r}{nearest(name, known)}", start)
         try:
             signature(call.func).bind(*call.args, **call.keywords)
         except TypeError as error:
