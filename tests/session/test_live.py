@@ -252,3 +252,22 @@ def test_a_bare_length_below_one_tick_may_be_meant_as_a_share_and_is_refused(wor
     seconds.move_to(30)
     getattr(seconds, word)(0.5)
     assert seconds.plan["lr"](31) == (1 if word == "rewarm" else 0)
+
+
+@pytest.mark.parametrize("to", [5, -1, 0.51])
+def test_a_cooldown_goes_down_and_not_below_zero(to: float) -> None:
+    session = Session(ph.decay(10))
+    for _ in range(5):
+        session.advance()
+    before = session.state_dict()
+    with pytest.raises(ph.PreheatError, match="cooldown brings rates down"):
+        session.cooldown(10, to=to)
+    assert session.state_dict() == before
+    session.cooldown(10, to=0.5)
+
+
+def test_what_cannot_grow_is_shown_as_it_was_given() -> None:
+    session = Session(ph.decay(100), ph.Run(total=100))
+    session.rewarm(10)
+    with pytest.raises(ph.PreheatError, match=r"nothing in Plan\(\{'lr': ramp\(1\.0, 0\.0, 100\)\}\) is 'rest' or '%'"):
+        session.extend(200)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from preheat.core.checks import measured, one_of
+from preheat.core.checks import finite_number, measured, one_of
 from preheat.core.constructors import hold, ramp
 from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.node import Schedule
@@ -349,7 +349,7 @@ class Session:
         run = self.run.replace(total=total)
         plan = bound_plan(self.written, run)
         if not grows_with(self.written, run):
-            raise nothing_grows(self.written)
+            raise nothing_grows(self.given)
         if self.updates and (change := first_change(self.plan, plan, 0, self.position, self.tick)):
             raise PreheatError(f"that comes too late, the run is at {self.position:g}: {change}")
         rules = bound_rules(self._given_rules, run)
@@ -375,6 +375,12 @@ class Session:
         Raises PreheatError for a bare `span` between 0 and 1, unless the clock is seconds: write '20%', or '0.2 ticks'.
         """
         now, ticks = self.position, self._ticks("cooldown", span)
+        end = finite_number(to, "to of cooldown")
+        above = [line for line in self.plan.lines if line.is_rate and end > line.schedule(now) * (1 + 1e-9)]
+        if end < 0 or above:
+            in_force = f", and {above[0].key!r} is at {above[0].schedule(now):g}" if above else ""
+            what = f"cooldown brings rates down to a value of at least 0{in_force}"
+            raise PreheatError(what, given=to, write="write a smaller to, or rewarm(span) to go up again")
         plan = self._with_rates(self.plan, lambda s: s.cooldown_from(now, Span(ticks), shape, to=to))
         rates = {line.key: line.target for line in plan.lines if line.is_rate}  # nothing in them grows any more
         self._follow(plan, self.run, None if self.written is None else Plan({**self.written, **rates}))

@@ -215,6 +215,7 @@ class Save(Action):
             scheduler.total,
             sum(1 for _ in new.groups()),
             {slot: base for slot, base in scheduler.given.items() if slot not in factors},
+            scheduler.script.peak,
         )
         new.saved[self.name] = (optimizers, state)
         if between:

@@ -89,6 +89,7 @@ class State(NamedTuple):
     total: int
     groups: int
     others: dict[Slot, float | None]  # what was given where the lines are rates: it may be saved too
+    peak: float | None  # what peak= said
 
 
 class OptimizerState(NamedTuple):
@@ -469,8 +470,11 @@ def _opened(world: World, state: State, slot: Slot) -> str:
     """An open base, and the saved one."""
     one = world.optimizers[slot[0]]
     given, now = state.given[slot], state.now[slot]
-    if world.scheduler.mixed:
-        return "doubtful" if near(_largest(world, state), world.scheduler.script.peak) else "contradicted"
+    asked = world.scheduler.script.peak
+    if slot[2] == "lr" and asked is None and state.peak is not None:
+        return "contradicted"  # the script gives a peak no more
+    if world.scheduler.mixed or (slot[2] == "lr" and asked is not None):
+        return "doubtful" if near(_largest(world, state), asked) else "contradicted"
     if not near(one.default, state.defaults[slot[0]]):
         own = world.scheduler.script.own(*slot)
         return "contradicted" if own is not None and slot[2] == "lr" and not near(own, given) else "doubtful"
@@ -578,7 +582,7 @@ def _known_besides(world: World, state: State, plan: Lines, each: dict[Slot, str
 
 def _shared_anew(world: World, state: State, plan: Lines, each: dict[Slot, str]) -> list[Outcome]:
     """The saved rates, which say how they are to one another, at the peak that the script asks for."""
-    if not world.scheduler.mixed or "absent" in each.values():
+    if world.scheduler.script.peak is None or "absent" in each.values():
         return []
     ratio = world.scheduler.script.peak / _largest(world, state)
     now, given = _settled(world, state, dict.fromkeys(each, "closed"))
