@@ -802,3 +802,59 @@ def test_a_rate_below_zero_is_refused(schedule: str) -> None:
         Scheduler(sgd(), schedule, run=ph.Run(total=100))
     groups = [{"params": [weight()], "momentum": 0.9}]
     Scheduler(SGD(groups, lr=0.1), ph.Plan({"momentum": ph.absolute(ph.ramp(0.5, -0.5, 10))}))
+
+
+DECAYED = ph.Plan({"lr": S, "weight_decay": ph.absolute(ph.ramp(0.0, 0.1, 60) >> ph.hold(0.1))})
+
+
+def decayed(schedule: object, **options: object) -> tuple[Optimizer, Scheduler]:
+    optimizer = AdamW([{"params": [weight()], "name": name} for name in "ab"], lr=0.1, weight_decay=0.1)
+    return optimizer, Scheduler(optimizer, schedule, **options)
+
+
+@pytest.mark.parametrize("order", ["os", "so"])
+@pytest.mark.parametrize("policy", ["keep", "adopt"])
+def test_what_is_scheduled_no_more_gets_its_own_value_back(policy: str, order: str) -> None:
+    """The script added a line, and the saved plan is kept; or it dropped one, and the new plan is adopted."""
+    had, has = (S, DECAYED) if policy == "keep" else (DECAYED, S)
+    optimizer, scheduler = decayed(had)
+    rates(optimizer, scheduler, 20)
+    states = {"o": optimizer.state_dict(), "s": scheduler.state_dict()}
+    optimizer, scheduler = decayed(has, on_change=policy)
+    for one in order:
+        {"o": optimizer, "s": scheduler}[one].load_state_dict(copy.deepcopy(states[one]))
+    rates(optimizer, scheduler, 1)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.1, 0.1]
+
+
+@pytest.mark.parametrize("order", ["os", "so"])
+def test_a_group_whose_line_is_new_keeps_its_rate_under_the_saved_plan(order: str) -> None:
+    optimizer, scheduler = decayed(ph.Plan({"a/lr": S}))
+    rates(optimizer, scheduler, 20)
+    states = {"o": optimizer.state_dict(), "s": scheduler.state_dict()}
+    optimizer, scheduler = decayed(ph.Plan({"a/lr": S, "b/lr": S}), on_change="keep")
+    for one in order:
+        {"o": optimizer, "s": scheduler}[one].load_state_dict(copy.deepcopy(states[one]))
+    rates(optimizer, scheduler, 1)
+    assert [group["lr"] for group in optimizer.param_groups] == [near(0.1 * (1 - 11 / 90)), 0.1]
+
+
+def test_a_state_of_groups_in_another_order_is_refused_by_their_names() -> None:
+    optimizer, _ = decayed(S)
+    state = optimizer.state_dict()
+    state["param_groups"].reverse()
+    with pytest.raises(ph.StateError, match="group 0 is called 'a', and in the optimizer's state 'b'"):
+        optimizer.load_state_dict(state)
+
+
+def test_the_base_in_force_is_what_is_compared_after_a_plan_was_kept() -> None:
+    states = saved_at(20)
+    optimizer = sgd(0.2)
+    optimizer.load_state_dict(copy.deepcopy(states[0]))
+    scheduler = Scheduler(optimizer, S, on_change="keep")
+    scheduler.load_state_dict(states[1])
+    assert scheduler.base_lrs == [0.1]
+    states = copy.deepcopy(optimizer.state_dict()), scheduler.state_dict()
+    with pytest.raises(ph.StateError, match=r"built with lr=0\.1 then, and with lr=0\.2 now"):
+        resumed("o b s", states, sgd(0.2))
+    assert resumed("o b s", states, sgd(0.1)).base_lrs == [0.1]

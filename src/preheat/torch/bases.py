@@ -59,10 +59,20 @@ class Known:
     is_added: bool = False  # to an optimizer that was followed already
     ratio: float = 1.0  # what its own rate is multiplied with, because peak= was given before it was added
     bases: dict[str, Base] = field(default_factory=dict)
+    own: dict[str, float] = field(default_factory=dict)  # its numbers as it was built
+    found: dict[str, float] = field(default_factory=dict)  # the same, or as a state that was loaded since has them
+
+    def copy(self) -> Known:
+        """The same, to be changed by itself."""
+        bases = {hyper: replace(base) for hyper, base in self.bases.items()}
+        return replace(self, bases=bases, own=dict(self.own), found=dict(self.found))
 
     def base(self, hyper: str, present: float) -> Base:
         """The base of a hyper-parameter, whose value in the group is `present` where nothing is known yet."""
         if hyper not in self.bases:
+            self.found.setdefault(hyper, present)
+            if not self.moved:
+                self.own.setdefault(hyper, present)
             initial = initial_of(self.group) if hyper == RATE and not self.is_added else None
             is_open = self.moved or (initial is not None and not same(initial, present))
             value = initial if is_open and initial is not None else present
@@ -77,7 +87,12 @@ class Bases:
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
         self.lists = [optimizer.param_groups for optimizer in optimizers]
         moved = [was_moved(optimizer) for optimizer in optimizers]
-        self.known = [[Known(group, is_moved) for group in groups] for groups, is_moved in zip(self.lists, moved)]  # noqa: B905
+        self.known = [
+            [_met(group, is_moved) for group in groups] for groups, is_moved in zip(self.lists, moved, strict=True)
+        ]
+        self.kept_from: tuple[tuple[float | None, ...], float | None] | None = (
+            None  # defaults and peak of a state that was kept
+        )
         self.ratio = 1.0  # of the rates to what the groups were given, because of peak=
         self.asked_peak: float | None = None  # what peak= said
         self.peak: float | None = None  # the same, while the others' ratio to the largest rate is not known yet
@@ -86,28 +101,21 @@ class Bases:
         """The same bases, to be changed and then kept or dropped as a whole."""
         twin = object.__new__(Bases)
         twin.lists, twin.ratio = list(self.lists), self.ratio
-        twin.asked_peak, twin.peak = self.asked_peak, self.peak
-        twin.known = [
-            [replace(known, bases={hyper: replace(base) for hyper, base in known.bases.items()}) for known in row]
-            for row in self.known
-        ]
+        twin.asked_peak, twin.peak, twin.kept_from = self.asked_peak, self.peak, self.kept_from
+        twin.known = [[known.copy() for known in row] for row in self.known]
         return twin
 
     def kept(self) -> tuple[Any, ...]:
         """What is known, to be pickled with its optimizers."""
-        return self.ratio, self.asked_peak, self.peak, self.known
+        return self.ratio, self.asked_peak, self.peak, self.kept_from, self.known
 
     def with_kept(self, kept: tuple[Any, ...]) -> Bases:
         """The same knowing what was kept, of the groups in the same places."""
-        self.ratio, self.asked_peak, self.peak, known_rows = kept
+        self.ratio, self.asked_peak, self.peak, self.kept_from, known_rows = kept
         for groups, row in zip(self.known, known_rows, strict=True):
             for known, then in zip(groups, row, strict=True):
-                known.moved, known.is_added, known.ratio, known.bases = (
-                    then.moved,
-                    then.is_added,
-                    then.ratio,
-                    then.bases,
-                )
+                for name in ("moved", "is_added", "ratio", "bases", "own", "found"):
+                    setattr(known, name, getattr(then, name))
         return self
 
     @property
@@ -152,10 +160,27 @@ class Bases:
         self.known[i] = [_reloaded(known, group) for known, group in zip(old, groups, strict=True)]
 
 
+def _met(group: Group, is_moved: bool) -> Known:
+    """What is known of a group when it is met."""
+    numbers = numbers_of(group)
+    return Known(group, is_moved, own={} if is_moved else numbers, found=dict(numbers))
+
+
 def _reloaded(known: Known, group: Group) -> Known:
     """What is known of a group that has been loaded: what was open is looked at anew."""
     settled = {hyper: base for hyper, base in known.bases.items() if not base.is_open}
-    return Known(group, True, known.is_added, known.ratio, settled)
+    return replace(known, group=group, moved=True, bases=settled, found=known.found | numbers_of(group))
+
+
+def numbers_of(group: Group) -> dict[str, float]:
+    """The plain numbers of a group, by what a line of a plan calls them."""
+    found: dict[str, float] = {}
+    for key, value in group.items():
+        several = enumerate(value) if isinstance(value, list | tuple) and key != "params" else [(None, value)]
+        for index, one in several:
+            if isinstance(one, int | float) and not isinstance(one, bool):
+                found[key if index is None else f"{key}[{index}]"] = float(one)
+    return found
 
 
 def initial_of(group: Group) -> float | None:

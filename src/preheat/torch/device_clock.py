@@ -34,7 +34,9 @@ class DeviceClock:
             what = "on_device=True counts updates"
             raise PreheatError(what, write="write a Run whose updates are all worth the same")
         self.tick, self.rows, self._buffers = session.tick, list[_Row](), buffers
-        self.position = torch.zeros((), dtype=torch.float64, device=_device(slots))
+        self.position = torch.zeros(
+            1, dtype=torch.float64, device=_device(slots)
+        )  # compilers on the CPU lose writes to 0-d ones
         self._known = (0, 0)  # updates and position when last set from the host
         self.take(slots)
 

@@ -8,7 +8,7 @@ another group.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import torch
@@ -30,7 +30,7 @@ class Follower(Protocol):
     def has_begun(self) -> bool:
         """Whether it writes: a member of SequentialLR does not until its turn has come."""
 
-    def loading(self) -> None:
+    def loading(self, optimizer: Optimizer, state: Mapping[str, Any]) -> None:
         """The optimizer is about to load a state."""
 
     def loaded(self) -> None:
@@ -120,7 +120,7 @@ def _written(slot: Slot, session: Session) -> Callable[[], float]:
 def _hooked(optimizer: Optimizer, memory: Memory) -> Memory:
     def about_to_load(optimizer: Optimizer, state: Any) -> None:
         for follower in memory.followers:
-            follower.loading()
+            follower.loading(optimizer, state)
 
     def has_loaded(optimizer: Optimizer) -> None:
         for follower in memory.followers:

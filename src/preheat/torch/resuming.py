@@ -142,6 +142,8 @@ def _settled(own: Slots, found: _Found, saved: SavedBases, policy: str) -> Slots
     for hyper in own.hypers:
         _settle(hyper, own, found, saved, policy)
     own.bases.peak = None
+    if policy == "keep":
+        own.bases.kept_from = saved.defaults, saved.peak
     own = Slots(own.plan, own.bases)  # what has no decay of its own is known now
     if unknown := [slot for slot in own.slots if slot.needs_base and slot.base.is_open]:
         raise StateError(f"what {unknown[0].label} was given is not to be known from this state", write=_ways(policy))
@@ -231,3 +233,16 @@ def _closed(plan: Plan, bases: Bases, rows: dict[str, list[Row]]) -> Slots:
             elif base is not None:
                 base.source = OPEN
     return Slots(plan, bases)
+
+
+def left_behind(before: Slots, saved: Plan, after: Slots) -> list[tuple[Slot, float | None]]:
+    """What nobody schedules any more after loading a state, with what stands there then; None where that is not known.
+
+    What the saved plan drove gets what the code gave it, and what only the code's plan drove what was loaded.
+    """
+    driven = {(id(slot.group), slot.line.hyper) for slot in after.slots}
+    known = {id(one.group): one for one in after.bases.all}
+    written = Slots(saved, after.bases.copy()).slots if saved != after.plan else []
+    every = {(id(slot.group), slot.line.hyper): (slot, known[id(slot.group)].found) for slot in before.slots}
+    every |= {(id(slot.group), slot.line.hyper): (slot, known[id(slot.group)].own) for slot in written}
+    return [(slot, values.get(slot.line.hyper)) for key, (slot, values) in every.items() if key not in driven]

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from preheat.core.checks import one_of, positive_number
-from preheat.core.errors import PreheatError, PreheatWarning, nearest, shown
+from preheat.core.errors import PreheatError, PreheatWarning, StateError, nearest, shown
 from preheat.core.node import Schedule
 from preheat.core.peaks import refuse_below_zero, refuse_unclear
 from preheat.core.plan import RATE, Absolute, Line, Plan
@@ -31,8 +31,8 @@ from preheat.torch.bases import Bases, initial_of, number
 from preheat.torch.device_clock import DeviceClock
 from preheat.torch.groups import check_optimizers
 from preheat.torch.memory import memory_of
-from preheat.torch.resuming import WAYS, resumed
-from preheat.torch.slots import Slot, Slots, close_as_said, entry, put, rates_of, scale_to_peak
+from preheat.torch.resuming import WAYS, left_behind, resumed
+from preheat.torch.slots import Slot, Slots, close_as_said, entry, name_of, put, rates_of, scale_to_peak
 from preheat.torch.update_counter import UpdateCounter
 from preheat.torch.wrapped import is_watchable, layers
 from preheat.torch.writer import Buffers, attach
@@ -111,6 +111,7 @@ class Scheduler(LRScheduler):
         counts = "calls" if on_device else counts
         self._edits: dict[str, int] = {}
         self._notes: dict[str, None] = {}
+        self._left: dict[tuple[int, str, int | None], float] = {}  # what nobody schedules any more, and what it is
         self._counter = UpdateCounter(self.optimizers, scaler, self.session, counts, base is not None)
         self._buffers = Buffers(self._counter.flag)
         slots = self._first_slots(base, peak)
@@ -332,7 +333,8 @@ class Scheduler(LRScheduler):
             session = copy(session)
             session.advance()
         slots = self._slots_now()
-        bases = bases_to_text(self._defaults, slots.known_rows(), slots.bases.asked_peak)
+        defaults, peak = slots.bases.kept_from or (self._defaults, slots.bases.asked_peak)
+        bases = bases_to_text(defaults, slots.known_rows(), peak)
         return session.state_dict() | {"_step_count": session.updates + self._ahead, "bases": bases}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -346,6 +348,7 @@ class Scheduler(LRScheduler):
         resumption, slots = resumed(self._slots_now(), saved, self.session, self._defaults)
         if self._device_clock is not None:
             self._device_clock.check(slots, resumption.rules)
+        left = left_behind(self._slots, saved.plan, slots)
         for rule in resumption.rules:
             rule.check_floors(slots.called)
         self.session.resume(resumption)
@@ -354,9 +357,32 @@ class Scheduler(LRScheduler):
         if self.has_begun:
             self._follow(slots)
         self._take(slots)
+        self._put_back(left)
         if self._device_clock is not None:
             self._device_clock.move_to(self.session)
         self._write_now()
+
+    def _put_back(self, left: Iterable[tuple[Slot, float | None]]) -> None:
+        """Give back to the groups what nobody schedules any more; say so where it is not known what that was."""
+        place = {id(group): i for i, group in enumerate(self._slots.groups)}
+        self._left = {}
+        for slot, value in left if not self._slots.unready else ():
+            if value is None:
+                self._warn(
+                    f"{slot.label} is scheduled by nobody any more, and stays at {slot.value:g}; write it a line"
+                )
+            else:
+                self._left[place[id(slot.group)], slot.key, slot.index] = value
+        self._write_left()
+
+    def _write_left(self) -> None:
+        for (i, key, index), value in self._left.items():
+            if i < len(groups := self._slots.groups):
+                held = entry(groups[i], key, index)
+                if isinstance(held, Tensor):
+                    held.detach().fill_(value)
+                else:
+                    put(groups[i], key, index, value)
 
     def _count_from(self, updates: int, steps: int) -> None:
         self.session.updates, self._ahead = updates, steps - updates
@@ -589,9 +615,16 @@ class Scheduler(LRScheduler):
             self._read_device_clock()
             self._write_now()
 
-    def loading(self) -> None:
-        """The optimizer is about to load a state."""
+    def loading(self, optimizer: Optimizer, state: Mapping[str, Any]) -> None:
+        """The optimizer is about to load a state. Refuses one whose groups have other names: torch loads them by place."""
         self._is_last_word = self._sample.is_untouched()
+        for i, (group, saved) in enumerate(zip(optimizer.param_groups, state.get("param_groups", ()), strict=False)):
+            own, other = name_of(group), name_of(saved)
+            if own is not None and other is not None and own != other:
+                raise StateError(
+                    f"group {i} is called {own!r}, and in the optimizer's state {other!r}; torch loads groups by their place",
+                    write="give the groups the names and the order that they were saved with",
+                )
 
     def loaded(self) -> None:
         """The optimizer has loaded a state: the values that belong to this position are written again, into the tensors that
@@ -599,6 +632,7 @@ class Scheduler(LRScheduler):
         self._read_device_clock()
         before, bases = self._slots, self._slots.bases
         bases.follow(self.optimizers)
+        self._counter.optimizer_was_loaded()
         _put_back(before, bases.groups)
         slots = Slots(self.plan, bases)
         self._take(slots)
@@ -607,6 +641,7 @@ class Scheduler(LRScheduler):
         if last and not self._is_replaced and (self._is_last_word or not shared):
             self._sample.take()
             self._write_now()
+            self._write_left()
 
     def _guard(self, wanted: bool) -> None:
         """Refuse updates before they are applied, while it is not known what the factors multiply."""
@@ -640,7 +675,12 @@ class Scheduler(LRScheduler):
             )
             raise PreheatError(what, write=f"load the scheduler's state, or {WAYS}")
         what = f"{slot.label} is 0, and factors of 0 are 0 for ever"
-        raise PreheatError(what, write="give the optimizer its peak rate, pass peak=…, or write absolute(s)")
+        line = f"{slot.name}/{slot.line.hyper}"
+        raise PreheatError(
+            what,
+            write="give the group its peak rate, or, where it is meant to stand still, a line of its own such as "
+            f"{{{line!r}: absolute(hold(0.0))}}",
+        )
 
     def _note(self, note: str) -> None:
         """Keep a finding for the audit."""
@@ -763,6 +803,8 @@ def _put_back(before: Slots, groups: list[dict[str, Any]]) -> None:
     place = {id(group): i for i, group in enumerate(before.groups)}
     for slot in before.slots if len(groups) == len(before.groups) else ():
         group, held = groups[place[id(slot.group)]], slot.held
+        if (name := slot.group.get("name")) is not None:
+            group.setdefault("name", name)  # a state of groups without names takes none away
         if isinstance(held, Tensor) and group is not slot.group:
             held.detach().fill_(number(entry(group, slot.key, slot.index), slot.line.key))
             put(group, slot.key, slot.index, held)

@@ -319,7 +319,12 @@ class UpdateCounter:
     def restart(self) -> None:
         """What comes next is another run's: a state was loaded."""
         self.forget()
-        self.since, self.mismatch, self._idle, self.is_training = None, "", (0, 0), True
+        self._idle, self.is_training = (0, 0), True
+        self.optimizer_was_loaded()
+
+    def optimizer_was_loaded(self) -> None:
+        """Its own count may be another: the two are compared anew at the next update."""
+        self.since, self.mismatch = None, ""
         self.warned.discard("mismatch")
         self._before = self.own_count()
 
