@@ -243,6 +243,9 @@ def left_behind(before: Slots, saved: Plan, after: Slots) -> list[tuple[Slot, fl
     driven = {(id(slot.group), slot.line.hyper) for slot in after.slots}
     known = {id(one.group): one for one in after.bases.all}
     written = Slots(saved, after.bases.copy()).slots if saved != after.plan else []
-    every = {(id(slot.group), slot.line.hyper): (slot, known[id(slot.group)].found) for slot in before.slots}
-    every |= {(id(slot.group), slot.line.hyper): (slot, known[id(slot.group)].own) for slot in written}
-    return [(slot, values.get(slot.line.hyper)) for key, (slot, values) in every.items() if key not in driven]
+    left: dict[tuple[int, str], tuple[Slot, float | None]] = {}
+    for slot in (*before.slots, *written):
+        one, key = known.get(id(slot.group)), (id(slot.group), slot.line.hyper)
+        if one is not None and key not in driven:
+            left[key] = slot, (one.own if slot in written else one.found).get(slot.line.hyper)
+    return list(left.values())

@@ -734,9 +734,11 @@ class Scheduler(LRScheduler):
         settled, groups = self._settled_rates("base_lrs"), self._slots_now().groups
         if not isinstance(rates, list | tuple) or len(rates) != len(groups):
             raise PreheatError(f"base_lrs has one rate for each of the {len(groups)} groups", given=rates)
-        given = [positive_number(rate, "a rate of base_lrs") for rate in rates]
+        given = {
+            id(group): positive_number(rate, "a rate of base_lrs") for group, rate in zip(groups, rates, strict=True)
+        }
         for slot in settled:
-            slot.base.now = next(rate for rate, group in zip(given, groups, strict=True) if group is slot.group)
+            slot.base.now = given[id(slot.group)]
         self._note(f"base_lrs were set at update {self.last_epoch}")
         self._take(self._slots_now())
         self._write_now()
