@@ -50,6 +50,8 @@ class Value:
         return value
 
     def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
         return self._values() == other._values() if type(other) is type(self) else NotImplemented
 
     def __hash__(self) -> int:

@@ -423,7 +423,8 @@ class Session:
         self.rules = changed.rules
 
     def _follow(self, plan: Plan, run: Run, written: Plan | None) -> None:
-        self.plan, self.run, self.written, self._plan_text = plan, run, written, None
+        known = self._plan_text if plan is self.__dict__.get("plan") else None
+        self.plan, self.run, self.written, self._plan_text = plan, run, written, known
 
 
 def _is_partial(rule: Rule) -> bool:

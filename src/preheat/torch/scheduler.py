@@ -348,19 +348,26 @@ class Scheduler(LRScheduler):
         resumption, slots = resumed(self._slots_now(), saved, self.session, self._defaults)
         if self._device_clock is not None:
             self._device_clock.check(slots, resumption.rules)
-        left = left_behind(self._slots, saved.plan, slots)
         for rule in resumption.rules:
             rule.check_floors(slots.called)
+        is_the_same = slots is self._slots and saved.plan is slots.plan and resumption.rules == self.session.rules
+        is_the_same = is_the_same and self.has_begun and not self._counter.is_member
+        left = [] if is_the_same else left_behind(self._slots, saved.plan, slots)
         self.session.resume(resumption)
         self._count_from(saved.updates, saved.steps)
         self._counter.restart()
+        if not is_the_same or not self.has_begun:
+            self._take_over(slots, left)
+        if self._device_clock is not None:
+            self._device_clock.move_to(self.session)
+        self._write_now()
+
+    def _take_over(self, slots: Slots, left: Iterable[tuple[Slot, float | None]]) -> None:
+        """Write to other slots than before, and give back what is left."""
         if self.has_begun:
             self._follow(slots)
         self._take(slots)
         self._put_back(left)
-        if self._device_clock is not None:
-            self._device_clock.move_to(self.session)
-        self._write_now()
 
     def _put_back(self, left: Iterable[tuple[Slot, float | None]]) -> None:
         """Give back to the groups what nobody schedules any more; say so where it is not known what that was."""

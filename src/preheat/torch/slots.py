@@ -37,21 +37,17 @@ class Slot:
     place: int  # of the group
     scale: float  # the group's lr_scale (timm's layer-wise decay), for rates
     base: Base
+    is_factor: bool  # whether the schedule multiplies what the group was given
 
     @property
     def gain(self) -> float:
         """What the schedule's value is multiplied with."""
-        return 1.0 if self.line.is_absolute else self.base.now * self.scale
+        return self.base.now * self.scale if self.is_factor else 1.0
 
     @property
     def is_rate(self) -> bool:
         """Whether it is a group's learning rate."""
         return self.key == RATE
-
-    @property
-    def is_factor(self) -> bool:
-        """Whether the schedule multiplies what the group was given."""
-        return not self.line.is_absolute
 
     @property
     def needs_base(self) -> bool:
@@ -229,7 +225,7 @@ def name_of(group: Group) -> str | None:
 def _look(group: Group) -> tuple[object, ...]:
     """What decides which lines land in a group, and how; a tensor may have changed in place, so it equals nothing."""
     scale = group.get("lr_scale")
-    keys = [key for key in group if key != "initial_lr"]
+    keys = len(group) - ("initial_lr" in group)
     return group.get("name"), object() if isinstance(scale, torch.Tensor) else scale, keys
 
 
@@ -330,7 +326,7 @@ def _slot(known: Known, name: str, where: tuple[tuple[str, ...], int], line: Lin
         raise PreheatError(what, write="write torch.tensor(0.1)")
     scale = number(group.get("lr_scale", 1.0), "lr_scale") if key == RATE else 1.0
     base = known.bases.get(line.hyper) or known.base(line.hyper, number(held, line.key))
-    return Slot(group, name, key, index, line, *where, scale, base)
+    return Slot(group, name, key, index, line, *where, scale, base, not line.is_absolute)
 
 
 def split_key(hyper: str) -> tuple[str, int | None]:

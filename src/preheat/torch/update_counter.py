@@ -134,6 +134,9 @@ class UpdateCounter:
         self.given_scaler, self.layers = scaler, [layer for one in optimizers for layer in layers(one)]
         self.innermost = [layer for layer in self.layers if len(layers(layer)) == 1]
         self.scaler = scaler or next(filter(None, (_own_scaler(layer) for layer in self.layers)), None)
+        self._counting = [
+            o for o in optimizers if len(layers(o)) == 1 or _is_transparent(o)
+        ]  # whose own count is that of updates
         self.flag = Flag() if self.scaler is None else ScaledFlag()
         self.around = Flag()  # set by layers around others, which may be called without an update
         self.seen = False
@@ -260,7 +263,7 @@ class UpdateCounter:
 
         None too of those that may apply several to what they wrap in one update.
         """
-        return own_count([o for o in self.optimizers if len(layers(o)) == 1 or _is_transparent(o)])
+        return own_count(self._counting)
 
     def unseen_words(self) -> str:
         """What there is to say of calls that counted although an update was still to come."""
