@@ -3,9 +3,11 @@
 import copy
 import math
 import pickle
+import warnings
 from collections.abc import Callable
 
 import pytest
+import small_runs
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -280,3 +282,22 @@ def test_a_group_that_was_added_does_not_break_a_copy() -> None:
     optimizer.add_param_group({"params": [parameter()], "lr": 0.4})
     _, other = pickle.loads(pickle.dumps((optimizer, scheduler)))
     assert other.get_last_lr() == pytest.approx([0.5, 0.2])
+
+
+def test_a_scheduler_that_goes_away_inside_an_update_disturbs_nothing() -> None:
+    """Memory may be collected while torch goes through an optimizer's hooks."""
+    optimizer = small_runs.sgd()
+    held = [Scheduler(optimizer, ph.decay(10)), Scheduler(optimizer, ph.decay(10))]
+    last = Scheduler(optimizer, ph.decay(10), base="initial")
+    optimizer.register_step_post_hook(lambda *_: held.clear())
+    hooks = optimizer._optimizer_step_post_hooks
+    hooks.move_to_end(next(reversed(hooks)), last=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(3):
+            small_runs.update(optimizer)
+            last.step()
+    assert (last.position, last.audit().applied) == (3, 3)
+    before = len(hooks)
+    del last
+    assert len(hooks) == before - 3

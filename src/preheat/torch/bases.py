@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Any
 
 import torch
@@ -84,9 +84,10 @@ class Known:
 class Bases:
     """The bases of all groups of some optimizers, whatever plan they follow."""
 
-    def __init__(self, optimizers: Sequence[Optimizer]) -> None:
+    def __init__(self, optimizers: Sequence[Optimizer], followed: Sequence[bool] = ()) -> None:
+        """followed: of which optimizers it is remembered that a Scheduler wrote to them."""
         self.lists = [optimizer.param_groups for optimizer in optimizers]
-        moved = [was_moved(optimizer) for optimizer in optimizers]
+        moved = [was_moved(one, is_followed) for one, is_followed in zip_longest(optimizers, followed, fillvalue=False)]  # type: ignore[arg-type]
         self.known = [
             [_met(group, is_moved) for group in groups] for groups, is_moved in zip(self.lists, moved, strict=True)
         ]
@@ -198,8 +199,11 @@ def default_rate(optimizer: Optimizer) -> float | None:
         return None
 
 
-def was_moved(optimizer: Optimizer) -> bool:
-    """Whether an optimizer has applied updates, or has loaded a state."""
+def was_moved(optimizer: Optimizer, is_followed: bool = False) -> bool:
+    """Whether an optimizer has applied updates, or has loaded a state.
+
+    is_followed: whether a Scheduler has written to it, so that an `initial_lr` says nothing.
+    """
     inner = [layer for layer in layers(optimizer) if isinstance(layer, Optimizer)]
     count = own_count(inner)
     counts = [group["k"] for group in optimizer.param_groups if isinstance(group.get("k"), int)]  # schedule-free ones
@@ -207,6 +211,9 @@ def was_moved(optimizer: Optimizer) -> bool:
         count = max(counts)
     if any(map(_has_moved_state, inner)) if count is None else count > 0:
         return True
+    attached = is_followed or any(hasattr(getattr(layer, "step", None), "_wrapped_by_lr_sched") for layer in inner)
+    if not attached and any("initial_lr" in group for group in optimizer.param_groups):
+        return True  # a scheduler left it, of torch or of ours, on this optimizer or on that whose state it has
     default = default_rate(optimizer)
     return any(_was_loaded(group) and not _is_as_built(group, default) for group in optimizer.param_groups)
 

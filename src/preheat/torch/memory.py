@@ -75,6 +75,11 @@ class Memory:
         if any(slot.is_rate for slot in slots.slots):
             self._writer = weakref.ref(follower)
 
+    @property
+    def has_writer(self) -> bool:
+        """Whether a Scheduler has written to the optimizer."""
+        return bool(self._wrote)
+
     def is_last(self, follower: Follower) -> bool:
         """Whether no other living Scheduler has begun to write the rates after this one."""
         writer = None if self._writer is None else self._writer()

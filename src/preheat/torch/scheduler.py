@@ -127,8 +127,8 @@ class Scheduler(LRScheduler):
 
     def _first_slots(self, base: str | None, peak: float | None) -> Slots:
         """The slots of the groups as they are found, with what their factors multiply."""
-        slots = Slots(self.plan, Bases(self.optimizers))
         memories = [memory_of(optimizer) for optimizer in self.optimizers]
+        slots = Slots(self.plan, Bases(self.optimizers, [memory.has_writer for memory in memories]))
         self._defaults = [memory.default for memory in memories]  # the rates that the script built the optimizers with
         if base is not None:
             close_as_said(slots, base)

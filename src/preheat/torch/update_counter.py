@@ -164,7 +164,7 @@ class UpdateCounter:
                     write="pass counts='calls', and call step() once for every update",
                 )
             for layer, flag in [*((one, self.flag) for one in inner), *((one, self.around) for one in around)]:
-                weakref.finalize(self, layer.register_step_post_hook(flag).remove)
+                weakref.finalize(self, _let_go, layer.register_step_post_hook(flag))
         self._versions = self._parameter_versions()
 
     # -- what a call stands for -------------------------------------------------------------------------------------
@@ -346,6 +346,23 @@ def _is_zero(rate: Any) -> bool:
 def _has_gradients_of_0(groups: list[dict[str, Any]]) -> bool:
     gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
     return bool(gradients) and not any(gradient.any() for gradient in gradients)
+
+
+_OF_HOOKS = sys.modules[Optimizer.__module__].__file__  # where torch goes through the hooks of an optimizer
+_dropped: list[Any] = []  # handles of hooks whose Scheduler is gone, which are still to be removed
+
+
+def _let_go(handle: Any) -> None:
+    """Remove a hook whose Scheduler is gone; later if that happened while torch goes through the hooks, as it may when memory
+    is collected there."""
+    _dropped.append(handle)
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_filename == _OF_HOOKS:
+            return
+        frame = frame.f_back  # type: ignore[assignment]
+    while _dropped:
+        _dropped.pop().remove()
 
 
 def own_count(optimizers: Sequence[Optimizer]) -> int | None:
