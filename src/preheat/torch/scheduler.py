@@ -528,12 +528,15 @@ class Scheduler(LRScheduler):
         (head, key), (end, last) = sample.places
 
         def fast_step() -> bool:
-            if (
-                head[key] is not sample.first
-                or end[last] is not sample.last
-                or optimizer.param_groups is not groups
-                or not _are_same(groups, known)
-            ):
+            try:  # lists compare by identity first; where a group is another, looking into those with tensors fails
+                if (
+                    head[key] is not sample.first
+                    or end[last] is not sample.last
+                    or optimizer.param_groups is not groups
+                    or groups != known
+                ):
+                    return False
+            except (RuntimeError, ValueError):
                 return False
             position = session.position + tick
             if position > until:
@@ -817,15 +820,6 @@ def _put_back(before: Slots, groups: list[dict[str, Any]]) -> None:
         if isinstance(held, Tensor) and group is not slot.group:
             held.detach().fill_(number(entry(group, slot.key, slot.index), slot.line.key))
             put(group, slot.key, slot.index, held)
-
-
-def _are_same(groups: list[Any], known: list[Any]) -> bool:
-    """Whether two lists hold the same groups. Lists compare by identity first, so that nothing is looked into where they do;
-    where they do not, looking into groups with tensors fails."""
-    try:
-        return groups == known
-    except (RuntimeError, ValueError):
-        return False
 
 
 def _calling(method: WeakMethod[Callable[[Optimizer], None]]) -> Callable[..., None]:
