@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from preheat.core.errors import PreheatError
 from preheat.core.plan import RATE
 from preheat.session.session import Session
-from preheat.torch.bases import Base, Group, default_rate
+from preheat.torch.bases import CODE, Base, Group, default_rate
 from preheat.torch.slots import Slot, Slots
 from preheat.torch.wrapped import layers
 
@@ -47,6 +47,7 @@ class Memory:
         self.default = (
             default  # the rate that the optimizer was built with: where it is a tensor, schedules write into it
         )
+        self.has_writer = False  # whether a Scheduler has written to the optimizer
         self._followers: list[weakref.ref[Follower]] = []
         self._wrote: dict[tuple[int, str], tuple[Group, Base, Callable[[], float]]] = {}
         self._latest: dict[tuple[int, str], weakref.ref[Follower]] = {}
@@ -64,8 +65,13 @@ class Memory:
 
     def wrote(self, follower: Follower, slots: Slots, session: Session) -> None:
         """Remember that a Scheduler writes to these slots from now on, and what it leaves alone."""
-        if slots.unready:
+        if slots.unready:  # nothing is written; what the code gave is known all the same while nobody moves it
+            known = [slot for slot in slots.slots if slot.base.source == CODE]
+            self._wrote |= {
+                (id(slot.group), slot.line.hyper): (slot.group, slot.base, _standing(slot)) for slot in known
+            }
             return
+        self.has_writer = True
         for known in slots.bases.all:
             for hyper, base in known.bases.items():
                 if not base.is_open:
@@ -74,11 +80,6 @@ class Memory:
             self._wrote[id(slot.group), slot.line.hyper] = slot.group, slot.base, _written(slot, session)
         if any(slot.is_rate for slot in slots.slots):
             self._writer = weakref.ref(follower)
-
-    @property
-    def has_writer(self) -> bool:
-        """Whether a Scheduler has written to the optimizer."""
-        return bool(self._wrote)
 
     def is_last(self, follower: Follower) -> bool:
         """Whether no other living Scheduler has begun to write the rates after this one."""
@@ -116,6 +117,11 @@ def memory_of(optimizer: Optimizer) -> Memory:
 
 def _given(base: Base) -> Callable[[], float]:
     return lambda: base.given
+
+
+def _standing(slot: Slot) -> Callable[[], float]:
+    value = slot.value
+    return lambda: value
 
 
 def _written(slot: Slot, session: Session) -> Callable[[], float]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from preheat.core.errors import StateError
 from preheat.core.plan import RATE, Line, Plan
-from preheat.session.bases import Row, SavedBases, difference, matched, now_of, same
+from preheat.session.bases import SAME_BASE, Row, SavedBases, difference, matched, now_of, same
 from preheat.session.changes import constant_between
 from preheat.session.session import Session
 from preheat.session.state import Resumption, Saved
@@ -199,7 +199,7 @@ class _Joined:
                 if then.gain != slot.gain:
                     force, present = force * then.gain, present * slot.gain
                 constants.append(constant_between(line, position, force, present))
-        if any(not math.isclose(one, constants[0], rel_tol=1e-9) for one in constants):
+        if any(not math.isclose(one, constants[0], rel_tol=SAME_BASE) for one in constants):
             what = f"cannot rebase {line.key!r}: its groups would need different constants"
             raise StateError(what, write="pass on_change='adopt' or 'keep', or give the groups lines of their own")
         return constants[0] if constants else 1.0
