@@ -140,6 +140,8 @@ class Scheduler(LRScheduler):
             if is_news and slot.needs_base and earlier.now and not (slot.is_rate and peak is not None):
                 self._note(f"{slot.label} follows an earlier Scheduler: its base of {earlier.now:g} was taken over")
             slot.base.is_now(earlier.given, earlier.now)
+            if slot.is_rate and peak is not None:
+                slots.bases.ratio = next(memory.ratio for memory in memories if memory.base_of(slot))
         if peak is not None:
             scale_to_peak(slots, peak)
         for slot in slots.rates:

@@ -395,7 +395,7 @@ def scale_to_peak(slots: Slots, peak: float) -> None:
             "peak= keeps the groups' ratio to the largest rate, and that is 0",
             write="give the groups rates of their own",
         )
-    slots.bases.ratio = peak / largest
+    slots.bases.ratio *= peak / largest
     for slot in rates:
         given = slot.base.given * peak / largest if slot.base.given * slot.scale != largest else peak / slot.scale
         slot.base.is_now(given, given)
