@@ -185,3 +185,17 @@ def test_a_line_for_a_group_that_has_no_such_value_is_refused(muon_class: type[O
     with pytest.raises(ph.PreheatError, match=r"the group '0' does not have 'betas\[0\]'"):
         Scheduler([muon, adamw], ph.Plan({"lr": CURVE, "0/betas[0]": CURVE}))
     Scheduler([muon, adamw], ph.Plan({"lr": CURVE, "betas[0]": CURVE, "momentum": CURVE}))
+
+
+@pytest.mark.parametrize("how", ["set_peak", "base_lrs"])
+def test_a_peak_that_is_set_just_after_the_groups_changed_is_set(how: str) -> None:
+    """A group was put into the list, not added, and no step has been taken since."""
+    optimizer, scheduler = build()
+    train(optimizer, scheduler, 4)
+    optimizer.param_groups.append({**optimizer.param_groups[1], "params": [parameter()], "lr": 0.4, "name": "late"})
+    if how == "set_peak":
+        scheduler.set_peak(0.8)
+    else:
+        scheduler.base_lrs = [0.2, 0.4, 0.8]
+    assert scheduler.base_lrs == pytest.approx([0.2, 0.4, 0.8])
+    assert rates(optimizer) == pytest.approx([0.2 * CURVE(4), 0.4 * CURVE(4), 0.8 * CURVE(4)])

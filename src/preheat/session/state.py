@@ -13,7 +13,7 @@ from typing import Any
 
 from preheat.core.checks import MOST_TICKS, whole_number
 from preheat.core.errors import PreheatError, StateError, nearest, shown
-from preheat.core.plan import Line, Plan
+from preheat.core.plan import Plan
 from preheat.core.spans import Run
 from preheat.core.text.language import read_plan
 from preheat.session.bases import SavedBases, bases_from_text
@@ -44,14 +44,6 @@ class Saved:
     def gain(self) -> float:
         """What the rules made of the rate when it was saved."""
         return combined_gain(self.rules, self.states, self.position)
-
-    def values(self) -> dict[str, float]:
-        """The value of every line when it was saved, by its key."""
-
-        def gain(line: Line) -> float:
-            return combined_gain(self.rules, self.states, self.position, line.group) if line.is_rate else 1.0
-
-        return {line.key: line.schedule(self.position) * gain(line) for line in self.plan.lines}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from itertools import islice, zip_longest
 from typing import Any
@@ -100,9 +101,8 @@ class Bases:
 
     def copy(self) -> Bases:
         """The same bases, to be changed and then kept or dropped as a whole."""
-        twin = object.__new__(Bases)
-        twin.lists, twin.ratio = list(self.lists), self.ratio
-        twin.asked_peak, twin.peak, twin.kept_from = self.asked_peak, self.peak, self.kept_from
+        twin = copy(self)
+        twin.lists = list(self.lists)
         twin.known = [[known.copy() for known in row] for row in self.known]
         return twin
 
@@ -112,11 +112,9 @@ class Bases:
 
     def with_kept(self, kept: tuple[Any, ...]) -> Bases:
         """The same knowing what was kept, of the groups in the same places."""
-        self.ratio, self.asked_peak, self.peak, self.kept_from, known_rows = kept
-        for groups, row in zip(self.known, known_rows, strict=True):
-            for known, then in zip(groups, row, strict=True):
-                for name in ("moved", "is_added", "ratio", "bases", "own", "found"):
-                    setattr(known, name, getattr(then, name))
+        self.ratio, self.asked_peak, self.peak, self.kept_from, known = kept
+        pairs = [zip(now, then, strict=True) for now, then in zip(self.known, known, strict=True)]
+        self.known = [[replace(then, group=now.group) for now, then in row] for row in pairs]
         return self
 
     @property

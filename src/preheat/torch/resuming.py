@@ -241,11 +241,11 @@ def left_behind(before: Slots, saved: Plan, after: Slots) -> list[tuple[Slot, fl
     What the saved plan drove gets what the code gave it, and what only the code's plan drove what was loaded.
     """
     driven = {(id(slot.group), slot.line.hyper) for slot in after.slots}
-    known = {id(one.group): one for one in after.bases.all}
+    known = after.bases.by_group()
     written = Slots(saved, after.bases.copy()).slots if saved != after.plan else []
     left: dict[tuple[int, str], tuple[Slot, float | None]] = {}
-    for slot in (*before.slots, *written):
+    for slot, by_saved in [*((slot, False) for slot in before.slots), *((slot, True) for slot in written)]:
         one, key = known.get(id(slot.group)), (id(slot.group), slot.line.hyper)
         if one is not None and key not in driven:
-            left[key] = slot, (one.own if slot in written else one.found).get(slot.line.hyper)
+            left[key] = slot, (one.own if by_saved else one.found).get(slot.line.hyper)
     return list(left.values())

@@ -32,7 +32,7 @@ from preheat.torch.device_clock import DeviceClock
 from preheat.torch.groups import check_optimizers
 from preheat.torch.memory import memory_of
 from preheat.torch.resuming import WAYS, left_behind, resumed
-from preheat.torch.slots import Slot, Slots, close_as_said, entry, name_of, put, rates_of, scale_to_peak
+from preheat.torch.slots import Slot, Slots, close_as_said, entry, name_of, put, put_number, rates_of, scale_to_peak
 from preheat.torch.update_counter import UpdateCounter
 from preheat.torch.wrapped import is_watchable, layers
 from preheat.torch.writer import Buffers, attach
@@ -133,19 +133,20 @@ class Scheduler(LRScheduler):
         if base is not None:
             close_as_said(slots, base)
         for slot in [*slots.slots, *slots.left_alone] if base is None else ():
-            earlier = next((found for memory in memories if (found := memory.base_of(slot))), None)
-            if earlier is None:
+            known = ((memory, memory.base_of(slot)) for memory in memories)
+            memory, earlier = next(((memory, found) for memory, found in known if found), (None, None))
+            if memory is None or earlier is None:
                 continue
             is_news = slot.base.is_open or not same(slot.base.now, earlier.now)
             if is_news and slot.needs_base and earlier.now and not (slot.is_rate and peak is not None):
                 self._note(f"{slot.label} follows an earlier Scheduler: its base of {earlier.now:g} was taken over")
             slot.base.is_now(earlier.given, earlier.now)
             if slot.is_rate and peak is not None:
-                slots.bases.ratio = next(memory.ratio for memory in memories if memory.base_of(slot))
+                slots.bases.ratio = memory.ratio
         if peak is not None:
             scale_to_peak(slots, peak)
+        default = next(filter(None, self._defaults), None)
         for slot in slots.rates:
-            default = next(filter(None, self._defaults), None)
             if slot.scale != 1 and default and same(slot.base.given, default * slot.scale):
                 self._warn(
                     f"{slot.label} is {slot.base.given:g}, which is lr_scale times the optimizer's {default:g}, and has that "
@@ -227,8 +228,7 @@ class Scheduler(LRScheduler):
             counter.alarm("over", over_words(self._facts()))
 
     def _step_on_device(self, found_inf: Tensor | None) -> None:
-        if not self._slots.are_current(self.optimizers):
-            self._take(self._followed(self._slots.bases))
+        self._catch_up()
         self._device_clock.step(found_inf)  # type: ignore[union-attr]
 
     def audit(self) -> Audit:
@@ -387,11 +387,7 @@ class Scheduler(LRScheduler):
     def _write_left(self) -> None:
         for (i, key, index), value in self._left.items():
             if i < len(groups := self._slots.groups):
-                held = entry(groups[i], key, index)
-                if isinstance(held, Tensor):
-                    held.detach().fill_(value)
-                else:
-                    put(groups[i], key, index, value)
+                put_number(groups[i], key, index, value)
 
     def _count_from(self, updates: int, steps: int) -> None:
         self.session.updates, self._ahead = updates, steps - updates
@@ -477,22 +473,14 @@ class Scheduler(LRScheduler):
 
         Raises PreheatError, having changed nothing, for a plan of rates, whose peak is in its text.
         """
-        peak, rates = positive_number(peak, "peak"), self._settled_rates("set_peak")
+        peak, slots = positive_number(peak, "peak"), self._slots_now()
+        rates = _settled_rates(slots, "set_peak")
         largest = max(slot.base.given * slot.scale for slot in rates)
         for slot in rates:
             slot.base.now = slot.base.given * (peak / largest)
         self._note(f"the peak was set to {peak:g} at update {self.last_epoch}")
-        self._take(self._slots_now())
+        self._take(slots)
         self._write_now()
-
-    def _settled_rates(self, what: str) -> list[Slot]:
-        rates = self._slots_now().rates
-        if not rates or any(not slot.is_ready for slot in rates):
-            why = "the rates of this plan are its own" if not rates else "what the factors multiply is not known yet"
-            raise PreheatError(
-                f"{what} changes what factors multiply, and {why}", write="build a Scheduler with peak=…"
-            )
-        return rates
 
     # -- the optimizer ----------------------------------------------------------------------------------------------
 
@@ -564,8 +552,7 @@ class Scheduler(LRScheduler):
         return self.session.updates >= 0
 
     def _write_now(self) -> None:
-        if not self._slots.are_current(self.optimizers):
-            self._take(self._slots_now())
+        self._catch_up()
         if not self.has_begun:
             return
         if not self._sample.is_untouched():
@@ -575,6 +562,12 @@ class Scheduler(LRScheduler):
             return
         self._write(self.session.position)
         self._sample.take()
+
+    def _catch_up(self) -> None:
+        """Take the groups as they are now."""
+        now = self._slots_now()
+        if now is not self._slots:
+            self._take(now)
 
     def _find_edits(self) -> None:
         """Name what someone else has written to."""
@@ -743,7 +736,8 @@ class Scheduler(LRScheduler):
 
     @base_lrs.setter
     def base_lrs(self, rates: Sequence[float]) -> None:
-        settled, groups = self._settled_rates("base_lrs"), self._slots_now().groups
+        slots = self._slots_now()
+        settled, groups = _settled_rates(slots, "base_lrs"), slots.groups
         if not isinstance(rates, list | tuple) or len(rates) != len(groups):
             raise PreheatError(f"base_lrs has one rate for each of the {len(groups)} groups", given=rates)
         given = {
@@ -752,7 +746,7 @@ class Scheduler(LRScheduler):
         for slot in settled:
             slot.base.now = given[id(slot.group)]
         self._note(f"base_lrs were set at update {self.last_epoch}")
-        self._take(self._slots_now())
+        self._take(slots)
         self._write_now()
 
     @property
@@ -804,6 +798,15 @@ class _Rates(list[Any]):
         raise PreheatError(
             "base_lrs is a copy", given=rate, write="write scheduler.base_lrs = [0.1, …], or set_peak(0.1)"
         )
+
+
+def _settled_rates(slots: Slots, what: str) -> list[Slot]:
+    """The rates that follow factors; refuses to change them where there are none, or their bases are not known."""
+    rates = slots.rates
+    if not rates or any(not slot.is_ready for slot in rates):
+        why = "the rates of this plan are its own" if not rates else "what the factors multiply is not known yet"
+        raise PreheatError(f"{what} changes what factors multiply, and {why}", write="build a Scheduler with peak=…")
+    return rates
 
 
 def _driven(slots: Iterable[Slot], optimizer: Optimizer) -> dict[tuple[int, str], Slot]:

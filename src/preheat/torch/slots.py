@@ -135,8 +135,7 @@ class Slots:
     @property
     def called(self) -> list[tuple[str, ...]]:
         """What a plan or a rule may call each group."""
-        names = [str(group.get("name", i)) for i, group in enumerate(self.groups)]
-        return [(name,) if str(i) in names else (name, str(i)) for i, name in enumerate(names)]
+        return _called(_names(self.groups))
 
     def of(self, line: Line) -> list[Slot]:
         """The slots that follow one line, as far as it is known what to write there."""
@@ -222,6 +221,17 @@ def name_of(group: Group) -> str | None:
     return None if name is None else str(name)
 
 
+def _names(groups: list[Group]) -> list[str]:
+    """What each group is called first: by its name, or its place where it has none."""
+    return [str(group.get("name", i)) for i, group in enumerate(groups)]
+
+
+def _called(names: list[str]) -> list[tuple[str, ...]]:
+    """All that each group may be called: its place too, unless another has that as its name."""
+    taken = set(names)
+    return [(name,) if str(i) in taken else (name, str(i)) for i, name in enumerate(names)]
+
+
 def _look(group: Group) -> tuple[object, ...]:
     """What decides which lines land in a group, and how; a tensor may have changed in place, so it equals nothing."""
     scale = group.get("lr_scale")
@@ -232,7 +242,7 @@ def _look(group: Group) -> tuple[object, ...]:
 def _resolved(groups: list[Group], plan: Plan, known: dict[int, Known]) -> tuple[list[Slot], list[Slot], list[Line]]:
     """The slots of a plan, those that are left alone, and its lines for quantities outside the groups; a line for one group
     overrides that for all."""
-    names = [str(group.get("name", i)) for i, group in enumerate(groups)]
+    names = _names(groups)
     often = Counter(names)
     for line in plan.lines:
         if line.group is not None and line.group not in often and not _is_index(line.group, groups):
@@ -242,8 +252,7 @@ def _resolved(groups: list[Group], plan: Plan, known: dict[int, Known]) -> tuple
                 "and a plan for groups that have changed needs a new Scheduler",
             )
     slots: list[Slot] = []
-    for i, (group, name) in enumerate(zip(groups, names, strict=True)):
-        called = (name,) if str(i) in often else (name, str(i))
+    for i, (group, name, called) in enumerate(zip(groups, names, _called(names), strict=True)):
         lines = {line.hyper: line for line in plan.lines if line.group is None}
         lines |= {line.hyper: line for line in plan.lines if line.group in called}
         label = name if often[name] == 1 else f"{name}[{i}]"
@@ -347,6 +356,15 @@ def put(group: Group, key: str, index: int | None, value: Any) -> None:
     else:
         held = group[key]
         group[key] = type(held)((*held[:index], value, *held[index + 1 :]))
+
+
+def put_number(group: Group, key: str, index: int | None, value: float) -> None:
+    """Give an entry of a group another value; a tensor stays the object that it is."""
+    held = entry(group, key, index)
+    if isinstance(held, torch.Tensor):
+        held.detach().fill_(value)
+    else:
+        put(group, key, index, value)
 
 
 def rates_of(groups: Iterable[Group]) -> list[float | torch.Tensor]:

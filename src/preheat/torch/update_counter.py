@@ -134,9 +134,8 @@ class UpdateCounter:
         self.given_scaler, self.layers = scaler, [layer for one in optimizers for layer in layers(one)]
         self.innermost = [layer for layer in self.layers if len(layers(layer)) == 1]
         self.scaler = scaler or next(filter(None, (_own_scaler(layer) for layer in self.layers)), None)
-        self._counting = [
-            o for o in optimizers if len(layers(o)) == 1 or _is_transparent(o)
-        ]  # whose own count is that of updates
+        # those whose own count is that of updates
+        self._counting = [one for one in optimizers if len(layers(one)) == 1 or _is_transparent(one)]
         self.flag = Flag() if self.scaler is None else ScaledFlag()
         self.around = Flag()  # set by layers around others, which may be called without an update
         self.seen = False
@@ -245,11 +244,6 @@ class UpdateCounter:
         """Calls in a row for which no update was applied where one was waited for, up to now."""
         calls, applied = self._idle
         return calls if applied == self.applied else 0
-
-    @property
-    def has_seen_updates(self) -> bool:
-        """Whether any update has been applied since it counts."""
-        return self.flag.up or self.applied > 0
 
     @property
     def has_pending(self) -> bool:

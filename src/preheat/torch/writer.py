@@ -15,7 +15,7 @@ import torch
 from preheat.core.plan import Line
 from preheat.session.session import Session
 from preheat.torch.bases import Group
-from preheat.torch.slots import Slot, Slots, entry, put, split_key
+from preheat.torch.slots import Slot, Slots, entry, put, put_number, split_key
 from preheat.torch.update_counter import Flag
 
 Write = Callable[[float], None]
@@ -130,11 +130,7 @@ def _floored(slots: list[Slot], session: Session) -> Write:
 
     def write(t: float) -> None:
         for slot in slots:
-            value, held = session.rate(slot.line, slot.gain, slot.called, slot.place), slot.group[slot.key]
-            if isinstance(held, torch.Tensor):
-                held.fill_(value)
-            else:
-                slot.group[slot.key] = value
+            put_number(slot.group, slot.key, slot.index, session.rate(slot.line, slot.gain, slot.called, slot.place))
 
     return write
 
