@@ -140,6 +140,19 @@ def test_a_step_on_the_device_never_reads_from_it(schedule: ph.Schedule) -> None
         scheduler.step(found_inf=torch.zeros(()))
 
 
+def test_asking_never_waits_for_the_device() -> None:
+    """Also of groups that are not scheduled, and of one that has just been added: their tensors are given as they are."""
+    optimizer = SGD([{**group, "lr": tensor(0.1 * i)} for i, group in enumerate(groups(3), 1)], momentum=0.9)
+    scheduler = Scheduler(optimizer, ph.Plan({"0/lr": ph.decay(4), "2/lr": ph.absolute(ph.ramp(0.3, 0.1, 4))}))
+    optimizer.add_param_group({**groups(1)[0], "lr": tensor(0.4)})
+    with _NoReading():
+        last, values = scheduler.get_last_lr(), scheduler.values()
+        assert (scheduler.position, scheduler.base_lrs[0]) == (0, pytest.approx(0.1))
+    assert [float(rate) for rate in last] == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    assert (type(last[0]), type(last[1])) == (float, torch.Tensor)
+    assert values == {"0/lr": pytest.approx(0.1), "2/lr": pytest.approx(0.3)}
+
+
 def test_several_lines_groups_and_optimizers() -> None:
     one = AdamW(groups(), lr=tensor(0.1), betas=(tensor(0.9), tensor(0.99)), capturable=True)
     two = SGD([{**group, "name": f"x{i}"} for i, group in enumerate(groups())], lr=tensor(0.2))
