@@ -199,3 +199,15 @@ def test_a_peak_that_is_set_just_after_the_groups_changed_is_set(how: str) -> No
         scheduler.base_lrs = [0.2, 0.4, 0.8]
     assert scheduler.base_lrs == pytest.approx([0.2, 0.4, 0.8])
     assert rates(optimizer) == pytest.approx([0.2 * CURVE(4), 0.4 * CURVE(4), 0.8 * CURVE(4)])
+
+
+@pytest.mark.parametrize("places", [[0], [1], [0, 1]])
+def test_a_group_whose_place_a_copy_took_goes_on(places: list[int]) -> None:
+    optimizer, scheduler = build()
+    train(optimizer, scheduler, 30)
+    for place in places:
+        optimizer.param_groups[place] = dict(optimizer.param_groups[place])
+    scheduler.audit()  # where it cannot be told from the one that was there, it is seen when somebody asks
+    train(optimizer, scheduler, 10)
+    assert rates(optimizer) == pytest.approx([0.1 * CURVE(40), 0.2 * CURVE(40)])
+    assert scheduler.audit().findings == ()

@@ -858,3 +858,31 @@ def test_the_base_in_force_is_what_is_compared_after_a_plan_was_kept() -> None:
     with pytest.raises(ph.StateError, match=r"built with lr=0\.1 then, and with lr=0\.2 now"):
         resumed("o b s", states, sgd(0.2))
     assert resumed("o b s", states, sgd(0.1)).base_lrs == [0.1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_a_dropped_line_drove_is_known_from_the_state_too() -> None:
+    """The optimizer was loaded before anybody looked at what the script gave it; one group has no decay of its own."""
+
+    def made() -> Optimizer:
+        groups = [{"params": [weight()], "name": "a"}, {"params": [weight()], "name": "b", "weight_decay": 0.0}]
+        return AdamW(groups, lr=0.1, weight_decay=0.05)
+
+    optimizer = made()
+    scheduler = Scheduler(optimizer, DECAYED)
+    rates(optimizer, scheduler, 20)
+    states = optimizer.state_dict(), scheduler.state_dict()
+    optimizer = made()
+    scheduler = resumed("o b s", states, optimizer, S, on_change="adopt")
+    rates(optimizer, scheduler, 1)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.05, 0.0]
+
+
+def test_lines_that_cannot_be_joined_are_refused_with_what_to_write() -> None:
+    optimizer, scheduler = decayed(S)
+    rates(optimizer, scheduler, 20)
+    _, other = decayed(DECAYED, on_change="rebase")
+    with pytest.raises(
+        ph.StateError, match=r"the lines were lr and are lr, weight_decay; pass on_change='adopt' or 'keep'"
+    ):
+        other.load_state_dict(scheduler.state_dict())

@@ -88,7 +88,7 @@ def rebased(
     join: what to scale a line with, given the gain; by default what the two plans say of a line of the same name.
     """
     if join is None and set(old) != set(new):
-        raise StateError(f"cannot rebase: the lines were {', '.join(old)} and are {', '.join(new)}")
+        raise other_lines(old, new)
     lines: dict[str, Schedule | Absolute] = {}
     for line in new.lines:
         its_gain = gain if line.is_rate else 1.0
@@ -96,6 +96,12 @@ def rebased(
         schedule = line.schedule if factor == 1 else line.schedule.scaled(factor)
         lines[line.key] = Absolute(schedule) if line.is_absolute else schedule
     return Plan(lines)
+
+
+def other_lines(old: Plan, new: Plan) -> StateError:
+    """What there is to say where no line of one plan goes on from another's."""
+    what = f"cannot rebase: the lines were {', '.join(old)} and are {', '.join(new)}"
+    return StateError(what, write="pass on_change='adopt' or 'keep'")
 
 
 def _joining(old: Plan, line: Line, position: float, gain: float) -> float:

@@ -144,8 +144,12 @@ class Bases:
                 self.loaded(i, groups)
                 before = self.by_group()
             self.lists[i] = groups
-            new = [group for group in groups if id(group) not in before]
-            added += new
+            here = {id(group) for group in groups}
+            gone = [known for known in self.known[i] if id(known.group) not in here]
+            for group in groups:
+                if id(group) not in before and (same_one := _with_its_parameters(gone, group)):
+                    before[id(group)] = replace(same_one, group=group)
+            added += [group for group in groups if id(group) not in before]
             self.known[i] = [before.get(id(group)) or Known(group, False, True, self.ratio) for group in groups]
         return added
 
@@ -157,6 +161,12 @@ class Bases:
             self.known[i] = [Known(group, True, False, self.ratio) for group in groups]
             return
         self.known[i] = [_reloaded(known, group) for known, group in zip(old, groups, strict=True)]
+
+
+def _with_its_parameters(gone: list[Known], group: Group) -> Known | None:
+    """What is known of a group that was there with the very parameters of one that is new: a copy took its place."""
+    parameters = list(map(id, group["params"]))
+    return next((known for known in gone if list(map(id, known.group["params"])) == parameters), None)
 
 
 def _met(group: Group, is_moved: bool) -> Known:

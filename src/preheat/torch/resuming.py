@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from preheat.core.errors import StateError
 from preheat.core.plan import RATE, Line, Plan
 from preheat.session.bases import SAME_BASE, Row, SavedBases, difference, matched, now_of, same
-from preheat.session.changes import constant_between
+from preheat.session.changes import constant_between, other_lines
 from preheat.session.session import Session
 from preheat.session.state import Resumption, Saved
 from preheat.torch.bases import CODE, OPEN, SAVED, Bases, initial_of
@@ -218,7 +218,7 @@ class _Joined:
         after = {(id(slot.group), slot.line.hyper) for slot in new.slots}
         outside = {line.key: line for line in old.outside}
         if set(before) != after or set(outside) != {line.key for line in new.outside}:
-            raise StateError(f"cannot rebase: the lines were {', '.join(old.plan)} and are {', '.join(new.plan)}")
+            raise other_lines(old.plan, new.plan)
         return new, before, outside
 
 
@@ -235,17 +235,21 @@ def _closed(plan: Plan, bases: Bases, rows: dict[str, list[Row]]) -> Slots:
     return Slots(plan, bases)
 
 
-def left_behind(before: Slots, saved: Plan, after: Slots) -> list[tuple[Slot, float | None]]:
+def left_behind(before: Slots, saved: Saved, after: Slots) -> list[tuple[Slot, float | None]]:
     """What nobody schedules any more after loading a state, with what stands there then; None where that is not known.
 
-    What the saved plan drove gets what the code gave it, and what only the code's plan drove what was loaded.
+    What the saved plan drove gets what the code gave it, or else what the state says of it; what only the code's plan drove
+    gets what was loaded.
     """
     driven = {(id(slot.group), slot.line.hyper) for slot in after.slots}
     known = after.bases.by_group()
-    written = Slots(saved, after.bases.copy()).slots if saved != after.plan else []
+    written = Slots(saved.plan, after.bases.copy()).slots if saved.plan != after.plan else []
+    names = [name_of(one.group) for one in after.bases.all]
     left: dict[tuple[int, str], tuple[Slot, float | None]] = {}
     for slot, by_saved in [*((slot, False) for slot in before.slots), *((slot, True) for slot in written)]:
         one, key = known.get(id(slot.group)), (id(slot.group), slot.line.hyper)
         if one is not None and key not in driven:
-            left[key] = slot, (one.own if by_saved else one.found).get(slot.line.hyper)
+            row = matched(saved.bases.of(slot.line.hyper), names)[slot.place] if by_saved else None
+            given = None if row is None else row.given
+            left[key] = slot, (one.own if by_saved else one.found).get(slot.line.hyper, given)
     return list(left.values())

@@ -354,7 +354,7 @@ class Scheduler(LRScheduler):
             rule.check_floors(slots.called)
         is_the_same = slots is self._slots and saved.plan is slots.plan and resumption.rules == self.session.rules
         is_the_same = is_the_same and self.has_begun and not self._counter.is_member
-        left = [] if is_the_same else left_behind(self._slots, saved.plan, slots)
+        left = [] if is_the_same else left_behind(self._slots, saved, slots)
         self.session.resume(resumption)
         self._count_from(saved.updates, saved.steps)
         self._counter.restart()
@@ -470,6 +470,8 @@ class Scheduler(LRScheduler):
 
     def set_peak(self, peak: float) -> None:
         """From now on the largest group peaks at `peak`, the others keeping their ratio to it. It is saved, and audited.
+
+        Loading a state brings back the peak that it was saved with: set another one after loading.
 
         Raises PreheatError, having changed nothing, for a plan of rates, whose peak is in its text.
         """
@@ -678,6 +680,8 @@ class Scheduler(LRScheduler):
             what = (
                 f"the optimizer was moved before this Scheduler was built, and what {slot.label} was given is not known"
             )
+            if slot.is_rate and self._slots.bases.peak is not None:
+                what += ", and so not its share of peak= either"
             raise PreheatError(what, write=f"load the scheduler's state, or {WAYS}")
         what = f"{slot.label} is 0, and factors of 0 are 0 for ever"
         line = f"{slot.name}/{slot.line.hyper}"
