@@ -886,3 +886,12 @@ def test_lines_that_cannot_be_joined_are_refused_with_what_to_write() -> None:
         ph.StateError, match=r"the lines were lr and are lr, weight_decay; pass on_change='adopt' or 'keep'"
     ):
         other.load_state_dict(scheduler.state_dict())
+
+
+def test_a_second_scheduler_without_the_peak_of_the_first_is_refused() -> None:
+    optimizer = sgd(0.1)
+    rates(optimizer, Scheduler(optimizer, S, peak=0.4), 20)
+    second = Scheduler(optimizer, S)
+    with pytest.raises(ph.PreheatError, match="peak="):
+        rates(optimizer, second, 1)
+    assert Scheduler(optimizer, S, peak=0.4).base_lrs == [0.4]

@@ -149,6 +149,7 @@ def test_the_bases_of_many_named_groups_are_a_digest() -> None:
         ({"bases": 1}, "bases in the scheduler's state is text"),
         ({"bases": "{}"}, "bases have the keys"),
         ({"bases": '{"defaults": [0.1], "peak": null, "hypers": {"lr": [[null, 0, 0.1, 0.1]]}}'}, "how many groups"),
+        ({"bases": '{"defaults": [0.1], "peak": null, "hypers": {"lr": [[null, 1, -0.1, 0.1]]}}'}, "at least 0"),
         (
             {"bases": '{"defaults": [0.1], "peak": null, "hypers": {"lr": [[null, 1, NaN, 0.1]]}}'},
             "a base must be finite",

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from preheat.core.checks import finite_number, whole_number
 from preheat.core.errors import PreheatError, StateError, shown
+from preheat.core.plan import RATE
 
 SAME_BASE = 1e-6  # relative: tensors of float32 may have held them
 _LONGEST = 8_000  # characters of a row list in a checkpoint; beyond it a digest, which can only be compared
@@ -103,6 +104,8 @@ def _read(data: Any) -> SavedBases:
             digests[hyper] = str(found.get("digest")), finite_number(found.get("ratio"), "the ratio of bases")
         else:
             rows[hyper] = None if found is None else _rows(found)
+            if hyper == RATE and any(value is not None and value < 0 for row in rows[hyper] or () for value in row[1:]):
+                raise PreheatError("the base of a rate is at least 0", given=found)
     peak = None if data["peak"] is None else finite_number(data["peak"], "the peak of bases")
     return SavedBases(defaults, peak, rows, digests)
 

@@ -48,6 +48,7 @@ class Memory:
             default  # the rate that the optimizer was built with: where it is a tensor, schedules write into it
         )
         self.has_writer = False  # whether a Scheduler has written to the optimizer
+        self.asked_peak: float | None = None  # what its peak= said
         self.ratio = 1.0  # of the rates that it writes to what the groups were given, because of its peak=
         self._followers: list[weakref.ref[Follower]] = []
         self._wrote: dict[tuple[int, str], tuple[Group, Base, Callable[[], float]]] = {}
@@ -72,7 +73,7 @@ class Memory:
                 (id(slot.group), slot.line.hyper): (slot.group, slot.base, _standing(slot)) for slot in known
             }
             return
-        self.has_writer, self.ratio = True, slots.bases.ratio
+        self.has_writer, self.ratio, self.asked_peak = True, slots.bases.ratio, slots.bases.asked_peak
         for known in slots.bases.all:
             for hyper, base in known.bases.items():
                 if not base.is_open:

@@ -27,7 +27,7 @@ from preheat.session.clock import checked_advance, unknown_advance
 from preheat.session.rules import Rule
 from preheat.session.session import Session
 from preheat.torch.audit import Audit, Facts, audited, edited_words, over_words, warned_from, zero_from
-from preheat.torch.bases import Bases, initial_of, number
+from preheat.torch.bases import OPEN, Bases, initial_of, number
 from preheat.torch.device_clock import DeviceClock
 from preheat.torch.groups import check_optimizers
 from preheat.torch.memory import memory_of
@@ -136,6 +136,9 @@ class Scheduler(LRScheduler):
             known = ((memory, memory.base_of(slot)) for memory in memories)
             memory, earlier = next(((memory, found) for memory, found in known if found), (None, None))
             if memory is None or earlier is None:
+                continue
+            if slot.is_rate and peak is None and memory.asked_peak is not None:  # the script says another rate now
+                slot.base.source = OPEN
                 continue
             is_news = slot.base.is_open or not same(slot.base.now, earlier.now)
             if is_news and slot.needs_base and earlier.now and not (slot.is_rate and peak is not None):
