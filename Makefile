@@ -4,20 +4,24 @@ PYTHON ?= python3
 VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
+FRAMEWORKS := .venv-frameworks
 # A stray PYTHONPATH would test something else than what is installed; without bytecode every process compiles everything anew.
 unexport PYTHONPATH PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test oldest check bench soak clean
+.PHONY: help demo test frameworks oldest check bench soak clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.lab  ## train real models with and without warmup (about two minutes); see runs/demo/report.html
 	$(BIN)/preheat compare demo --out runs/demo
 
 test: $(VENV)/.dev  ## all tests, laws and doctests
 	$(BIN)/pytest -q -n auto --dist loadgroup
+
+frameworks: $(FRAMEWORKS)/.dev  ## the tests of every framework, with all of them installed (some gigabytes)
+	$(FRAMEWORKS)/bin/pytest -q -n auto --dist loadgroup tests/frameworks
 
 oldest: $(OLDEST)/.dev  ## the tests with the oldest version of every dependency that is claimed (torch is large there)
 	$(OLDEST)/bin/pytest -q -n auto --dist loadgroup -W default tests src
@@ -41,6 +45,11 @@ $(VENV)/bin/python:
 $(OLDEST)/.dev: pyproject.toml constraints-oldest.txt
 	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet -c constraints-oldest.txt -e ".[dev]"
+	@touch $@
+
+$(FRAMEWORKS)/.dev: pyproject.toml constraints.txt
+	test -x $(FRAMEWORKS)/bin/python || $(PYTHON) -m venv $(FRAMEWORKS)
+	$(FRAMEWORKS)/bin/python -m pip install --quiet -c constraints.txt -e ".[frameworks]"
 	@touch $@
 
 $(VENV)/.lab: $(VENV)/bin/python pyproject.toml constraints.txt

@@ -93,7 +93,8 @@ if TYPE_CHECKING:
     from preheat.recipes.scaling import scaled_adam, scaled_peak
     from preheat.session import HoldUntil, Plateau, Rewarm
 
-_ROOMS = ("session", "lab", "torch")  # entered on demand: some of them import frameworks
+_ADAPTERS = ("accelerate", "axolotl", "jax", "keras", "lightning", "timm", "torch", "torchtitan", "transformers")
+_ROOMS = ("session", "lab", *_ADAPTERS)  # entered on demand: some of them import frameworks
 _LATE = {
     "HoldUntil": "session",
     "Plateau": "session",

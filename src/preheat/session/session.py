@@ -175,15 +175,19 @@ class Session:
         """
         if not isinstance(metrics, Mapping):
             raise PreheatError("metrics are given by name", given=metrics, write="write for example {'loss': 0.1}")
-        known = {rule.metric for rule in self.rules}
-        values = {name: measured(name, value) for name, value in metrics.items() if name in known}
-        if known and metrics and not values:
-            first = str(next(iter(metrics)))
-            raise PreheatError(f"no rule listens to {', '.join(map(repr, metrics))}{nearest(first, known)}")
+        values = {name: measured(name, value) for name, value in self.heard(metrics).items()}
+        if self.rules and metrics and not values:
+            what = f"no rule listens to {', '.join(map(repr, metrics))}"
+            raise PreheatError(what + nearest(str(next(iter(metrics))), {rule.metric for rule in self.rules}))
         self.states = [
             rule.observe(state, values[rule.metric], self.position) if rule.metric in values else state
             for rule, state in self._pairs()
         ]
+
+    def heard(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the metrics that a rule listens to: frameworks report much beside them."""
+        known = {rule.metric for rule in self.rules}
+        return {name: value for name, value in metrics.items() if name in known}
 
     def named(self, metrics: Mapping[str, Any] | float) -> Mapping[str, Any]:
         """Metrics by their names: as they are, or a lone number as what all rules listen to.

@@ -1,7 +1,10 @@
 """PyTorch: a scheduler that one attaches to an optimizer and steps in the loop."""
 
-from preheat.torch.audit import Audit
-from preheat.torch.groups import describe
-from preheat.torch.scheduler import Scheduler
+from preheat.core.extras import needed
+
+with needed("preheat.torch", "torch"):
+    from preheat.torch.audit import Audit
+    from preheat.torch.groups import describe
+    from preheat.torch.scheduler import Scheduler
 
 __all__ = ["Audit", "Scheduler", "describe"]

@@ -222,6 +222,18 @@ class Scheduler(LRScheduler):
         self._look_whether_it_is_over()
         counter.sound()
 
+    def observe(self, metrics: Mapping[str, Any]) -> None:
+        """Tell the rules what was measured, by name, and count nothing: for whatever reports beside the training loop.
+
+        What no rule listens to is left out, as frameworks report much beside. Raises PreheatError, having told none, for a
+        metric that is no number.
+        """
+        heard = self.session.heard(metrics)
+        if heard:
+            self.session.observe(heard)
+            self._counter.met.update(heard)
+            self._write_now()
+
     def _look_whether_it_is_over(self) -> None:
         """Warn once of updates at rate 0 after the end of the schedule."""
         counter = self._counter
