@@ -28,8 +28,8 @@ from preheat.session.rules import Rule
 from preheat.session.session import Session
 from preheat.torch.audit import Audit, Facts, audited, edited_words, over_words, warned_from, zero_from
 from preheat.torch.bases import OPEN, Bases, initial_of, number
+from preheat.torch.described import check_optimizers
 from preheat.torch.device_clock import DeviceClock
-from preheat.torch.groups import check_optimizers
 from preheat.torch.memory import memory_of
 from preheat.torch.resuming import WAYS, left_behind, resumed
 from preheat.torch.slots import Slot, Slots, close_as_said, entry, name_of, put, put_number, rates_of, scale_to_peak
