@@ -4,8 +4,9 @@ Each function takes a model, or the model and `groups=` that another of them mad
 back a list of groups in which every trainable parameter stands once, shared ones too, and no frozen one: unfreeze first.
 
 Rates are in the groups as `lr`, so that they hold under every optimizer and every scheduler; `lr_scale`, timm's key, means
-nothing to torch. The names join with a "/", what was split last standing first and decay last, as in "layer0/no_decay", and
-a line of a plan for "layer0/lr" drives all groups whose name begins so.
+nothing to torch. `lr` and `weight_decay` are given to those groups that have none, as an optimizer does. The names join with
+a "/", what was split last standing first and decay last, as in "layer0/no_decay", and a line of a plan for "layer0/lr"
+drives all groups whose name begins so.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def no_decay(
             return _Part(NO_DECAY, 1, sets={"weight_decay": 0.0})
         return _Part(DECAY, 0)
 
-    return _split(found, given, part)
+    return _split(found, given, part, by_group=True)
 
 
 def layerwise_decay(
@@ -263,24 +264,25 @@ def _never_decays(place: Place) -> bool:
 def _with(
     found: Sequence[Place], groups: Sequence[Group] | None, needs: Sequence[str] = (), **values: float | None
 ) -> list[Group]:
-    """The groups (one of all that is trainable, where there are none), with what every one is given beside.
+    """The groups (one of all that is trainable, where there are none), with what those are given that lack it.
 
     needs: what every group must have then.   values: what is given, by its key; None is not.
     """
     made = [{"params": _trainable(found)}] if groups is None else _checked(found, groups)
     for key, value in values.items():
-        if value is None and key in needs and any(key not in group for group in made):
+        without = [group for group in made if key not in group]
+        if value is None and key in needs and without:
             what = "the rate that the optimizer would be given" if key == "lr" else "0.0 for none"
             raise PreheatError(f"{key}= is needed: it stands in the groups, multiplied", write=f"write {key}=…, {what}")
         if value is None:
             continue
-        if (named := next((group for group in made if key in group), None)) is not None:
-            raise PreheatError(f"{key}= is given, and the groups have one already ({named[key]})", write=f"drop {key}=")
+        if not without:
+            raise PreheatError(f"{key}= is for groups that have none, and all have", given=value, write=f"drop {key}=")
         if key == "lr":
             positive_number(float(value) if isinstance(value, torch.Tensor) else value, key)
         elif finite_number(value, key) < 0:
             raise PreheatError(f"{key} is at least 0", given=value)
-        made = [group | {key: value} for group in made]
+        made = [{key: value} | group for group in made]
     return made
 
 
@@ -317,16 +319,18 @@ def _checked(found: Sequence[Place], groups: Sequence[Group]) -> list[Group]:
     return made
 
 
-def _split(found: Sequence[Place], groups: Sequence[Group], part: Callable[[Place], _Part | None]) -> list[Group]:
-    """The groups split into parts, in the order of their ranks; what has no part is left out."""
+def _split(
+    found: Sequence[Place], groups: Sequence[Group], part: Callable[[Place], _Part | None], *, by_group: bool = False
+) -> list[Group]:
+    """The groups split into parts, in the order of their ranks, or of the groups; what has no part is left out."""
     of = {id(place.parameter): place for place in found}
-    made: dict[tuple[float, int, str], Group] = {}
+    made: dict[tuple[float, float, str], Group] = {}
     for i, group in enumerate(groups):
         for parameter in group["params"]:
             one = part(of[id(parameter)])
             if one is None:
                 continue
-            key = one.rank, i, one.name
+            key = (i, one.rank, one.name) if by_group else (one.rank, i, one.name)
             if key not in made:
                 made[key] = _made(group, one)
             made[key]["params"].append(parameter)
