@@ -55,6 +55,11 @@ def _role(place: Place, narrow: tuple[int, ...], is_input: bool, is_output: bool
     if "lora_" in place.name or "parametrizations." in place.name:
         kind = "a low-rank adapter" if "lora_" in place.name else "reparametrised"
         raise PreheatError(f"{place.name!r} is {kind}, of which maximal update parametrisation says nothing")
+    if place.is_embedding and 0 in grown:
+        raise PreheatError(
+            f"{place.name!r} has {narrow[0]} rows in the base and {place.shape[0]} here; a width is what a row holds",
+            write="build both with the same vocabulary",
+        )
     if is_input or len(place.shape) < 2 or not grown:
         return INPUT, 1.0
     if is_output and len(times) == 1:
