@@ -75,6 +75,15 @@ def test_no_decay_is_what_the_trainer_would_exempt(name: str) -> None:
     assert set(found) == {one for one, _ in model.named_parameters()}
 
 
+def test_batch_norms_that_the_trainer_decays_do_not() -> None:
+    config = transformers.ResNetConfig(num_channels=1, embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1])
+    model = transformers.ResNetForImageClassification(config)
+    norms = {f"{name}.weight" for name, one in model.named_modules() if isinstance(one, torch.nn.BatchNorm2d)}
+    assert norms
+    assert norms <= set(transformers.Trainer.get_decay_parameter_names(None, model))
+    assert {of(model, no_decay(model, weight_decay=0.1), "weight_decay")[name] for name in norms} == {(0.0,)}
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_trains_by_layers_each_group_at_its_multiple(name: str) -> None:
     torch.manual_seed(0)

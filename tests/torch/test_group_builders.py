@@ -434,6 +434,26 @@ def test_stopped_and_resumed_it_goes_on_as_if_it_had_not_been() -> None:
         assert rates["embeddings/decay"] == pytest.approx(0.002 * 0.75**3 * CURVE(t), rel=1e-12)
 
 
+@pytest.mark.parametrize("changed", ["factor", "lr", "layers"])
+def test_a_state_of_other_groups_is_refused(changed: str) -> None:
+    def build(factor: float = 0.75, lr: float = 0.002, depth: int = 2) -> tuple[torch.optim.Optimizer, Scheduler]:
+        model = Language(depth)
+        optimizer = torch.optim.AdamW(layerwise_decay(model, factor, lr=lr, groups=no_decay(model)))
+        return optimizer, Scheduler(optimizer, CURVE, counts="calls")
+
+    optimizer, scheduler = build()
+    scheduler.step()
+    other, again = build(**{"factor": {"factor": 0.5}, "lr": {"lr": 0.004}, "layers": {"depth": 3}}[changed])
+    before = [group["lr"] for group in other.param_groups]
+    with pytest.raises(ph.PreheatError):
+        again.load_state_dict(scheduler.state_dict())
+    assert [group["lr"] for group in other.param_groups] == before
+    swapped = torch.optim.AdamW([group | {"name": "other"} for group in optimizer.param_groups])
+    Scheduler(swapped, CURVE)
+    with pytest.raises(ph.PreheatError, match="is called 'other', and in the optimizer's state 'embeddings/decay'"):
+        swapped.load_state_dict(optimizer.state_dict())
+
+
 def test_describe_shows_the_groups() -> None:
     model = Language()
     lines = str(describe(torch.optim.AdamW(layerwise_decay(model, 0.5, lr=0.8, groups=no_decay(model))))).splitlines()

@@ -259,8 +259,8 @@ def _look(group: Group) -> tuple[object, ...]:
 
 
 def _resolved(groups: list[Group], plan: Plan, known: dict[int, Known]) -> tuple[list[Slot], list[Slot], list[Line]]:
-    """The slots of a plan, those that are left alone, and its lines for quantities outside the groups; a line for one group
-    overrides that for all."""
+    """The slots of a plan, those that are left alone, and its lines for quantities outside the groups; a line for some groups
+    overrides that for all, and one for fewer that for more."""
     names = _names(groups)
     often, all_called = Counter(names), _called(names)
     known_as = {name for called in all_called for name in called if not name.isdecimal()} | set(names)
@@ -271,11 +271,14 @@ def _resolved(groups: list[Group], plan: Plan, known: dict[int, Known]) -> tuple
                 write="a group is named by its 'name' key or its index, "
                 "and a plan for groups that have changed needs a new Scheduler",
             )
+    of: dict[str | None, dict[str, Line]] = {}
+    for line in plan.lines:
+        of.setdefault(line.group, {})[line.hyper] = line
     slots: list[Slot] = []
     for i, (group, name, called) in enumerate(zip(groups, names, all_called, strict=True)):
-        lines = {line.hyper: line for line in plan.lines if line.group is None}
+        lines = dict(of.get(None, {}))
         for one in reversed(called):  # what names it more closely overrides
-            lines |= {line.hyper: line for line in plan.lines if line.group == one}
+            lines |= of.get(one, {})
         label = name if often[name] == 1 else f"{name}[{i}]"
         slots += [_slot(known[id(group)], label, (called, i), line) for line in lines.values() if _has(group, line)]
     outside = _outside(groups, plan, {slot.line.key for slot in slots})
