@@ -108,7 +108,8 @@ class Plateau(StallRule):
         if not isinstance(self.min_lr, tuple):
             return self.min_lr
         if _is_named(self.min_lr):
-            return next((rate for name, rate in self.min_lr if name in called), 0.0)
+            rates = dict(self.min_lr)
+            return next((rates[name] for name in called if name in rates), 0.0)
         if place is not None and place >= len(self.min_lr):
             what = f"min_lr of Plateau lists {len(self.min_lr)} rates, and there is a group {place}"
             raise PreheatError(what, write="write one rate, or a mapping from names of groups")

@@ -3,8 +3,9 @@
 from preheat.core.extras import needed
 
 with needed("preheat.torch", "torch"):
+    from preheat.torch import groups
     from preheat.torch.audit import Audit
-    from preheat.torch.groups import describe
+    from preheat.torch.described import describe
     from preheat.torch.scheduler import Scheduler
 
-__all__ = ["Audit", "Scheduler", "describe"]
+__all__ = ["Audit", "Scheduler", "describe", "groups"]

@@ -28,8 +28,8 @@ from preheat.session.rules import Rule
 from preheat.session.session import Session
 from preheat.torch.audit import Audit, Facts, audited, edited_words, over_words, warned_from, zero_from
 from preheat.torch.bases import OPEN, Bases, initial_of, number
+from preheat.torch.described import check_optimizers
 from preheat.torch.device_clock import DeviceClock
-from preheat.torch.groups import check_optimizers
 from preheat.torch.memory import memory_of
 from preheat.torch.resuming import WAYS, left_behind, resumed
 from preheat.torch.slots import Slot, Slots, close_as_said, entry, name_of, put, put_number, rates_of, scale_to_peak
@@ -148,12 +148,14 @@ class Scheduler(LRScheduler):
                 slots.bases.ratio = memory.ratio
         if peak is not None:
             scale_to_peak(slots, peak)
-        default = next(filter(None, self._defaults), None)
-        for slot in slots.rates:
-            if slot.scale != 1 and default and same(slot.base.given, default * slot.scale):
+        whole = {slot.base.given for slot in slots.rates if slot.scale == 1} | set(filter(None, self._defaults))
+        for slot in (slot for slot in slots.rates if slot.scale != 1):
+            if (
+                of := next((rate for rate in whole if rate and same(slot.base.given, rate * slot.scale)), None)
+            ) is not None:
                 self._warn(
-                    f"{slot.label} is {slot.base.given:g}, which is lr_scale times the optimizer's {default:g}, and has that "
-                    "lr_scale too, so it is applied twice; leave one of them out"
+                    f"{slot.label} is {slot.base.given:g}, which is lr_scale times {of:g}, the optimizer's rate or another "
+                    "group's, and has that lr_scale too, so it is applied twice; leave one of them out"
                 )
         return Slots(self.plan, slots.bases)
 

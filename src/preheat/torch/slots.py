@@ -52,7 +52,12 @@ class Slot:
     @property
     def needs_base(self) -> bool:
         """Whether what is written depends on what the group was given; a decay does on whether that was 0."""
-        return self.is_factor or (self.key == DECAY and self.line.group is None and not self.base.now)
+        return self.is_factor or (self.is_decay_of_several and not self.base.now)
+
+    @property
+    def is_decay_of_several(self) -> bool:
+        """Whether it is a weight decay whose line does not name this very group, so that one of 0 stays 0."""
+        return self.key == DECAY and self.line.group not in (self.called[0], str(self.place))
 
     @property
     def is_ready(self) -> bool:
@@ -155,6 +160,8 @@ class Slots:
         """The base of a hyper-parameter in every group in which it matters: where factors multiply it, and where a line for
         all groups drives a decay, or leaves alone what has none."""
         factors = {id(slot.group) for slot in self.slots if slot.line.hyper == hyper and slot.is_factor}
+        if hyper == DECAY:
+            factors |= {id(slot.group) for slot in self._decays_of_several}
         if hyper == DECAY and DECAY in self.plan:
             factors |= {id(known.group) for known in self.bases.all}
         return [known.bases.get(hyper) if id(known.group) in factors else None for known in self.bases.all]
@@ -175,7 +182,11 @@ class Slots:
     def hypers(self) -> list[str]:
         """The hyper-parameters of which it matters what was given."""
         factors = [slot.line.hyper for slot in self.slots if slot.is_factor]
-        return list(dict.fromkeys([*factors, *[DECAY] * (DECAY in self.plan)]))
+        return list(dict.fromkeys([*factors, *[DECAY] * (DECAY in self.plan or bool(self._decays_of_several))]))
+
+    @property
+    def _decays_of_several(self) -> list[Slot]:
+        return [slot for slot in [*self.slots, *self.left_alone] if slot.is_decay_of_several]
 
     def ends(self) -> list[Slot]:
         """The first and the last rate (or other value): where edits by someone else are looked for. Empty without any."""
@@ -227,9 +238,17 @@ def _names(groups: list[Group]) -> list[str]:
 
 
 def _called(names: list[str]) -> list[tuple[str, ...]]:
-    """All that each group may be called: its place too, unless another has that as its name."""
+    """All that each group may be called, what names it most closely first: its name, its place unless another has that as
+    its name, and what its name is a part of: "head/no_decay" is called "head" too."""
     taken = set(names)
-    return [(name,) if str(i) in taken else (name, str(i)) for i, name in enumerate(names)]
+    own = [(name,) if str(i) in taken else (name, str(i)) for i, name in enumerate(names)]
+    return [(*of, *_families(name)) for of, name in zip(own, names, strict=True)]
+
+
+def _families(name: str) -> list[str]:
+    """What stands before each "/" of a name, the longest first; never a number, which is a place."""
+    ends = [i for i, letter in enumerate(name) if letter == "/"]
+    return [name[:end] for end in reversed(ends) if not name[:end].isdecimal()]
 
 
 def _look(group: Group) -> tuple[object, ...]:
@@ -240,21 +259,26 @@ def _look(group: Group) -> tuple[object, ...]:
 
 
 def _resolved(groups: list[Group], plan: Plan, known: dict[int, Known]) -> tuple[list[Slot], list[Slot], list[Line]]:
-    """The slots of a plan, those that are left alone, and its lines for quantities outside the groups; a line for one group
-    overrides that for all."""
+    """The slots of a plan, those that are left alone, and its lines for quantities outside the groups; a line for some groups
+    overrides that for all, and one for fewer that for more."""
     names = _names(groups)
-    often = Counter(names)
+    often, all_called = Counter(names), _called(names)
+    known_as = {name for called in all_called for name in called if not name.isdecimal()} | set(names)
     for line in plan.lines:
-        if line.group is not None and line.group not in often and not _is_index(line.group, groups):
+        if line.group is not None and line.group not in known_as and not _is_index(line.group, groups):
             raise PreheatError(
-                f"the plan's line {line.key!r} names no group{nearest(line.group, names)}",
+                f"the plan's line {line.key!r} names no group{nearest(line.group, known_as)}",
                 write="a group is named by its 'name' key or its index, "
                 "and a plan for groups that have changed needs a new Scheduler",
             )
+    of: dict[str | None, dict[str, Line]] = {}
+    for line in plan.lines:
+        of.setdefault(line.group, {})[line.hyper] = line
     slots: list[Slot] = []
-    for i, (group, name, called) in enumerate(zip(groups, names, _called(names), strict=True)):
-        lines = {line.hyper: line for line in plan.lines if line.group is None}
-        lines |= {line.hyper: line for line in plan.lines if line.group in called}
+    for i, (group, name, called) in enumerate(zip(groups, names, all_called, strict=True)):
+        lines = dict(of.get(None, {}))
+        for one in reversed(called):  # what names it more closely overrides
+            lines |= of.get(one, {})
         label = name if often[name] == 1 else f"{name}[{i}]"
         slots += [_slot(known[id(group)], label, (called, i), line) for line in lines.values() if _has(group, line)]
     outside = _outside(groups, plan, {slot.line.key for slot in slots})
@@ -265,7 +289,7 @@ def _resolved(groups: list[Group], plan: Plan, known: dict[int, Known]) -> tuple
 def _is_left_alone(slot: Slot) -> bool:
     """Whether it is the weight decay of a group that has none, which a line for all groups does not switch on."""
     base = slot.base
-    return slot.key == DECAY and slot.line.group is None and not base.is_open and base.given == 0
+    return slot.is_decay_of_several and not base.is_open and base.given == 0
 
 
 def _outside(groups: list[Group], plan: Plan, met: set[str]) -> list[Line]:
