@@ -15,7 +15,7 @@ from preheat.core.plan import RATE, Plan
 from preheat.core.spans import Run
 from preheat.core.stated import Absolute, Relative, Stated
 from preheat.core.text.language import Target
-from preheat.plots.sampling import horizon
+from preheat.core.sampling import horizon
 
 LONGEST = 10**15
 
