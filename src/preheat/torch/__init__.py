@@ -4,7 +4,8 @@ from preheat.core.extras import needed
 
 with needed("preheat.torch", "torch"):
     from preheat.torch.audit import Audit
+    from preheat.torch.averaging import average
     from preheat.torch.groups import describe
     from preheat.torch.scheduler import Scheduler
 
-__all__ = ["Audit", "Scheduler", "describe"]
+__all__ = ["Audit", "Scheduler", "average", "describe"]
