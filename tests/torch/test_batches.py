@@ -140,3 +140,23 @@ def test_a_batch_ramp_on_a_clock_of_samples_with_the_rate_coupled_to_it() -> Non
         sizes.append(batch)
     assert sizes[:17] == [8] * 17  # 136 samples are the first that are at least a third of 400
     assert sorted(set(sizes)) == [8, 16, 24, 32]
+
+
+def test_the_last_update_of_a_run_may_reach_beyond_its_end_and_only_many_more_are_warned_of() -> None:
+    """The last batch is rarely the exact rest of the tokens."""
+    weights = nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.SGD([weights], lr=0.1)
+    scheduler = Scheduler(optimizer, "decay()", run=ph.Run(total="1000 tokens", clock="token"))
+
+    def update() -> None:
+        weights.grad = torch.ones(3)
+        optimizer.step()
+        scheduler.step(advance=30)
+
+    for _ in range(34 + 40):
+        update()
+    assert "rate 0 since token 1000" in str(scheduler.audit())
+    for _ in range(9):
+        update()
+    with pytest.warns(ph.PreheatWarning, match="rate 0 since token 1000"):
+        update()

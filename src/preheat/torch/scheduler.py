@@ -28,7 +28,7 @@ from preheat.session.rewind import GoBack
 from preheat.session.rules import Rule
 from preheat.session.session import Session
 from preheat.session.state import Resumption, Saved
-from preheat.torch.audit import Audit, Facts, audited, edited_words, over_words, warned_from, zero_from
+from preheat.torch.audit import Audit, Facts, audited, edited_words, is_over, over_words, warned_from, zero_from
 from preheat.torch.bases import OPEN, Bases, initial_of, number
 from preheat.torch.device_clock import DeviceClock
 from preheat.torch.groups import check_optimizers
@@ -248,7 +248,7 @@ class Scheduler(LRScheduler):
     def _look_whether_it_is_over(self) -> None:
         """Warn once of updates at rate 0 after the end of the schedule."""
         counter = self._counter
-        if self.session.position > self._warn_from and (counter.applied or counter.counts == "calls"):
+        if is_over(self.session, self._warn_from) and (counter.applied or counter.counts == "calls"):
             self._warn_from = math.inf  # known now, and the usual step need not look any more
             self._fast_step = self._fast_step_if_plain()
             counter.alarm("over", over_words(self._facts()))
