@@ -22,8 +22,10 @@ from preheat.core.shapes import Shape, compose, power, reverse
 from preheat.core.spans import Run, Span
 from preheat.core.text.language import from_dict, parse, to_dict
 from preheat.core.text.words import absolute, relative
+from preheat.recipes.batches import batch_ramp, seesaw
 from preheat.recipes.cycles import multistep, one_cycle, restarts, step_decay
 from preheat.recipes.decays import constant, cosine, exponential_decay, linear, polynomial, wsd
+from preheat.recipes.merging import merge_weights
 from preheat.recipes.open_ended import inverse_sqrt, noam, radam, untuned_exponential, untuned_linear
 from preheat.recipes.plans import yolo_warmup
 
@@ -38,12 +40,14 @@ __all__ = [
     "PreheatError",
     "PreheatWarning",
     "Rewarm",
+    "Rewind",
     "Run",
     "Schedule",
     "Shape",
     "Span",
     "StateError",
     "absolute",
+    "batch_ramp",
     "compare",
     "compose",
     "constant",
@@ -58,6 +62,7 @@ __all__ = [
     "linear",
     "log",
     "lower",
+    "merge_weights",
     "multistep",
     "noam",
     "one_cycle",
@@ -74,6 +79,7 @@ __all__ = [
     "saturating",
     "scaled_adam",
     "scaled_peak",
+    "seesaw",
     "step_decay",
     "steps",
     "table",
@@ -91,7 +97,7 @@ if TYPE_CHECKING:
     from preheat.lab.client import from_env, log
     from preheat.recipes.published import presets
     from preheat.recipes.scaling import scaled_adam, scaled_peak
-    from preheat.session import HoldUntil, Plateau, Rewarm
+    from preheat.session import HoldUntil, Plateau, Rewarm, Rewind
 
 _ADAPTERS = ("accelerate", "axolotl", "jax", "keras", "lightning", "timm", "torch", "torchtitan", "transformers")
 _ROOMS = ("session", "lab", *_ADAPTERS)  # entered on demand: some of them import frameworks
@@ -99,6 +105,7 @@ _LATE = {
     "HoldUntil": "session",
     "Plateau": "session",
     "Rewarm": "session",
+    "Rewind": "session",
     "compare": "lab.api",
     "from_env": "lab.client",
     "log": "lab.client",

@@ -29,8 +29,8 @@ def plain(name: str) -> ph.Schedule:
 
 def test_the_recipes_are_those_of_the_design() -> None:
     assert set(RECIPES) == NAMES
-    scaling = {"AdamScaling", "scaled_adam", "scaled_peak"}
-    assert set(recipes.__all__) == {*NAMES, *scaling, "Preset", "RECIPES", "presets", "yolo_warmup"}
+    beside = {"AdamScaling", "scaled_adam", "scaled_peak", "batch_ramp", "merge_weights", "seesaw", "yolo_warmup"}
+    assert set(recipes.__all__) == {*NAMES, *beside, "Preset", "RECIPES", "presets"}
 
 
 def test_no_two_recipes_are_equal_at_their_defaults() -> None:

@@ -145,3 +145,18 @@ def test_it_says_the_value_of_every_line_and_binds_what_it_is_given() -> None:
 def test_what_makes_no_session_is_refused(make: object, message: str) -> None:
     with pytest.raises(ph.PreheatError, match=message):
         make()
+
+
+@pytest.mark.parametrize("worth", [{"tokens_per_step": 8}, {"samples_per_step": 8}, {"steps_per_epoch": 8}])
+def test_where_the_batch_changes_no_update_has_one_worth(worth: dict) -> None:
+    """Tokens would be counted as if every update saw as many, and the rate would be that of another moment."""
+    plan = ph.Plan({"lr": ph.warmup(4), "batch": ph.batch_ramp(1, 4, 30, increment=1)})
+    for clock in ("token", "step"):
+        with pytest.raises(
+            ph.PreheatError, match=r"the plan's 'batch' changes, so an update is not worth .*=8 throughout"
+        ):
+            Session(plan, ph.Run(total=100, clock=clock, **worth))
+    Session(ph.Plan({"lr": ph.warmup(4), "batch": ph.absolute("hold(4)")}), ph.Run(total=100, clock="token", **worth))
+    run = Session(plan, ph.Run(total=100, clock="token"))
+    with pytest.raises(ph.PreheatError, match=r"how many tokens have passed is not known; write step\(advance"):
+        run.advance()

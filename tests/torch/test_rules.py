@@ -211,3 +211,60 @@ def test_a_metric_in_place_of_the_old_epoch_is_told_where_to_go() -> None:
         scheduler.step(0.7)
     with pytest.raises(ph.PreheatError, match="metrics are given by name"):
         scheduler.step(metrics=0.7)
+
+
+def spiked(**options: object) -> tuple[Optimizer, Scheduler, dict, dict]:
+    """Trained until a spike asks to go back, with the states of the beginning."""
+    rule = ph.Rewind("loss", back=5, skip=8, settle=10, span=10, backoff=0.2)
+    optimizer, scheduler = build(rule, run=ph.Run(total=100), **options)
+    first, saved = optimizer.state_dict(), scheduler.state_dict()
+    for step in range(30):
+        update(optimizer)
+        scheduler.step(metrics={"loss": 99.0 if step == 29 else 2 + step % 2 / 10})
+    return optimizer, scheduler, first, saved
+
+
+@pytest.mark.parametrize("optimizer_first", [True, False])
+def test_going_back_writes_the_rates_of_there_warming_up_in_any_order(optimizer_first: bool) -> None:
+    optimizer, scheduler, first, saved = spiked(schedule=ph.hold())
+    assert scheduler.rewind == (24, 8)
+    assert scheduler.next_batch == scheduler.last_epoch == 30
+    if optimizer_first:
+        optimizer.load_state_dict(first)
+    scheduler.go_back(saved)
+    if not optimizer_first:
+        optimizer.load_state_dict(first)
+    assert scheduler.rewind is None
+    batches = []
+    for step in range(30):
+        gain = min(1, 0.2 + 0.08 * step)
+        assert rates(optimizer) == pytest.approx([0.4 * gain, 0.1 * gain])
+        batches.append(scheduler.next_batch)
+        update(optimizer)
+        scheduler.step(metrics={"loss": 2 + step % 2 / 10})
+    assert batches == [*range(24), *range(32, 38)]
+    state = json.loads(json.dumps(scheduler.state_dict()))
+    _, other = build(*scheduler.session.rules, schedule=ph.hold(), run=ph.Run(total=100))
+    other.load_state_dict(state)
+    assert other.next_batch == 38
+
+
+def test_who_does_not_go_back_is_told_once_and_who_loads_instead_is_refused() -> None:
+    optimizer, scheduler, _, saved = spiked()
+    before = scheduler.state_dict()
+    with pytest.raises(
+        ph.PreheatError, match=r"leave out 8 batches, which loading a state would forget; write go_back\(state\)"
+    ):
+        scheduler.load_state_dict(saved)
+    with pytest.raises(ph.PreheatError, match="go back to update 24 or before, not 30"):
+        scheduler.go_back(before)
+    assert scheduler.state_dict() == before
+    update(optimizer)
+    with pytest.warns(
+        ph.PreheatWarning, match="asks to go back to update 24 and nobody does; look at scheduler.rewind"
+    ):
+        scheduler.step()
+    update(optimizer)
+    scheduler.step()  # said once
+    assert "nobody does" in str(scheduler.audit())
+    assert scheduler.rewind == (24, 8)

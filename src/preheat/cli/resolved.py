@@ -12,10 +12,10 @@ from preheat.core.checks import positive_number, ticks
 from preheat.core.errors import PreheatError, nearest, shown
 from preheat.core.node import Schedule
 from preheat.core.plan import RATE, Plan
+from preheat.core.sampling import horizon
 from preheat.core.spans import Run
 from preheat.core.stated import Absolute, Relative, Stated
 from preheat.core.text.language import Target
-from preheat.plots.sampling import horizon
 
 LONGEST = 10**15
 

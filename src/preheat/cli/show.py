@@ -14,7 +14,7 @@ from preheat.cli.columns import columns
 from preheat.cli.resolved import Resolved, RunOptions, resolve
 from preheat.core.checks import Number
 from preheat.core.errors import PreheatError, shown
-from preheat.plots.sampling import Phase, edges, highest, phases, sampled
+from preheat.core.sampling import Phase, edges, highest, phases, sampled
 from preheat.plots.terminal import Terminal, braille, number
 
 POINTS = 4000  # values looked at for a curve: some 25 to a dot of a wide terminal

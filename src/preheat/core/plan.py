@@ -13,6 +13,7 @@ from preheat.core.stated import Absolute, Relative, Stated
 from preheat.core.text.words import is_json, mapping_from, target
 
 RATE = "lr"  # the hyper-parameter that a lone schedule drives, and that rules scale
+BATCH = "batch"  # a quantity that changes what an update is worth
 _LINE = re.compile(r"(?:(?P<group>.+)/)?(?P<hyper>[A-Za-z_][A-Za-z_0-9]*(?:\[[0-9]+\])?)", re.ASCII)
 
 

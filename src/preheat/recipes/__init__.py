@@ -7,7 +7,9 @@ to Run(total=n). Their names are words of `parse` too.
 """
 
 from preheat.recipes import cycles, decays, open_ended  # noqa: F401  their recipes register themselves
-from preheat.recipes.plans import yolo_warmup  # noqa: F401  in __all__, which is made of what is registered
+from preheat.recipes.batches import batch_ramp, seesaw  # noqa: F401  in __all__, which is made of what is registered
+from preheat.recipes.merging import merge_weights  # noqa: F401
+from preheat.recipes.plans import yolo_warmup  # noqa: F401
 from preheat.recipes.registry import RECIPES
 
 _LATE = {  # loaded when they are asked for
@@ -18,7 +20,7 @@ _LATE = {  # loaded when they are asked for
     "scaled_peak": "scaling",
 }
 
-__all__ = sorted(["RECIPES", "yolo_warmup", *RECIPES, *_LATE])  # pyrefly: ignore
+__all__ = sorted(["RECIPES", "batch_ramp", "merge_weights", "seesaw", "yolo_warmup", *RECIPES, *_LATE])  # pyrefly: ignore
 
 
 def __getattr__(name: str) -> object:

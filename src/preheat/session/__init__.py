@@ -3,7 +3,8 @@
 from preheat.session.hold_until import HoldUntil
 from preheat.session.plateau import Plateau
 from preheat.session.rewarm import Rewarm
+from preheat.session.rewind import GoBack, Rewind
 from preheat.session.rules import Rule
 from preheat.session.session import Session
 
-__all__ = ["HoldUntil", "Plateau", "Rewarm", "Rule", "Session"]
+__all__ = ["GoBack", "HoldUntil", "Plateau", "Rewarm", "Rewind", "Rule", "Session"]

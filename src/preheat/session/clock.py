@@ -6,7 +6,11 @@ import time
 
 from preheat.core.checks import Number, ticks
 from preheat.core.errors import PreheatError
+from preheat.core.peaks import peak_of
+from preheat.core.plan import BATCH, Plan
 from preheat.core.spans import Run
+
+_WORTHS = ("tokens_per_step", "samples_per_step", "steps_per_epoch")
 
 
 def tick_of(run: Run) -> int | None:
@@ -15,6 +19,16 @@ def tick_of(run: Run) -> int | None:
         return 1
     worth = {"sample": run.samples_per_step, "token": run.tokens_per_step}.get(run.clock)
     return worth if isinstance(worth, int) else None
+
+
+def check_worth(plan: Plan, run: Run) -> None:
+    """Refuse a run that says what every update is worth, where the batch of the plan changes: it is true of one batch only."""
+    said = [name for name in _WORTHS if getattr(run, name) is not None]
+    if said and any(line.hyper == BATCH and not peak_of(line.schedule).is_constant for line in plan.lines):
+        raise PreheatError(
+            f"the plan's {BATCH!r} changes, so an update is not worth {said[0]}={getattr(run, said[0])} throughout",
+            write="write Run(total='10B tokens', clock='token') without it, and step(advance=…) with what an update has seen",
+        )
 
 
 def checked_advance(advance: object, run: Run) -> Number:

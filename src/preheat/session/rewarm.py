@@ -49,22 +49,29 @@ class Rewarm(Rule):
         self._check_metric()
         check_name(self.group)
         if not 0 <= finite_number(self.backoff, "backoff") < 1:
-            raise PreheatError("backoff of Rewarm lies from 0 to below 1", given=self.backoff)
+            raise PreheatError(f"backoff of {type(self).__name__} lies from 0 to below 1", given=self.backoff)
         positive_number(self.threshold, "threshold")
         whole_number(self.settle, "settle", 2)
         if not (span := length_of(self.span, "span")).is_bare or span.value:
             object.__setattr__(self, "span", span)
         else:
-            raise PreheatError("the span of Rewarm must be above 0", write="write a number of ticks such as 100")
+            raise PreheatError(
+                f"the span of {type(self).__name__} must be above 0", write="write a number of ticks such as 100"
+            )
 
     def start(self) -> State:
         return {"seen": 0, "mean": 0.0, "variance": 0.0, "since": None}
 
-    def observe(self, state: State, value: float, position: float) -> State:
-        gap = clamped(value - state["mean"])
+    def is_spike(self, state: State, value: float, position: float) -> bool:
+        """Whether a value that is observed at `position` is one."""
         settled = state["seen"] >= self.settle and self._passed(state, position) is None
-        if not math.isfinite(value) or (settled and gap > self.threshold * math.sqrt(state["variance"]) > 0):
+        high = clamped(value - state["mean"]) > self.threshold * math.sqrt(state["variance"]) > 0
+        return not math.isfinite(value) or (settled and high)
+
+    def observe(self, state: State, value: float, position: float) -> State:
+        if self.is_spike(state, value, position):
             return {**state, "since": position}
+        gap = clamped(value - state["mean"])
         if state["seen"] == 0:
             return {**state, "seen": 1, "mean": value}
         variance = clamped(_KEPT * (state["variance"] + (1.0 - _KEPT) * gap * gap))
@@ -80,7 +87,7 @@ class Rewarm(Rule):
     def checked(self, state: object) -> State:
         read = super().checked(state)
         if read["variance"] < 0:
-            raise StateError(f"the variance of Rewarm cannot be negative: {shown(read['variance'])}")
+            raise StateError(f"the variance of {type(self).__name__} cannot be negative: {shown(read['variance'])}")
         return read
 
     def _passed(self, state: State, position: float) -> float | None:

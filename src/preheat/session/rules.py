@@ -49,6 +49,10 @@ class Rule:
         """The state after the metric was `value` at `position`."""
         raise NotImplementedError
 
+    def observe_at(self, state: State, value: float, position: float, updates: int) -> State:
+        """The same, for a rule that needs to know how many updates had been counted too."""
+        return self.observe(state, value, position)
+
     def gain(self, state: State, position: float) -> float:
         """What the schedule's value is multiplied with at `position`."""
         return 1.0

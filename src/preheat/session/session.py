@@ -8,6 +8,7 @@ go on with a state that was saved.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from preheat.core.checks import finite_number, measured, one_of
@@ -19,7 +20,8 @@ from preheat.core.shapes import Shape
 from preheat.core.spans import Edge, Run, Span, SpanLike, lasting
 from preheat.session.bases import bases_to_text
 from preheat.session.changes import bound_plan, first_change, grows_with, nothing_grows, rebased, unknown_writing
-from preheat.session.clock import Stopwatch, checked_advance, tick_of, unknown_advance
+from preheat.session.clock import Stopwatch, check_worth, checked_advance, tick_of, unknown_advance
+from preheat.session.rewind import GoBack, Rewind, batch_of, check_rewinds
 from preheat.session.rules import (
     Rule,
     State,
@@ -81,11 +83,13 @@ class Session:
         self.on_change = one_of(on_change, "on_change", POLICIES)
         self.given = plan if isinstance(plan, Plan) else Plan(plan)
         run = Run() if run is None else run
+        check_worth(self.given, run)
         self._follow(bound_plan(self.given, run), run, self.given)
         self._given_plan, self._given_run = self.plan, self.run
         self._given_rules = read_rules(rules)
         self.rules = bound_rules(self._given_rules, run)
         check_groups(self.rules, self.plan)
+        check_rewinds(self.rules)
         self.states = [rule.start() for rule in self.rules]
         self.tick, self.updates, self._stopwatch = tick_of(run), 0, Stopwatch()
         self.move_to(0)
@@ -180,7 +184,7 @@ class Session:
             what = f"no rule listens to {', '.join(map(repr, metrics))}"
             raise PreheatError(what + nearest(str(next(iter(metrics))), {rule.metric for rule in self.rules}))
         self.states = [
-            rule.observe(state, values[rule.metric], self.position) if rule.metric in values else state
+            rule.observe_at(state, values[rule.metric], self.position, self.updates) if rule.metric in values else state
             for rule, state in self._pairs()
         ]
 
@@ -209,6 +213,53 @@ class Session:
     def _pairs(self) -> Iterable[tuple[Rule, State]]:
         return zip(self.rules, self.states, strict=True)
 
+    # -- going back -------------------------------------------------------------------------------------------------
+
+    @property
+    def rewind(self) -> GoBack | None:
+        """Where a Rewind rule asks to go back to, and what to leave out then; None if there is nothing to do."""
+        found = self._rewinding()
+        return None if found is None else found[0].asked(found[1])
+
+    @property
+    def next_batch(self) -> int:
+        """Which batch of the data the coming update takes, from 0: those that were left out are passed over."""
+        found = self._rewinding()
+        return batch_of(self.updates, () if found is None else found[1]["skips"])
+
+    def go_back(self, state: object) -> None:
+        """Go on from the state that was saved where `rewind` asks for, or before, without what is to be left out.
+
+        Raises PreheatError, having changed nothing, where nothing was asked for, or the state is of a later update; StateError
+        as `load_state_dict` does.
+        """
+        self.resume(self.gone_back(self.read(state)))
+
+    def gone_back(self, resumption: Resumption) -> Resumption:
+        """The same resumption, remembering what has to be left out: the state that it is of was saved before."""
+        found, asked = self._rewinding(), self.rewind
+        if found is None or asked is None:
+            raise PreheatError("no rule has asked to go back", write="load_state_dict(state) goes to any other state")
+        saved = resumption.saved
+        if saved.updates > asked.step:
+            what = f"the rule asks to go back to update {asked.step} or before"
+            raise PreheatError(what, given=saved.updates, write="load an older checkpoint, or begin anew")
+        place = next((i for i, rule in enumerate(resumption.rules) if isinstance(rule, Rewind)), None)
+        if place is None:
+            raise PreheatError("the rules of the state have no Rewind", write="pass on_change='adopt' for the code's")
+        states = list(resumption.states)
+        states[place] = found[0].gone_back(found[1], states[place], saved.position)
+        return replace(resumption, states=states)
+
+    def check_not_asked(self, saved: Saved) -> None:
+        """Refuse to load in the ordinary way what a rule asks to go back to: what to leave out would be forgotten."""
+        if (asked := self.rewind) is not None and saved.updates <= asked.step:
+            what = f"a rule asks to go back and to leave out {asked.skip} batches, which loading a state would forget"
+            raise PreheatError(what, write="write go_back(state) in place of load_state_dict(state)")
+
+    def _rewinding(self) -> tuple[Rewind, State] | None:
+        return next(((rule, state) for rule, state in self._pairs() if isinstance(rule, Rewind)), None)
+
     # -- checkpoints ------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
@@ -229,7 +280,9 @@ class Session:
 
         Raises StateError, having changed nothing, for a state that is damaged, or whose plan or rules differ (see on_change).
         """
-        self.resume(self.read(state))
+        resumption = self.read(state)
+        self.check_not_asked(resumption.saved)
+        self.resume(resumption)
 
     def read(self, state: object) -> Resumption:
         """How to go on from a saved state; nothing changes yet. Raises StateError where that is not to be known."""

@@ -5,7 +5,8 @@ from preheat.core.extras import needed
 with needed("preheat.torch", "torch"):
     from preheat.torch import groups
     from preheat.torch.audit import Audit
+    from preheat.torch.averaging import average
     from preheat.torch.described import describe
     from preheat.torch.scheduler import Scheduler
 
-__all__ = ["Audit", "Scheduler", "describe", "groups"]
+__all__ = ["Audit", "Scheduler", "average", "describe", "groups"]

@@ -98,6 +98,15 @@ def warned_from(lines: Sequence[Line], run: Run, tick: int | None) -> float:
     return zero_from(lines) + (1 if run.clock == "epoch" else MANY * tick if tick else 0)
 
 
+def is_over(session: Session, since: float) -> bool:
+    """Whether it is time to say so, `since` being what `warned_from` gave.
+
+    Where updates are worth unequally much, after as many of the mean worth: the last of a run reaches beyond its end.
+    """
+    worth = 0 if session.tick else session.position / max(1, session.updates)
+    return session.position > since + MANY * worth
+
+
 def over_words(facts: Facts) -> str:
     """What there is to say of updates at rate 0."""
     since = "update" if facts.session.run.clock == "step" else facts.session.run.clock

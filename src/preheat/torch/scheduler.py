@@ -24,9 +24,11 @@ from preheat.core.shapes import Shape
 from preheat.core.spans import Run, SpanLike
 from preheat.session.bases import bases_to_text, same
 from preheat.session.clock import checked_advance, unknown_advance
+from preheat.session.rewind import GoBack
 from preheat.session.rules import Rule
 from preheat.session.session import Session
-from preheat.torch.audit import Audit, Facts, audited, edited_words, over_words, warned_from, zero_from
+from preheat.session.state import Resumption, Saved
+from preheat.torch.audit import Audit, Facts, audited, edited_words, is_over, over_words, warned_from, zero_from
 from preheat.torch.bases import OPEN, Bases, initial_of, number
 from preheat.torch.described import check_optimizers
 from preheat.torch.device_clock import DeviceClock
@@ -54,7 +56,7 @@ class Scheduler(LRScheduler):
     peak: the rate of the largest group at factor 1; the other groups keep their ratio to it.
     base: what factors multiply where the optimizer has been moved before, by an earlier scheduler or a loaded state:
         "initial" for each group's `initial_lr`, "present" for what stands there now. Needed only where that is not known.
-    rules: Plateau, HoldUntil, Rewarm: what `step(metrics={...})` may change.
+    rules: Plateau, HoldUntil, Rewarm, Rewind: what `step(metrics={...})` may change.
     scaler: the GradScaler, if its skipped updates are to be told from applied ones before the first applied update, or
         with a fused optimizer.
     counts: which calls of `step()` count. None: those after an applied update, and until one was seen, a state was loaded
@@ -209,6 +211,7 @@ class Scheduler(LRScheduler):
             )
         passed = None if advance is None else checked_advance(advance, session.run)
         known = passed is not None or session.tick is not None or session.measures_time
+        asked = session.rewind
         if metrics is not None:
             session.observe(metrics)
             self._counter.met.update(map(str, metrics))
@@ -219,10 +222,18 @@ class Scheduler(LRScheduler):
         counted = known and counter.is_update(metrics is not None)
         if counted:
             session.advance(passed)
+            self._say_unheard(asked)
         if counted or metrics is not None or not self._sample.is_untouched():
             self._write_now()
         self._look_whether_it_is_over()
         counter.sound()
+
+    def _say_unheard(self, asked: GoBack | None) -> None:
+        if asked is not None:
+            self._warn(
+                f"Rewind asks to go back to update {asked.step} and nobody does; look at scheduler.rewind after every step, "
+                "and answer with scheduler.go_back(state), or use Rewarm"
+            )
 
     def observe(self, metrics: Mapping[str, Any]) -> None:
         """Tell the rules what was measured, by name, and count nothing: for whatever reports beside the training loop.
@@ -239,7 +250,7 @@ class Scheduler(LRScheduler):
     def _look_whether_it_is_over(self) -> None:
         """Warn once of updates at rate 0 after the end of the schedule."""
         counter = self._counter
-        if self.session.position > self._warn_from and (counter.applied or counter.counts == "calls"):
+        if is_over(self.session, self._warn_from) and (counter.applied or counter.counts == "calls"):
             self._warn_from = math.inf  # known now, and the usual step need not look any more
             self._fast_step = self._fast_step_if_plain()
             counter.alarm("over", over_words(self._facts()))
@@ -321,6 +332,18 @@ class Scheduler(LRScheduler):
             raise PreheatError(f"the plan has no {shown(name)}{nearest(str(name), values)}")
         return values[name]
 
+    @property
+    def rewind(self) -> GoBack | None:
+        """What a Rewind rule asks for: to go back to the checkpoint of update `step`, or an older one, and to leave out `skip`
+        batches; None if nothing. `go_back(state)` answers it."""
+        return self.session.rewind
+
+    @property
+    def next_batch(self) -> int:
+        """Which batch of the data the coming update takes, from 0: `last_epoch`, and what was left out after going back."""
+        self._read_device_clock()
+        return self.session.next_batch
+
     def _value_of(self, slot: Slot, values: Mapping[str, float]) -> float:
         """What a group is given now; `values` are those of the lines."""
         if self.session.has_floor(slot.line):
@@ -364,7 +387,22 @@ class Scheduler(LRScheduler):
         """
         self._read_device_clock()
         saved = self.session.saved(state_dict)
+        self.session.check_not_asked(saved)
+        self._load(saved)
+
+    def go_back(self, state_dict: dict[str, Any]) -> None:
+        """Go back to the state that was saved where `rewind` asks for, or before, and remember what is to be left out.
+
+        Load the weights and the optimizer of the same checkpoint, before or after. The rate warms up again from there.
+        Raises PreheatError, having changed nothing, where no rule asks to go back, or the state is of a later update;
+        StateError as `load_state_dict` does.
+        """
+        self._read_device_clock()
+        self._load(self.session.saved(state_dict), self.session.gone_back)
+
+    def _load(self, saved: Saved, change: Callable[[Resumption], Resumption] | None = None) -> None:
         resumption, slots = resumed(self._slots_now(), saved, self.session, self._defaults)
+        resumption = resumption if change is None else change(resumption)
         if self._device_clock is not None:
             self._device_clock.check(slots, resumption.rules)
         for rule in resumption.rules:

@@ -1,9 +1,9 @@
-"""Where to look at a schedule, so that a picture of it misses nothing: its edges, its phases, its peak."""
+"""Where to look at a schedule, so that nothing of it is missed: its edges, its phases, its peak."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple
 
 from preheat.core.checks import Number
 from preheat.core.node import Schedule
@@ -18,8 +18,7 @@ MOST_EDGES = 1000
 _FINE, _GOLDEN = 1024, 633  # the golden ratio: multiples of it fill an interval evenly and never cycle
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(NamedTuple):
     """A part of a bound schedule and where it lies: from tick `start` up to, not including, `end`."""
 
     start: Number

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from preheat import Run, parse
-from preheat.plots.sampling import MOST_EDGES, edges, highest, horizon, phases, sampled
+from preheat.core.sampling import MOST_EDGES, edges, highest, horizon, phases, sampled
 
 
 def bound(text: str, total: int | None = None):
