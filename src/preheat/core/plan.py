@@ -10,7 +10,7 @@ from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.spans import Run
 from preheat.core.stated import Absolute, Relative, Stated
-from preheat.core.text.words import is_json, mapping_from, target
+from preheat.core.text.words import is_json, mapping_from, refuse_unbuilt, target
 
 RATE = "lr"  # the hyper-parameter that a lone schedule drives, and that rules scale
 _LINE = re.compile(r"(?:(?P<group>.+)/)?(?P<hyper>[A-Za-z_][A-Za-z_0-9]*(?:\[[0-9]+\])?)", re.ASCII)
@@ -77,6 +77,7 @@ class Plan(Mapping[str, "Schedule | Absolute | Relative"]):
             given = {RATE: target(given)}
         if not given:
             raise PreheatError("a plan is a mapping from hyper-parameters to schedules", given=lines)
+        refuse_unbuilt(given)
         read_lines = sorted((_line(key, value) for key, value in given.items()), key=lambda line: line.key)
         object.__setattr__(self, "lines", tuple(read_lines))
 
