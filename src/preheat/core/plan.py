@@ -10,10 +10,13 @@ from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.spans import Run
 from preheat.core.stated import Absolute, Relative, Stated
-from preheat.core.text.words import is_json, mapping_from, refuse_unbuilt, target
+from preheat.core.text.words import BUILDERS, is_json, mapping_from, refuse_unbuilt, target
 
 RATE = "lr"  # the hyper-parameter that a lone schedule drives, and that rules scale
-_LINE = re.compile(r"(?:(?P<group>.+)/)?(?P<hyper>[A-Za-z_][A-Za-z_0-9]*(?:\[[0-9]+\])?)", re.ASCII)
+_HYPER = r"[A-Za-z_][A-Za-z_0-9]*(?:\[[0-9]+\])?"
+_LINE = re.compile(rf"(?:(?P<group>.+)/)?(?P<hyper>{_HYPER})", re.ASCII)
+PATTERN = rf"^(?:.+/)?{_HYPER}$"  # of a line's key, in the regular expressions of JSON Schema
+NO_LINES = ("kind", *BUILDERS)  # what tells a schedule as data, or what is to be built, from a plan
 
 
 class Line(NamedTuple):
