@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
+from preheat.core.notebook import html_of
 from preheat.core.spans import Run
 from preheat.core.stated import Absolute, Relative, Stated
 from preheat.core.text.words import BUILDERS, is_json, mapping_from, refuse_unbuilt, target
@@ -104,6 +105,9 @@ class Plan(Mapping[str, "Schedule | Absolute | Relative"]):
 
     def __repr__(self) -> str:
         return f"Plan({{{', '.join(f'{line.key!r}: {line.target!r}' for line in self.lines)}}})"
+
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
 
     def __reduce__(self) -> tuple[type, tuple]:
         return Plan, (dict(self),)

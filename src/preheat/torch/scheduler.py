@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from preheat.core.checks import one_of, positive_number
 from preheat.core.errors import PreheatError, PreheatWarning, StateError, nearest, shown
+from preheat.core.notebook import html_of
 from preheat.core.peaks import refuse_below_zero, refuse_unclear
 from preheat.core.plan import RATE, Line, Plan
 from preheat.core.shapes import Shape
@@ -274,6 +275,9 @@ class Scheduler(LRScheduler):
         rates = [f"{float(rate):g}" for rate in self.get_last_lr()]
         shown_rates = ", ".join(rates[:_SHOWN] + ["…"] * (len(rates) > _SHOWN))
         return f"Scheduler({self._facts().place}, lr={shown_rates})"
+
+    def _repr_html_(self) -> str | None:
+        return html_of(self.plan, run=self.run, heading=repr(self), position=self.position)
 
     # -- what is read off it ----------------------------------------------------------------------------------------
 
