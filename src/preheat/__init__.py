@@ -1,6 +1,6 @@
 """Learning-rate warmup and hyper-parameter schedules: exact, composable, impossible to resume wrongly."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from preheat.core.constructors import (
     decay,
@@ -17,10 +17,11 @@ from preheat.core.constructors import (
 )
 from preheat.core.errors import BindError, ParseError, PreheatError, PreheatWarning, StateError
 from preheat.core.node import Schedule
+from preheat.core.notebook import drawn_by
 from preheat.core.plan import Plan
 from preheat.core.shapes import Shape, compose, power, reverse
 from preheat.core.spans import Run, Span
-from preheat.core.text.language import from_dict, parse, to_dict
+from preheat.core.text.language import Target, from_dict, parse, to_dict
 from preheat.core.text.words import absolute, relative
 from preheat.recipes.batches import batch_ramp, seesaw
 from preheat.recipes.cycles import multistep, one_cycle, restarts, step_decay
@@ -113,6 +114,15 @@ _LATE = {
     "scaled_adam": "recipes.scaling",
     "scaled_peak": "recipes.scaling",
 }
+
+
+def _draw(target: Target, **more: Any) -> str:
+    from preheat.plots.notebook import html
+
+    return html(target, **more)
+
+
+drawn_by(_draw)
 
 
 def __getattr__(name: str) -> object:

@@ -8,10 +8,12 @@ from imports import ALL, MODULES, circles
 
 # every import of preheat inside a function, by the module and the function, with its reason
 LATE: dict[tuple[str, str], str] = {
+    ("preheat", "_draw"): "only a notebook needs what draws",
     ("preheat.cli.compare", "compare_own_training"): "only a command of one's own needs what starts it",
     ("preheat.cli.compare", "_run"): "the lab brings scipy and matplotlib; --help must not wait for them",
     ("preheat.cli.show", "_saved"): "only a picture needs what draws it",
     ("preheat.lab.driver", "_write"): "the report brings Jinja and matplotlib, which a run does not need",
+    ("preheat.lab.summary", "_repr_html_"): "only a notebook needs what draws",
     ("preheat.lab.tasks.bytes", "model"): "models bring torch, and the command line reads the options without it",
     ("preheat.lab.tasks.digits", "model"): "models bring torch, and the command line reads the options without it",
 }

@@ -1,9 +1,8 @@
 """Text as it is written in shells and YAML, and everything else that can be meant by a schedule."""
 
 import json
-from collections.abc import Iterator, MutableMapping
+from collections import UserDict
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import pytest
@@ -166,28 +165,6 @@ def test_a_share_as_a_bare_number_is_refused(word, span):
     assert ph.ramp(0, 1, span).length == pytest.approx(float(span))
 
 
-class Config(MutableMapping):
-    """A mapping as configuration libraries have them: no dict, and lists that are no lists."""
-
-    def __init__(self, **items: Any) -> None:
-        self.items_ = items
-
-    def __getitem__(self, key: str) -> Any:
-        return self.items_[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self.items_[key] = value
-
-    def __delitem__(self, key: str) -> None:
-        del self.items_[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.items_)
-
-    def __len__(self) -> int:
-        return len(self.items_)
-
-
 PLAN = ph.Plan(
     {"lr": ph.warmup(10) >> ph.decay(), "weight_decay": ph.absolute(ph.hold(0.1)), "head/lr": ph.relative(ph.hold(3))}
 )
@@ -200,12 +177,12 @@ LINES = {"lr": "warmup(10) >> decay()", "weight_decay": "absolute(hold(0.1))", "
         PLAN,
         LINES,
         json.dumps(LINES),
-        Config(**LINES),
+        UserDict(LINES),
         dict(PLAN),
         ph.to_dict(PLAN),
         json.dumps(ph.to_dict(PLAN)),
         PLAN.to_text(),
-        Config(**{key: Config(**value) for key, value in ph.to_dict(PLAN).items() if key != "x"}),
+        UserDict({key: UserDict(value) for key, value in ph.to_dict(PLAN).items()}),
         "\n  " + json.dumps(LINES, indent=1),
     ],
 )

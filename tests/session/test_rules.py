@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections import UserList
-from collections.abc import Iterator, Mapping
+from collections import UserDict, UserList
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -307,25 +307,9 @@ def test_floors_and_groups_out_of_range_are_refused(options: dict, message: str)
         Plateau("loss", **options)
 
 
-class Config(Mapping):
-    """As OmegaConf's DictConfig is: a mapping that is no dict."""
-
-    def __init__(self, **values: object) -> None:
-        self.values_ = values
-
-    def __getitem__(self, key: str) -> object:
-        return self.values_[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.values_)
-
-    def __len__(self) -> int:
-        return len(self.values_)
-
-
 def test_rules_are_taken_as_data() -> None:
     data = [
-        Config(kind="Plateau", metric="loss", patience=3, min_lr=Config(head=1e-6)),
+        UserDict(kind="Plateau", metric="loss", patience=3, min_lr=UserDict(head=1e-6)),
         {"kind": "HoldUntil", "metric": "loss", "at": "50%"},
     ]
     expected = (Plateau("loss", patience=3, min_lr={"head": 1e-6}), HoldUntil("loss", at=17))

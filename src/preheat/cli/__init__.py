@@ -13,7 +13,7 @@ from preheat.core.errors import PreheatError
 if TYPE_CHECKING:
     from cyclopts import App
 
-COMMANDS = ("show", "table", "presets", "compare")
+COMMANDS = ("show", "table", "presets", "compare", "schema")
 REFUSED, INTERRUPTED = 2, 130
 
 HELP = """
@@ -111,6 +111,7 @@ def _app() -> "App":
     app.command("preheat.cli.table:table", sort_key=2)
     app.command("preheat.cli.presets:presets", sort_key=3)
     app.command("preheat.cli.compare:app", name="compare", sort_key=4)
+    app.command("preheat.cli.schema:schema", sort_key=5)
     return app
 
 

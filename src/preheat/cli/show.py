@@ -15,6 +15,7 @@ from preheat.cli.resolved import Resolved, RunOptions, resolve
 from preheat.core.checks import Number
 from preheat.core.errors import PreheatError, shown
 from preheat.core.sampling import Phase, edges, highest, phases, sampled
+from preheat.plots.phases import ends, extent
 from preheat.plots.terminal import Terminal, braille, number
 
 POINTS = 4000  # values looked at for a curve: some 25 to a dot of a wide terminal
@@ -129,29 +130,12 @@ def _heading(resolved: Resolved, terminal: Terminal) -> list[str]:
 def _phases(resolved: Resolved, terminal: Terminal) -> list[str]:
     """One line per part of the schedule."""
     found = [phase for phase in phases(resolved.curve) if phase.start < resolved.total]
-    rows = [(*_extent(phase), _ends(phase, resolved), repr(phase.part)) for phase in found[:LISTED]]
+    rows = [(*extent(one), ends(one, resolved.total, resolved.peak), repr(one.part)) for one in found[:LISTED]]
     if resolved.known and found[-1].end <= resolved.total - 1:
         rest = Phase(math.ceil(found[-1].end), resolved.total, resolved.curve)
-        rows.append((*_extent(rest), f"{resolved.values(resolved.total):.6g}", "(over: keeps its last value)"))
+        rows.append((*extent(rest), f"{resolved.values(resolved.total):.6g}", "(over: keeps its last value)"))
     lines = columns([(f"{resolved.tick}s", "length", "value", "part"), *rows], "<><<", terminal)
     return [*lines, *_cut(len(found) - LISTED, "phases")]
-
-
-def _extent(phase: Phase) -> tuple[str, str]:
-    """Its first and last update, and its length."""
-    if phase.end == math.inf:
-        return f"{number(math.ceil(phase.start))} …", "no end"
-    first, last = math.ceil(phase.start), math.ceil(phase.end) - 1
-    ends = f"{number(first)} … {number(last)}" if first < last else number(first) if first == last else "none"
-    return ends, number(phase.end - phase.start)
-
-
-def _ends(phase: Phase, resolved: Resolved) -> str:
-    """The value at its start, and at its end, which is the first moment of what follows."""
-    endless = phase.part.length == math.inf
-    end = resolved.total - phase.start if endless else phase.part.length
-    first, last = (f"{phase.part(t) * resolved.peak:.6g}" for t in (0, end))
-    return first if first == last else f"{first} → {last}{' …' * endless}"
 
 
 def _notable(resolved: Resolved, found: list[Number], peak: int, terminal: Terminal) -> list[str]:

@@ -20,7 +20,8 @@ def finite_number(value: object, what: str) -> float:
         return value + 0.0
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         item = hasattr(value, "item") and getattr(value, "ndim", None) == 0
-        raise PreheatError(f"{what} must be a number", given=value, write="write .item()" if item else "")
+        write = "write .item()" if item else _unquoted(value) if isinstance(value, str) else ""
+        raise PreheatError(f"{what} must be a number", given=value, write=write)
     try:
         result = float(value)
     except OverflowError:
@@ -28,6 +29,17 @@ def finite_number(value: object, what: str) -> float:
     if not math.isfinite(result):
         raise PreheatError(f"{what} must be finite", given=value)
     return result + 0.0
+
+
+def _unquoted(text: str) -> str:
+    """What to write for a number that came as text."""
+    try:
+        number = repr(finite_number(float(text), "it"))
+    except ValueError:
+        return ""
+    mantissa, e, exponent = number.partition("e")  # YAML 1.1 takes 3e-4 for text: it wants a point
+    number = f"{mantissa}.0{e}{exponent}" if e and "." not in mantissa else number
+    return f"write {number} without quotes; YAML too reads it as a number then"
 
 
 def positive_number(value: object, what: str) -> float:

@@ -24,6 +24,7 @@ from preheat.core.checks import (
 from preheat.core.codegen.python import compiled
 from preheat.core.errors import BindError, PreheatError, shown
 from preheat.core.namespaces import Scalars, Sorted
+from preheat.core.notebook import html_of
 from preheat.core.peaks import UNKNOWN, Bounds, refuse_unclear_peak
 from preheat.core.spans import REST, Edge, Run, Span, SpanLike, lasting
 from preheat.core.stated import Absolute, Stated, transformation
@@ -396,6 +397,9 @@ class Schedule(Value):
 
     def __repr__(self) -> str:
         return text(self)
+
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
 
 
 def _check_pieces(schedule: Schedule) -> None:

@@ -8,13 +8,17 @@ from typing import Any, NamedTuple
 
 from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
+from preheat.core.notebook import html_of
 from preheat.core.spans import Run
 from preheat.core.stated import Absolute, Relative, Stated
-from preheat.core.text.words import is_json, mapping_from, target
+from preheat.core.text.words import BUILDERS, is_json, mapping_from, refuse_unbuilt, target
 
 RATE = "lr"  # the hyper-parameter that a lone schedule drives, and that rules scale
 BATCH = "batch"  # a quantity that changes what an update is worth
-_LINE = re.compile(r"(?:(?P<group>.+)/)?(?P<hyper>[A-Za-z_][A-Za-z_0-9]*(?:\[[0-9]+\])?)", re.ASCII)
+_HYPER = r"[A-Za-z_][A-Za-z_0-9]*(?:\[[0-9]+\])?"
+_LINE = re.compile(rf"(?:(?P<group>.+)/)?(?P<hyper>{_HYPER})", re.ASCII)
+PATTERN = rf"^(?:.+/)?{_HYPER}$"  # of a line's key, in the regular expressions of JSON Schema
+NO_LINES = ("kind", *BUILDERS)  # what tells a schedule as data, or what is to be built, from a plan
 
 
 class Line(NamedTuple):
@@ -78,6 +82,7 @@ class Plan(Mapping[str, "Schedule | Absolute | Relative"]):
             given = {RATE: target(given)}
         if not given:
             raise PreheatError("a plan is a mapping from hyper-parameters to schedules", given=lines)
+        refuse_unbuilt(given)
         read_lines = sorted((_line(key, value) for key, value in given.items()), key=lambda line: line.key)
         object.__setattr__(self, "lines", tuple(read_lines))
 
@@ -101,6 +106,9 @@ class Plan(Mapping[str, "Schedule | Absolute | Relative"]):
 
     def __repr__(self) -> str:
         return f"Plan({{{', '.join(f'{line.key!r}: {line.target!r}' for line in self.lines)}}})"
+
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
 
     def __reduce__(self) -> tuple[type, tuple]:
         return Plan, (dict(self),)

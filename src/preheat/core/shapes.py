@@ -100,6 +100,7 @@ _NAMED: dict[str, tuple[Rise, Fall, Callable[[float], float]]] = {
 }
 _SYMMETRIC = ("linear", "cosine", "smooth", "mirror-cosine")
 NAMES = (*_NAMED, "exponential")
+WRITTEN = (*NAMES, "1-sqrt")  # what is read as a name
 _EXAMPLES = (*NAMES, "power(2)", "reverse('sqrt')", "compose('cosine', power(2))")
 
 
@@ -179,7 +180,7 @@ def shape_of(value: "Shape | str") -> Shape:
     name = "sqrt" if value == "1-sqrt" else value
     if name in NAMES:
         return Shape(name)
-    if "(" in name and isinstance(shape := Reader(name, Language(WORDS)).result(), Shape):
+    if "(" in name and isinstance(shape := Reader(name, Language(WORDS, names=WRITTEN)).result(), Shape):
         return shape
     raise PreheatError(f"unknown shape {shown(value)}{nearest(name, _EXAMPLES)}")
 

@@ -13,7 +13,8 @@ from preheat.core.checks import Number, int_if_whole, positive_number, round_hal
 from preheat.core.errors import BindError, ParseError, PreheatError, nearest, shown
 from preheat.core.value import Value
 
-_TEXT = r"(?a)((?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]{1,3})?)\s*([A-Za-z%]*)(?:\s+([a-z]+))?"
+_AMOUNT = r"(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]{1,3})?"
+_TEXT = rf"(?a)({_AMOUNT})\s*([A-Za-z%]*)(?:\s+([a-z]+))?"
 _SUFFIX = {"": 1, "k": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _COUNTED = ("step", "epoch", "sample", "token")
@@ -22,6 +23,9 @@ _UNITS = {unit: unit for unit in _SECONDS} | {f"{unit}{s}": unit for unit in (*_
 _UNITS |= {"update": "step", "updates": "step"}
 CLOCKS = (*_COUNTED, "second")
 REST = "rest"
+PATTERN = (  # of a span as text, in the regular expressions of JSON Schema; how large numbers may be it does not say
+    rf"^\s*(?:{REST}|{_AMOUNT}\s*(?:[{''.join(_SUFFIX)}]?(?:\s+(?:{'|'.join(_UNITS)}))?|%|{'|'.join(_UNITS)}))\s*$"
+)
 _LONGEST, _SPACE = 64, " \t\r\n"
 _EXAMPLES = "write a number of ticks, or for example '500 steps', '2 epochs', '1.5B tokens', '6 h', '5%' or 'rest'"
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from preheat.core.checks import Number, positive_number
 from preheat.core.errors import PreheatError, shown
+from preheat.core.notebook import html_of
 from preheat.core.value import Value
 
 if TYPE_CHECKING:
@@ -77,6 +78,9 @@ class Stated(Value):
 
     def __repr__(self) -> str:
         return f"{self.word}({self.schedule!r})"
+
+    def _repr_html_(self) -> str | None:
+        return html_of(self)
 
 
 class Absolute(Stated):

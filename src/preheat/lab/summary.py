@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from html import escape
 from typing import Any
 
 from preheat.lab.experiment import Experiment
@@ -53,6 +54,23 @@ class Summary:
         return "\n".join(
             [head, *(verdict if len(verdict) <= 500 else f"{verdict[:499]}…" for verdict in self.verdicts)]
         )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: of each study what it says, the table of its arms, and the loss."""
+        from preheat.lab.report.panels import StudyPanels
+        from preheat.lab.report.table import arm_rows
+        from preheat.plots.notebook import card, chart, table
+
+        pieces = []
+        for study, trials, verdict in zip(self.studies, self.records, self.verdicts, strict=True):
+            loss = StudyPanels(study, trials).loss()
+            pieces += [
+                f"<p><b>{escape(study.study.title)}</b></p>",
+                table(arm_rows(study.study.metrics[0], study.arms)),
+            ]
+            pieces += [f"<p>{escape(verdict)}</p>", chart(loss, 300, legend=True) if loss else ""]
+        head = f"<p>{escape(repr(self).partition(chr(10))[0])}</p>"
+        return card([head, *pieces])
 
 
 def summary_of(

@@ -16,16 +16,23 @@ _SIGNS = {
 }
 
 
-def svg(panel: Curves | Intervals, *, width: int = 460, height: int = 300, in_page: bool = False) -> str:
+def svg(
+    panel: Curves | Intervals,
+    *,
+    width: int = 460,
+    height: int = 300,
+    in_page: bool = False,
+    legend: bool | None = None,
+) -> str:
     """A panel as one `<svg>` element, which stands alone as a file; or goes into a page that has `style()` and a legend.
 
-    Intervals make it higher than `height` where they need it.
+    Intervals make it higher than `height` where they need it.   legend: whether it has one itself; by default, if alone.
     """
     if isinstance(panel, Intervals):
         height = max(height, 78 + 46 * len(panel.rows))
         body = _intervals(panel, width, height)
     else:
-        body = _curves(panel, width, height, in_page)
+        body = _curves(panel, width, height, not in_page if legend is None else legend)
     alone = "" if in_page else ' xmlns="http://www.w3.org/2000/svg" style="max-width:100%;color-scheme:light dark"'
     return (
         f'<svg{alone} class="preheat-chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(panel.title)}">'
@@ -34,9 +41,15 @@ def svg(panel: Curves | Intervals, *, width: int = 460, height: int = 300, in_pa
 
 
 def style() -> str:
-    """The rules of all charts, for light and dark; each names only what is inside a chart."""
+    """The rules of all charts, dark where the system is; each names only what is inside a chart."""
+    light, dark = rules()
+    return f"{light}@media(prefers-color-scheme:dark){{{dark}}}"
+
+
+def rules() -> tuple[str, str]:
+    """The rules of all charts on a light page, and what a dark one changes."""
     chart = ".preheat-chart"
-    rules = [
+    light = [
         f"{chart} text{{font:{FONT}px system-ui,sans-serif;fill:#5b6470}}",
         f"{chart} text.title{{font-weight:600;fill:#14181d}}",
         f"{chart} path{{fill:none}}{chart} .rule{{stroke:#e3e6ea}}{chart} .axis,{chart} .level{{stroke:#8a94a0}}",
@@ -46,10 +59,10 @@ def style() -> str:
     ]
     dark = [f"{chart} text{{fill:#a7b0ba}}{chart} text.title{{fill:#eef1f4}}"]
     dark.append(f"{chart} .rule{{stroke:#2c333b}}{chart} .axis,{chart} .level{{stroke:#6b7580}}")
-    for colours, into in ((LIGHT, rules), (DARK, dark)):
+    for colours, into in ((LIGHT, light), (DARK, dark)):
         for index, colour in enumerate(colours):
             into.append(f"{chart} .s{index}{{stroke:{colour}}}{chart} :is(circle,.band).s{index}{{fill:{colour}}}")
-    return "".join(rules) + "@media(prefers-color-scheme:dark){" + "".join(dark) + "}"
+    return "".join(light), "".join(dark)
 
 
 def swatch(style: int) -> str:
@@ -58,8 +71,8 @@ def swatch(style: int) -> str:
     return f'<svg class="preheat-chart swatch" viewBox="0 0 26 10" aria-hidden="true">{line}</svg>'
 
 
-def _curves(panel: Curves, width: int, height: int, in_page: bool) -> list[str]:
-    body, top = _heading(panel, width, [] if in_page else panel.named)
+def _curves(panel: Curves, width: int, height: int, legend: bool) -> list[str]:
+    body, top = _heading(panel, width, panel.named if legend else [])
     right, bottom = width - 14, height - 42
     y = Axis(*panel.y_limits, bottom, top + 8, panel.log_y)
     labels = [(y(tick), tick_text(tick, y)) for tick in y.ticks(5)]

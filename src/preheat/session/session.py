@@ -15,9 +15,11 @@ from preheat.core.checks import finite_number, measured, one_of
 from preheat.core.constructors import hold, ramp
 from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.node import Schedule
-from preheat.core.plan import RATE, Absolute, Line, Plan
+from preheat.core.plan import RATE, Line, Plan
 from preheat.core.shapes import Shape
 from preheat.core.spans import Edge, Run, Span, SpanLike, lasting
+from preheat.core.text.language import Target
+from preheat.core.text.words import Source
 from preheat.session.bases import bases_to_text
 from preheat.session.changes import bound_plan, first_change, grows_with, nothing_grows, rebased, unknown_writing
 from preheat.session.clock import Stopwatch, check_worth, checked_advance, tick_of, unknown_advance
@@ -42,8 +44,8 @@ POLICIES = ("refuse", "adopt", "keep", "rebase")
 class Session:
     """A plan, the run that it is bound to, where it is, and what its rules have seen. `value = gain · s(position)`.
 
-    plan: a Plan, or a schedule for "lr".   run: what gives lengths their worth.   rules: what `observe` may change,
-        each a Rule or its data, such as {"kind": "Plateau", "metric": "loss"}.
+    plan: a Plan, a schedule for "lr", or whatever `parse` takes for one of them.   run: what gives lengths their worth.
+    rules: what `observe` may change, each a Rule or its data, such as {"kind": "Plateau", "metric": "loss"}.
     on_change: what `load_state_dict` does when the plan differs from the saved one from the saved position on: "refuse",
         "adopt" the new plan, "keep" the saved one, or "rebase": the new one scaled to go on from the value in force.
 
@@ -72,7 +74,7 @@ class Session:
 
     def __init__(
         self,
-        plan: Plan | Schedule | Absolute,
+        plan: Target | Source,
         run: Run | None = None,
         *,
         rules: Sequence[Rule | Mapping[str, Any]] = (),

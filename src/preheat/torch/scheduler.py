@@ -17,11 +17,13 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from preheat.core.checks import one_of, positive_number
 from preheat.core.errors import PreheatError, PreheatWarning, StateError, nearest, shown
-from preheat.core.node import Schedule
+from preheat.core.notebook import html_of
 from preheat.core.peaks import refuse_below_zero, refuse_unclear
-from preheat.core.plan import RATE, Absolute, Line, Plan
+from preheat.core.plan import RATE, Line, Plan
 from preheat.core.shapes import Shape
 from preheat.core.spans import Run, SpanLike
+from preheat.core.text.language import Target
+from preheat.core.text.words import Source
 from preheat.session.bases import bases_to_text, same
 from preheat.session.clock import checked_advance, unknown_advance
 from preheat.session.rewind import GoBack
@@ -48,7 +50,8 @@ class Scheduler(LRScheduler):
     Update t, counted from 0, uses `base · s(t)`, or `s(t)` itself where the line says `absolute(s)`.
 
     optimizer: a torch optimizer, or a list of several under one plan.
-    schedule: a Schedule for "lr", `absolute(schedule)`, or a Plan for any hyper-parameters and groups. Factors multiply
+    schedule: a Schedule for "lr", `absolute(schedule)`, or a Plan for any hyper-parameters and groups; or whatever `parse`
+        takes for one of them: text, a mapping, JSON. Factors multiply
         each group's own value, and its `lr_scale` where it has one. An absolute line that names nothing in the groups
         is a quantity of your own, read with `value("clip_norm")`.
     run: the Run that gives lengths their worth; needed where the schedule has '%', 'rest' or units. Without a total a
@@ -91,7 +94,7 @@ class Scheduler(LRScheduler):
     def __init__(
         self,
         optimizer: Optimizer | Iterable[Optimizer],
-        schedule: Schedule | Absolute | Plan,
+        schedule: Target | Source,
         *,
         run: Run | None = None,
         peak: float | None = None,
@@ -285,6 +288,9 @@ class Scheduler(LRScheduler):
         rates = [f"{float(rate):g}" for rate in self.get_last_lr()]
         shown_rates = ", ".join(rates[:_SHOWN] + ["…"] * (len(rates) > _SHOWN))
         return f"Scheduler({self._facts().place}, lr={shown_rates})"
+
+    def _repr_html_(self) -> str | None:
+        return html_of(self.plan, run=self.run, heading=repr(self), position=self.position)
 
     # -- what is read off it ----------------------------------------------------------------------------------------
 

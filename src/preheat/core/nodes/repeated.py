@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from itertools import accumulate
-from typing import Any
+from typing import Any, Literal
 
 from preheat.core.checks import (
     MOST_TICKS,
@@ -39,7 +39,7 @@ class Repeated(Wrapped, method="repeated"):
     times: int | None
     stretch: float
     shrink: float
-    ticks: str
+    ticks: Literal["whole", "exact"]
     _scales: list[float]
     _starts: list[Number]
     _shares: Fraction | float

@@ -12,7 +12,7 @@ from preheat.core.shapes import Shape
 from preheat.core.spans import Span
 from preheat.core.stated import Absolute, Relative, Stated
 
-_STATED: dict[str, type[Stated]] = {kind.word: kind for kind in (Absolute, Relative)}
+STATED: dict[str, type[Stated]] = {kind.word: kind for kind in (Absolute, Relative)}
 
 
 def data_of(value: Schedule | Stated) -> dict[str, Any]:
@@ -27,11 +27,16 @@ def value_from(data: Mapping[str, Any]) -> Schedule | Stated:
 
     Raises PreheatError for an unknown kind, a missing or unknown key, or a value that the kind refuses.
     """
-    kind = _STATED.get(data["kind"]) if isinstance(data.get("kind"), str) else None
+    kind = STATED.get(data["kind"]) if isinstance(data.get("kind"), str) else None
     if kind is None:
         return _from(data, 1)
     _check_keys(kind.word, set(data) - {"kind"}, ("schedule",), ("schedule",))
     return kind(_from(data["schedule"], 1))
+
+
+def needed(kind: type[Schedule]) -> list[str]:
+    """The fields of a kind without which it is nothing: those that have no default."""
+    return [name for name in kind.__match_args__ if name not in kind._defaults]
 
 
 def _from(data: object, depth: int) -> Schedule:
@@ -39,13 +44,13 @@ def _from(data: object, depth: int) -> Schedule:
         raise PreheatError(f"schedules nest at most {MAX_NESTING} deep")
     if not isinstance(data, Mapping) or not isinstance(word := data.get("kind"), str):
         raise PreheatError("a schedule as data is a mapping with a 'kind'", given=data)
-    if word in _STATED:
+    if word in STATED:
         raise PreheatError(f"{word} says what all of a schedule is, so it stands outside of it", given=data)
     if word not in KINDS:
         raise PreheatError(f"unknown kind {shown(word)}{nearest(word, KINDS)}")
     kind = KINDS[word]
     given = {key: value for key, value in data.items() if key != "kind"}
-    _check_keys(word, given, kind.__match_args__, [name for name in kind.__match_args__ if name not in kind._defaults])
+    _check_keys(word, given, kind.__match_args__, needed(kind))
     return kind(**{name: _value(name, value, depth) for name, value in given.items()})
 
 

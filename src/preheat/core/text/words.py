@@ -18,6 +18,8 @@ from preheat.core.text.codec import value_from
 from preheat.core.text.parser import Language, Reader
 from preheat.core.text.printer import TIGHTNESS
 
+BUILDERS = {"_target_": ("hydra.utils.instantiate", ""), "class_path": ("jsonargparse", "init_args")}
+"""The keys by which configuration packages say what to call: who calls it, and the key of the arguments if not beside it."""
 _EXAMPLE = "write for example warmup('5%') >> decay()"
 
 Source = Schedule | Absolute | Relative | str | Mapping[str, Any]
@@ -99,9 +101,23 @@ def target(value: Any) -> Schedule | Absolute | Relative:
         raise ParseError(f"{shown(value)} is not a schedule", write=hint)
     if isinstance(value, Mapping):
         if "kind" not in value:
+            refuse_unbuilt(value)
             raise PreheatError("one schedule is needed here, not several lines", given=value, write=_EXAMPLE)
         return value_from(value)  # type: ignore[return-value]
     raise _no_schedule(value)
+
+
+def refuse_unbuilt(data: Mapping[str, Any]) -> None:
+    """Refuse a mapping that tells a configuration package what to call, as Hydra and jsonargparse have them: nothing is called
+    here, and its keys are no hyper-parameters."""
+    for key, (package, arguments) in BUILDERS.items():
+        if key in data:
+            given = data.get(arguments, {}) if arguments else data
+            named = given.items() if isinstance(given, Mapping) else ()
+            called = ", ".join(f"{name}={value!r}" for name, value in named if not name.startswith("_"))
+            word = str(data[key]).rpartition(".")[2]
+            what = f"a schedule is needed, not what {package} would build one from: {shown(dict(data))}"
+            raise PreheatError(what, write=f'let it, or write the text "{word}({called})"')
 
 
 def is_json(text: str) -> bool:
@@ -157,7 +173,7 @@ def _language() -> Language:
         words=called | _learned,
         methods_of=lambda value: _methods(value, names),
         signs=[(kind._sign, partial(joined, kind._sign, kind)) for kind in infix],
-        names=(*shapes.NAMES, "1-sqrt", REST),
+        names=(*shapes.WRITTEN, REST),
         length=_length,
     )
 
