@@ -252,13 +252,27 @@ def test_in_bfloat16_optax_rounds_every_number_and_this_keeps_them() -> None:
 
 
 def test_a_mask_is_no_schedule() -> None:
-    """inject_hyperparams calls every function among the arguments with the count."""
-    ones = {"w": jnp.ones(2), "b": jnp.ones(2)}
-    mask = lambda params: {"w": True, "b": False}  # noqa: E731
+    """inject_hyperparams calls every function among the arguments with the count; here it gets the parameters."""
+    ones, seen = {"w": jnp.ones(2), "b": jnp.ones(2)}, list[Any]()
+
+    def mask(params: Any) -> Any:
+        seen.append(params)
+        return {"w": True, "b": False}
+
+    optax.inject_hyperparams(optax.adamw)(learning_rate=0.1, mask=mask).init(ones)
+    assert seen[0].dtype == jnp.int32
+    seen.clear()
     optimizer = inject(optax.adamw, ph.hold(1.0), peak=0.1, weight_decay=0.5, mask=mask)
     updates, _ = optimizer.update(jax.tree.map(jnp.zeros_like, ones), optimizer.init(ones), ones)
+    assert all(isinstance(one, dict) for one in seen)
     near(updates["w"], [-0.05, -0.05])
     near(updates["b"], [0.0, 0.0])
+
+
+def test_optax_goes_on_with_another_schedule_and_says_nothing() -> None:
+    before, after = optax.sgd(WARMUP.bind(RUN, peak=1.0)), optax.sgd(LONGER.bind(peak=1.0))
+    state, _ = stepped(before, before.init(jnp.ones(())), 12)
+    near(stepped(after, state, 1)[1], [LONGER(12)])
 
 
 # -- resuming --------------------------------------------------------------------------------------------------------
