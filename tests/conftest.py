@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
+os.environ.setdefault("KERAS_BACKEND", "torch")  # Keras chooses when it is imported, by default the slowest to start
 gc.disable()  # while everything is imported, nothing is garbage
 
 sys.path.insert(0, str(Path(__file__).parent / "laws"))  # the strategies, for laws and core alike

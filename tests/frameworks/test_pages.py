@@ -14,6 +14,8 @@ NEEDS = {  # the modules without which a page cannot be run; every page has a li
     "groups": ["torch"],
     "quantities": ["torch"],
     "config": ("torch", "hydra", "hydra_zen", "jsonargparse"),
+    "jax": ("jax", "optax"),
+    "keras": ("keras", "torch"),
 }
 BLOCK = re.compile(r"```(python|text|yaml \S+)\n(.*?)```", re.DOTALL)
 

@@ -155,6 +155,13 @@ class Schedule(Value):
         the device. Everything else refuses it.
         """
         xp, t = namespace(t)
+        return self.computed(t, xp)
+
+    def computed(self, t: Any, xp: Any) -> Any:
+        """The value at time `t`, as the namespace `xp` computes it: for arrays of a kind that a call does not know.
+
+        xp: one of those of core/namespaces.py, or a subclass of one; `t` as it wants times.
+        """
         ready = self._ready
         value = ready._formula(xp.within(t, 0, ready._length), xp)
         return value if xp is Scalars else xp.answer(value, t)
