@@ -26,7 +26,7 @@ from preheat.session.bases import bases_to_text, same
 from preheat.session.clock import checked_advance, unknown_advance
 from preheat.session.rules import Rule
 from preheat.session.session import Session
-from preheat.torch.audit import Audit, Facts, audited, edited_words, over_words, warned_from, zero_from
+from preheat.torch.audit import Audit, Facts, audited, double_warmups, edited_words, over_words, warned_from, zero_from
 from preheat.torch.bases import OPEN, Bases, initial_of, number
 from preheat.torch.device_clock import DeviceClock
 from preheat.torch.groups import check_optimizers
@@ -124,6 +124,8 @@ class Scheduler(LRScheduler):
         self._follow(slots)
         self._take(slots)
         self._write_now()
+        for words in double_warmups(self._counter.innermost, self.plan):
+            warnings.warn(words, PreheatWarning, stacklevel=2)
 
     def _first_slots(self, base: str | None, peak: float | None) -> Slots:
         """The slots of the groups as they are found, with what their factors multiply."""
