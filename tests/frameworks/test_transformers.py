@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import pickle
 import subprocess
@@ -42,8 +43,8 @@ def arguments(folder: Path, **more: Any) -> TrainingArguments:
 
 
 def a_trainer(folder: Path, recorder: Recorder | None = None, kind: type[Trainer] = Trainer, **more: Any) -> Trainer:
-    own = {name: more.pop(name) for name in ("optimizers", "model_init", "compute_metrics", "schedule") if name in more}
-    which = {} if "model_init" in own else {"model": model()}
+    own = {name: more.pop(name) for name in ("model", "model_init", "optimizers", "schedule") if name in more}
+    which = {} if {"model", "model_init"} & set(own) else {"model": model()}
     data = {"train_dataset": Pieces(40), "eval_dataset": more.pop("eval_dataset", Pieces(4))}
     callbacks = [] if recorder is None else [recorder]
     return kind(args=arguments(folder, **more), callbacks=callbacks, **data, **which, **own)
@@ -52,6 +53,11 @@ def a_trainer(folder: Path, recorder: Recorder | None = None, kind: type[Trainer
 def expected(text: str, total: int, peak: float = PEAK, **worths: int) -> list[float]:
     rate = ph.parse(text).bind(ph.Run(total=total, **worths), peak=peak)
     return [rate(t) for t in range(total)]
+
+
+def fresh(trial: Any = None) -> Any:
+    """A model, as a search for hyper-parameters asks for one."""
+    return model()
 
 
 def logged(trainer: Trainer, name: str) -> list[float]:
@@ -64,7 +70,7 @@ def logged(trainer: Trainer, name: str) -> list[float]:
 def test_every_update_uses_the_value_of_the_schedule_and_logs_it(tmp_path: Path) -> None:
     recorder = Recorder()
     trainer = use(a_trainer(tmp_path, recorder), CURVE)
-    assert isinstance(trainer, ScheduledTrainer) and isinstance(trainer, Trainer)
+    assert isinstance(trainer, ScheduledTrainer)
     trainer.train()
     assert recorder.first == pytest.approx(expected(CURVE, 8), rel=1e-12)
     assert logged(trainer, "learning_rate") == logged(trainer, "lr/0") == logged(trainer, "lr/1") == recorder.first
@@ -148,7 +154,7 @@ def test_every_group_and_hyper_parameter_is_followed_and_logged_by_its_name(tmp_
     assert head == pytest.approx(expected("warmup(4) >> hold()", 8, peak=10 * PEAK), rel=1e-12)
     assert body == pytest.approx(expected(CURVE, 8), rel=1e-12)
     assert decays.first == pytest.approx([0.0, 0.05, 0.1, 0.15, 0.2, 0.2, 0.2, 0.2])
-    assert logged(trainer, "lr/head") == head and logged(trainer, "lr/body") == body
+    assert [logged(trainer, f"lr/{name}") for name in ("head", "body")] == [head, body]
     assert logged(trainer, "weight_decay/body") == decays.first
 
 
@@ -177,7 +183,8 @@ def test_resumed_from_the_trainer_s_checkpoint_it_is_the_run_that_was_never_stop
     once.train()
     again = use(a_trainer(tmp_path / "a", rest), CURVE)
     again.train(resume_from_checkpoint=str(tmp_path / "a" / "checkpoint-4"))
-    assert rest.rates == whole.rates[4:] and len(rest.rates) == 4
+    assert rest.rates == whole.rates[4:]
+    assert len(rest.rates) == 4
     for one, other in zip(once.model.parameters(), again.model.parameters(), strict=True):
         assert torch.equal(one, other)
     assert again.lr_scheduler.audit().findings == ()
@@ -247,7 +254,7 @@ def test_a_second_train_starts_anew_and_says_so(tmp_path: Path) -> None:
 def test_model_init_builds_another_optimizer_for_every_training(tmp_path: Path) -> None:
     """As a search for hyper-parameters does, with another rate each time."""
     recorder = Recorder()
-    trainer = use(a_trainer(tmp_path, recorder, model_init=model), CURVE)
+    trainer = use(a_trainer(tmp_path, recorder, model_init=fresh), CURVE)
     trainer.train()
     trainer.args.learning_rate = 3 * PEAK
     trainer.train()
@@ -261,8 +268,9 @@ def test_a_copy_makes_a_scheduler_for_the_optimizer_that_it_is_given(tmp_path: P
     copied.lr_scheduler = None
     optimizer = SGD(copied.model.parameters(), lr=PEAK)
     scheduler = copied.create_scheduler(num_training_steps=8, optimizer=optimizer)
-    assert isinstance(scheduler, Scheduler) and scheduler.optimizer is optimizer and scheduler.run.total == 8
-    assert trainer.lr_scheduler is None and type(copied) is type(trainer)
+    assert isinstance(scheduler, Scheduler)
+    assert (scheduler.optimizer, scheduler.run.total) == (optimizer, 8)
+    assert (trainer.lr_scheduler, type(copied)) == (None, type(trainer))
 
 
 def test_what_it_keeps_travels_to_other_processes(tmp_path: Path) -> None:
@@ -270,7 +278,7 @@ def test_what_it_keeps_travels_to_other_processes(tmp_path: Path) -> None:
     kept = pickle.loads(pickle.dumps(trainer._follower))
     assert (kept.plan, kept.rules) == (trainer._follower.plan, trainer._follower.rules)
     made, (kind,), *_ = trainer.__reduce_ex__(4)
-    assert kind is Trainer and type(pickle.loads(pickle.dumps(made))(kind)) is type(trainer)
+    assert type(pickle.loads(pickle.dumps(made))(kind)) is type(trainer)
 
 
 def test_a_class_of_one_s_own_inherits_it(tmp_path: Path) -> None:
@@ -296,7 +304,8 @@ def test_an_override_of_create_scheduler_may_give_a_scheduler(tmp_path: Path) ->
     a_trainer(tmp_path, rest, Own, gradient_accumulation_steps=2).train(
         resume_from_checkpoint=str(tmp_path / "checkpoint-4")
     )
-    assert recorder.first == pytest.approx(expected(CURVE, 8), rel=1e-12) and rest.first == recorder.first[4:]
+    assert recorder.first == pytest.approx(expected(CURVE, 8), rel=1e-12)
+    assert rest.first == recorder.first[4:]
     assert trainer.lr_scheduler.audit().findings == ()
 
 
@@ -335,7 +344,7 @@ def test_a_rule_whose_metric_never_comes_is_refused(tmp_path: Path) -> None:
 SECOND = {
     "warmup_steps": (10, "warmup_steps=10, a second schedule .* 'warmup"),
     "warmup_share": (0.1, "warmup_steps=0.1, a second schedule .* takes 0.05"),
-    "lr_scheduler_type": ("cosine", "lr_scheduler_type='cosine', a second schedule .* shape=cosine"),
+    "lr_scheduler_type": ("cosine", "lr_scheduler_type='cosine', a second schedule .*shape=cosine"),
     "lr_scheduler_kwargs": ({"num_cycles": 2}, "lr_scheduler_kwargs={'num_cycles': 2}, a second schedule"),
 }
 
@@ -356,9 +365,7 @@ def test_a_second_schedule_in_the_arguments_is_refused(name: str, tmp_path: Path
 def test_an_optimizer_may_be_given_but_no_scheduler(tmp_path: Path) -> None:
     recorder, built = Recorder(), model()
     optimizer = SGD(built.parameters(), lr=0.5)
-    trainer = a_trainer(tmp_path, recorder, optimizers=(optimizer, None), model_init=None, learning_rate=5e-5)
-    trainer.model = built
-    use(trainer, CURVE).train()
+    use(a_trainer(tmp_path, recorder, model=built, optimizers=(optimizer, None), learning_rate=5e-5), CURVE).train()
     assert recorder.first == pytest.approx(expected(CURVE, 8, 0.5), rel=1e-12)
     own = torch.optim.lr_scheduler.ConstantLR(optimizer)
     with pytest.raises(
@@ -410,8 +417,6 @@ def test_two_processes_count_real_updates(tmp_path: Path) -> None:
     ran = subprocess.run(launch, capture_output=True, text=True, env=environment, timeout=300)
     assert ran.returncode == 0, ran.stderr[-3000:]
     (line,) = [line for line in ran.stdout.splitlines() if line.startswith("RESULT")]
-    import json
-
     rates, total, samples, position = json.loads(line.removeprefix("RESULT"))
     assert (total, samples, position) == (10, 8, 10)
     assert rates == pytest.approx(expected("warmup(5) >> decay()", 10), rel=1e-12)

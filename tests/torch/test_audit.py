@@ -156,7 +156,8 @@ def test_a_double_warmup_is_warned_of_when_it_is_built_and_found_after(own: dict
     words = f"double warmup: WarmsUp warms up by itself ({word}), and so does the plan; leave one of the two out"
     with pytest.warns(ph.PreheatWarning, match=re.escape(words)) as caught:
         findings = Scheduler(WarmsUp([parameter()], **own), CURVE).audit().findings
-    assert findings == (words,) and [one.filename for one in caught] == [__file__]
+    assert findings == (words,)
+    assert [one.filename for one in caught] == [__file__]
     none = {key: type(value)(0) for key, value in own.items()}
     assert Scheduler(WarmsUp([parameter()], **none), CURVE).audit().findings == ()
     assert Scheduler(WarmsUp([parameter()], **own), ph.decay(100)).audit().findings == ()
