@@ -11,6 +11,7 @@ import pytest
 
 PAGES = Path(__file__).parents[2] / "docs" / "frameworks"
 NEEDS = {  # the modules without which a page cannot be run; every page has a line here
+    "transformers": ("torch", "transformers", "accelerate"),
 }
 BLOCK = re.compile(r"```(python|text|yaml \S+)\n(.*?)```", re.DOTALL)
 

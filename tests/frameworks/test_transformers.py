@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import pickle
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -374,6 +375,13 @@ def test_an_optimizer_may_be_given_but_no_scheduler(tmp_path: Path) -> None:
         use(a_trainer(tmp_path, optimizers=(optimizer, own)), CURVE)
 
 
+def test_a_scheduler_that_deepspeed_was_told_of_is_refused(tmp_path: Path) -> None:
+    trainer = use(a_trainer(tmp_path), CURVE)
+    trainer.lr_scheduler = torch.optim.lr_scheduler.ConstantLR(SGD(trainer.model.parameters(), lr=1.0))
+    with pytest.raises(ph.PreheatError, match="leave out the section 'scheduler' of a DeepSpeed configuration"):
+        trainer.create_scheduler(8)
+
+
 def test_a_learning_rate_that_is_not_used_is_said(tmp_path: Path) -> None:
     trainer = a_trainer(tmp_path, max_steps=2)
     trainer.optimizer = SGD(trainer.model.parameters(), lr=0.5)
@@ -392,7 +400,7 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:
         use(a_trainer(tmp_path), CURVE, on_change="ignore")
 
 
-# -- two processes --------------------------------------------------------------------------------------------------------
+# -- in other processes --------------------------------------------------------------------------------------------------------
 
 SCRIPT = """
 import json, sys
@@ -420,3 +428,38 @@ def test_two_processes_count_real_updates(tmp_path: Path) -> None:
     rates, total, samples, position = json.loads(line.removeprefix("RESULT"))
     assert (total, samples, position) == (10, 8, 10)
     assert rates == pytest.approx(expected("warmup(5) >> decay()", 10), rel=1e-12)
+
+
+WITH_DEEPSPEED = """
+import sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from test_transformers import CURVE, Recorder, a_trainer, expected, use
+section = {{"type": "AdamW", "params": {{"lr": "auto", "torch_adam": True}}}}
+config = {{"train_micro_batch_size_per_gpu": "auto", "gradient_accumulation_steps": "auto", "train_batch_size": "auto"}}
+config |= {{"zero_optimization": {{"stage": 1}}, "optimizer": section}}
+def run(recorder, **more):
+    where = Path({folder!r})
+    return use(a_trainer(where, recorder, deepspeed=config, gradient_accumulation_steps=2, save_steps=4, **more), CURVE)
+whole, rest = Recorder(), Recorder()
+trainer = run(whole, save_strategy="steps")
+trainer.train()
+assert whole.first == expected(CURVE, 8), whole.first
+assert [one["lr"] for one in trainer.state.log_history if "lr" in one] == whole.first
+run(rest).train(resume_from_checkpoint={folder!r} + "/checkpoint-4")
+assert rest.first == whole.first[4:], rest.first
+print("RESULT")
+"""
+
+
+def test_deepspeed_builds_the_optimizer_and_asks_a_copy_of_the_trainer(tmp_path: Path) -> None:
+    pytest.importorskip("deepspeed")
+    script = WITH_DEEPSPEED.format(tests=str(Path(__file__).parent), folder=str(tmp_path / "out"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    environment = os.environ | alone | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=300)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    assert "RESULT" in ran.stdout

@@ -44,7 +44,9 @@ class Recorder(TrainerCallback):
         self.stop, self.key = stop, key
 
     def on_train_begin(self, args: Any, state: Any, control: Any, optimizer: Any = None, **_: Any) -> None:
-        self.hook = getattr(optimizer, "optimizer", optimizer).register_step_pre_hook(self._record)
+        while hasattr(optimizer, "optimizer"):  # accelerate's and DeepSpeed's wrap the one that applies the updates
+            optimizer = optimizer.optimizer
+        self.hook = optimizer.register_step_pre_hook(self._record)
 
     def _record(self, optimizer: Optimizer, *_: Any) -> None:
         self.rates.append([float(group[self.key]) for group in optimizer.param_groups])
