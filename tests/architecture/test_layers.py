@@ -14,7 +14,8 @@ LAYERS = (
     ("cli", "studio"),
     ("lab",),
     ("plots",),
-    ("accelerate", "axolotl", "jax", "keras", "lightning", "measure", "timm", "torchtitan", "transformers"),
+    ("axolotl",),  # its trainers are those of transformers
+    ("accelerate", "jax", "keras", "lightning", "measure", "timm", "torchtitan", "transformers"),
     ("torch",),
     ("review",),
     ("recipes", "compat", "session"),

@@ -9,7 +9,8 @@ import pytest
 import preheat
 from preheat.core.extras import MissingError, needed
 
-ROOMS = {"jax": "jax", "keras": "keras", "torch": "torch"}  # adapters, and the framework that each is for
+# adapters, and the framework that each is for
+ROOMS = {room: room for room in ("axolotl", "jax", "keras", "torch", "transformers")}
 
 
 def test_what_is_missing_is_an_import_error_and_a_refusal() -> None:
@@ -37,4 +38,5 @@ except ImportError as error:
     print(type(error).__name__, error)
 """
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said.startswith("MissingError") and f"pip install 'preheat[{room}]'" in said
+    assert said.startswith("MissingError")
+    assert f"pip install 'preheat[{room}]'" in said

@@ -16,6 +16,7 @@ NEEDS = {  # the modules without which a page cannot be run; every page has a li
     "config": ("torch", "hydra", "hydra_zen", "jsonargparse"),
     "jax": ("jax", "optax"),
     "keras": ("keras", "torch"),
+    "transformers": ("torch", "transformers", "accelerate"),
 }
 BLOCK = re.compile(r"```(python|text|yaml \S+)\n(.*?)```", re.DOTALL)
 

@@ -1,6 +1,7 @@
 """What the audit finds, and that it finds nothing where nothing is wrong."""
 
 import contextlib
+import re
 from collections.abc import Callable
 
 import pytest
@@ -147,20 +148,27 @@ class WarmsUp(SGD):
             group.update(own)
 
 
-OWN = [
-    ({"warmup_steps": 100}, "warmup_steps"),
-    ({"warmup_init": True}, "warmup_init"),
-    ({"safeguard_warmup": True}, "safeguard_warmup"),
-]
+OWN = [({"warmup_steps": 100}, "warmup_steps"), ({"warmup_init": True}, "warmup_init")]
 
 
 @pytest.mark.parametrize(("own", "word"), OWN, ids=lambda value: str(value))
-def test_double_warmup(own: dict, word: str) -> None:
-    findings = Scheduler(WarmsUp([parameter()], **own), CURVE).audit().findings
-    assert findings == (f"double warmup: WarmsUp warms up by itself ({word}), and so does the plan",)
+def test_a_double_warmup_is_warned_of_when_it_is_built_and_found_after(own: dict, word: str) -> None:
+    words = f"double warmup: WarmsUp warms up by itself ({word}), and so does the plan; leave one of the two out"
+    with pytest.warns(ph.PreheatWarning, match=re.escape(words)) as caught:
+        findings = Scheduler(WarmsUp([parameter()], **own), CURVE).audit().findings
+    assert findings == (words,)
+    assert [one.filename for one in caught] == [__file__]
     none = {key: type(value)(0) for key, value in own.items()}
     assert Scheduler(WarmsUp([parameter()], **none), CURVE).audit().findings == ()
     assert Scheduler(WarmsUp([parameter()], **own), ph.decay(100)).audit().findings == ()
+
+
+def test_prodigy_is_told_of_a_warmup_by_its_safeguard() -> None:
+    """The flag takes the rate out of the denominator of the estimate, so with a warmup it is its absence that is found."""
+    (finding,) = Scheduler(WarmsUp([parameter()], safeguard_warmup=False), CURVE).audit().findings
+    assert finding.endswith("write safeguard_warmup=True")
+    assert Scheduler(WarmsUp([parameter()], safeguard_warmup=True), CURVE).audit().findings == ()
+    assert Scheduler(WarmsUp([parameter()], safeguard_warmup=False), ph.decay(100)).audit().findings == ()
 
 
 def test_double_warmup_with_radam() -> None:

@@ -14,8 +14,8 @@ from preheat.core.spans import Run
 from preheat.session.session import Session
 from preheat.torch.update_counter import MANY, UpdateCounter
 
-# optimizers that warm up by themselves: where each says so
-_OWN_WARMUP = ("warmup_steps", "warmup_init", "safeguard_warmup")
+_OWN_WARMUP = ("warmup_steps", "warmup_init")  # what optimizers are asked for a warmup of their own by
+_SAFEGUARD = "safeguard_warmup"  # Prodigy: keeps its estimate of the step size out of the reach of a small rate
 _MANY_UPDATES, _MANY_EPOCHS = 100, 10  # after which a rule should have met its metric, two epochs having passed
 
 
@@ -80,7 +80,8 @@ def audited(facts: Facts) -> Audit:
     """The audit of a scheduler as it stands."""
     counter, edits = facts.counter, facts.edits
     findings = [*_calls(counter), *_updates(facts), *_over(facts), *_unmet(facts)]
-    findings += [*_warmups(counter.innermost, facts.session.plan), *edited_words(edits), *facts.notes]
+    findings += [*double_warmups(counter.innermost, facts.session.plan)]
+    findings += [*_less_than_double(counter.innermost, facts.session.plan), *edited_words(edits), *facts.notes]
     counts = (facts.applied, counter.unseen, counter.surplus, counter.skipped, sum(edits.values()))
     return Audit(facts.position, *counts, tuple(findings), _blind(facts), facts.end)
 
@@ -193,16 +194,30 @@ def _blind(facts: Facts) -> str:
     return ""
 
 
-def _warmups(optimizers: Sequence[Optimizer], plan: Plan) -> list[str]:
-    if not any(_warms_up(line.schedule) for line in plan.lines if line.is_rate):
-        return []
+def double_warmups(optimizers: Sequence[Optimizer], plan: Plan) -> list[str]:
+    """What there is to say of optimizers that were asked for a warmup, under a plan that has one: schedule-free ones by
+    `warmup_steps`, Adafactor by `warmup_init`."""
+    asked = [(one, key) for one in optimizers for key in _OWN_WARMUP if _asked(one, key)] if _begins_low(plan) else []
+    return [
+        f"double warmup: {type(one).__name__} warms up by itself ({key}), and so does the plan; leave one of the two out"
+        for one, key in asked
+    ]
+
+
+def _less_than_double(optimizers: Sequence[Optimizer], plan: Plan) -> list[str]:
+    """What may well be meant: RAdam's own small rates at the beginning, and a Prodigy that does not know of the warmup."""
     found = []
-    for optimizer in optimizers:
-        name = type(optimizer).__name__
-        own = [key for key in _OWN_WARMUP if _asked(optimizer, key)]
-        own += ["its variance rectification"] if name.startswith("RAdam") else []
-        found += [f"double warmup: {name} warms up by itself ({what}), and so does the plan" for what in own]
+    for one in optimizers if _begins_low(plan) else ():
+        name = type(one).__name__
+        if name.startswith("RAdam"):
+            found.append(f"double warmup: {name} warms up by itself (its variance rectification), and so does the plan")
+        if any(group.get(_SAFEGUARD) is False for group in one.param_groups):
+            found.append(f"{name} estimates its step size from small rates during a warmup; write {_SAFEGUARD}=True")
     return found
+
+
+def _begins_low(plan: Plan) -> bool:
+    return any(_warms_up(line.schedule) for line in plan.lines if line.is_rate)
 
 
 def _warms_up(schedule: Schedule) -> bool:

@@ -30,7 +30,17 @@ from preheat.session.rewind import GoBack
 from preheat.session.rules import Rule
 from preheat.session.session import Session
 from preheat.session.state import Resumption, Saved
-from preheat.torch.audit import Audit, Facts, audited, edited_words, is_over, over_words, warned_from, zero_from
+from preheat.torch.audit import (
+    Audit,
+    Facts,
+    audited,
+    double_warmups,
+    edited_words,
+    is_over,
+    over_words,
+    warned_from,
+    zero_from,
+)
 from preheat.torch.bases import OPEN, Bases, initial_of, number
 from preheat.torch.described import check_optimizers
 from preheat.torch.device_clock import DeviceClock
@@ -129,6 +139,8 @@ class Scheduler(LRScheduler):
         self._follow(slots)
         self._take(slots)
         self._write_now()
+        for words in double_warmups(self._counter.innermost, self.plan):
+            warnings.warn(words, PreheatWarning, stacklevel=2)
 
     def _first_slots(self, base: str | None, peak: float | None) -> Slots:
         """The slots of the groups as they are found, with what their factors multiply."""

@@ -1,0 +1,283 @@
+"""transformers' Trainer, and the trainers built on it such as TRL's: their hyper-parameters follow a schedule."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+from preheat.core.checks import one_of
+from preheat.core.errors import PreheatError, PreheatWarning, StateError, shown
+from preheat.core.extras import needed
+from preheat.core.node import Schedule
+from preheat.core.plan import Absolute, Plan
+from preheat.core.spans import Run
+from preheat.session.rules import Rule, read_rules
+from preheat.session.session import POLICIES
+
+with needed("preheat.transformers", "transformers"):
+    from torch.optim import Optimizer
+    from transformers import Trainer, TrainerCallback
+    from transformers.trainer_utils import has_length
+
+    from preheat.torch.scheduler import Scheduler
+
+__all__ = ["ScheduledTrainer", "use"]
+
+# what else in the training arguments would shape the rate, and what says the same in a schedule
+_OTHERS = {
+    "warmup_steps": "warmup(100) >> decay()",
+    "warmup_ratio": "warmup(5%) >> decay()",
+    "lr_scheduler_type": "warmup(5%) >> decay(shape=cosine)",
+    "lr_scheduler_kwargs": "warmup(5%) >> decay(to=0.1, shape=cosine)",
+}
+_SHARE = "'5%' is a share of the updates, where warmup_steps takes 0.05"
+
+
+def use(
+    trainer: Trainer,
+    schedule: Schedule | Absolute | Plan | Mapping[str, Any] | str,
+    *,
+    rules: Sequence[Rule | Mapping[str, Any]] = (),
+    run: Run | None = None,
+    peak: float | None = None,
+    base: str | None = None,
+    on_change: str = "refuse",
+) -> Trainer:
+    """Make a Trainer, or one of TRL's or your own, follow a schedule; gives it back. Call it before `train()`.
+
+    trainer: it is changed in place: its class becomes a `ScheduledTrainer` of the same kind.
+    schedule: what `preheat.parse` takes. Factors multiply the rate of every group of the optimizer, which is
+        `learning_rate` where the Trainer builds it. The Trainer says how many updates there are, how many make an epoch, and
+        how many samples make an update, so that "5%", "2 epochs" and "rest" need nothing else.
+    rules: what they listen to is what is logged: "loss", "grad_norm", and "eval_loss" and the like of `evaluate()`.
+    run: what the Trainer cannot know, such as Run(tokens_per_step=…); or a longer total, of which it trains the beginning.
+    peak, base, on_change: as in `preheat.torch.Scheduler`, which is built when training begins.
+
+    Every scheduled value of an update is logged beside its `learning_rate`, as "lr/head" or "weight_decay/0": the value's
+    name, then the group's name or number.
+
+    Raises PreheatError for what is not a Trainer or a schedule, and where the Trainer has another scheduler or warmup too.
+    """
+    if not isinstance(trainer, Trainer):
+        what = "use takes a transformers Trainer first"
+        raise PreheatError(what, given=trainer, write="write use(trainer, 'warmup(5%) >> decay()')")
+    follower = _Follower(schedule, rules, run, peak, base, on_change)
+    _refuse_others(trainer)
+    if not isinstance(trainer, ScheduledTrainer):
+        trainer.__class__ = _scheduled(type(trainer))
+    _attach(trainer, follower)
+    return trainer
+
+
+class ScheduledTrainer(Trainer):
+    """A Trainer that follows a schedule: a class to inherit from, also beside another, where `use` does not serve.
+
+        class MyTrainer(ScheduledTrainer, SFTTrainer): ...
+        MyTrainer(schedule="warmup(5%) >> decay()", model=model, args=args, …)
+
+    Takes what the Trainer takes, and the arguments of `use`; raises what that raises.
+    """
+
+    _follower: _Follower
+
+    def __init__(
+        self,
+        *args: Any,
+        schedule: Schedule | Absolute | Plan | Mapping[str, Any] | str,
+        rules: Sequence[Rule | Mapping[str, Any]] = (),
+        run: Run | None = None,
+        peak: float | None = None,
+        base: str | None = None,
+        on_change: str = "refuse",
+        **kwargs: Any,
+    ) -> None:
+        follower = _Follower(schedule, rules, run, peak, base, on_change)
+        super().__init__(*args, **kwargs)
+        _refuse_others(self)
+        _attach(self, follower)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Optimizer | None = None) -> Any:
+        """The Scheduler of a training of so many updates; the Trainer asks for it when training begins."""
+        if self.lr_scheduler is None:
+            _refuse_others(self)
+            follower = self._follower
+            follower.check_metrics(self.args)
+            follower.samples_per_step = self.get_total_train_batch_size(self.args)
+            scheduler = follower.scheduler(self.optimizer if optimizer is None else optimizer, num_training_steps)
+            _warn_of_unused_rate(self.args, scheduler, follower)
+            self.lr_scheduler = scheduler  # type: ignore[assignment]
+            self._created_lr_scheduler = True  # so that a second train() builds another
+        elif _ours(self.lr_scheduler) is None:
+            raise PreheatError(
+                f"the Trainer has a scheduler of its own, {type(self.lr_scheduler).__name__}, beside the schedule",
+                write="leave out the section 'scheduler' of a DeepSpeed configuration",
+            )
+        return self.lr_scheduler
+
+    def set_initial_training_values(self, args: Any, dataloader: Any, *more: Any) -> Any:
+        """What the Trainer plans, of which the updates of an epoch are kept: they are known where the data have a length."""
+        planned = super().set_initial_training_values(args, dataloader, *more)
+        self._follower.steps_per_epoch = planned[1] if has_length(dataloader) else None
+        return planned
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Log, and beside a `learning_rate` every value that the same update was given."""
+        if "learning_rate" in logs:
+            for name, value in self._follower.used.items():
+                logs.setdefault(name, value)
+        super().log(logs, *args, **kwargs)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        made, arguments, *rest = super().__reduce_ex__(protocol)
+        own = type(self).__dict__.get("_made_of")
+        return (made, arguments, *rest) if own is None else (_made, (own,), *rest)
+
+
+class _Follower(TrainerCallback):
+    """What a Trainer is to follow, and what is told to its Scheduler and read off it while it trains."""
+
+    def __init__(self, schedule: Any, rules: Any, run: Run | None, *how: Any) -> None:
+        self.plan, self.rules, self.run = Plan(schedule), read_rules(rules), run
+        self.peak, self.base, self.on_change = how
+        one_of(self.on_change, "on_change", POLICIES)
+        if run is not None and not isinstance(run, Run):
+            raise PreheatError("run= takes a Run", given=run, write="write run=Run(tokens_per_step=…)")
+        if run is not None and run.clock == "epoch":
+            what = "a Trainer calls its scheduler after every update, which a clock of epochs would take for an epoch"
+            raise PreheatError(what, write="leave clock= out: '2 epochs' is known all the same")
+        self.steps_per_epoch: int | None = None
+        self.samples_per_step: int | None = None
+        self.used: dict[str, float] = {}  # by the update that is under way, or was last
+
+    def scheduler(self, optimizer: Any, updates: int) -> Scheduler:
+        """A Scheduler for a run of so many updates."""
+        options = {"peak": self.peak, "base": self.base, "on_change": self.on_change}
+        return Scheduler(optimizer, self.plan, run=self.run_of(updates), rules=self.rules, **options)
+
+    def run_of(self, updates: int) -> Run:
+        """The run that a Trainer plans, with what was said of it besides."""
+        run = Run() if self.run is None else self.run
+        known = {"steps_per_epoch": self.steps_per_epoch, "samples_per_step": self.samples_per_step}
+        run = run.replace(**{name: worth for name, worth in known.items() if worth and getattr(run, name) is None})
+        if run.clock == "second":  # which no number of updates tells
+            return run
+        planned = run.replace(total=f"{updates} steps")
+        if run.total is None:
+            return planned
+        if run.total < (planned.total or 0):
+            raise PreheatError(
+                f"the Trainer makes {updates} updates, {planned.total:,} {run.clock}s, and run= ends before",
+                given=run.total,
+                write="leave total= out, or train for fewer max_steps or epochs",
+            )
+        return run
+
+    def check_metrics(self, args: Any) -> None:
+        """Refuse rules whose metric the Trainer will not measure."""
+        for metric in (rule.metric for rule in self.rules):
+            if metric.startswith("eval_") and args.eval_strategy == "no":
+                what = f"a rule listens to {metric!r}, and the Trainer never evaluates"
+                raise PreheatError(what, write="write eval_strategy='steps' or 'epoch' in the training arguments")
+            if metric in ("loss", "grad_norm") and args.logging_strategy == "no":
+                what = f"a rule listens to {metric!r}, and the Trainer never logs it"
+                raise PreheatError(what, write="write logging_strategy='steps' in the training arguments")
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, lr_scheduler: Any = None, **_: Any) -> None:
+        """Refuse a run that goes on where its schedule does not."""
+        scheduler = _ours(lr_scheduler)
+        if scheduler is not None and state.global_step and not scheduler.last_epoch:
+            raise StateError(
+                f"the run goes on at update {state.global_step}, and its checkpoint has told the schedule nothing, which would "
+                "begin again",
+                write="save checkpoints without save_only_model=True; to train anew from these weights, load them into the "
+                "model and call train()",
+            )
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, lr_scheduler: Any = None, **_: Any) -> None:
+        """Keep the values of the update that begins: it is logged when the schedule is at the next one."""
+        scheduler = _ours(lr_scheduler)
+        self.used = {} if scheduler is None else {_logged(name): one for name, one in scheduler.values().items()}
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, lr_scheduler: Any = None, **_: Any) -> None:
+        """Tell the rules what was measured."""
+        scheduler = _ours(lr_scheduler)
+        if scheduler is not None and logs:
+            scheduler.observe(logs)
+
+
+def _attach(trainer: ScheduledTrainer | Trainer, follower: _Follower) -> None:
+    trainer.remove_callback(_Follower)
+    trainer.add_callback(follower)
+    trainer._follower = follower  # type: ignore[union-attr]
+
+
+@cache
+def _scheduled(kind: type[Trainer]) -> type[Trainer]:
+    """The class of trainers of a kind that follow a schedule; one for each, whose instances copy and pickle."""
+    names = {"_made_of": kind, "__module__": kind.__module__, "__doc__": kind.__doc__}
+    return type(f"Scheduled{kind.__name__}", (ScheduledTrainer, kind), names)
+
+
+def _made(kind: type[Trainer]) -> Trainer:
+    """A trainer of a kind that follows a schedule, still empty."""
+    cls = _scheduled(kind)
+    return cls.__new__(cls)
+
+
+def _ours(scheduler: Any) -> Scheduler | None:
+    """The Scheduler of ours that a Trainer holds, which DeepSpeed's wrapper hides; None if it is another."""
+    held = scheduler if isinstance(scheduler, Scheduler) else getattr(scheduler, "scheduler", None)
+    return held if isinstance(held, Scheduler) else None
+
+
+def _logged(name: str) -> str:
+    """What a value is called in a log: "lr/head" for a plan's "head/lr", so that loggers show the groups together."""
+    group, _, hyper = name.rpartition("/")
+    return f"{hyper}/{group}" if group else hyper
+
+
+def _defaults(args: Any) -> dict[str, Any]:
+    """What the training arguments are where nobody says otherwise; TRL's have defaults of their own."""
+    return {field.name: field.default for field in fields(args)}
+
+
+def _refuse_others(trainer: Trainer) -> None:
+    """Refuse a second scheduler or warmup beside the schedule."""
+    args = trainer.args
+    for name, default in _defaults(args).items():
+        value = getattr(args, name, None)
+        if name in _OTHERS and value and value != default:
+            value = getattr(value, "value", value)
+            hint = f" ({_SHARE})" if name == "warmup_steps" and value < 1 else ""
+            raise PreheatError(
+                f"the training arguments say {name}={shown(value)}, a second schedule beside the one that is to be followed",
+                write=f"leave {name} out, and write all of it in the schedule, for example {_OTHERS[name]!r}{hint}",
+            )
+    own = trainer.lr_scheduler
+    if own is not None and _ours(own) is None and not getattr(trainer, "_created_lr_scheduler", False):
+        raise PreheatError(
+            f"the Trainer was given a scheduler of its own, {type(own).__name__}",
+            write="write optimizers=(optimizer, None)",
+        )
+
+
+def _warn_of_unused_rate(args: Any, scheduler: Scheduler, follower: _Follower) -> None:
+    """Say that a `learning_rate` is not used, where an optimizer was given that has another one."""
+    rate = args.learning_rate
+    factors = any(line.is_rate and not line.is_absolute for line in follower.plan.lines)
+    if not factors or follower.peak is not None or rate == _defaults(args).get("learning_rate"):
+        return
+    bases = list(dict.fromkeys(float(base) for base in scheduler.base_lrs))
+    if not any(math.isclose(base, rate, rel_tol=1e-6) for base in bases):
+        own = ", ".join(f"{base:g}" for base in bases[:4])
+        warnings.warn(
+            f"learning_rate={rate:g} of the training arguments is not used: the optimizer has groups at {own}, which the "
+            "schedule multiplies; build the optimizer with that rate, set trainer.optimizer = None for a new one, or write "
+            "peak= in use()",
+            PreheatWarning,
+            stacklevel=3,
+        )
