@@ -10,7 +10,7 @@ import preheat
 from preheat.core.extras import MissingError, needed
 
 # adapters, and the framework that each is for
-ROOMS = {room: room for room in ("axolotl", "jax", "keras", "torch", "transformers")}
+ROOMS = {room: room for room in ("accelerate", "axolotl", "jax", "keras", "torch", "transformers")}
 
 
 def test_what_is_missing_is_an_import_error_and_a_refusal() -> None:

@@ -268,3 +268,30 @@ def test_who_does_not_go_back_is_told_once_and_who_loads_instead_is_refused() ->
     scheduler.step()  # said once
     assert "nobody does" in str(scheduler.audit())
     assert scheduler.rewind == (24, 8)
+
+
+@pytest.mark.parametrize("brought", [{"metrics": {"loss": 1.0}}, {"epoch": 1.0}], ids=["by name", "alone"])
+def test_the_same_measurement_brought_again_before_another_update_is_one(brought: dict[str, object]) -> None:
+    """accelerate calls a scheduler that it has prepared once for every process."""
+    rules = ph.Plateau("loss", factor=0.5, patience=2)
+    (once, first), (twice, second) = build(rules, schedule=ph.hold()), build(rules, schedule=ph.hold())
+    for _ in range(8):
+        for optimizer in (once, twice):
+            update(optimizer)
+        first.step(**brought)
+        second.step(**brought)
+        second.step(**brought)
+        assert rates(once) == rates(twice)
+    assert rates(once)[0] < 0.4
+    assert first.position == second.position == 8
+
+
+def test_other_measurements_without_an_update_between_are_all_heard() -> None:
+    optimizer, scheduler = build(ph.Plateau("loss", factor=0.5, patience=2), schedule=ph.hold())
+    update(optimizer)
+    metrics = {"loss": 1.0}
+    scheduler.step(metrics=metrics)
+    for loss in (1.1, 1.2, 1.3):
+        metrics["loss"] = loss
+        scheduler.step(metrics=metrics)
+    assert rates(optimizer) == [0.2, 0.05]

@@ -1,6 +1,8 @@
 """Optimizers inside others: what is applied counts, whoever is asked to apply it."""
 
+import copy
 import math
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -247,3 +249,34 @@ def test_accelerate_accumulates_and_prepares_either() -> None:
             optimizer.zero_grad()
         assert scheduler.position == (i + 1) // 4
     assert scheduler.state_dict()["position"] == 6
+
+
+def test_a_copy_of_accelerates_wrapper_is_one_of_its_own() -> None:
+    """It takes its attributes along when it is copied, ours among them."""
+    accelerate = pytest.importorskip("accelerate")
+    accelerate.Accelerator(cpu=True)
+    wrapper = accelerate.optimizer.AcceleratedOptimizer(SGD([parameter()], lr=0.1))
+    scheduler = Scheduler(wrapper, CURVE)
+    for copied in (copy.deepcopy(wrapper), pickle.loads(pickle.dumps(wrapper))):
+        copied.add_param_group({"params": [parameter()]})
+        assert (len(copied.param_groups), len(wrapper.param_groups)) == (2, 1)
+    wrapper.add_param_group({"params": [parameter()], "lr": 0.2})
+    assert [group["lr"] for group in wrapper.param_groups] == [0.1 * CURVE(0), 0.2 * CURVE(0)]
+    assert pickle.loads(pickle.dumps(scheduler)).state_dict() == scheduler.state_dict()
+
+
+@pytest.mark.parametrize("gradient", [0.0, 1.0])
+def test_an_update_that_only_made_the_state_has_moved_nothing(gradient: float) -> None:
+    """DeepSpeed takes one with gradients of 0 before it makes a scheduler from a callable."""
+    optimizer = Adam([parameter()], lr=0.1)
+    optimizer.param_groups[0]["params"][0].grad = torch.full_like(optimizer.param_groups[0]["params"][0], gradient)
+    optimizer.step()
+    scheduler = Scheduler(optimizer, CURVE)
+    optimizer.param_groups[0]["params"][0].grad.fill_(1.0)
+    if gradient:
+        with pytest.raises(ph.PreheatError, match="the optimizer was moved before"):
+            optimizer.step()
+    else:
+        optimizer.step()
+        scheduler.step()
+        assert (scheduler.position, scheduler.audit().findings) == (1, ())

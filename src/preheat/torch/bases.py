@@ -217,7 +217,11 @@ def was_moved(optimizer: Optimizer, is_followed: bool = False) -> bool:
     counts = [group["k"] for group in optimizer.param_groups if isinstance(group.get("k"), int)]  # schedule-free ones
     if count is None and counts:
         count = max(counts)
-    if any(map(_has_moved_state, inner)) if count is None else count > 0:
+    if (
+        any(map(_has_moved_state, inner))
+        if count is None
+        else count > 1 or (count == 1 and any(map(_has_moments, inner)))
+    ):
         return True
     attached = is_followed or any(hasattr(getattr(layer, "step", None), "_wrapped_by_lr_sched") for layer in inner)
     if not attached and any("initial_lr" in group for group in optimizer.param_groups):
@@ -249,6 +253,13 @@ def _has_moved_state(optimizer: Optimizer) -> bool:
                 if not copied and bool(value.any()):
                     return True
     return False
+
+
+def _has_moments(optimizer: Optimizer) -> bool:
+    """Whether the first update of an optimizer was one; of gradients of 0 it only makes the state, as DeepSpeed has it."""
+    held = islice((getattr(optimizer, "state", None) or {}).values(), LOOKED_AT)
+    moments = [one[key] for one in held if isinstance(one, dict) for key in _MOMENTS if key in one]
+    return not moments or any(bool(moment.any()) for moment in moments if isinstance(moment, torch.Tensor))
 
 
 def _was_loaded(group: Group) -> bool:

@@ -143,9 +143,15 @@ def _hooked(optimizer: Optimizer, memory: Memory) -> Memory:
         if "_optimizer_load_state_dict_post_hooks" in getattr(layer, "__dict__", {}):  # wrappers skip what makes them
             layer.register_load_state_dict_pre_hook(about_to_load)
             layer.register_load_state_dict_post_hook(has_loaded)
-        if isinstance(layer, Optimizer):
+        if isinstance(layer, Optimizer) and _leaves_behind(layer):
             layer.add_param_group = _telling(weakref.WeakMethod(layer.add_param_group), memory)  # type: ignore[method-assign]
     return memory
+
+
+def _leaves_behind(layer: Optimizer) -> bool:
+    """Whether copies of an optimizer do not take its own attributes along. A wrapper whose copies would, as those of
+    accelerate's, hands what is added on to what it wraps, which tells."""
+    return type(layer).__getstate__ is Optimizer.__getstate__ or len(layers(layer)) == 1
 
 
 def _telling(add: Callable[[], Any], memory: Memory) -> Callable[[Group], None]:

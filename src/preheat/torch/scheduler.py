@@ -200,6 +200,7 @@ class Scheduler(LRScheduler):
         """
         if metrics is None and advance is None and epoch is None and found_inf is None and self._fast_step():
             return
+        brought = epoch if metrics is None else metrics
         if epoch is not None:
             if isinstance(epoch, int) and epoch == 0 and self.last_epoch == -1:
                 self._update_lr(0)  # SequentialLR of torch before 2.9 begins a member so
@@ -211,6 +212,8 @@ class Scheduler(LRScheduler):
                     write="write step(metrics={'loss': …}) for a metric; load_state_dict moves to another position",
                 )
             metrics = self.session.named(epoch)
+        if metrics is not None and self._counter.is_repeated(brought):
+            metrics = {}
         if self._device_clock is None:
             self._step(metrics, advance, found_inf)
         elif metrics is None and advance is None:
