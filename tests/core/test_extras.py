@@ -9,7 +9,7 @@ import pytest
 import preheat
 from preheat.core.extras import MissingError, needed
 
-ROOMS = {"torch": "torch"}  # adapters, and the framework that each is for
+ROOMS = {"lightning": "lightning", "torch": "torch"}  # adapters, and the framework that each is for
 
 
 def test_what_is_missing_is_an_import_error_and_a_refusal() -> None:

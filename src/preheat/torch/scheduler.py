@@ -234,6 +234,10 @@ class Scheduler(LRScheduler):
             self._counter.met.update(heard)
             self._write_now()
 
+    def write(self) -> None:
+        """Write the values of this position again, over what others have written; counts nothing."""
+        self._write_now()
+
     def _look_whether_it_is_over(self) -> None:
         """Warn once of updates at rate 0 after the end of the schedule."""
         counter = self._counter
