@@ -118,6 +118,7 @@ class ScheduleCallback(_Feeding):
         self._stage: str | None = None
         self._handles: list[Any] = []
         self._stepped: set[int] = set()  # the optimizers that were stepped since the last tick
+        self._is_asked = False  # Lightning was about to step one, which a scaler may have skipped
         self._batches = 0  # of this fit, while they are to be compared with the updates
 
     # -- the run begins and ends ------------------------------------------------------------------------------------
@@ -176,6 +177,10 @@ class ScheduleCallback(_Feeding):
         self._stepped.clear()
         self._driver.write()
 
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+        """Lightning calls it before an update, also before one that its scaler skips then."""
+        self._is_asked = True
+
     def _about_to_step(self, optimizer: Optimizer, *_: Any) -> None:
         if id(optimizer) in self._stepped:  # manual optimisation steps it again in one batch
             self._tick()
@@ -185,11 +190,12 @@ class ScheduleCallback(_Feeding):
         """Lightning calls it after every batch, and before a checkpoint of it."""
         self._feed(trainer)
         self._batches += self._batches >= 0
-        if self._stepped:
+        if self._stepped or self._is_asked:
             self._tick()
 
     def _tick(self) -> None:
         self._stepped.clear()
+        self._is_asked = False
         self._driver.step()
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
@@ -288,11 +294,10 @@ def _run_of(trainer: Any, run: Run) -> Run:
         run = run.replace(steps_per_epoch=math.ceil(batches / trainer.accumulate_grad_batches))
     if run.total is not None:
         return run
-    try:
-        total = trainer.estimated_stepping_batches  # inf or -1 where it is not known
-    except Exception as error:  # it refuses a GradientAccumulationScheduler, by one of two classes
-        what = f"Lightning does not know the length of the run: {error}"
-        raise BindError(what, write="write run=Run(total=…), in updates", hint="total") from error
+    if any(hasattr(one, "going_to_accumulate_grad_batches") for one in trainer.callbacks):
+        what = "Lightning does not know the length of the run, as GradientAccumulationScheduler changes what an epoch is worth"
+        raise BindError(what, write="write run=Run(total=…, steps_per_epoch=…), in updates", hint="total")
+    total = trainer.estimated_stepping_batches  # inf or -1 where it is not known
     return run.replace(total=f"{int(total)} steps") if 0 < total < math.inf else run
 
 

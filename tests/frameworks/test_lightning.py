@@ -62,7 +62,7 @@ class Digits(lightning.LightningModule):
         self.log("val_loss", nn.functional.cross_entropy(self.head(self.body(batch[0]).relu()), batch[1]))
 
     def watched(self, optimizer: Any) -> Any:
-        optimizer.register_step_pre_hook(
+        optimizer.register_step_post_hook(
             lambda one, *_: self.used.append([float(group["lr"]) for group in one.param_groups])
         )
         return optimizer
@@ -114,15 +114,15 @@ def test_every_hyper_parameter_of_every_group_and_lengths_in_epochs(tmp_path: Pa
 
 
 def _noting_decay(optimizer: Any, decays: list[float]) -> Any:
-    optimizer.register_step_pre_hook(lambda one, *_: decays.append(one.param_groups[0]["weight_decay"]))
+    optimizer.register_step_post_hook(lambda one, *_: decays.append(one.param_groups[0]["weight_decay"]))
     return optimizer
 
 
 def test_lightning_s_monitor_logs_each_group_by_its_name(tmp_path: Path) -> None:
     logger, module = CSVLogger(tmp_path), Digits()
-    monitor = LearningRateMonitor()
+    monitor = LearningRateMonitor("step")
     trainer(tmp_path, ScheduleCallback(TEXT), monitor, logger=logger, log_every_n_steps=1).fit(module, digits())
-    assert [[a, b] for a, b in zip(monitor.lrs["lr-SGD/body"], monitor.lrs["lr-SGD/head"], strict=True)] == module.used
+    assert [list(both) for both in zip(monitor.lrs["lr-SGD/body"], monitor.lrs["lr-SGD/head"], strict=True)] == module.used
 
 
 class Two(Digits):
@@ -145,7 +145,7 @@ class Two(Digits):
     def configure_optimizers(self) -> Any:
         first, second = torch.optim.SGD(self.body.parameters(), lr=0.01), torch.optim.Adam(self.head.parameters(), lr=0.1)
         for name, one in (("first", first), ("second", second)):
-            one.register_step_pre_hook(
+            one.register_step_post_hook(
                 lambda own, *_, name=name: self.order.append((name, own.param_groups[0]["lr"]))
             )
         return first, second
@@ -266,8 +266,8 @@ def test_a_plateau_lowers_the_rate(tmp_path: Path, way: str) -> None:
     )
     callbacks = [] if way == "config" else [ScheduleCallback("hold()", rules=rules)]
     still = nn.functional.cross_entropy(torch.zeros(1, 10), torch.tensor([0]))
-    module.validation_step = lambda batch, index: module.log("val_loss", still)  # type: ignore[method-assign]
-    trainer(tmp_path, *callbacks, max_epochs=3).fit(module, digits(2), digits(1))
+    module.validation_step = lambda batch, batch_idx: module.log("val_loss", still)  # type: ignore[method-assign]
+    trainer(tmp_path, *callbacks, max_epochs=4).fit(module, digits(2), digits(1))
     assert [used[1] for used in module.used][0] == 0.1
     assert [used[1] for used in module.used][-1] == 0.05
 
@@ -298,7 +298,7 @@ def test_a_run_without_an_end_takes_a_schedule_without_one(tmp_path: Path) -> No
 def test_a_length_that_is_needed_and_not_known_is_refused(tmp_path: Path, options: dict[str, Any], data: str) -> None:
     loader = DataLoader(Endless(), batch_size=16) if data == "stream" else digits()
     callbacks = [GradientAccumulationScheduler({0: 1, 1: 2})] if data == "accumulation" else []
-    with pytest.raises(ph.BindError, match=r"Lightning does not know.*Run\(total=…\)"):
+    with pytest.raises(ph.BindError, match=r"Lightning does not know.*Run\(total=…"):
         trainer(tmp_path, ScheduleCallback(TEXT), *callbacks, **options).fit(Digits(), loader)
 
 

@@ -235,8 +235,9 @@ class Scheduler(LRScheduler):
             self._write_now()
 
     def write(self) -> None:
-        """Write the values of this position again, over what others have written; counts nothing."""
+        """Write the values of this position again, over what others have written, which is warned of once; counts nothing."""
         self._write_now()
+        self._counter.sound()
 
     def _look_whether_it_is_over(self) -> None:
         """Warn once of updates at rate 0 after the end of the schedule."""

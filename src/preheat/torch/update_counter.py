@@ -21,6 +21,7 @@ from preheat.torch.wrapped import layers, watched
 
 COUNTS = ("updates", "calls")
 MANY = 50  # calls in a row without an update, after which it is said
+MISSED = 10  # updates of an optimizer before a call, from which on it is said; a critic's rounds have fewer
 LOOKED_AT = 16  # parameters whose own counts are read: each reading may wait for the device
 
 
@@ -44,6 +45,7 @@ class Flag:
 
     def __init__(self) -> None:
         self.up = False
+        self.missed = 0  # updates since the flag is up, the first aside, as far as they were not compiled
         self.captured = False  # into a CUDA graph, whose replays run no hooks
         self.written: Written | None = None
 
@@ -53,6 +55,7 @@ class Flag:
         elif _is_capturing():
             self.captured = True
         elif not self.is_without_effect(optimizer):
+            self.missed = self.missed + 1 if self.up else 0
             self.up = True
 
     @property
@@ -186,6 +189,8 @@ class UpdateCounter:
         return False
 
     def _count_update(self) -> None:
+        if self.is_called_too_rarely():
+            self.alarm("missed", self.missed_words())
         self.flag.up = self.around.up = False
         self.seen = self.is_training = True
         self.applied += 1
@@ -264,6 +269,24 @@ class UpdateCounter:
         return (
             f"of the calls of step(), {self.unseen} came before any update was seen, and counted, so every update uses a later "
             "value; call step() after optimizer.step(), or pass counts='updates' where the optimizer starts late"
+        )
+
+    def is_called_too_rarely(self) -> bool:
+        """Whether so many updates came before this call that it does not stand for one, where the plan counts updates.
+
+        Looked at when a first update is counted. Several in a round are usual: a critic's, or one of each optimizer.
+        """
+        session = self.session
+        counts_updates = session.tick is not None and session.run.clock != "epoch" and not self.is_told
+        is_alone = self.counts != "calls" and not self.is_member
+        return counts_updates and is_alone and self.flag.missed + 1 >= MISSED * len(self.optimizers)
+
+    def missed_words(self) -> str:
+        """What there is to say of a call after many updates."""
+        return (
+            f"{self.flag.missed + 1} updates were applied before this call of step(), and the plan counts updates: call it after "
+            'every optimizer.step() (in Lightning return {"scheduler": …, "interval": "step"}), or write Run(clock=\'epoch\') '
+            "where once per epoch, or counts='calls' where once per round is meant"
         )
 
     def idle_words(self) -> str:
