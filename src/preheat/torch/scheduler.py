@@ -120,6 +120,7 @@ class Scheduler(LRScheduler):
         given = {slot.line.key: slot.gain for slot in slots.slots}
         refuse_unclear(self.session.given, lambda line: given.get(line.key))
         self._device_clock = DeviceClock(slots, self.session, self._buffers) if on_device else None
+        self._is_led = self._is_led_here = False  # whether somebody else counts, by setting last_epoch; since a load
         self._count_from(0, 1)
         self._follow(slots)
         self._take(slots)
@@ -354,6 +355,9 @@ class Scheduler(LRScheduler):
         if self._device_clock is None and self._counter.has_pending:
             session = copy(session)
             session.advance()
+        elif self._has_led_update:
+            session = copy(session)
+            self._follow_lead(session)
         slots = self._slots_now()
         defaults, peak = slots.bases.kept_from or (self._defaults, slots.bases.asked_peak)
         bases = bases_to_text(defaults, slots.known_rows(), peak)
@@ -378,6 +382,7 @@ class Scheduler(LRScheduler):
         self.session.resume(resumption)
         self._count_from(saved.updates, saved.steps)
         self._counter.restart()
+        self._is_led_here = False
         if not is_the_same or not self.has_begun:
             self._take_over(slots, left)
         if self._device_clock is not None:
@@ -737,6 +742,13 @@ class Scheduler(LRScheduler):
     @last_epoch.setter
     def last_epoch(self, updates: int) -> None:
         steps = self._step_count
+        if updates == self.session.updates + 1 and not self._is_led_here and self._counter.flag.is_raised:
+            self._warn(
+                "an update was applied before this scheduler was asked for its first rate, so every update uses the value of the "
+                "one before; write add_event_handler(Events.ITERATION_STARTED, LRScheduler(scheduler)) in Ignite"
+            )
+        self._is_led_here = updates >= 0
+        self._is_led = self._is_led or updates >= 0
         self.session.updates, self._ahead = updates, steps - updates
         self._counter.is_member = True
         if updates == -1:
@@ -778,11 +790,31 @@ class Scheduler(LRScheduler):
         return self.get_last_lr()
 
     def get_lr(self) -> list[float | Tensor]:
-        """The rates at `last_epoch`, which some followers set before they ask."""
-        if self._ahead != self._known_ahead and self.session.tick and not self.session.rules:
-            self.session.move_to(self.last_epoch * self.session.tick)
+        """The rates at `last_epoch`, which Ignite sets, one more after each time that it asks; everything is written then."""
+        if self._is_led and self.session.tick and self.has_begun and not self._counter.is_told:
+            self._follow_lead(self.session)
             self._known_ahead = self._ahead
+            self._counter.forget()
+            self._write_now()
         return self.get_last_lr()
+
+    def _follow_lead(self, session: Session) -> None:
+        """Go where somebody else's `last_epoch` says; rules, which may hold the position, let time pass update by update."""
+        led = self._known_ahead - self._ahead
+        if not session.rules:
+            session.move_to(session.updates * (session.tick or 1))
+        elif led == 1:
+            session.updates -= 1
+            session.advance()
+        elif led:
+            what = f"last_epoch was moved by {led} updates, and what the rules would have seen in them is not known"
+            raise PreheatError(what, write="load_state_dict goes to another position")
+
+    @property
+    def _has_led_update(self) -> bool:
+        """Whether an update was applied since somebody else's `last_epoch` was counted up, and no rate was asked for since."""
+        waits = self._is_led and self._known_ahead - self._ahead == 1 and self.has_begun and self._device_clock is None
+        return waits and bool(self.session.tick) and not self._counter.is_told and self._counter.flag.is_raised
 
     _get_closed_form_lr = get_lr
 

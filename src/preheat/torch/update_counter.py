@@ -316,7 +316,10 @@ class UpdateCounter:
         if own is None or self.unseen or self.starts_anew or self.is_member or self.flag.captured:
             return
         one_a_call = session.tick is not None and session.run.clock != "epoch" and not self.is_told
-        theirs, ours = (own - 1 if one_a_call else self._before or 0), session.updates
+        seen = 1 + (self.flag.missed if len(self.optimizers) == 1 else 0)  # of its updates, in this call
+        theirs, ours = (own - seen if one_a_call else self._before or 0), session.updates
+        if ours == 0 and one_a_call:
+            theirs = own - 1 - self.flag.missed
         if theirs > 1 and ours == 0:
             per_epoch = ", Run(clock='epoch') where step() is called once per epoch" if one_a_call else ""
             self.mismatch = (
@@ -324,7 +327,7 @@ class UpdateCounter:
                 f"in the middle of a run; load the scheduler's state too, or write what is meant: base='present' or "
                 f"base='initial' for a new schedule{per_epoch}"
             )
-        elif one_a_call and theirs == 0 and ours > 1:
+        elif one_a_call and theirs <= 0 and ours > 1:
             self.mismatch = (
                 f"the schedule is at update {ours} and the optimizer has applied none before; load the optimizer's state "
                 "too, or build a new scheduler where the run starts again"
