@@ -15,7 +15,7 @@ from torch.amp import GradScaler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from preheat.core.checks import one_of, positive_number
+from preheat.core.checks import counted, one_of, positive_number
 from preheat.core.errors import PreheatError, PreheatWarning, StateError, nearest, shown
 from preheat.core.node import Schedule
 from preheat.core.peaks import refuse_below_zero, refuse_unclear
@@ -234,6 +234,29 @@ class Scheduler(LRScheduler):
             self.session.observe(heard)
             self._counter.met.update(heard)
             self._write_now()
+
+    def go_to(self, update: int) -> None:
+        """Go to an update, counted from 0, for a framework that numbers them itself; its values are written at once.
+
+        Raises PreheatError where an update is worth no known tick, and, unless it is there already, where there are rules:
+        what they would have seen on the way is not known.
+        """
+        self._read_device_clock()
+        update, session = counted(update, "go_to takes the number of an update"), self.session
+        if session.tick is None:
+            raise unknown_advance(session.run)
+        if update == session.updates:
+            self.write()
+            return
+        if session.rules:
+            what = f"what the rules have seen up to update {update} is not known"
+            raise PreheatError(what, write="load_state_dict of what was saved there, or leave rules= out")
+        self._count_from(update, update + 1)
+        session.move_to(update * session.tick)
+        self._counter.restart()
+        if self._device_clock is not None:
+            self._device_clock.move_to(session)
+        self._write_now()
 
     def write(self) -> None:
         """Write the values of this position again, over what others have written, which is warned of once; counts nothing."""
