@@ -11,6 +11,11 @@ import pytest
 
 PAGES = Path(__file__).parents[2] / "docs" / "frameworks"
 NEEDS = {  # the modules without which a page cannot be run; every page has a line here
+    "composer": ["composer", "sklearn"],
+    "ignite": ["ignite", "sklearn"],
+    "lightning": ["lightning", "sklearn"],
+    "timm": ["torch"],
+    "torchtitan": ["torchtitan"],
 }
 BLOCK = re.compile(r"```(python|text|yaml \S+)\n(.*?)```", re.DOTALL)
 
