@@ -1,5 +1,6 @@
 """What a schedule may be called with, and what the refusal of anything else says."""
 
+import inspect
 import math
 from decimal import Decimal
 
@@ -70,12 +71,24 @@ def test_however_far_away_there_is_a_value(t: float) -> None:
         (jnp.array([1j]), "array of complex64"),
         (torch.optim.SGD([torch.zeros(1)], lr=0.1), r"preheat\.torch\.Scheduler\(optimizer, schedule\)"),
         (S, "a number or an array"),
+        (type("State", (), {"__module__": "composer.core.state"})(), "step_schedulers_every_batch=True"),
     ],
     ids=lambda x: type(x).__name__ if not isinstance(x, str) else "",
 )
 def test_what_is_no_time_is_refused_and_the_right_call_is_named(argument: object, advice: str) -> None:
-    with pytest.raises(ph.PreheatError, match=advice):
-        S(argument)
+    for called in (S, ph.absolute(S), ph.relative(S)):
+        with pytest.raises(ph.PreheatError, match=advice):
+            called(argument)
+
+
+def test_called_with_nothing_as_keras_does_the_right_object_is_named() -> None:
+    """And yet it has one parameter, as those who look into signatures want."""
+    for called in (S, ph.absolute(S), ph.relative(S)):
+        with pytest.raises(ph.PreheatError, match=r"with a time, without one.*preheat\.keras\.Schedule\(schedule, run=…"):
+            called()
+        assert len(inspect.signature(called).parameters) == 1
+        with pytest.raises(TypeError):
+            called(1, 2)
 
 
 def test_arrays_keep_their_shape() -> None:

@@ -9,8 +9,9 @@ import pytest
 import preheat
 from preheat.core.extras import MissingError, needed
 
-# adapters, and the framework that each is for
-ROOMS = {room: room for room in ("accelerate", "axolotl", "jax", "keras", "torch", "transformers")}
+# adapters, and what each is for, under all its names
+ROOMS = {room: room for room in ("accelerate", "axolotl", "jax", "keras", "torch", "torchtitan", "transformers")}
+ROOMS |= {"lightning": "lightning pytorch_lightning", "timm": "torch"}
 
 
 def test_what_is_missing_is_an_import_error_and_a_refusal() -> None:
@@ -29,7 +30,7 @@ def test_a_fault_of_our_own_is_not_taken_for_a_missing_package() -> None:
 def test_an_adapter_without_its_framework_says_what_to_install(room: str) -> None:
     code = f"""
 import sys
-sys.modules[{ROOMS[room]!r}] = None
+sys.modules.update(dict.fromkeys({ROOMS[room].split()!r}))
 sys.path.insert(0, {str(Path(preheat.__file__).parents[1])!r})
 import preheat
 try:

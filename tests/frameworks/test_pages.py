@@ -17,6 +17,11 @@ NEEDS = {  # the modules without which a page cannot be run; every page has a li
     "jax": ("jax", "optax"),
     "keras": ("keras", "torch"),
     "transformers": ("torch", "transformers", "accelerate"),
+    "composer": ["composer", "sklearn"],
+    "ignite": ["ignite", "sklearn"],
+    "lightning": ["lightning", "sklearn"],
+    "timm": ["torch"],
+    "torchtitan": ["torchtitan"],
 }
 BLOCK = re.compile(r"```(python|text|yaml \S+)\n(.*?)```", re.DOTALL)
 

@@ -58,7 +58,7 @@ def test_what_cannot_be_seen_is_said_and_is_no_finding() -> None:
     optimizer = SGD([parameter()], lr=0.1)
     scheduler = Scheduler(optimizer, CURVE)
     assert scheduler.audit().blind == ""
-    train(optimizer, scheduler, 5, every=10)
+    train(optimizer, scheduler, 5, every=5)
     audit = scheduler.audit()
     assert audit.findings == ()
     assert (
@@ -84,11 +84,32 @@ def test_stepped_four_times_per_update() -> None:
 def test_stepped_per_epoch_where_the_plan_is_in_steps() -> None:
     optimizer = Adam([parameter()])
     scheduler = Scheduler(optimizer, CURVE)
-    with pytest.warns(ph.PreheatWarning, match=r"or write what is meant: .* Run\(clock='epoch'\) where step\(\) is"):
+    with pytest.warns(ph.PreheatWarning, match=r"50 updates were applied before .* Run\(clock='epoch'\) where once"):
         train(optimizer, scheduler, 4, every=50)
     (finding,) = scheduler.audit().findings
     assert finding.startswith("150 updates in 3 calls of step(), where the plan counts updates")
     assert "Run(clock='epoch')" in finding
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam])
+def test_an_optimizer_that_counts_nothing_is_heard_too_and_a_critic_s_rounds_are_not(kind: type[SGD]) -> None:
+    """As Lightning steps what is returned without an interval, once an epoch; and five updates a round, one plan or two."""
+    with pytest.warns(ph.PreheatWarning, match=r'10 updates were applied before this call of step\(\).*"interval": "step"'):
+        train(optimizer := kind([parameter()], lr=0.1), Scheduler(optimizer, CURVE), 1, every=10)
+    for several in (False, True):
+        critic, other = kind([parameter()], lr=0.1), kind([parameter()], lr=0.1)
+        schedulers = [Scheduler([critic, other], CURVE)] if several else [Scheduler(critic, CURVE), Scheduler(other, CURVE)]
+        for _ in range(3):
+            for one in [critic] * 5 + [other]:
+                update(one)
+            for scheduler in schedulers:
+                scheduler.step()
+
+
+def test_every_call_that_is_asked_for_counts_after_many_updates_too() -> None:
+    optimizer = SGD([parameter()], lr=0.1)
+    train(optimizer, scheduler := Scheduler(optimizer, CURVE, counts="calls"), 3, every=50)
+    assert scheduler.position == 3
 
 
 def test_a_plan_in_tokens_of_fixed_worth_counts_updates_too() -> None:
@@ -96,9 +117,9 @@ def test_a_plan_in_tokens_of_fixed_worth_counts_updates_too() -> None:
         optimizer = Adam([parameter()])
         worth = {} if advance else {"tokens_per_step": 100}
         scheduler = Scheduler(optimizer, ph.warmup(100), run=ph.Run(clock="token", **worth))
-        with pytest.warns(ph.PreheatWarning) if found else contextlib.nullcontext():
+        with pytest.warns(ph.PreheatWarning, match="12 updates were") if found else contextlib.nullcontext():
             for _ in range(3):
-                for _ in range(4):
+                for _ in range(12):
                     update(optimizer)
                 scheduler.step(advance=advance)
         assert len(scheduler.audit().findings) == found

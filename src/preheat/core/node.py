@@ -29,7 +29,7 @@ from preheat.core.peaks import UNKNOWN, Bounds, refuse_unclear_peak
 from preheat.core.spans import REST, Edge, Run, Span, SpanLike, lasting
 from preheat.core.stated import Absolute, Stated, transformation
 from preheat.core.text.printer import text
-from preheat.core.times import namespace
+from preheat.core.times import MISSING, namespace
 from preheat.core.value import Value
 
 if TYPE_CHECKING:
@@ -147,11 +147,11 @@ class Schedule(Value):
 
     # -- what all of them do ----------------------------------------------------------------------------------------
 
-    def __call__(self, t: Any) -> Any:
+    def __call__(self, t: Any = MISSING) -> Any:
         """The value at time `t`, in ticks: a float for a number, an array for an array.
 
-        Integer positions of any dtype give float64 (JAX: its default float). Raises PreheatError for what is not a
-        time, and BindError while a span still needs a Run. At NaN, a tensor or JAX array is NaN: to ask would wait for
+        Integer positions of any dtype give float64 (JAX: its default float). Raises PreheatError for what is not a time,
+        naming what a framework wants that calls a schedule with something else, or with nothing, and BindError while a span still needs a Run. At NaN, a tensor or JAX array is NaN: to ask would wait for
         the device. Everything else refuses it.
         """
         xp, t = namespace(t)

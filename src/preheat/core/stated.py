@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 from preheat.core.checks import Number, positive_number
 from preheat.core.errors import PreheatError, shown
 from preheat.core.notebook import html_of
+from preheat.core.times import MISSING
 from preheat.core.value import Value
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Stated(Value):
     def __init__(self, schedule: Schedule) -> None:
         self._set(schedule=schedule)
 
-    def __call__(self, t: Any) -> Any:
+    def __call__(self, t: Any = MISSING) -> Any:
         """The value at time `t`, in ticks, as the schedule gives it."""
         return self.schedule(t)
 

@@ -7,6 +7,7 @@ from typing import Any
 from preheat.core.errors import PreheatError, shown
 from preheat.core.namespaces import NUMBERS, Arrays, Scalars, Torch, Traced
 
+MISSING: Any = object()  # stands for a time that was not given
 _FAR = 2.0**1000  # stands for every number beyond it, on which arithmetic would overflow
 
 
@@ -26,7 +27,8 @@ def namespace(t: Any) -> tuple[Any, Any]:
         return Arrays(numpy), _counted(t, numpy)
     if jax is not None and isinstance(t, jax.Array):
         return _traced(t, jax.numpy)
-    raise PreheatError(f"a schedule is called with a time, not with {shown(t)}", write=_adapter(t))
+    given = "without one" if t is MISSING else f"not with {shown(t)}"
+    raise PreheatError(f"a schedule is called with a time, {given}", write=_adapter(t))
 
 
 def _number(t: float) -> float:
@@ -66,9 +68,15 @@ def _traced(t: Any, jnp: Any) -> tuple[Any, Any]:
 
 
 def _adapter(t: Any) -> str:
-    """Where an object that is no time should have gone instead."""
-    if hasattr(t, "param_groups"):
+    """What should have been handed over in place of the schedule, told from what it was called with."""
+    if t is MISSING:  # as Keras calls a learning rate that is callable
+        return "write schedule(step); for a Keras optimizer preheat.keras.Schedule(schedule, run=…, peak=…)"
+    if hasattr(t, "param_groups"):  # as DeepSpeed calls a scheduler that is callable
         return "write preheat.torch.Scheduler(optimizer, schedule)"
+    if type(t).__module__.split(".")[0] == "composer":
+        return (
+            "write Trainer(schedulers=preheat.torch.Scheduler(optimizer, schedule, run=…), step_schedulers_every_batch=True)"
+        )
     if isinstance(t, list | tuple | range):
         return "write schedule(numpy.asarray(times))"
     return "write schedule(step), with step a number or an array of numbers"

@@ -15,7 +15,7 @@ from torch.amp import GradScaler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from preheat.core.checks import one_of, positive_number
+from preheat.core.checks import counted, one_of, positive_number
 from preheat.core.errors import PreheatError, PreheatWarning, StateError, nearest, shown
 from preheat.core.notebook import html_of
 from preheat.core.peaks import refuse_below_zero, refuse_unclear
@@ -135,6 +135,7 @@ class Scheduler(LRScheduler):
         given = {slot.line.key: slot.gain for slot in slots.slots}
         refuse_unclear(self.session.given, lambda line: given.get(line.key))
         self._device_clock = DeviceClock(slots, self.session, self._buffers) if on_device else None
+        self._is_led = self._is_led_here = False  # whether somebody else counts, by setting last_epoch; since a load
         self._count_from(0, 1)
         self._follow(slots)
         self._take(slots)
@@ -264,6 +265,34 @@ class Scheduler(LRScheduler):
             self.session.observe(heard)
             self._counter.met.update(heard)
             self._write_now()
+
+    def go_to(self, update: int) -> None:
+        """Go to an update, counted from 0, for a framework that numbers them itself; its values are written at once.
+
+        Raises PreheatError where an update is worth no known tick, and, unless it is there already, where there are rules:
+        what they would have seen on the way is not known.
+        """
+        self._read_device_clock()
+        update, session = counted(update, "go_to takes the number of an update"), self.session
+        if session.tick is None:
+            raise unknown_advance(session.run)
+        if update == session.updates:
+            self.write()
+            return
+        if session.rules:
+            what = f"what the rules have seen up to update {update} is not known"
+            raise PreheatError(what, write="load_state_dict of what was saved there, or leave rules= out")
+        self._count_from(update, update + 1)
+        session.move_to(update * session.tick)
+        self._counter.restart()
+        if self._device_clock is not None:
+            self._device_clock.move_to(session)
+        self._write_now()
+
+    def write(self) -> None:
+        """Write the values of this position again, over what others have written, which is warned of once; counts nothing."""
+        self._write_now()
+        self._counter.sound()
 
     def _look_whether_it_is_over(self) -> None:
         """Warn once of updates at rate 0 after the end of the schedule."""
@@ -395,6 +424,9 @@ class Scheduler(LRScheduler):
         if self._device_clock is None and self._counter.has_pending:
             session = copy(session)
             session.advance()
+        elif self._has_led_update:
+            session = copy(session)
+            self._follow_lead(session)
         slots = self._slots_now()
         defaults, peak = slots.bases.kept_from or (self._defaults, slots.bases.asked_peak)
         bases = bases_to_text(defaults, slots.known_rows(), peak)
@@ -434,6 +466,7 @@ class Scheduler(LRScheduler):
         self.session.resume(resumption)
         self._count_from(saved.updates, saved.steps)
         self._counter.restart()
+        self._is_led_here = False
         if not is_the_same or not self.has_begun:
             self._take_over(slots, left)
         if self._device_clock is not None:
@@ -793,6 +826,13 @@ class Scheduler(LRScheduler):
     @last_epoch.setter
     def last_epoch(self, updates: int) -> None:
         steps = self._step_count
+        if updates == self.session.updates + 1 and not self._is_led_here and self._counter.flag.is_raised:
+            self._warn(
+                "an update was applied before this scheduler was asked for its first rate, so every update uses the value of the "
+                "one before; write add_event_handler(Events.ITERATION_STARTED, LRScheduler(scheduler)) in Ignite"
+            )
+        self._is_led_here = updates >= 0
+        self._is_led = self._is_led or updates >= 0
         self.session.updates, self._ahead = updates, steps - updates
         self._counter.is_member = True
         if updates == -1:
@@ -834,11 +874,31 @@ class Scheduler(LRScheduler):
         return self.get_last_lr()
 
     def get_lr(self) -> list[float | Tensor]:
-        """The rates at `last_epoch`, which some followers set before they ask."""
-        if self._ahead != self._known_ahead and self.session.tick and not self.session.rules:
-            self.session.move_to(self.last_epoch * self.session.tick)
+        """The rates at `last_epoch`, which Ignite sets, one more after each time that it asks; everything is written then."""
+        if self._is_led and self.session.tick and self.has_begun and not self._counter.is_told:
+            self._follow_lead(self.session)
             self._known_ahead = self._ahead
+            self._counter.forget()
+            self._write_now()
         return self.get_last_lr()
+
+    def _follow_lead(self, session: Session) -> None:
+        """Go where somebody else's `last_epoch` says; rules, which may hold the position, let time pass update by update."""
+        led = self._known_ahead - self._ahead
+        if not session.rules:
+            session.move_to(session.updates * (session.tick or 1))
+        elif led == 1:
+            session.updates -= 1
+            session.advance()
+        elif led:
+            what = f"last_epoch was moved by {led} updates, and what the rules would have seen in them is not known"
+            raise PreheatError(what, write="load_state_dict goes to another position")
+
+    @property
+    def _has_led_update(self) -> bool:
+        """Whether an update was applied since somebody else's `last_epoch` was counted up, and no rate was asked for since."""
+        waits = self._is_led and self._known_ahead - self._ahead == 1 and self.has_begun and self._device_clock is None
+        return waits and bool(self.session.tick) and not self._counter.is_told and self._counter.flag.is_raised
 
     _get_closed_form_lr = get_lr
 

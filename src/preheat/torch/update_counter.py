@@ -21,6 +21,7 @@ from preheat.torch.wrapped import layers, watched
 
 COUNTS = ("updates", "calls")
 MANY = 50  # calls in a row without an update, after which it is said
+MISSED = 10  # updates of an optimizer before a call, from which on it is said; a critic's rounds have fewer
 LOOKED_AT = 16  # parameters whose own counts are read: each reading may wait for the device
 
 
@@ -44,6 +45,7 @@ class Flag:
 
     def __init__(self) -> None:
         self.up = False
+        self.missed = 0  # updates since the flag is up, the first aside, as far as they were not compiled
         self.captured = False  # into a CUDA graph, whose replays run no hooks
         self.written: Written | None = None
 
@@ -53,6 +55,7 @@ class Flag:
         elif _is_capturing():
             self.captured = True
         elif not self.is_without_effect(optimizer):
+            self.missed = self.missed + 1 if self.up else 0
             self.up = True
 
     @property
@@ -196,6 +199,8 @@ class UpdateCounter:
         return same and self.seen and self.counts != "calls" and not (self.flag.is_raised or self.flag.captured)
 
     def _count_update(self) -> None:
+        if self.is_called_too_rarely():
+            self.alarm("missed", self.missed_words())
         self.flag.up = self.around.up = False
         self.seen = self.is_training = True
         self.applied += 1
@@ -276,6 +281,24 @@ class UpdateCounter:
             "value; call step() after optimizer.step(), or pass counts='updates' where the optimizer starts late"
         )
 
+    def is_called_too_rarely(self) -> bool:
+        """Whether so many updates came before this call that it does not stand for one, where the plan counts updates.
+
+        Looked at when a first update is counted. Several in a round are usual: a critic's, or one of each optimizer.
+        """
+        session = self.session
+        counts_updates = session.tick is not None and session.run.clock != "epoch" and not self.is_told
+        is_alone = self.counts != "calls" and not self.is_member
+        return counts_updates and is_alone and self.flag.missed + 1 >= MISSED * len(self.optimizers)
+
+    def missed_words(self) -> str:
+        """What there is to say of a call after many updates."""
+        return (
+            f"{self.flag.missed + 1} updates were applied before this call of step(), and the plan counts updates: call it after "
+            'every optimizer.step() (in Lightning return {"scheduler": …, "interval": "step"}), or write Run(clock=\'epoch\') '
+            "where once per epoch, or counts='calls' where once per round is meant"
+        )
+
     def idle_words(self) -> str:
         """What there is to say of calls without an update."""
         return (
@@ -303,7 +326,10 @@ class UpdateCounter:
         if own is None or self.unseen or self.starts_anew or self.is_member or self.flag.captured:
             return
         one_a_call = session.tick is not None and session.run.clock != "epoch" and not self.is_told
-        theirs, ours = (own - 1 if one_a_call else self._before or 0), session.updates
+        seen = 1 + (self.flag.missed if len(self.optimizers) == 1 else 0)  # of its updates, in this call
+        theirs, ours = (own - seen if one_a_call else self._before or 0), session.updates
+        if ours == 0 and one_a_call:
+            theirs = own - 1 - self.flag.missed
         if theirs > 1 and ours == 0:
             per_epoch = ", Run(clock='epoch') where step() is called once per epoch" if one_a_call else ""
             self.mismatch = (
@@ -311,7 +337,7 @@ class UpdateCounter:
                 f"in the middle of a run; load the scheduler's state too, or write what is meant: base='present' or "
                 f"base='initial' for a new schedule{per_epoch}"
             )
-        elif one_a_call and theirs == 0 and ours > 1:
+        elif one_a_call and theirs <= 0 and ours > 1:
             self.mismatch = (
                 f"the schedule is at update {ours} and the optimizer has applied none before; load the optimizer's state "
                 "too, or build a new scheduler where the run starts again"
