@@ -8,6 +8,7 @@ import pytest
 from preheat import Run, presets
 
 RUN = ("--total", "2_100_000", "--steps-per-epoch", "1250", "--tokens-per-step", "8388608")
+TOKENS = ("--total", "300B tokens", "--clock", "token")
 
 
 def test_the_list_names_every_preset_with_its_peak_how_far_it_was_checked_and_its_source(ask):
@@ -16,7 +17,8 @@ def test_the_list_names_every_preset_with_its_peak_how_far_it_was_checked_and_it
     assert (answer.code, answer.err) == (0, "")
     assert lines[0].split() == ["name", "peak", "checked", "source"]
     assert [line.split()[0] for line in lines[1:]] == list(presets)
-    assert re.search(r"^gpt3 +6e-05 +recalled +arXiv:2005.14165$", answer.out, re.MULTILINE)
+    assert re.search(r"^gpt3 +6e-05 +verified +arXiv:2005.14165, table", answer.out, re.MULTILINE)
+    assert re.search(r"^clip_vit_b32 +0.0005 +recalled +arXiv:2103.00020$", answer.out, re.MULTILINE)
     assert re.search(r"^dit +0.0001 +verified +arXiv:2212.09748; github", answer.out, re.MULTILINE)
     assert re.search(r"^lora_without_regret +- +verified ", answer.out, re.MULTILINE)
     assert all(len(line) <= 80 for line in lines)
@@ -27,20 +29,22 @@ def test_one_is_shown_whole_with_the_command_that_draws_it(ask, name):
     answer = ask("presets", name)
     preset = presets[name]
     words = " ".join(answer.out.split())
-    for fact in (name, repr(preset.schedule), preset.source, preset.note, preset.batch or "batch -"):
+    facts = (repr(preset.schedule), preset.source, preset.note, preset.batch or "batch -", preset.total or "total -")
+    for fact in (name, *facts):
         assert " ".join(fact.split()) in words
     assert ("checked verified" in words) == preset.verified
     command = shlex.split(answer.out.splitlines()[-1].removeprefix("draw it"))
-    numbers = iter(("2_100_000", "1250") if "--steps-per-epoch" in command else ("2_100_000", "8388608"))
-    drawn = ask(*(next(numbers) if word == "N" else word for word in command[1:]))
+    numbers = {"--total": "2_100_000", "--steps-per-epoch": "1250", "--tokens-per-step": "8388608"}
+    said = [numbers[option] if word == "N" else word for option, word in zip(["", *command], command, strict=False)]
+    drawn = ask(*said[1:])
     assert (drawn.code, drawn.err) == (0, "")
 
 
 def test_a_preset_is_drawn_at_its_own_peak_or_at_another(ask):
-    out = ask("show", "--preset", "gpt3", *RUN).out
-    assert out.startswith("ramp(0.0, 1.0, '375M tokens') >> ramp(1.0, 0.1, '260B tokens', shape='cosine') >> ")
+    out = ask("show", "--preset", "gpt3", *TOKENS).out
+    assert out.startswith("ramp(0.0, 1.0, '375M tokens') >> ramp(1.0, 0.1, '259.625B tokens', shape='cosine') >> ")
     assert "times the peak, 6e-05" in out
-    assert "times the peak, 0.5" in ask("show", "--preset", "gpt3", *RUN, "--peak", "0.5").out
+    assert "times the peak, 0.5" in ask("show", "--preset", "gpt3", *TOKENS, "--peak", "0.5").out
     assert "times the peak" not in ask("show", "--preset", "torchtitan_default", *RUN).out
 
 

@@ -223,6 +223,21 @@ def test_yolo_warms_the_biases_down_and_the_rest_up() -> None:
     assert scheduler.get_last_lr() == pytest.approx([1e-4, 1e-4])
 
 
+def test_under_optimizer_auto_the_biases_start_at_0_like_the_rest() -> None:
+    groups = [{"params": [parameter()], "name": name} for name in ("weights", "bias")]
+    optimizer = SGD(groups, lr=0.01, momentum=0.9, nesterov=True)
+    run = ph.Run(total=f"{EPOCHS} epochs", steps_per_epoch=BATCHES)
+    scheduler = Scheduler(optimizer, ph.yolo_warmup(bias_start_ratio=0, momentum=0.9), run=run)
+    nw = 3 * BATCHES
+    for ni in range(BATCHES * EPOCHS):
+        lr = 0.01 * (1 - 0.99 * ni / (BATCHES * EPOCHS))
+        rate = float(np.interp(ni, [0, nw], [0.0, lr])) if ni <= nw else lr  # warmup_bias_lr = 0.0
+        momentum = float(np.interp(ni, [0, nw], [0.8, 0.9]))
+        for group in optimizer.param_groups:
+            assert (group["lr"], group["momentum"]) == pytest.approx((rate, momentum), rel=1e-12)
+        scheduler.step()
+
+
 def test_the_arguments_of_yolo_warmup() -> None:
     plan = ph.yolo_warmup(warmup_ratio=0.1, bias="b", bias_start_ratio=5, momentum=None).bind(ph.Run(total=100))
     assert list(plan) == ["b/lr", "lr"]
@@ -230,7 +245,8 @@ def test_the_arguments_of_yolo_warmup() -> None:
     assert math.isclose(plan["b/lr"](10), plan["lr"](10))
     for wrong in (
         {"warmup_steps": 5, "warmup_ratio": 0.1},
-        {"bias_start_ratio": 0},
+        {"bias_start_ratio": -1},
+        {"bias_start_ratio": False},
         {"min_lr_ratio": 2},
         {"momentum": "x"},
     ):

@@ -1,6 +1,7 @@
 """`preheat presets`: the published runs by name, and one of them whole."""
 
 import re
+import shlex
 import sys
 import textwrap
 
@@ -18,16 +19,16 @@ def presets(name: str | None = None, /) -> None:
 
         preheat presets
         preheat presets gpt3
-        preheat show --preset gpt3 --total "300B tokens" --tokens-per-step 3200000
+        preheat show --preset gpt3 --total "300B tokens" --clock token
 
     A preset is in factors of its peak, and its lengths are in the units of its
     source. It is verified if the numbers of its schedule were read in that source;
-    else it is recalled: some are from memory, and its note says which.
+    else it is recalled: its note says which were not read.
 
     Parameters
     ----------
     name
-        The preset to show: schedule, peak, batch, source, and how far it was checked.
+        The preset to show: schedule, peak, total, batch, source, and how far it was checked.
     """
     terminal = Terminal.of(sys.stdout)
     lines = _list(terminal) if name is None else _whole(preheat.presets[name], terminal)
@@ -45,6 +46,7 @@ def _whole(preset: Preset, terminal: Terminal) -> list[str]:
     facts = {
         "schedule": repr(preset.schedule),
         "peak": _peak(preset),
+        "total": preset.total or "-",
         "batch": preset.batch or "-",
         "source": preset.source,
         "checked": _checked(preset),
@@ -56,15 +58,15 @@ def _whole(preset: Preset, terminal: Terminal) -> list[str]:
 
 
 def _drawing(preset: Preset) -> str:
-    """The command that draws a preset, N where its source does not say the number."""
-    text, batch = repr(preset.schedule), preset.batch or ""
-    told = {}
-    if "'rest'" in text or "%'" in text:
-        told["--total"] = "N"
-    if re.search("epochs?'", text):
-        told["--steps-per-epoch"] = "N"
-    if re.search("tokens?'", text):
-        told["--tokens-per-step"] = f"{Span(batch).exact(Run(clock='token'))}" if batch.endswith("tokens") else "N"
+    """The command that draws a preset on its own run, N where its source does not say the number."""
+    text, batch = f"{preset.schedule!r} {preset.total}", preset.batch or ""
+    told: dict[str, object] = {"--total": shlex.quote(preset.total or "N")}
+    if preset.clock != "step":
+        told["--clock"] = preset.clock
+    if re.search(r"\bepochs?\b", text):
+        told["--steps-per-epoch"] = preset.steps_per_epoch or "N"
+    if re.search(r"\btokens?\b", text) and preset.clock != "token":
+        told["--tokens-per-step"] = Span(batch).exact(Run(clock="token")) if batch.endswith("tokens") else "N"
     return " ".join(["preheat show --preset", preset.name, *(f"{option} {value}" for option, value in told.items())])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from preheat.core.errors import PreheatError, nearest, shown
 from preheat.core.node import Schedule
+from preheat.core.spans import Run, Span
 from preheat.core.text.language import parse
 
 
@@ -18,13 +19,14 @@ class Preset:
 
     schedule: 1 is the peak; lengths in the source's own units, so bind it to a Run that knows them.
     peak_lr: the rate at the peak, for the model and batch that `note` names; None where the source leaves it open.
-    verified: whether the numbers of the schedule were read in a public source. If not, some are from memory, and
-    `note` says which: read the source before you quote them.
-    batch: what one update takes at that peak, such as '2M tokens'; None where it is not published, or changes during the
-    run.
+    verified: whether the numbers of the schedule were read in the source. If not, `note` says which were not: read the
+    source before you quote them.
+    batch: what one update takes, such as '2M tokens'; where it grows during the run, what it grows to.
+    total: the whole run, such as '143k steps'.   clock: what its Run counts, "step" unless the batch grows and the
+    lengths are in what it is made of.   steps_per_epoch: the updates in an epoch. Each is None where it is not published.
 
-    >>> presets["pythia_1.4b"].schedule
-    ramp(0.0, 1.0, '1%') >> ramp(1.0, 0.1, 'rest', shape='cosine')
+    >>> presets["llama2_7b"].schedule
+    ramp(0.0, 1.0, '2000 steps') >> ramp(1.0, 0.1, 'rest', shape='cosine')
     """
 
     name: str
@@ -34,17 +36,33 @@ class Preset:
     verified: bool
     note: str
     batch: str | None = None
+    total: str | None = None
+    clock: str = "step"
+    steps_per_epoch: int | None = None
+
+    def run(self, **known: Any) -> Run:
+        """The run that the source states; known: what it does not, or what is otherwise in yours, as a Run takes it.
+
+        >>> presets["mae"].run(steps_per_epoch=313)
+        Run(total=250400, steps_per_epoch=313, samples_per_step=4096)
+
+        Raises PreheatError where a length needs a worth that is neither published nor given.
+        """
+        stated: dict[str, Any] = {"clock": self.clock, "steps_per_epoch": self.steps_per_epoch}
+        if self.batch is not None:
+            unit = self.batch.split()[-1].rstrip("s")
+            stated[f"{unit}s_per_step"] = int(Span(self.batch).exact(Run(clock=unit)))
+        return Run(**{"total": self.total, **stated, **known})
 
 
 class Presets(Mapping[str, Preset]):
     """Preset by name, in alphabetical order; read-only. `presets[name]` raises PreheatError for an unknown name.
 
-    >>> from preheat import Run
-    >>> gpt3 = presets["gpt3"]
-    >>> gpt3.schedule.bind(Run(total="300B tokens", tokens_per_step=3_200_000))
-    ramp(0.0, 1.0, 117) >> ramp(1.0, 0.1, 81250, shape='cosine') >> hold(0.1, 12383)
-    >>> gpt3.peak_lr, gpt3.verified
-    (6e-05, False)
+    >>> llama2 = presets["llama2_7b"]
+    >>> llama2.schedule.bind(llama2.run())
+    ramp(0.0, 1.0, 2000) >> ramp(1.0, 0.1, 498000, shape='cosine')
+    >>> llama2.peak_lr, llama2.verified
+    (0.0003, True)
     """
 
     __slots__ = ()
