@@ -78,6 +78,24 @@ def test_a_constant_decay_is_torchs_average_and_the_mean_is_its_default() -> Non
     assert all(torch.equal(a, b) for a, b in zip(ours[0].parameters(), peers[0].parameters(), strict=True))
 
 
+def test_torchs_constant_decay_keeps_the_first_weights_and_its_state_does_not_say_which_it_was() -> None:
+    """What the page says of it; a schedule mends both."""
+    model = nn.Linear(1, 1, bias=False)
+    means = [
+        AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.999)),
+        average(model, WARM.replace("0.99", "0.999")),
+    ]
+    for update in range(101):
+        nn.init.constant_(model.weight, 1.0 if update == 0 else 0.0)
+        for mean in means:
+            mean.update_parameters(model)
+    left = [mean.module.weight.item() for mean in means]
+    assert left[0] == pytest.approx(0.999**100, rel=1e-4)  # 90 %
+    assert left[1] < 1e-9
+    other = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.5))
+    other.load_state_dict(means[0].state_dict())  # torch has no way to tell
+
+
 @given(st.integers(0, 10**6), st.floats(0.9, 0.9999999))
 def test_the_usual_warmup_of_a_decay(t: int, decay: float) -> None:
     s = ph.lower(ph.hold(decay), ph.hold(1) + ph.invsqrt(10, power=1).scaled(-0.9))
