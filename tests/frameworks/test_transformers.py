@@ -102,6 +102,22 @@ def test_bf16(tmp_path: Path) -> None:
     assert recorder.first == pytest.approx(expected(CURVE, 8), rel=1e-12)
 
 
+@pytest.mark.parametrize("optim", ["adamw_torch", "adamw_torch_fused"])
+def test_updates_that_a_grad_scaler_skips_do_not_count(optim: str, tmp_path: Path) -> None:
+    """As under fp16 on a GPU; a fused optimizer skips inside its step. The Trainer's own count of steps goes on."""
+    recorder = Recorder()
+    trainer = use(a_trainer(tmp_path, recorder, optim=optim), CURVE)
+    trainer.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
+    trainer.train()
+    applied = max(int(state["step"]) for state in trainer.optimizer.state.values())
+    assert 0 < applied < trainer.state.global_step == 8
+    assert trainer.lr_scheduler.last_epoch == applied
+    used = expected(CURVE, 8)[:applied]
+    if not optim.endswith("fused"):
+        assert recorder.first == pytest.approx(used, rel=1e-12)
+    assert list(dict.fromkeys(logged(trainer, "lr/0"))) == pytest.approx(used, rel=1e-12)
+
+
 def test_tokens_are_known_where_they_are_said(tmp_path: Path) -> None:
     recorder = Recorder()
     use(a_trainer(tmp_path, recorder), "warmup(64 tokens) >> decay()", run=ph.Run(tokens_per_step=32)).train()
@@ -250,6 +266,17 @@ def test_a_second_train_starts_anew_and_says_so(tmp_path: Path) -> None:
         trainer.train()
     use(trainer, CURVE, base="initial").train()  # it is meant
     assert recorder.first == pytest.approx(3 * expected(CURVE, 8), rel=1e-12)
+
+
+def test_after_a_training_with_another_scheduler_the_peak_has_to_be_said(tmp_path: Path) -> None:
+    trainer = a_trainer(tmp_path)
+    trainer.train()
+    with pytest.raises(ph.PreheatError, match=r"the optimizer was moved before .* base='initial'"):
+        use(trainer, CURVE).train()
+    recorder = Recorder()
+    trainer.add_callback(recorder)
+    use(trainer, CURVE, base="initial").train()
+    assert recorder.first == pytest.approx(expected(CURVE, 8), rel=1e-12)
 
 
 def test_model_init_builds_another_optimizer_for_every_training(tmp_path: Path) -> None:
