@@ -120,7 +120,7 @@ def main() -> None:
     cosine = keras.optimizers.schedules.CosineDecay(0.0, 10, warmup_target=1.0, warmup_steps=4)
     found["own_cosine"] = [float(cosine(step)) for step in (10, 14)]
     again = keras.saving.load_model(FOLDER / f"{BACKEND}.keras")
-    again.optimizer.learning_rate = Schedule(ph.hold(0.5).scaled(0.5), peak=1.0)
+    again.optimizer.learning_rate = Schedule(ph.decay(24), peak=0.5)
     found["replaced"] = float(ops.convert_to_numpy(again.optimizer.learning_rate))
 
     bare = keras.optimizers.SGD(ph.absolute(WARMUP).bind(run))
