@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, fields
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -275,6 +276,11 @@ def test_the_file_holds_nothing_that_is_not_read() -> None:
     for name, row in rows.items():
         assert set(row) <= {field.name for field in fields(Preset)}
         assert ph.parse(row["schedule"]) == presets[name].schedule
+
+
+def test_the_front_page_counts_them() -> None:
+    readme = Path(__file__).parents[2] / "README.md"
+    assert f"preheat presets lists {len(presets)} published runs" in readme.read_text(encoding="utf-8")
 
 
 def test_the_file_is_read_when_a_preset_is_asked_for() -> None:

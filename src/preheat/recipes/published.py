@@ -48,11 +48,11 @@ class Preset:
 
         Raises PreheatError where a length needs a worth that is neither published nor given.
         """
-        stated: dict[str, Any] = {"clock": self.clock, "steps_per_epoch": self.steps_per_epoch}
+        stated: dict[str, Any] = {"total": self.total, "clock": self.clock, "steps_per_epoch": self.steps_per_epoch}
         if self.batch is not None:
             unit = self.batch.split()[-1].rstrip("s")
             stated[f"{unit}s_per_step"] = int(Span(self.batch).exact(Run(clock=unit)))
-        return Run(**{"total": self.total, **stated, **known})
+        return Run(**(stated | known))
 
 
 class Presets(Mapping[str, Preset]):
