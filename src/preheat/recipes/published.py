@@ -25,6 +25,8 @@ class Preset:
     total: the whole run, such as '143k steps'.   clock: what its Run counts, "step" unless the batch grows and the
     lengths are in what it is made of.   steps_per_epoch: the updates in an epoch. Each is None where it is not published.
 
+    Where a source is a text, its code may be an update off (a warmup that counts from 1, or gets to the peak one sooner).
+
     >>> presets["llama2_7b"].schedule
     ramp(0.0, 1.0, '2000 steps') >> ramp(1.0, 0.1, 'rest', shape='cosine')
     """
