@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, fields
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -141,7 +142,7 @@ FIGURES = {
     "olmo3_midtraining": (2.0712352850360292e-4, 0, "100B tokens", 0, {"50B tokens": 0.5}),
     "olmo_sft": (None, 600, 20_000, 0, {}),
     "opt_175b": (1.2e-4, 2000, "300B tokens", 0.1, {1000: 0.5, 76_000: 0.55}),
-    "pythia_1.4b": (2e-4, 1430, 143_000, 0.1, {715: 0.5, 72_930: 0.5, 115_153: 0.1, 142_999: 0.1}),
+    "pythia_1.4b": (2e-4, 1430, 143_000, 0.1, {715: 0.5, 72_930: 0.5, 115_139: 0.1, 142_999: 0.1}),
     "roberta_base": (5e-4, 10_000, "125k steps", 0, {5000: 0.5, 67_500: 0.5}),
     "smollm1_135m": (3e-3, 5000, "600k steps", 0, {500_000: 1, 525_000: 0.5}),
     "smollm2_1.7b": (5e-4, 2000, "11T tokens", 0, {"9.9T tokens": 1, "10.45T tokens": 0.5}),
@@ -226,7 +227,9 @@ def test_pythia_follows_gpt_neox_at_every_update() -> None:
         t / warm if t <= warm else max(0.1, (1 + math.cos(math.pi * (min(t, total - warm) - warm) / total)) / 2)
         for t in range(total)
     ]
-    assert np.abs(preset.schedule.bind(preset.run()).table(total) - np.array(theirs)).max() < 1e-12
+    ours = preset.schedule.bind(preset.run()).table(total)
+    assert np.abs(ours - np.array(theirs)).max() < 1e-12
+    assert ours[115_138] > 0.1 == ours[115_139]
 
 
 def test_bert_follows_its_own_code_at_every_update() -> None:
@@ -275,6 +278,11 @@ def test_the_file_holds_nothing_that_is_not_read() -> None:
     for name, row in rows.items():
         assert set(row) <= {field.name for field in fields(Preset)}
         assert ph.parse(row["schedule"]) == presets[name].schedule
+
+
+def test_the_front_page_counts_them() -> None:
+    readme = Path(__file__).parents[2] / "README.md"
+    assert f"preheat presets lists {len(presets)} published runs" in readme.read_text(encoding="utf-8")
 
 
 def test_the_file_is_read_when_a_preset_is_asked_for() -> None:

@@ -25,6 +25,8 @@ class Preset:
     total: the whole run, such as '143k steps'.   clock: what its Run counts, "step" unless the batch grows and the
     lengths are in what it is made of.   steps_per_epoch: the updates in an epoch. Each is None where it is not published.
 
+    Where a source is a text, its code may be an update off (a warmup that counts from 1, or gets to the peak one sooner).
+
     >>> presets["llama2_7b"].schedule
     ramp(0.0, 1.0, '2000 steps') >> ramp(1.0, 0.1, 'rest', shape='cosine')
     """
@@ -48,11 +50,11 @@ class Preset:
 
         Raises PreheatError where a length needs a worth that is neither published nor given.
         """
-        stated: dict[str, Any] = {"clock": self.clock, "steps_per_epoch": self.steps_per_epoch}
+        stated: dict[str, Any] = {"total": self.total, "clock": self.clock, "steps_per_epoch": self.steps_per_epoch}
         if self.batch is not None:
             unit = self.batch.split()[-1].rstrip("s")
             stated[f"{unit}s_per_step"] = int(Span(self.batch).exact(Run(clock=unit)))
-        return Run(**{"total": self.total, **stated, **known})
+        return Run(**(stated | known))
 
 
 class Presets(Mapping[str, Preset]):
