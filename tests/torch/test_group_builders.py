@@ -449,9 +449,10 @@ def test_a_state_of_other_groups_is_refused(changed: str) -> None:
         again.load_state_dict(scheduler.state_dict())
     assert [group["lr"] for group in other.param_groups] == before
     swapped = torch.optim.AdamW([group | {"name": "other"} for group in optimizer.param_groups])
-    Scheduler(swapped, CURVE)
+    follows = Scheduler(swapped, CURVE)  # for as long as it lives
     with pytest.raises(ph.PreheatError, match="is called 'other', and in the optimizer's state 'embeddings/decay'"):
         swapped.load_state_dict(optimizer.state_dict())
+    assert follows.last_epoch == 0
 
 
 def test_describe_shows_the_groups() -> None:
