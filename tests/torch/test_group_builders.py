@@ -104,6 +104,17 @@ def test_a_shared_weight_stands_once_and_a_frozen_one_not_at_all() -> None:
     )  # by its other name
 
 
+def test_where_shapes_are_hidden_they_are_found_or_it_is_refused() -> None:
+    """As DeepSpeed's stage 3 and FSDP1 hide them; stand-ins, as both need several processes."""
+    cut = nn.Module()
+    cut.weight = nn.Parameter(torch.zeros(0))
+    cut.weight.ds_shape = torch.Size((4, 4))
+    assert [group["name"] for group in no_decay(cut)] == ["decay"]
+    flat = type("FullyShardedDataParallel", (nn.Linear,), {})(2, 2)
+    with pytest.raises(ph.PreheatError, match="use fully_shard"):
+        no_decay(nn.Sequential(flat))
+
+
 # -- layers -------------------------------------------------------------------------------------------------------------
 
 
@@ -301,6 +312,7 @@ def test_a_rate_that_is_a_tensor_is_another_in_every_group() -> None:
         (lambda m: no_decay(m, groups=[{"params": m.parameters(), "lr_scale": 0.5}]), "multiply the group's lr"),
         (lambda m: no_decay(m, groups=[{"params": m.head.parameters()}, {"params": m.norm.parameters()}]), "a name of its own"),
         (lambda m: no_decay(m.requires_grad_(False)), "no trainable parameter"),
+        (lambda m: no_decay(m, groups=[{"params": m.head.requires_grad_(False).parameters()}]), "groups have no trainable"),
         (lambda m: no_decay(m.parameters()), "made from a torch.nn.Module"),
         (lambda m: no_decay(nn.LazyLinear(3)), "'weight' has no shape yet; run the model"),
         (lambda m: layerwise_decay(nn.Linear(2, 2), 0.5, lr=1.0), "only one layer.*layers="),
@@ -449,9 +461,10 @@ def test_a_state_of_other_groups_is_refused(changed: str) -> None:
         again.load_state_dict(scheduler.state_dict())
     assert [group["lr"] for group in other.param_groups] == before
     swapped = torch.optim.AdamW([group | {"name": "other"} for group in optimizer.param_groups])
-    Scheduler(swapped, CURVE)
+    follows = Scheduler(swapped, CURVE)  # for as long as it lives
     with pytest.raises(ph.PreheatError, match="is called 'other', and in the optimizer's state 'embeddings/decay'"):
         swapped.load_state_dict(optimizer.state_dict())
+    assert follows.last_epoch == 0
 
 
 def test_describe_shows_the_groups() -> None:

@@ -61,10 +61,10 @@ class Line(NamedTuple):
 class Plan(Mapping[str, "Schedule | Absolute | Relative"]):
     """Which schedule drives which hyper-parameter: `{"lr": s, "weight_decay": absolute(w), "head/lr": s.scaled(10)}`.
 
-    A key is `hyper`, for every group that has it, or `group/hyper`, for the group of that name or index; it is split at
-    the last "/", and the second overrides the first. `betas[0]` is the first entry of a tuple. A schedule multiplies
-    what the group was given; `absolute(s)` is the value itself. Schedules may be given as text or data, as `parse` takes
-    them, and so may the plan. A plan is a value: equal, hashable, printable.
+    A key is `hyper`, for every group that has it, or `group/hyper`, for the group of that name or index, and for those
+    whose name begins with it and a "/"; it is split at the last "/", and the closest overrides the others. `betas[0]` is
+    the first entry of a tuple. A schedule multiplies what the group was given; `absolute(s)` is the value itself. Schedules
+    may be given as text or data, as `parse` takes them, and so may the plan. A plan is a value: equal, hashable, printable.
 
     >>> from preheat import absolute, decay, warmup
     >>> Plan({"lr": warmup(100) >> decay(900), "momentum": absolute(warmup(100))})

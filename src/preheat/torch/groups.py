@@ -251,7 +251,7 @@ def mup(
     def part(place: Place) -> _Part:
         kind, times = role[id(place.parameter)]
         name = f"{kind}/x{times:g}" if several.get(kind) else kind
-        return _Part(name, ranks[kind] + times, {"lr": times, "weight_decay": 1 / times})
+        return _Part(name, ranks[kind] + times / (1 + times), {"lr": times, "weight_decay": 1 / times})
 
     return _split(found, given, part)
 
@@ -268,7 +268,8 @@ def _with(
 
     needs: what every group must have then.   values: what is given, by its key; None is not.
     """
-    made = [{"params": _trainable(found)}] if groups is None else _checked(found, groups)
+    trainable = _trainable(found)
+    made = [{"params": trainable}] if groups is None else _checked(found, groups)
     for key, value in values.items():
         without = [group for group in made if key not in group]
         if value is None and key in needs and without:
@@ -316,6 +317,8 @@ def _checked(found: Sequence[Place], groups: Sequence[Group]) -> list[Group]:
             raise PreheatError(f"the group {group.get('name')!r} has a parameter that stands twice")
         seen |= {id(one) for one in params}
         made.append({**group, "params": [one for one in params if one.requires_grad]})
+    if not any(group["params"] for group in made):
+        raise PreheatError("the groups have no trainable parameter", write="unfreeze before the groups are made")
     return made
 
 
