@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,10 @@ def test_wandb_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wandb = pytest.importorskip("wandb")
     with wandb.init(project="schedules", dir=str(tmp_path)) as run:
         train(lambda step, values: run.log(values, step=step))
-    file = next(tmp_path.rglob("run-*.wandb"))
+    (file,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    until = time.monotonic() + 20
+    while len([*history(file.read_bytes())]) < 20 and time.monotonic() < until:  # another process writes it
+        time.sleep(0.1)
     found: dict[str, dict[int, float]] = {}
     for step, values in history(file.read_bytes()):
         for name, value in values.items():
