@@ -7,6 +7,7 @@ import json
 import pytest
 
 import preheat
+from preheat.cli import main
 
 SPECS = [
     "ramp(0.01, 0.1, 1000) >> hold(0.1)",
@@ -105,3 +106,31 @@ def test_more_rows_than_are_written_at_once(ask):
 
 def test_the_first_column_says_what_it_counts(ask):
     assert ask("table", "hold(1)", "--total", "2 min", "--clock", "second").out.startswith("second,value\n0,1.0\n")
+
+
+def test_other_lines_of_a_plan_are_told_beside_the_values(capsys):
+    assert main(["table", '{"lr": "decay()", "wd": "hold()"}', "--total", "2"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "step,value\n0,1.0\n1,0.5\n"
+    assert err == "preheat: the line lr; --line shows another: wd\n"
+
+
+@pytest.mark.parametrize(
+    ("total", "said"), [("0", "--total must be above 0, not '0'"), ("010", "begins with a 0; write '10'")]
+)
+def test_a_total_that_is_none_is_refused(total, said, capsys):
+    assert main(["table", "decay()", "--total", total]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_part_that_rounds_to_nothing_is_told(capsys):
+    assert main(["show", "warmup(1%) >> decay()", "--total", "10"]) == 0
+    assert "ramp(0.0, 1.0, '1%') is less than half an update of this run: none" in capsys.readouterr().out
+    assert main(["show", "warmup(1%) >> decay()", "--total", "100"]) == 0
+    assert "none" not in capsys.readouterr().out
+
+
+def test_an_environment_variable_that_is_no_schedule_is_named(monkeypatch):
+    monkeypatch.setenv("PREHEAT_SCHEDULE", "")
+    with pytest.raises(preheat.ParseError, match="environment variable PREHEAT_SCHEDULE: column 1"):
+        preheat.from_env()

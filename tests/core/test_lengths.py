@@ -23,7 +23,7 @@ RUN = ph.Run(total=9_999, steps_per_epoch=500, samples_per_step=32, tokens_per_s
         ("1_000 steps", "'1000 steps'"),
         ("1 steps", "'1 step'"),
         ("1 step", "'1 step'"),
-        ("01.50B  tokens", "'1.5B tokens'"),
+        ("1.50B  tokens", "'1.5B tokens'"),
         ("1e3 samples", "'1000 samples'"),
         ("0.50 epoch", "'0.5 epochs'"),
         (" 5 % ", "'5%'"),

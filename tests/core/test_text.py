@@ -266,10 +266,27 @@ def test_operators_take_no_text_and_say_what_reads_it(joined):
         joined(ph.warmup(10))
 
 
-@pytest.mark.parametrize("text", ["warmup(1,000) >> decay()", "warmup(007)", "ramp(0, 00.5, 10)"])
-def test_a_number_does_not_begin_with_a_zero(text: str) -> None:
-    with pytest.raises(ph.ParseError, match=r"begins with a 0.*write 1000 or 1_000"):
+@pytest.mark.parametrize(
+    ("text", "write"),
+    [
+        ("warmup(1,000) >> decay()", "write 1000 or 1_000"),
+        ("warmup(007)", "write 7;"),
+        ("ramp(0, 00.5, 10)", r"write 0\.5;"),
+        ("warmup(05%)", "write 5;"),
+        ("warmup('0100')", "write '100'"),
+        ("warmup('00.5%')", r"write '0\.5%'"),
+    ],
+)
+def test_a_number_does_not_begin_with_a_zero(text: str, write: str) -> None:
+    with pytest.raises(ph.ParseError, match=f"begins with a 0.*{write}"):
         ph.parse(text)
+
+
+def test_a_difference_and_a_percentage_for_a_value_are_told_what_to_write() -> None:
+    with pytest.raises(ph.ParseError, match=r"there is no minus.*write hold\(1\) \+ decay\(…\)\.scaled\(-1\)"):
+        ph.parse("1-decay()")
+    with pytest.raises(ph.ParseError, match=r"must be a number, not '10%'; write 0\.1: a percentage is a length"):
+        ph.parse("decay(to=10%)")
 
 
 def test_updates_are_steps() -> None:

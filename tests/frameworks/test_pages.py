@@ -13,6 +13,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "frameworks"
 NEEDS = {  # the modules without which a page cannot be run; every page has a line here
     "groups": ["torch"],
     "quantities": ["torch"],
+    "loggers": ("torch", "wandb", "tensorboard", "mlflow"),
     "config": ("torch", "hydra", "hydra_zen", "jsonargparse"),
     "jax": ("jax", "optax"),
     "keras": ("keras", "torch"),
@@ -42,7 +43,14 @@ def test_the_page_runs_and_prints_what_it_says(name: str, tmp_path: Path) -> Non
             (tmp_path / kind.split()[1]).write_text(text, encoding="utf-8")
     script = tmp_path / "page.py"
     script.write_text("\n".join(text for kind, text in blocks if kind == "python"), encoding="utf-8")
-    quiet = {"TQDM_DISABLE": "1", "KERAS_BACKEND": "torch", "WANDB_MODE": "offline", "CUDA_VISIBLE_DEVICES": ""}
+    quiet = {
+        "MLFLOW_TRACKING_URI": (tmp_path / "runs").as_uri(),
+        "MLFLOW_ALLOW_FILE_STORE": "true",
+        "TQDM_DISABLE": "1",
+        "KERAS_BACKEND": "torch",
+        "WANDB_MODE": "offline",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
     ran = subprocess.run(
         [sys.executable, "-W", "error::UserWarning:preheat", str(script)],
         cwd=tmp_path,

@@ -46,13 +46,16 @@ class RunOptions:
             if (worth := getattr(self, name)) is not None:
                 option = f"--{name.replace('_', '-')}"
                 ticks(positive_number(worth, option), option)
-        return Run(
+        run = Run(
             self.total,  # type: ignore[arg-type]  a Run reads its total from a span
             clock=self.clock,
             steps_per_epoch=self.steps_per_epoch,
             samples_per_step=self.samples_per_step,
             tokens_per_step=self.tokens_per_step,
         )
+        if run.total == 0:
+            raise PreheatError("--total must be above 0", given=self.total, write="write for example --total 10_000")
+        return run
 
 
 @dataclass(frozen=True)

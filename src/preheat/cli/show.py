@@ -11,9 +11,11 @@ from typing import Annotated, NamedTuple
 from cyclopts import Parameter
 
 from preheat.cli.columns import columns
-from preheat.cli.resolved import Resolved, RunOptions, resolve
+from preheat.cli.resolved import Resolved, RunOptions, plain, resolve
 from preheat.core.checks import Number
 from preheat.core.errors import PreheatError, shown
+from preheat.core.nodes.leaves import Leaf
+from preheat.core.nodes.sequence import Sequence as InTurn
 from preheat.core.sampling import Phase, edges, highest, phases, sampled
 from preheat.plots.phases import ends, extent
 from preheat.plots.terminal import Terminal, braille, number
@@ -123,8 +125,19 @@ def _heading(resolved: Resolved, terminal: Terminal) -> list[str]:
     if resolved.bound != resolved.written:
         where += f": {shown(resolved.bound, LONGEST_TEXT)}"
     peak = [f"times the peak, {resolved.peak:g}"] if resolved.peak != 1 else []
-    plan = [resolved.line] if resolved.line else []
-    return [terminal.styled(shown(resolved.written, LONGEST_TEXT), "1"), *plan, where, *peak]
+    plan_line = [resolved.line] if resolved.line else []
+    return [terminal.styled(shown(resolved.written, LONGEST_TEXT), "1"), *plan_line, where, *peak, *_lost(resolved)]
+
+
+def _lost(resolved: Resolved) -> list[str]:
+    """A line for each part that is too short to be one tick of this run, and so is not there."""
+    written = plain(resolved.written)
+    parts = written.parts if isinstance(written, InTurn) else ()
+    lost = [part for part in parts if isinstance(part, Leaf) and 0 < part.span.exact(resolved.run) < 0.5]
+    return [
+        f"{part!r} is less than half a{'n' * (resolved.tick[0] in 'aeiou')} {resolved.tick} of this run: none"
+        for part in lost
+    ]
 
 
 def _phases(resolved: Resolved, terminal: Terminal) -> list[str]:

@@ -57,6 +57,8 @@ def table(
         raise PreheatError(f"--every must be at least 1, not {every}")
     if not resolved.known:
         raise PreheatError("this schedule never ends; add --total, for example --total 10_000")
+    if "--line" in resolved.line:
+        print(f"preheat: {resolved.line}", file=sys.stderr)
     steps, value = range(0, resolved.total, every), resolved.values.function
     if format == "csv":
         print(f"{resolved.run.clock},value")

@@ -4,6 +4,7 @@ import math
 import numbers
 import operator
 from collections.abc import Iterable
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -33,10 +34,13 @@ def finite_number(value: object, what: str) -> float:
 
 def _unquoted(text: str) -> str:
     """What to write for a number that came as text."""
+    share = text.strip().endswith("%")
     try:
-        number = repr(finite_number(float(text), "it"))
-    except ValueError:
+        number = repr(finite_number(float(Decimal(text.strip()[:-1]) / 100 if share else text), "it"))
+    except (ValueError, ArithmeticError):
         return ""
+    if share:
+        return f"write {number}: a percentage is a length"
     mantissa, e, exponent = number.partition("e")  # YAML 1.1 takes 3e-4 for text: it wants a point
     number = f"{mantissa}.0{e}{exponent}" if e and "." not in mantissa else number
     return f"write {number} without quotes; YAML too reads it as a number then"

@@ -265,6 +265,10 @@ def _split(text: str) -> tuple[str, str, str]:
     if found is None:
         raise ParseError(f"cannot read the span {shown(text)}", write=_EXAMPLES)
     amount, word, unit = found[1].replace("_", ""), found[2], found[3]
+    if re.match("0[0-9]", amount):
+        plain = text.strip(_SPACE).lstrip("0_")
+        plain = plain if plain[:1].isdigit() else f"0{plain}"
+        raise ParseError(f"the span {shown(text)} begins with a 0", write=f"write {plain!r}")
     if unit is None and word not in _SUFFIX:
         word, unit = "", word
     if word not in _SUFFIX:

@@ -54,7 +54,12 @@ def from_env(default: Target | Source | None = None, *, run: Run | None = None, 
             f"the environment variable {SCHEDULE} is not set; start the script with preheat compare --launch, "
             'or write from_env(default="warmup(5%) >> decay()")'
         )
-    found = parse(given)
+    try:
+        found = parse(given)
+    except PreheatError as error:
+        if SCHEDULE not in os.environ:
+            raise
+        raise error.restated(type(error), f"the environment variable {SCHEDULE}: {error.reason}") from None
     return found if run is None and peak is None else _rates(found, run, peak)
 
 

@@ -130,6 +130,11 @@ class Reader:
     def call(self, known: Mapping[str, Callable[..., Any]], what: str, *first: Any) -> Any:
         start, word = self.start, self.token
         if self.kind != "name" or word not in known:
+            number, minus, after = word.partition("-")
+            if minus and number.isdigit() and after in known:
+                self.refuse(
+                    "there is no minus between schedules", write=f"write hold({number}) + {after}(…).scaled(-1)"
+                )
             self.refuse(f"unknown {what} {shown(word)}{nearest(word, known)}")
         if not self.followed("("):
             self.refuse(f"{word} must be followed by '('", write=f"write {word}(…)")
@@ -227,9 +232,10 @@ class Reader:
         if len(token) > _DIGITS:
             self.refuse(f"a number of {len(token)} characters", start)
         if re.match("[+-]?0[0-9_]", token):  # as what follows a comma that was to part the thousands
-            self.refuse(
-                f"{shown(token)} begins with a 0", start, write="write 1000 or 1_000, without a comma, for a thousand"
-            )
+            thousands = re.fullmatch("[0-9]{3}", token) and self.text[:start].rstrip(" ").endswith(",")
+            plain = re.sub("^([+-]?)[0_]+(?=[0-9])", r"\1", token)
+            write = "write 1000 or 1_000, without a comma, for a thousand" if thousands else f"write {plain}"
+            self.refuse(f"{shown(token)} begins with a 0", start, write=write)
         try:
             return float(token) if re.search("[.eE]", token) else int(token)
         except ValueError:  # underscores where none may stand
