@@ -9,7 +9,12 @@ import pytest
 import preheat
 from preheat.core.extras import MissingError, needed
 
-ROOMS = {"lightning": "lightning pytorch_lightning", "timm": "torch", "torch": "torch", "torchtitan": "torchtitan"}  # adapters, and what each is for, under all its names
+ROOMS = {  # adapters, and what each is for, under all its names
+    "lightning": "lightning pytorch_lightning",
+    "timm": "torch",
+    "torch": "torch",
+    "torchtitan": "torchtitan",
+}
 
 
 def test_what_is_missing_is_an_import_error_and_a_refusal() -> None:
