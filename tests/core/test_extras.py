@@ -42,4 +42,5 @@ except ImportError as error:
     print(type(error).__name__, error)
 """
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said.startswith("MissingError") and f"pip install 'preheat[{room}]'" in said
+    assert said.startswith("MissingError")
+    assert f"pip install 'preheat[{room}]'" in said

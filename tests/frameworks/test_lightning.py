@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -497,3 +499,31 @@ def test_a_scheduler_on_fabric_s_optimizer_is_right_and_resumed_from_its_checkpo
     fabric.load(tmp_path / "state.ckpt", after)
     assert train(after, 12) == expected(20, range(8, 20))
     assert after["scheduler"].audit().findings == ()
+
+
+def test_the_same_code_under_its_other_name(tmp_path: Path) -> None:
+    """`pytorch_lightning` has classes of its own, and takes no callback of the other; in a process that knows it alone."""
+    pytest.importorskip("pytorch_lightning")
+    code = f"""
+import sys
+import pytorch_lightning as pl
+import torch
+from preheat.lightning import ScheduleCallback
+
+class Module(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 1)
+    def training_step(self, batch, index):
+        return self.layer(batch).square().mean()
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+callback = ScheduleCallback({TEXT!r})
+quiet = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
+pl.Trainer(max_epochs=1, accelerator="cpu", callbacks=[callback], default_root_dir={str(tmp_path)!r}, **quiet).fit(
+    Module(), torch.utils.data.DataLoader(torch.randn(12, 4)))
+print(callback.scheduler.last_epoch, isinstance(callback, pl.Callback), "lightning.pytorch" in sys.modules)
+"""
+    said = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
+    assert said.stdout.split() == ["12", "True", "False"], said.stderr[-2000:]
