@@ -146,8 +146,8 @@ class ScheduleCallback(_Feeding):
             self._driver.load_state_dict(saved)
         elif trainer.global_step:
             what = (
-                f"Lightning goes on at update {trainer.global_step} from a checkpoint without a state of ScheduleCallback, so the "
-                f"schedule begins at its start; write .shifted(-{trainer.global_step}) to go on in the middle of it"
+                f"Lightning goes on at update {trainer.global_step} from a checkpoint without a state of ScheduleCallback, so "
+                f"the schedule begins at its start; write .shifted(-{trainer.global_step}) to go on in the middle of it"
             )
             warnings.warn(what, PreheatWarning, stacklevel=2)
 
@@ -257,7 +257,9 @@ def config(
 def _built(trainer: Any, optimizers: Sequence[Optimizer], plan: Plan, run: Run, options: dict[str, Any]) -> Scheduler:
     """The Scheduler of a Trainer's optimizers, on the Trainer's run."""
     if any(type(one).__name__ == "_MockOptimizer" for one in optimizers):
-        raise PreheatError("configure_optimizers has returned no optimizer", write="return one, built with the peak rate")
+        raise PreheatError(
+            "configure_optimizers has returned no optimizer", write="return one, built with the peak rate"
+        )
     run, given = _run_of(trainer, run), run
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     try:
@@ -265,7 +267,8 @@ def _built(trainer: Any, optimizers: Sequence[Optimizer], plan: Plan, run: Run, 
     except PreheatError as error:
         if run.total is not None or error.hint not in _OF_TOTAL:
             raise
-        known = f"max_epochs={trainer.max_epochs}, max_steps={trainer.max_steps}, {trainer.num_training_batches} batches an epoch"
+        batches = f"{trainer.num_training_batches} batches an epoch"
+        known = f"max_epochs={trainer.max_epochs}, max_steps={trainer.max_steps}, {batches}"
         what = f"the schedule needs the length of the run, which Lightning does not know ({known})"
         raise BindError(what, write="write Trainer(max_steps=…) or run=Run(total=…)", hint=error.hint) from error
     if scheduler.session.tick is None and not scheduler.session.measures_time:
@@ -311,7 +314,7 @@ def _refuse_a_second_hand(trainer: Any) -> None:
         )
     if any(getattr(one, "backbone_initial_lr", 0) is None for one in trainer.callbacks):
         raise PreheatError(
-            "BackboneFinetuning would give the backbone a share of the head's rate of that moment, which the schedule has moved",
+            "BackboneFinetuning would give the backbone a share of the head's rate of the moment, which the schedule moves",
             write="write BackboneFinetuning(backbone_initial_lr=…): the backbone's peak rate",
         )
 

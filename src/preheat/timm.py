@@ -17,7 +17,7 @@ from preheat.session.rules import Rule
 with needed("preheat.timm", "timm"):
     from torch.optim import Optimizer
 
-from preheat.torch.scheduler import Scheduler as Driver  # noqa: E402  (torch is known to be there)
+from preheat.torch.scheduler import Scheduler as Driver
 
 __all__ = ["Scheduler"]
 
@@ -27,8 +27,8 @@ METRICS = ("loss", "metric")  # what a rule may listen to: that of step_update, 
 class Scheduler:
     """What timm's `train.py` calls: `step_update(num_updates)` after every update, `step(epoch)` after every epoch.
 
-    timm numbers its updates and epochs itself, and saves nothing of a scheduler: update t uses `base · s(t)`, t being the number
-    that the loop says, an update that its scaler skipped included. `lr_scale` of a group multiplies its rate.
+    timm numbers its updates and epochs itself, and saves nothing of a scheduler: update t uses `base · s(t)`, t being the
+    number that the loop says, an update that its scaler skipped included. `lr_scale` of a group multiplies its rate.
 
     optimizer, schedule, peak, base, on_change: as in preheat.torch.Scheduler. Give `peak=args.lr`: timm loads the
         optimizer before it makes the scheduler, and then the rates that stand in the groups are not what they were given.
@@ -62,17 +62,23 @@ class Scheduler:
         on_change: str = "refuse",
     ) -> None:
         if run is not None and (epochs, updates_per_epoch) != (None, None):
-            raise PreheatError("run= says what epochs= and updates_per_epoch= say", write="leave the one or the other out")
+            raise PreheatError(
+                "run= says what epochs= and updates_per_epoch= say", write="leave the one or the other out"
+            )
         if run is None and epochs is not None and updates_per_epoch is None:
-            raise PreheatError("epochs= needs updates_per_epoch=", given=updates_per_epoch, write="give both, or run=Run(…)")
-        known = {} if epochs is None else {"total": f"{counted(epochs, 'epochs is a number of epochs', 1)} epochs"}
-        run = Run(**known, steps_per_epoch=updates_per_epoch) if run is None else run
+            raise PreheatError(
+                "epochs= needs updates_per_epoch=", given=updates_per_epoch, write="give both, or run=Run(…)"
+            )
+        total = None if epochs is None else f"{counted(epochs, 'epochs is a number of epochs', 1)} epochs"
+        run = Run(total, steps_per_epoch=updates_per_epoch) if run is None else run
         options: dict[str, Any] = {"peak": peak, "base": base, "rules": rules, "on_change": on_change}
         self.scheduler = Driver(optimizer, Plan(schedule), run=run, counts="calls", **options)
         for rule in self.scheduler.session.rules:
             if rule.metric not in METRICS:
                 what = f"timm's loop brings no {rule.metric!r}{nearest(rule.metric, METRICS)}"
-                raise PreheatError(what, write="write 'metric' for what step(epoch, metric) brings, 'loss' for step_update")
+                raise PreheatError(
+                    what, write="write 'metric' for what step(epoch, metric) brings, 'loss' for step_update"
+                )
         self.optimizer = optimizer
         self.metric: float | None = None  # the latest
         self._is_met = False  # whether the loop has said a number
@@ -109,8 +115,9 @@ class Scheduler:
             self.scheduler.step()
             return
         if coming != now and was_met:
-            what = f"timm's loop went from update {now} to update {coming}: an epoch has other than the updates_per_epoch that were said"
-            warnings.warn(what, PreheatWarning, stacklevel=3)
+            what = f"timm's loop went from update {now} to update {coming}"
+            said = "an epoch has other than the updates_per_epoch that were said"
+            warnings.warn(f"{what}: {said}", PreheatWarning, stacklevel=3)
         self.scheduler.go_to(coming)
 
     def state_dict(self) -> dict[str, Any]:

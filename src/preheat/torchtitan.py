@@ -13,9 +13,11 @@ from preheat.core.spans import Run
 
 with needed("preheat.torchtitan", "torchtitan"):
     from torch.optim import Optimizer
-    from torchtitan.components.optimizer.lr_scheduler import LRSchedulersContainer
+    from torchtitan.components.optimizer.lr_scheduler import (  # pyrefly: ignore[missing-import]
+        LRSchedulersContainer,
+    )
 
-from preheat.torch.scheduler import Scheduler  # noqa: E402  (torch is known to be there)
+from preheat.torch.scheduler import Scheduler
 
 __all__ = ["ScheduleContainer"]
 

@@ -84,7 +84,9 @@ def test_what_is_no_time_is_refused_and_the_right_call_is_named(argument: object
 def test_called_with_nothing_as_keras_does_the_right_object_is_named() -> None:
     """And yet it has one parameter, as those who look into signatures want."""
     for called in (S, ph.absolute(S), ph.relative(S)):
-        with pytest.raises(ph.PreheatError, match=r"with a time, without one.*preheat\.keras\.Schedule\(schedule, run=…"):
+        with pytest.raises(
+            ph.PreheatError, match=r"with a time, without one.*preheat\.keras\.Schedule\(schedule, run=…"
+        ):
             called()
         assert len(inspect.signature(called).parameters) == 1
         with pytest.raises(TypeError):

@@ -35,7 +35,8 @@ class Trainer:
 
     def fit(self, until: int = 24) -> list[float]:
         weight, bias = self.optimizer.param_groups[0]["params"]
-        for self.done in range(self.done + 1, until + 1):
+        while self.done < until:
+            self.done += 1
             lot = slice(32 * self.done, 32 * self.done + 32)
             self.optimizer.zero_grad()
             nn.functional.cross_entropy(self.images[lot] @ weight + bias, self.digits[lot]).backward()

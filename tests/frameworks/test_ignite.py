@@ -14,8 +14,8 @@ import preheat as ph
 from preheat.torch import Scheduler
 
 pytest.importorskip("ignite")
-from ignite.engine import Engine, Events  # noqa: E402
-from ignite.handlers import Checkpoint, DiskSaver, LRScheduler  # noqa: E402
+from ignite.engine import Engine, Events
+from ignite.handlers import Checkpoint, DiskSaver, LRScheduler
 
 TOTAL = 20
 CURVE = ph.warmup(4) >> ph.decay(to=0.1, shape="cosine")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,9 +94,7 @@ def expected(total: int, updates: range | None = None, bases: tuple[float, ...] 
 
 
 @pytest.mark.parametrize(("accumulated", "per_epoch"), [(1, 10), (3, 4)])
-def test_update_t_uses_the_value_at_t_whatever_is_accumulated(
-    tmp_path: Path, accumulated: int, per_epoch: int
-) -> None:
+def test_update_t_uses_the_value_at_t_whatever_is_accumulated(tmp_path: Path, accumulated: int, per_epoch: int) -> None:
     module, callback = Digits(), ScheduleCallback(TEXT)
     trainer(tmp_path, callback, accumulate_grad_batches=accumulated).fit(module, digits())
     assert module.used == expected(2 * per_epoch)
@@ -103,7 +103,11 @@ def test_update_t_uses_the_value_at_t_whatever_is_accumulated(
 
 
 def test_every_hyper_parameter_of_every_group_and_lengths_in_epochs(tmp_path: Path) -> None:
-    plan = {"lr": "warmup(1 epoch) >> decay()", "head/lr": "hold()", "weight_decay": "absolute(ramp(0.0, 0.1, 1 epoch))"}
+    plan = {
+        "lr": "warmup(1 epoch) >> decay()",
+        "head/lr": "hold()",
+        "weight_decay": "absolute(ramp(0.0, 0.1, 1 epoch))",
+    }
     module, decays = Digits("AdamW"), []
     own = module.watched
     module.watched = lambda optimizer: _noting_decay(own(optimizer), decays)  # type: ignore[method-assign]
@@ -122,7 +126,9 @@ def test_lightning_s_monitor_logs_each_group_by_its_name(tmp_path: Path) -> None
     logger, module = CSVLogger(tmp_path), Digits()
     monitor = LearningRateMonitor("step")
     trainer(tmp_path, ScheduleCallback(TEXT), monitor, logger=logger, log_every_n_steps=1).fit(module, digits())
-    assert [list(both) for both in zip(monitor.lrs["lr-SGD/body"], monitor.lrs["lr-SGD/head"], strict=True)] == module.used
+    assert [
+        list(both) for both in zip(monitor.lrs["lr-SGD/body"], monitor.lrs["lr-SGD/head"], strict=True)
+    ] == module.used
 
 
 class Two(Digits):
@@ -143,11 +149,12 @@ class Two(Digits):
                 optimizer.step()
 
     def configure_optimizers(self) -> Any:
-        first, second = torch.optim.SGD(self.body.parameters(), lr=0.01), torch.optim.Adam(self.head.parameters(), lr=0.1)
+        first, second = (
+            torch.optim.SGD(self.body.parameters(), lr=0.01),
+            torch.optim.Adam(self.head.parameters(), lr=0.1),
+        )
         for name, one in (("first", first), ("second", second)):
-            one.register_step_post_hook(
-                lambda own, *_, name=name: self.order.append((name, own.param_groups[0]["lr"]))
-            )
+            one.register_step_post_hook(lambda own, *_, name=name: self.order.append((name, own.param_groups[0]["lr"])))
         return first, second
 
 
@@ -189,7 +196,10 @@ def test_updates_that_the_scaler_skips_are_not_counted_and_lightning_s_own_sched
 
 
 def _lambda(optimizer: Any, interval: str) -> dict[str, Any]:
-    return {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, PLAN.bind(ph.Run(total=20))), "interval": interval}
+    return {
+        "scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, PLAN.bind(ph.Run(total=20))),
+        "interval": interval,
+    }
 
 
 # -- resumed --------------------------------------------------------------------------------------------------------
@@ -268,8 +278,7 @@ def test_a_plateau_lowers_the_rate(tmp_path: Path, way: str) -> None:
     still = nn.functional.cross_entropy(torch.zeros(1, 10), torch.tensor([0]))
     module.validation_step = lambda batch, batch_idx: module.log("val_loss", still)  # type: ignore[method-assign]
     trainer(tmp_path, *callbacks, max_epochs=4).fit(module, digits(2), digits(1))
-    assert [used[1] for used in module.used][0] == 0.1
-    assert [used[1] for used in module.used][-1] == 0.05
+    assert (module.used[0][1], module.used[-1][1]) == (0.1, 0.05)
 
 
 def test_a_metric_that_nobody_logs_is_named_at_the_end(tmp_path: Path) -> None:
@@ -304,7 +313,9 @@ def test_a_length_that_is_needed_and_not_known_is_refused(tmp_path: Path, option
 
 def test_max_steps_is_the_length_of_a_stream(tmp_path: Path) -> None:
     module = Digits()
-    trainer(tmp_path, ScheduleCallback(TEXT), max_epochs=-1, max_steps=9).fit(module, DataLoader(Endless(), batch_size=16))
+    trainer(tmp_path, ScheduleCallback(TEXT), max_epochs=-1, max_steps=9).fit(
+        module, DataLoader(Endless(), batch_size=16)
+    )
     assert module.used == expected(9)
 
 
@@ -488,3 +499,31 @@ def test_a_scheduler_on_fabric_s_optimizer_is_right_and_resumed_from_its_checkpo
     fabric.load(tmp_path / "state.ckpt", after)
     assert train(after, 12) == expected(20, range(8, 20))
     assert after["scheduler"].audit().findings == ()
+
+
+def test_the_same_code_under_its_other_name(tmp_path: Path) -> None:
+    """`pytorch_lightning` has classes of its own, and takes no callback of the other; in a process that knows it alone."""
+    pytest.importorskip("pytorch_lightning")
+    code = f"""
+import sys
+import pytorch_lightning as pl
+import torch
+from preheat.lightning import ScheduleCallback
+
+class Module(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 1)
+    def training_step(self, batch, index):
+        return self.layer(batch).square().mean()
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+callback = ScheduleCallback({TEXT!r})
+quiet = dict(logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
+pl.Trainer(max_epochs=1, accelerator="cpu", callbacks=[callback], default_root_dir={str(tmp_path)!r}, **quiet).fit(
+    Module(), torch.utils.data.DataLoader(torch.randn(12, 4)))
+print(callback.scheduler.last_epoch, isinstance(callback, pl.Callback), "lightning.pytorch" in sys.modules)
+"""
+    said = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
+    assert said.stdout.split() == ["12", "True", "False"], said.stderr[-2000:]

@@ -22,7 +22,7 @@ BOUND = ph.parse(PLAN).bind(ph.Run(total=20, steps_per_epoch=5))
 
 
 class Training:
-    """Digits and a model with layer decay as timm's `param_groups_layer_decay` writes it: `lr_scale`, and the rate untouched."""
+    """Digits and a model with layer decay as timm's `param_groups_layer_decay` writes it: `lr_scale`, no rates."""
 
     def __init__(self, lr: float = 0.1) -> None:
         torch.manual_seed(0)
@@ -110,7 +110,7 @@ def test_resumed_without_a_peak_the_first_update_is_refused() -> None:
     """What stands in the groups then is the rate of the moment when it was saved."""
     stopped = Training()
     stopped.loop(make, until=2)
-    with pytest.raises(ph.PreheatError, match='the optimizer was moved before.*base=.initial'):
+    with pytest.raises(ph.PreheatError, match=r"the optimizer was moved before.*base=.initial"):
         Training().loop(make, resume=stopped.checkpoint(1))
 
 
@@ -144,12 +144,14 @@ def test_metrics_reach_the_rules_and_are_resumed_from_a_state_of_one_s_own() -> 
 
 
 def test_a_metric_that_the_loop_never_brings_is_refused() -> None:
-    with pytest.raises(ph.PreheatError, match="timm's loop brings no 'val_loss'.*write 'metric' for"):
+    with pytest.raises(ph.PreheatError, match=r"timm's loop brings no 'val_loss'.*write 'metric' for"):
         make(Training().optimizer, rules=[ph.Plateau("val_loss")])
 
 
 def test_a_wrong_number_of_updates_in_an_epoch_is_warned_of() -> None:
-    with pytest.warns(ph.PreheatWarning, match="from update 4 to update 5: an epoch has other than the updates_per_epoch"):
+    with pytest.warns(
+        ph.PreheatWarning, match="from update 4 to update 5: an epoch has other than the updates_per_epoch"
+    ):
         Training().loop(make, per_epoch=4, until=1)
 
 

@@ -94,11 +94,15 @@ def test_stepped_per_epoch_where_the_plan_is_in_steps() -> None:
 @pytest.mark.parametrize("kind", [SGD, Adam])
 def test_an_optimizer_that_counts_nothing_is_heard_too_and_a_critic_s_rounds_are_not(kind: type[SGD]) -> None:
     """As Lightning steps what is returned without an interval, once an epoch; and five updates a round, one plan or two."""
-    with pytest.warns(ph.PreheatWarning, match=r'10 updates were applied before this call of step\(\).*"interval": "step"'):
+    with pytest.warns(
+        ph.PreheatWarning, match=r'10 updates were applied before this call of step\(\).*"interval": "step"'
+    ):
         train(optimizer := kind([parameter()], lr=0.1), Scheduler(optimizer, CURVE), 1, every=10)
     for several in (False, True):
         critic, other = kind([parameter()], lr=0.1), kind([parameter()], lr=0.1)
-        schedulers = [Scheduler([critic, other], CURVE)] if several else [Scheduler(critic, CURVE), Scheduler(other, CURVE)]
+        schedulers = (
+            [Scheduler([critic, other], CURVE)] if several else [Scheduler(critic, CURVE), Scheduler(other, CURVE)]
+        )
         for _ in range(3):
             for one in [critic] * 5 + [other]:
                 update(one)

@@ -162,3 +162,31 @@ def test_time_that_was_told_is_not_measured_again(clock: Clock) -> None:
     scheduler.step()
     scheduler.step()
     assert scheduler.position == 70.5
+
+
+def test_a_framework_that_numbers_updates_itself_says_where_to_go() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = Scheduler(optimizer, ph.ramp(0.0, 1.0, 10))
+    for update in (7, 3, 3, 10):
+        scheduler.go_to(update)
+        assert (scheduler.last_epoch, optimizer.param_groups[0]["lr"]) == (update, update / 10)
+    again = Scheduler(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0), ph.ramp(0.0, 1.0, 10))
+    again.load_state_dict(scheduler.state_dict())
+    assert again.position == 10
+    for wrong in (-1, 2.5, True):
+        with pytest.raises(ph.PreheatError, match="go_to takes the number of an update"):
+            scheduler.go_to(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ph.PreheatError, match="advance="):
+        Scheduler(optimizer, ph.warmup("1M tokens"), run=ph.Run(clock="token"), base="initial").go_to(3)
+    with pytest.raises(ph.PreheatError, match="what the rules have seen up to update 3 is not known"):
+        Scheduler(optimizer, ph.hold(), base="initial", rules=[ph.Plateau("loss")]).go_to(3)
+
+
+def test_what_others_wrote_is_written_over_and_said_once() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = Scheduler(optimizer, ph.ramp(0.5, 1.0, 10) >> ph.hold())
+    optimizer.param_groups[0]["lr"] = 7.0
+    with pytest.warns(ph.PreheatWarning, match="was changed by someone else"):
+        scheduler.write()
+    assert (optimizer.param_groups[0]["lr"], scheduler.last_epoch) == (0.5, 0)
+    scheduler.write()

@@ -74,9 +74,7 @@ def _adapter(t: Any) -> str:
     if hasattr(t, "param_groups"):  # as DeepSpeed calls a scheduler that is callable
         return "write preheat.torch.Scheduler(optimizer, schedule)"
     if type(t).__module__.split(".")[0] == "composer":
-        return (
-            "write Trainer(schedulers=preheat.torch.Scheduler(optimizer, schedule, run=…), step_schedulers_every_batch=True)"
-        )
+        return "write Trainer(schedulers=preheat.torch.Scheduler(optimizer, schedule, run=…), step_schedulers_every_batch=True)"
     if isinstance(t, list | tuple | range):
         return "write schedule(numpy.asarray(times))"
     return "write schedule(step), with step a number or an array of numbers"

@@ -828,8 +828,8 @@ class Scheduler(LRScheduler):
         steps = self._step_count
         if updates == self.session.updates + 1 and not self._is_led_here and self._counter.flag.is_raised:
             self._warn(
-                "an update was applied before this scheduler was asked for its first rate, so every update uses the value of the "
-                "one before; write add_event_handler(Events.ITERATION_STARTED, LRScheduler(scheduler)) in Ignite"
+                "an update was applied before this scheduler was asked for its first rate, so every update uses the value of "
+                "the one before; write add_event_handler(Events.ITERATION_STARTED, LRScheduler(scheduler)) in Ignite"
             )
         self._is_led_here = updates >= 0
         self._is_led = self._is_led or updates >= 0

@@ -294,9 +294,9 @@ class UpdateCounter:
     def missed_words(self) -> str:
         """What there is to say of a call after many updates."""
         return (
-            f"{self.flag.missed + 1} updates were applied before this call of step(), and the plan counts updates: call it after "
-            'every optimizer.step() (in Lightning return {"scheduler": …, "interval": "step"}), or write Run(clock=\'epoch\') '
-            "where once per epoch, or counts='calls' where once per round is meant"
+            f"{self.flag.missed + 1} updates were applied before this call of step(), and the plan counts updates: call it "
+            'after every optimizer.step() (in Lightning return {"scheduler": …, "interval": "step"}), or write '
+            "Run(clock='epoch') where once per epoch, or counts='calls' where once per round is meant"
         )
 
     def idle_words(self) -> str:
