@@ -13,6 +13,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "frameworks"
 NEEDS = {  # the modules without which a page cannot be run; every page has a line here
     "accelerate": ("accelerate",),
     "deepspeed": ("deepspeed",),
+    "ray": ("ray", "pandas", "pyarrow"),
 }
 BLOCK = re.compile(r"```(python|text|yaml \S+)\n(.*?)```", re.DOTALL)
 
