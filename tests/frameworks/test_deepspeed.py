@@ -145,6 +145,16 @@ def test_another_loading_order_and_a_second_load_change_nothing(tmp_path: Path) 
     assert train(engine, optimizer, 3) == expected(3)
 
 
+@pytest.mark.parametrize("scheduler", [MAKE, AsCallable(MAKE)], ids=["object", "callable"])
+def test_a_checkpoint_of_before_the_first_update_is_one_of_update_0(scheduler: Any, tmp_path: Path) -> None:
+    """In bfloat16 without ZeRO the engine takes an update with gradients of 0 while it is made."""
+    engine, _, _ = engine_with(scheduler, bf16={"enabled": True})
+    engine.save_checkpoint(str(tmp_path))
+    engine, optimizer, _ = engine_with(scheduler, bf16={"enabled": True})
+    engine.load_checkpoint(str(tmp_path))
+    assert train(engine, optimizer, 3) == expected(0, 3)
+
+
 def test_a_changed_plan_is_refused_when_a_checkpoint_is_loaded(tmp_path: Path) -> None:
     engine, optimizer, _ = engine_with(MAKE, 1)
     train(engine, optimizer, 3)
