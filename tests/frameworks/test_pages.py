@@ -23,6 +23,9 @@ NEEDS = {  # the modules without which a page cannot be run; every page has a li
     "lightning": ["lightning", "sklearn"],
     "timm": ["torch"],
     "torchtitan": ["torchtitan"],
+    "accelerate": ("accelerate",),
+    "deepspeed": ("deepspeed",),
+    "ray": ("ray", "pandas", "pyarrow"),
 }
 BLOCK = re.compile(r"```(python|text|yaml \S+)\n(.*?)```", re.DOTALL)
 

@@ -20,12 +20,11 @@ from preheat.core.checks import finite_number
 from preheat.core.errors import PreheatError
 from preheat.core.plan import RATE
 from preheat.session.bases import same
-from preheat.torch.update_counter import LOOKED_AT, own_count
+from preheat.torch.update_counter import LOOKED_AT, MOMENTS, has_moments, own_count
 from preheat.torch.wrapped import layers
 
 Group = dict[str, Any]
 CODE, SAVED, OPEN = "code", "saved", ""
-_MOMENTS = ("momentum_buffer", "exp_avg", "exp_avg_sq", "square_avg")  # 0 until an update was applied
 
 
 @dataclass(slots=True)
@@ -220,7 +219,7 @@ def was_moved(optimizer: Optimizer, is_followed: bool = False) -> bool:
     if (
         any(map(_has_moved_state, inner))
         if count is None
-        else count > 1 or (count == 1 and any(map(_has_moments, inner)))
+        else count > 1 or (count == 1 and any(map(has_moments, inner)))
     ):
         return True
     attached = is_followed or any(hasattr(getattr(layer, "step", None), "_wrapped_by_lr_sched") for layer in inner)
@@ -244,7 +243,7 @@ def _has_moved_state(optimizer: Optimizer) -> bool:
         if held == {}:
             return True
         if isinstance(held, dict) and any(
-            isinstance(held.get(key), torch.Tensor) and held[key].any() for key in _MOMENTS
+            isinstance(held.get(key), torch.Tensor) and held[key].any() for key in MOMENTS
         ):
             return True
         for value in held.values() if isinstance(held, dict) else [held]:
@@ -253,13 +252,6 @@ def _has_moved_state(optimizer: Optimizer) -> bool:
                 if not copied and bool(value.any()):
                     return True
     return False
-
-
-def _has_moments(optimizer: Optimizer) -> bool:
-    """Whether the first update of an optimizer was one; of gradients of 0 it only makes the state, as DeepSpeed has it."""
-    held = islice((getattr(optimizer, "state", None) or {}).values(), LOOKED_AT)
-    moments = [one[key] for one in held if isinstance(one, dict) for key in _MOMENTS if key in one]
-    return not moments or any(bool(moment.any()) for moment in moments if isinstance(moment, torch.Tensor))
 
 
 def _was_loaded(group: Group) -> bool:

@@ -22,6 +22,7 @@ from preheat.torch.wrapped import layers, watched
 COUNTS = ("updates", "calls")
 MANY = 50  # calls in a row without an update, after which it is said
 MISSED = 10  # updates of an optimizer before a call, from which on it is said; a critic's rounds have fewer
+MOMENTS = ("momentum_buffer", "exp_avg", "exp_avg_sq", "square_avg")  # 0 until an update was applied
 LOOKED_AT = 16  # parameters whose own counts are read: each reading may wait for the device
 
 
@@ -265,7 +266,9 @@ class UpdateCounter:
         """Whether an update was applied whose call of `step()` is still to come, and is worth a tick that is known."""
         session = self.session
         known = session.tick is not None and session.run.clock != "epoch" and not self.is_told
-        return known and self.counts != "calls" and not self.is_member and self.flag.is_raised
+        if not (known and self.counts != "calls" and not self.is_member and self.flag.is_raised):
+            return False
+        return self.seen or any(map(has_moments, self.innermost))
 
     def own_count(self) -> int | None:
         """How many updates the optimizers themselves say they applied; None if none of them counts.
@@ -405,6 +408,13 @@ def own_count(optimizers: Sequence[Optimizer]) -> int | None:
             if isinstance(step, int | float) or (isinstance(step, Tensor) and step.numel() == 1):
                 counts.append(int(step))
     return max(counts, default=None)
+
+
+def has_moments(optimizer: Optimizer) -> bool:
+    """Whether the first update of an optimizer was one; of gradients of 0 it only makes the state, as DeepSpeed has it."""
+    held = islice((getattr(optimizer, "state", None) or {}).values(), LOOKED_AT)
+    moments = [one[key] for one in held if isinstance(one, dict) for key in MOMENTS if key in one]
+    return not moments or any(bool(moment.any()) for moment in moments if isinstance(moment, Tensor))
 
 
 def _is_transparent(optimizer: Optimizer) -> bool:
