@@ -17,7 +17,10 @@ def test_make_oldest_installs_the_floors_of_pyproject() -> None:
         pytest.skip("an sdist has no constraints")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    claimed = [*project["dependencies"], *(one for name in extras if name not in ("dev", "frameworks") for one in extras[name])]
+    claimed = [
+        *project["dependencies"],
+        *(one for name in extras if name not in ("dev", "frameworks") for one in extras[name]),
+    ]
     floors = {match[1]: match[2] for one in claimed if (match := FLOOR.match(one))}
     assert len(floors) == len([one for one in claimed if not one.startswith("preheat[")]), (
         "a dependency without a floor"

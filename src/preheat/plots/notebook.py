@@ -11,11 +11,11 @@ from preheat.core.nodes.leaves import Ramp, Rectified, Table
 from preheat.core.nodes.sequence import Sequence as InTurn
 from preheat.core.nodes.wrapped import Shifted
 from preheat.core.plan import Line, Plan
+from preheat.core.sampling import edges, horizon, phases, sampled
 from preheat.core.spans import Run, Span
 from preheat.core.text.language import Target, to_text
 from preheat.plots.panel import Curves, Series, shortened
 from preheat.plots.phases import ends, extent
-from preheat.core.sampling import edges, horizon, phases, sampled
 from preheat.plots.svg import rules, svg
 
 POINTS, LISTED = 600, 12  # values of a curve; phases of a table
