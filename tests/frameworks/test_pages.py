@@ -34,6 +34,11 @@ def test_every_page_is_run() -> None:
     assert set(NEEDS) == {page.stem for page in PAGES.glob("*.md")}
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    readme = (PAGES.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\(docs/frameworks/(\w+)\.md\)", readme)) == set(NEEDS)
+
+
 @pytest.mark.parametrize("name", NEEDS)
 def test_the_page_runs_and_prints_what_it_says(name: str, tmp_path: Path) -> None:
     """Its Python, from top to bottom, is one script; what is written as `text` is printed, in that order. A block of YAML says
