@@ -19,7 +19,7 @@ with needed("preheat.axolotl", "axolotl"):
     from axolotl.integrations.base import BasePlugin  # pyrefly: ignore[missing-import]
     from pydantic import BaseModel
 
-    from preheat.transformers import ScheduledTrainer, use
+    from preheat.transformers import ScheduledTrainer, follow
 
 __all__ = ["PreheatArgs", "PreheatPlugin"]
 
@@ -69,7 +69,7 @@ class PreheatPlugin(BasePlugin):
         trainer.args.warmup_steps, trainer.args.lr_scheduler_type = 0, "linear"
         trainer.args.lr_scheduler_kwargs = None
         said = {name: cfg.get(name) for name in PreheatArgs.model_fields if cfg.get(name) is not None}
-        use(trainer, **{name.removeprefix(_PREFIX): _plain(value) for name, value in said.items()})
+        follow(trainer, **{name.removeprefix(_PREFIX): _plain(value) for name, value in said.items()})
 
     def create_lr_scheduler(self, cfg: Any, trainer: Any, optimizer: Any, num_training_steps: int) -> Any:
         """The Scheduler of a training of so many updates; axolotl asks where the trainer does not make its own."""

@@ -34,6 +34,11 @@ _OTHERS = {
     "lr_scheduler_type": "warmup(5%) >> decay(shape=cosine)",
     "lr_scheduler_kwargs": "warmup(5%) >> decay(to=0.1, shape=cosine)",
 }
+_HOW: dict[str, Any] = {
+    "peak": None,
+    "base": None,
+    "on_change": "refuse",
+}  # what goes to the Scheduler, if nothing is said
 _SHARE = "'5%' is a share of the updates, where warmup_steps takes 0.05"
 
 
@@ -65,7 +70,18 @@ def use(
     if not isinstance(trainer, Trainer):
         what = "use takes a transformers Trainer first"
         raise PreheatError(what, given=trainer, write="write use(trainer, 'warmup(5%) >> decay()')")
-    follower = _Follower(schedule, rules, run, peak, base, on_change)
+    own = next(kind for kind in type(trainer).__mro__ if "create_scheduler" in vars(kind))
+    if own not in (Trainer, ScheduledTrainer):
+        raise PreheatError(
+            f"{own.__name__} makes a scheduler of its own, in create_scheduler",
+            write="leave that method out, or make it give a preheat.torch.Scheduler and do without use()",
+        )
+    return follow(trainer, schedule, rules=rules, run=run, peak=peak, base=base, on_change=on_change)
+
+
+def follow(trainer: Trainer, schedule: Any, *, rules: Any = (), run: Run | None = None, **how: Any) -> Trainer:
+    """As `use`, also over a `create_scheduler` of the trainer's own class: for who knows what that does."""
+    follower = _Follower(schedule, rules, run, *(how.get(name, usual) for name, usual in _HOW.items()))
     _refuse_others(trainer)
     if not isinstance(trainer, ScheduledTrainer):
         trainer.__class__ = _scheduled(type(trainer))

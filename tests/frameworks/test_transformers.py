@@ -390,6 +390,22 @@ def test_a_second_schedule_in_the_arguments_is_refused(name: str, tmp_path: Path
         late.train()
 
 
+def test_a_trainer_with_a_scheduler_of_its_own_is_refused(tmp_path: Path) -> None:
+    class Own(Trainer):
+        def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+            self.lr_scheduler = torch.optim.lr_scheduler.ConstantLR(self.optimizer, 0.5)
+            return self.lr_scheduler
+
+    class Below(Own): ...
+
+    trainer = a_trainer(tmp_path, kind=Below)
+    with pytest.raises(
+        ph.PreheatError, match=r"Own makes a scheduler of its own, in create_scheduler; leave that method out"
+    ):
+        use(trainer, "warmup(5%) >> decay()")
+    assert type(trainer) is Below
+
+
 def test_an_optimizer_may_be_given_but_no_scheduler(tmp_path: Path) -> None:
     recorder, built = Recorder(), model()
     optimizer = SGD(built.parameters(), lr=0.5)
