@@ -262,7 +262,7 @@ def test_a_second_train_starts_anew_and_says_so(tmp_path: Path) -> None:
     recorder = Recorder()
     trainer = use(a_trainer(tmp_path, recorder), CURVE)
     trainer.train()
-    with pytest.warns(ph.PreheatWarning, match="a warmup starts again in the middle of a run"):
+    with pytest.warns(ph.PreheatWarning, match="it starts again in the middle of a run"):
         trainer.train()
     use(trainer, CURVE, base="initial").train()  # it is meant
     assert recorder.first == pytest.approx(3 * expected(CURVE, 8), rel=1e-12)

@@ -40,6 +40,16 @@ def follows_the_host(schedule: ph.Schedule) -> None:
     assert scheduler.get_last_lr() == pytest.approx(rates(optimizer), rel=2e-15, abs=1e-17)
 
 
+def test_a_loop_may_end_by_the_count_of_updates() -> None:
+    optimizer, scheduler = on_device(SCHEDULE)
+    while scheduler.last_epoch < 11:
+        optimizer.step()
+        scheduler.step()
+    scheduler.set_peak(0.2)
+    assert (scheduler.position, scheduler.last_epoch) == (11, 11)
+    assert "at update 11" in str(scheduler.audit())
+
+
 def test_a_step_on_the_device_is_one_whole_graph_and_gives_the_hosts_values(schedule: ph.Schedule) -> None:
     follows_the_host(schedule)
 

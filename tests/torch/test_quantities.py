@@ -252,3 +252,14 @@ def test_the_arguments_of_yolo_warmup() -> None:
     ):
         with pytest.raises(ph.PreheatError):
             ph.yolo_warmup(**wrong)
+
+
+@pytest.mark.parametrize(
+    "word", ["LR", "Lr", "base_lr", "MAX_LR", "peak_lr", "LearningRate", "Learning_Rate", "rate", "WD"]
+)
+def test_a_line_that_is_meant_for_the_groups_is_no_quantity_of_ones_own(word: str) -> None:
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    meant = "weight_decay" if word == "WD" else "lr"
+    for said in (ph.absolute(ph.hold(0.1)), ph.warmup(5) >> ph.hold()):
+        with pytest.raises(ph.PreheatError, match=f"no group has '{word}'.*did you mean '{meant}'"):
+            Scheduler(optimizer, {word: said})

@@ -146,6 +146,38 @@ def test_a_schedule_that_begins_again_on_a_trained_optimizer_is_warned_of() -> N
     assert len(scheduler.audit().findings) == 1
 
 
+def trained_sgd(momentum: float) -> tuple[Optimizer, Scheduler]:
+    optimizer = SGD([nn.Parameter(torch.ones(3))], lr=0.1, momentum=momentum)
+    return optimizer, Scheduler(optimizer, CURVE)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_of_an_optimizer_that_does_not_count_the_rate_in_its_state_tells(momentum: float) -> None:
+    optimizer, scheduler = trained_sgd(momentum)
+    train(optimizer, scheduler, 60)
+    state = optimizer.state_dict()
+    optimizer, scheduler = trained_sgd(momentum)
+    optimizer.load_state_dict(state)
+    words = r"saved with 'lr' of group 0 0\.0444444, and the schedule begins at 0.*load the scheduler's state too"
+    with pytest.warns(ph.PreheatWarning, match=words) as caught:
+        train(optimizer, scheduler, 12)
+    assert (len(caught), scheduler.position, rate(optimizer)) == (1, 12, pytest.approx(0.1 * CURVE(12)))
+    assert len(scheduler.audit().findings) == 1
+
+
+@pytest.mark.parametrize("order", ["os", "so", "oso", "sos"])
+@pytest.mark.parametrize("updates", [0, 1, 60])
+def test_of_an_optimizer_that_does_not_count_what_goes_on_together_is_sound(order: str, updates: int) -> None:
+    optimizer, scheduler = trained_sgd(0.9)
+    train(optimizer, scheduler, updates)
+    states = optimizer.state_dict(), scheduler.state_dict()
+    optimizer, scheduler = trained_sgd(0.9)
+    for one in order:
+        (optimizer if one == "o" else scheduler).load_state_dict(states["os".index(one)])
+    train(optimizer, scheduler, 12)
+    assert scheduler.audit().findings == ()
+
+
 def test_a_schedule_that_goes_on_with_a_new_optimizer_is_warned_of() -> None:
     words = "the schedule is at update 60 and the optimizer has applied none before; load the optimizer's state too"
     optimizer, scheduler = resumed("bs", trained(60))

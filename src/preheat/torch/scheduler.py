@@ -274,7 +274,7 @@ class Scheduler(LRScheduler):
         """
         self._read_device_clock()
         update, session = counted(update, "go_to takes the number of an update"), self.session
-        if session.tick is None:
+        if session.tick is None or self._counter.is_told:
             raise unknown_advance(session.run)
         if update == session.updates:
             self.write()
@@ -748,7 +748,7 @@ class Scheduler(LRScheduler):
         self._read_device_clock()
         before, bases = self._slots, self._slots.bases
         bases.follow(self.optimizers)
-        self._counter.optimizer_was_loaded()
+        self._counter.optimizer_was_loaded(self._rate_found(bases))
         _put_back(before, bases.groups)
         slots = Slots(self.plan, bases)
         self._take(slots)
@@ -758,6 +758,15 @@ class Scheduler(LRScheduler):
             self._sample.take()
             self._write_now()
             self._write_left()
+
+    def _rate_found(self, bases: Bases) -> str | None:
+        """A rate on the host that a loaded state has brought and this position has not, in words."""
+        for slot in Slots(self.plan, bases).rates if self.has_begun and not self._is_replaced else ():
+            held = slot.held
+            on_host = not isinstance(held, Tensor) or held.device.type == "cpu"
+            if slot.is_ready and on_host and not slot.holds(self._value_of(slot, self.session.values())):
+                return f"{slot.label} {slot.value:g}"
+        return None
 
     def _guard(self, wanted: bool) -> None:
         """Refuse updates before they are applied, while it is not known what the factors multiply."""
@@ -820,7 +829,8 @@ class Scheduler(LRScheduler):
 
     @property
     def last_epoch(self) -> int:  # pyrefly: ignore[bad-override]
-        """Updates applied so far; −1 of a member of SequentialLR that has not begun."""
+        """Updates applied so far; −1 of a member of SequentialLR that has not begun. On a device clock it waits for the device."""
+        self._read_device_clock()
         return self.session.updates
 
     @last_epoch.setter

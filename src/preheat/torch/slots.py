@@ -19,8 +19,8 @@ from preheat.torch.bases import OPEN, Base, Bases, Group, Known, initial_of, num
 
 DECAY = "weight_decay"  # groups whose own is 0 are the field's no-decay groups: only a line that names one changes it
 _OWN = (RATE, "momentum", "betas", DECAY, "eps", "dampening")  # never a quantity outside of an optimizer
-_MEANT = {"learning_rate": RATE, "wd": DECAY, "beta1": "betas[0]", "beta2": "betas[1]", "beta_1": "betas[0]"}
-_MEANT |= {"beta_2": "betas[1]", "mom": "momentum", "weightdecay": DECAY}
+_MEANT = {"learningrate": RATE, "rate": RATE, "wd": DECAY, "weightdecay": DECAY, "mom": "momentum"}
+_MEANT |= {"beta1": "betas[0]", "beta2": "betas[1]"}  # in small letters, without underscores
 _TYPO = 0.8  # how alike a word must be to one of the groups' own to be a slip of the pen
 
 
@@ -328,8 +328,11 @@ def _keys(groups: list[Group]) -> set[str]:
 
 def _meant(key: str, groups: list[Group], index: int | None) -> str | None:
     """The group's own value that a word was meant for, where it looks like a slip of the pen."""
-    if key in _MEANT:
-        return _MEANT[key]
+    word = key.casefold()
+    if (said := _MEANT.get(word.replace("_", ""))) is not None:
+        return said
+    if RATE in word.split("_"):  # LR, base_lr, max_lr
+        return RATE
     drivable = {
         name
         for group in groups

@@ -120,7 +120,7 @@ class UpdateCounter:
 
     KEPT = (
         *("seen", "applied", "surplus", "skipped", "unseen", "_idle", "is_training", "is_told", "is_member"),
-        *("mismatch", "met", "warned"),
+        *("mismatch", "met", "warned", "was_restored", "found_rate"),
     )
 
     def __init__(
@@ -152,6 +152,8 @@ class UpdateCounter:
         self.mismatch = ""  # what the first update said of the two counts
         self.met: set[str] = set()  # metrics that came, by name
         self.warned: set[str] = set()
+        self.was_restored = False  # whether a state of the scheduler was loaded
+        self.found_rate: str | None = None
         self._alarms: list[str] = []
         self._brought: tuple[Any, list[Any]] = (None, [])  # by the last call that brought metrics
         self._scale = self.scaler.get_scale() if self.scaler else 1.0
@@ -326,7 +328,10 @@ class UpdateCounter:
         """At the first update: whether the optimizer has counted as many before as the schedule. One more may be that of
         distributed checkpointing, at rate 0."""
         session = self.session
-        if own is None or self.unseen or self.starts_anew or self.is_member or self.flag.captured:
+        if self.unseen or self.starts_anew or self.is_member or self.flag.captured:
+            return
+        if own is None:
+            self._compare_rates()
             return
         one_a_call = session.tick is not None and session.run.clock != "epoch" and not self.is_told
         seen = 1 + (self.flag.missed if len(self.optimizers) == 1 else 0)  # of its updates, in this call
@@ -336,8 +341,8 @@ class UpdateCounter:
         if theirs > 1 and ours == 0:
             per_epoch = ", Run(clock='epoch') where step() is called once per epoch" if one_a_call else ""
             self.mismatch = (
-                f"the optimizer has applied {theirs} updates before and the schedule begins at 0, so a warmup starts again "
-                f"in the middle of a run; load the scheduler's state too, or write what is meant: base='present' or "
+                f"the optimizer has applied {theirs} updates before and the schedule begins at 0, so it starts again in "
+                f"the middle of a run; load the scheduler's state too, or write what is meant: base='present' or "
                 f"base='initial' for a new schedule{per_epoch}"
             )
         elif one_a_call and theirs <= 0 and ours > 1:
@@ -352,15 +357,29 @@ class UpdateCounter:
             return
         self.alarm("mismatch", self.mismatch)
 
+    def _compare_rates(self) -> None:
+        """Of an optimizer that does not count, as SGD, the loaded rate tells that it was in the middle of a run."""
+        if self.found_rate is not None and self.session.updates == 0:
+            self.mismatch = (
+                f"the optimizer's state was saved with {self.found_rate}, and the schedule begins at 0, where it is another; "
+                "load the scheduler's state too, or write what is meant: base='present' or base='initial' for a new schedule"
+            )
+            self.alarm("mismatch", self.mismatch)
+
     def restart(self) -> None:
         """What comes next is another run's: a state was loaded."""
         self.forget()
         self._idle, self.is_training = (0, 0), True
+        self.was_restored = True
         self.optimizer_was_loaded()
 
-    def optimizer_was_loaded(self) -> None:
-        """Its own count may be another: the two are compared anew at the next update."""
+    def optimizer_was_loaded(self, rate: str | None = None) -> None:
+        """Its own count may be another: the two are compared anew at the next update.
+
+        rate: one that the state has brought and the schedule's position has not, in words.
+        """
         self.since, self.mismatch = None, ""
+        self.found_rate = None if self.was_restored else rate
         self.warned.discard("mismatch")
         self._before = self.own_count()
 
