@@ -829,7 +829,7 @@ class Scheduler(LRScheduler):
 
     @property
     def last_epoch(self) -> int:  # pyrefly: ignore[bad-override]
-        """Updates applied so far; −1 of a member of SequentialLR that has not begun. On a device clock it waits for the device."""
+        """Updates applied so far; −1 of a member of SequentialLR that has not begun. A device clock is read."""
         self._read_device_clock()
         return self.session.updates
 
