@@ -72,6 +72,7 @@ def axolotl(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     modules["axolotl.integrations.base"].BasePlugin = BasePlugin  # type: ignore[attr-defined]
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
+    sys.modules.pop("preheat.axolotl", None)  # of a collection of doctests, which found no axolotl
     yield
     sys.modules.pop("preheat.axolotl", None)
 

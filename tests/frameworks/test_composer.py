@@ -85,7 +85,7 @@ def test_stepped_every_batch_the_rate_is_right_at_every_update_and_resumed() -> 
 
 
 def test_stepped_once_an_epoch_as_composer_does_unasked_it_is_warned_of_in_the_first() -> None:
-    with pytest.warns(ph.PreheatWarning, match=r"12 updates were applied before this call of step\(\)"):
+    with pytest.warns(ph.PreheatWarning, match=r"12 updates were applied without a call of step\(\)"):
         Trainer(scheduler()).fit(until=12)
 
 

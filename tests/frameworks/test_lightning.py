@@ -349,7 +349,7 @@ def test_the_bare_return_which_lightning_steps_once_an_epoch_is_warned_of_in_the
     theirs = Digits(scheduler=lambda module, one: _bare(module, one, _lambda(one, "step")["scheduler"]))
     trainer(tmp_path).fit(theirs, digits(20))
     assert theirs.trainer.lr_scheduler_configs[0].scheduler.last_epoch == 2  # of 40 updates, and nothing was said
-    with pytest.warns(ph.PreheatWarning, match=r"20 updates were applied before this call of step\(\)"):
+    with pytest.warns(ph.PreheatWarning, match=r"20 updates were applied without a call of step\(\)"):
         trainer(tmp_path, max_epochs=1).fit(Digits(scheduler=_bare), digits(20))
 
 

@@ -84,7 +84,7 @@ def test_stepped_four_times_per_update() -> None:
 def test_stepped_per_epoch_where_the_plan_is_in_steps() -> None:
     optimizer = Adam([parameter()])
     scheduler = Scheduler(optimizer, CURVE)
-    with pytest.warns(ph.PreheatWarning, match=r"50 updates were applied before .* Run\(clock='epoch'\) where once"):
+    with pytest.warns(ph.PreheatWarning, match=r"50 updates were applied without .* Run\(clock='epoch'\) where once"):
         train(optimizer, scheduler, 4, every=50)
     (finding,) = scheduler.audit().findings
     assert finding.startswith("150 updates in 3 calls of step(), where the plan counts updates")
@@ -95,7 +95,7 @@ def test_stepped_per_epoch_where_the_plan_is_in_steps() -> None:
 def test_an_optimizer_that_counts_nothing_is_heard_too_and_a_critic_s_rounds_are_not(kind: type[SGD]) -> None:
     """As Lightning steps what is returned without an interval, once an epoch; and five updates a round, one plan or two."""
     with pytest.warns(
-        ph.PreheatWarning, match=r'10 updates were applied before this call of step\(\).*"interval": "step"'
+        ph.PreheatWarning, match=r'10 updates were applied without a call of step\(\).*"interval": "step"'
     ):
         train(optimizer := kind([parameter()], lr=0.1), Scheduler(optimizer, CURVE), 1, every=10)
     for several in (False, True):

@@ -117,6 +117,44 @@ def test_extending_and_loading_look_at_the_new_end() -> None:
         train(other, resumed, 1)
 
 
+# -- calls that never come --------------------------------------------------------------------------------------------
+
+
+def updated(optimizer: Optimizer, times: int) -> None:
+    for _ in range(times):
+        update(optimizer)
+
+
+def test_a_scheduler_that_is_never_called_is_told_of_once() -> None:
+    optimizer = adam()
+    scheduler = Scheduler(optimizer, CURVE)
+    words = "51 updates were applied without a call of step.*in every process"
+    with pytest.warns(ph.PreheatWarning, match=words) as caught:
+        updated(optimizer, 300)
+    assert len(caught) == 1
+    assert caught[0].filename.endswith("small_runs.py")
+    assert "300 updates were applied without a call" in str(scheduler.audit())
+
+
+def test_who_may_be_called_rarely_is_not_told_of() -> None:
+    for options in ({"run": ph.Run(clock="epoch")}, {"counts": "calls"}, {"run": ph.Run(total=1000, clock="token")}):
+        optimizer = adam()
+        scheduler = Scheduler(optimizer, CURVE, **options)
+        updated(optimizer, 120)
+        assert scheduler.audit().findings == ()
+    optimizer = adam()
+    first = Scheduler(optimizer, CURVE)  # replaced by the next one, and still alive
+    second = Scheduler(optimizer, CURVE)
+    train(optimizer, second, 120)
+    optimizer = adam()
+    warm, then = Scheduler(optimizer, ph.warmup(90) >> ph.hold()), Scheduler(optimizer, ph.decay(100))
+    both = torch.optim.lr_scheduler.SequentialLR(optimizer, [warm, then], milestones=[90])
+    for _ in range(180):
+        update(optimizer)
+        both.step()
+    assert first is not second
+
+
 # -- a run that starts again ----------------------------------------------------------------------------------------
 
 

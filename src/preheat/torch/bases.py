@@ -226,14 +226,19 @@ def was_moved(optimizer: Optimizer, is_followed: bool = False) -> bool:
     if not attached and any("initial_lr" in group for group in optimizer.param_groups):
         return True  # a scheduler left it, of torch or of ours, on this optimizer or on that whose state it has
     default = default_rate(optimizer)
-    return any(_was_loaded(group) and not _is_as_built(group, default) for group in optimizer.param_groups)
+    is_prepared = any(type(layer).__module__.startswith("accelerate.") for layer in layers(optimizer))
+    return any(_was_loaded(group) and not _is_as_built(group, default, is_prepared) for group in optimizer.param_groups)
 
 
-def _is_as_built(group: Group, default: float | None) -> bool:
-    """Whether a loaded group, of an optimizer without a state, can only be one that was never followed: accelerate loads the
-    state that an optimizer was built with. One that keeps a state would have it, and a scheduler leaves an initial_lr."""
+def _is_as_built(group: Group, default: float | None, is_prepared: bool) -> bool:
+    """Whether a loaded group, of an optimizer without a state, can only be one that was never followed: one that keeps a
+    state would have it, and a scheduler leaves an initial_lr.
+
+    is_prepared: whether accelerate wraps the optimizer, and so has loaded the state that it was built with.
+    """
     keeps_a_state = bool(group.get("momentum")) or "betas" in group
-    return "initial_lr" not in group and (keeps_a_state or same(default, number(group.get(RATE), RATE)))
+    is_plain = keeps_a_state or is_prepared or same(default, number(group.get(RATE), RATE))
+    return "initial_lr" not in group and is_plain
 
 
 def _has_moved_state(optimizer: Optimizer) -> bool:

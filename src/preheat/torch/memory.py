@@ -50,6 +50,7 @@ class Memory:
         self.has_writer = False  # whether a Scheduler has written to the optimizer
         self.asked_peak: float | None = None  # what its peak= said
         self.ratio = 1.0  # of the rates that it writes to what the groups were given, because of its peak=
+        self.hooked: weakref.WeakSet[Any] = weakref.WeakSet()  # the layers that tell of what happens to them
         self._followers: list[weakref.ref[Follower]] = []
         self._wrote: dict[tuple[int, str], tuple[Group, Base, Callable[[], float]]] = {}
         self._latest: dict[tuple[int, str], weakref.ref[Follower]] = {}
@@ -111,9 +112,13 @@ _memories: weakref.WeakKeyDictionary[Optimizer, Memory] = weakref.WeakKeyDiction
 
 
 def memory_of(optimizer: Optimizer) -> Memory:
-    """The memory of an optimizer; made, and hooked into it, when it is first asked for."""
+    """The memory of an optimizer, and of all that are wrapped around it; made, and hooked into it, when first asked for."""
     if optimizer not in _memories:
-        _memories[optimizer] = _hooked(optimizer, Memory(default_rate(optimizer)))
+        within = [layer for layer in layers(optimizer) if isinstance(layer, Optimizer) and len(layers(layer)) == 1]
+        innermost = within[0] if len(within) == 1 else optimizer
+        memory = _memories.get(innermost) or Memory(default_rate(optimizer))
+        _memories[innermost] = _memories[optimizer] = memory
+        _hook(optimizer, memory)
     return _memories[optimizer]
 
 
@@ -130,7 +135,9 @@ def _written(slot: Slot, session: Session) -> Callable[[], float]:
     return lambda: session.rate(slot.line, slot.gain, slot.called, slot.place)
 
 
-def _hooked(optimizer: Optimizer, memory: Memory) -> Memory:
+def _hook(optimizer: Optimizer, memory: Memory) -> None:
+    """Tell a memory of what happens to the layers of an optimizer."""
+
     def about_to_load(optimizer: Optimizer, state: Any) -> None:
         for follower in memory.followers:
             follower.loading(optimizer, state)
@@ -140,12 +147,16 @@ def _hooked(optimizer: Optimizer, memory: Memory) -> Memory:
             follower.loaded()
 
     for layer in layers(optimizer):
+        if layer in memory.hooked:
+            continue
+        memory.hooked.add(layer)
         if "_optimizer_load_state_dict_post_hooks" in getattr(layer, "__dict__", {}):  # wrappers skip what makes them
             layer.register_load_state_dict_pre_hook(about_to_load)
             layer.register_load_state_dict_post_hook(has_loaded)
         if isinstance(layer, Optimizer) and _leaves_behind(layer):
-            layer.add_param_group = _telling(weakref.WeakMethod(layer.add_param_group), memory)  # type: ignore[method-assign]
-    return memory
+            if not isinstance(vars(layer).get("add_param_group"), _Telling):
+                layer.add_param_group = _Telling(layer)  # type: ignore[method-assign]
+            layer.add_param_group.memories.append(memory)  # type: ignore[attr-defined]
 
 
 def _leaves_behind(layer: Optimizer) -> bool:
@@ -154,23 +165,26 @@ def _leaves_behind(layer: Optimizer) -> bool:
     return type(layer).__getstate__ is Optimizer.__getstate__ or len(layers(layer)) == 1
 
 
-def _telling(add: Callable[[], Any], memory: Memory) -> Callable[[Group], None]:
+class _Telling:
     """`add_param_group`, telling those that follow. It is the optimizer's own attribute, which copies do not take along."""
 
-    def add_param_group(param_group: Group) -> None:
-        method = add()
-        if method is not None:
-            method(param_group)
-            optimizer: Optimizer = method.__self__  # type: ignore[attr-defined]
-            _with_own_default(optimizer, memory.default)
-            try:
-                for follower in memory.followers:
-                    follower.added()
-            except PreheatError:  # then it is not added at all
-                del optimizer.param_groups[-1]
-                raise
+    def __init__(self, layer: Optimizer) -> None:
+        self._add = weakref.WeakMethod(layer.add_param_group)
+        self.memories: list[Memory] = []
 
-    return add_param_group
+    def __call__(self, param_group: Group) -> None:
+        method = self._add()
+        if method is None:
+            return
+        method(param_group)
+        optimizer: Optimizer = method.__self__  # type: ignore[attr-defined]
+        _with_own_default(optimizer, self.memories[0].default)
+        try:
+            for follower in [follower for memory in self.memories for follower in memory.followers]:
+                follower.added()
+        except PreheatError:  # then it is not added at all
+            del optimizer.param_groups[-1]
+            raise
 
 
 def _with_own_default(optimizer: Optimizer, default: float | None) -> None:

@@ -127,8 +127,7 @@ class Scheduler(LRScheduler):
         self._edits: dict[str, int] = {}
         self._notes: dict[str, None] = {}
         self._left: dict[tuple[int, str, int | None], float] = {}  # what nobody schedules any more, and what it is
-        self._counter = UpdateCounter(self.optimizers, scaler, self.session, counts, base is not None)
-        self._buffers = Buffers(self._counter.flag)
+        self._count_with(UpdateCounter(self.optimizers, scaler, self.session, counts, base is not None))
         slots = self._first_slots(base, peak)
         self.session.check_floors(slots.called)
         refuse_below_zero(self.plan)
@@ -142,6 +141,17 @@ class Scheduler(LRScheduler):
         self._write_now()
         for words in double_warmups(self._counter.innermost, self.plan):
             warnings.warn(words, PreheatWarning, stacklevel=2)
+
+    def _count_with(self, counter: UpdateCounter) -> None:
+        self._counter, self._buffers = counter, Buffers(counter.flag)
+        counter.flag.overlooked = WeakMethod(self._overlooked)
+
+    def _overlooked(self) -> None:
+        """Many updates have been applied without a call: say so, unless another Scheduler is called."""
+        counter = self._counter
+        if self.has_begun and counter.is_called_too_rarely() and not self._is_replaced:
+            counter.alarm("missed", counter.missed_words())
+            counter.sound()
 
     def _first_slots(self, base: str | None, peak: float | None) -> Slots:
         """The slots of the groups as they are found, with what their factors multiply."""
@@ -519,10 +529,9 @@ class Scheduler(LRScheduler):
         derived = ("_bases", "_counting", "_counts", "_pending", "_on_device")
         bases, (scaler, *counting), counts, pending, on_device = (state.pop(key) for key in derived)
         self.__dict__.update(state)
-        self._counter = UpdateCounter(self.optimizers, scaler, self.session, *counting)
+        self._count_with(UpdateCounter(self.optimizers, scaler, self.session, *counting))
         self._counter.__dict__.update(counts)
         self._counter.flag.up = pending
-        self._buffers = Buffers(self._counter.flag)
         slots = Slots(self.plan, Bases(self.optimizers).with_kept(bases))
         self._device_clock = DeviceClock(slots, self.session, self._buffers) if on_device else None
         self._follow(slots)

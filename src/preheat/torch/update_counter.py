@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
@@ -47,6 +47,7 @@ class Flag:
     def __init__(self) -> None:
         self.up = False
         self.missed = 0  # updates since the flag is up, the first aside, as far as they were not compiled
+        self.overlooked: Callable[[], Callable[[], None] | None] | None = None  # whom to tell of many missed ones
         self.captured = False  # into a CUDA graph, whose replays run no hooks
         self.written: Written | None = None
 
@@ -58,6 +59,10 @@ class Flag:
         elif not self.is_without_effect(optimizer):
             self.missed = self.missed + 1 if self.up else 0
             self.up = True
+            if self.missed and self.missed % MANY == 0 and self.overlooked is not None:
+                tell = self.overlooked()
+                if tell is not None:
+                    tell()
 
     @property
     def is_raised(self) -> bool:
@@ -297,10 +302,10 @@ class UpdateCounter:
         return counts_updates and is_alone and self.flag.missed + 1 >= MISSED * len(self.optimizers)
 
     def missed_words(self) -> str:
-        """What there is to say of a call after many updates."""
+        """What there is to say of many updates without a call."""
         return (
-            f"{self.flag.missed + 1} updates were applied before this call of step(), and the plan counts updates: call it "
-            'after every optimizer.step() (in Lightning return {"scheduler": …, "interval": "step"}), or write '
+            f"{self.flag.missed + 1} updates were applied without a call of step(), and the plan counts updates: call it, in "
+            'every process, after every optimizer.step() (in Lightning return {"scheduler": …, "interval": "step"}), or write '
             "Run(clock='epoch') where once per epoch, or counts='calls' where once per round is meant"
         )
 

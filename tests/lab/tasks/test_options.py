@@ -57,7 +57,11 @@ def test_every_field_is_documented(name):
         (BytesOptions, {"peak": 0.0}, "peak must be a number > 0, not 0.0"),
         (BytesOptions, {"peak": float("nan")}, "peak must be finite, not nan"),
         (BytesOptions, {"peak": float("inf")}, "peak must be finite, not inf"),
-        (BytesOptions, {"peak": "3e-3"}, "peak must be a number, not '3e-3'"),
+        (
+            BytesOptions,
+            {"peak": "3e-3"},
+            "peak must be a number, not '3e-3'; write 0.003 without quotes; YAML too reads it as a number then",
+        ),
         (BytesOptions, {"beta2": 1.0}, "beta2 must be a number in [0, 1), not 1.0"),
         (DigitsOptions, {"weight_decay": -0.1}, "weight_decay must be a number >= 0, not -0.1"),
         (DigitsOptions, {"model": "forest"}, "model cannot be 'forest'; known: cnn, mlp"),
