@@ -1,7 +1,7 @@
 """Batches that grow, and the rates that go with them: against Megatron's own rule, and as laws over random schedules."""
 
-import pickle
 import math
+import pickle
 
 import pytest
 from hypothesis import given, settings
@@ -86,9 +86,10 @@ def test_the_sizes_of_a_batch_are_no_rates(make) -> None:
 def test_the_sizes_of_a_batch_equal_what_their_text_says() -> None:
     for sizes in (SIZES, SIZES.bind(ph.Run(total=500)), ph.absolute("hold(8, 10)") >> SIZES):
         read = ph.parse(repr(sizes))
-        assert sizes == read and read == sizes and hash(sizes) == hash(read)
+        assert hash(sizes) == hash(read)
+        assert (sizes == read, read == sizes) == (True, True)
         assert ph.from_dict(ph.to_dict(sizes)) == sizes
-    assert SIZES != SIZES.schedule and SIZES != SIZES.scaled(2)
+    assert SIZES not in (SIZES.schedule, SIZES.scaled(2))
     assert ph.Plan({"momentum": SIZES})["momentum"](399) == 48
 
 

@@ -33,8 +33,9 @@ def batch_ramp(start: int, to: int, over: SpanLike, *, increment: int, rule: str
     start, to: the first and the last batch, whole, ≥ 1, in any unit: samples, sequences, accumulated batches.
     over: after how much the last is reached: a number of ticks, samples, tokens or steps, such as "5859375 samples".
     increment: whole, ≥ 1; it divides to − start.
-    rule: None for the batch itself, which no rate may follow or be multiplied with; "linear" for the factor s/to, "sqrt" for √(s/to), to couple a rate to it: as in
-    scaled_peak. Starts at start, ends at to; as a factor it ends at 1, so the rate is the one for the last batch.
+    rule: None for the batch itself, which no rate may follow or be multiplied with; "linear" for the factor s/to, "sqrt" for
+    √(s/to), to couple a rate to it: as in scaled_peak. Starts at start, ends at to; as a factor it ends at 1, so the rate is
+    the one for the last batch.
 
     The batch changes at the first tick at which so much has been seen, as in Megatron's --rampup-batch-size. DeepSeek-V3 went
     from 3072 to 15360 over the first 469B tokens; in which steps is not published. Count on a clock of samples or tokens,

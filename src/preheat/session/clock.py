@@ -48,8 +48,8 @@ def _check_ticks(line: Line, run: Run) -> None:
         return
     if run.clock in ("step", "epoch"):
         raise PreheatError(
-            f"the plan's {line.key!r} changes after numbers of ticks, and this run counts {run.clock}s, which with another batch "
-            "see more or fewer data",
+            f"the plan's {line.key!r} changes after numbers of ticks, and this run counts {run.clock}s, which see more data "
+            "where the batch is larger",
             given=run,
             write="pass run=Run(total='10B tokens', clock='token'), for a plan of seesaw the very run that it was made for; or "
             "write the lengths with their unit, such as '400 steps', if updates are meant",

@@ -179,8 +179,6 @@ class Session:
 
         Raises PreheatError, having told none, for a metric that is no number, or if no rule listens to any of them.
         """
-        if not isinstance(metrics, Mapping):
-            raise PreheatError("metrics are given by name", given=metrics, write="write for example {'loss': 0.1}")
         values = {name: measured(name, value) for name, value in self.heard(metrics).items()}
         if self.rules and metrics and not values:
             what = f"no rule listens to {', '.join(map(repr, metrics))}"
@@ -192,6 +190,8 @@ class Session:
 
     def heard(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         """Those of the metrics that a rule listens to: frameworks report much beside them."""
+        if not isinstance(metrics, Mapping):
+            raise PreheatError("metrics are given by name", given=metrics, write="write for example {'loss': 0.1}")
         known = {rule.metric for rule in self.rules}
         return {name: value for name, value in metrics.items() if name in known}
 

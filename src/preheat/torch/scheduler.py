@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
+from itertools import islice
 from typing import Any
 from weakref import WeakMethod
 
@@ -38,6 +39,7 @@ from preheat.torch.audit import (
     edited_words,
     is_over,
     over_words,
+    silent_words,
     warned_from,
     zero_from,
 )
@@ -52,6 +54,7 @@ from preheat.torch.wrapped import is_watchable, layers
 from preheat.torch.writer import Buffers, attach
 
 _SHOWN = 4  # rates in a repr
+_KEPT = 20  # names of metrics that no rule listens to
 
 
 class Scheduler(LRScheduler):
@@ -124,9 +127,7 @@ class Scheduler(LRScheduler):
         if on_device and counts == "updates":
             raise PreheatError("with on_device=True every call counts", given=counts, write="drop counts=")
         counts = "calls" if on_device else counts
-        self._edits: dict[str, int] = {}
-        self._notes: dict[str, None] = {}
-        self._left: dict[tuple[int, str, int | None], float] = {}  # what nobody schedules any more, and what it is
+        self._have_seen_nothing()
         self._counter = UpdateCounter(self.optimizers, scaler, self.session, counts, base is not None)
         self._buffers = Buffers(self._counter.flag)
         slots = self._first_slots(base, peak)
@@ -142,6 +143,13 @@ class Scheduler(LRScheduler):
         self._write_now()
         for words in double_warmups(self._counter.innermost, self.plan):
             warnings.warn(words, PreheatWarning, stacklevel=2)
+
+    def _have_seen_nothing(self) -> None:
+        self._edits: dict[str, int] = {}
+        self._notes: dict[str, None] = {}
+        self._unheard: dict[str, None] = {}  # metrics that no rule listens to, by name
+        self._asked: GoBack | None = None  # what a Rewind asked for when the last step ended
+        self._left: dict[tuple[int, str, int | None], float] = {}  # what nobody schedules any more, and what it is
 
     def _first_slots(self, base: str | None, peak: float | None) -> Slots:
         """The slots of the groups as they are found, with what their factors multiply."""
@@ -230,7 +238,6 @@ class Scheduler(LRScheduler):
             )
         passed = None if advance is None else checked_advance(advance, session.run)
         known = passed is not None or session.tick is not None or session.measures_time
-        asked = session.rewind
         if metrics is not None:
             session.observe(metrics)
             self._counter.met.update(map(str, metrics))
@@ -241,13 +248,17 @@ class Scheduler(LRScheduler):
         counted = known and counter.is_update(metrics is not None)
         if counted:
             session.advance(passed)
-            self._say_unheard(asked)
+            self._say_unanswered()
         if counted or metrics is not None or not self._sample.is_untouched():
             self._write_now()
         self._look_whether_it_is_over()
+        if session.rules and (words := silent_words(session, counter, self._unheard)):
+            counter.alarm("silent", words)
         counter.sound()
 
-    def _say_unheard(self, asked: GoBack | None) -> None:
+    def _say_unanswered(self) -> None:
+        """Warn of an update after a step that had ended with a question: what is asked within a step is seen after it."""
+        asked, self._asked = self._asked, self.session.rewind
         if asked is not None:
             self._warn(
                 f"Rewind asks to go back to update {asked.step} and nobody does; look at scheduler.rewind after every step, "
@@ -261,6 +272,8 @@ class Scheduler(LRScheduler):
         metric that is no number.
         """
         heard = self.session.heard(metrics)
+        new = (str(name) for name in metrics if name not in heard)
+        self._unheard.update(dict.fromkeys(islice(new, max(0, _KEPT - len(self._unheard)))))
         if heard:
             self.session.observe(heard)
             self._counter.met.update(heard)
@@ -322,6 +335,7 @@ class Scheduler(LRScheduler):
             edits=self._edits,
             on_device=device_clock is not None,
             notes=tuple(self._notes),
+            unheard=tuple(self._unheard),
         )
 
     def _rate_lines(self) -> list[Line]:
@@ -464,6 +478,7 @@ class Scheduler(LRScheduler):
         is_the_same = is_the_same and self.has_begun and not self._counter.is_member
         left = [] if is_the_same else left_behind(self._slots, saved, slots)
         self.session.resume(resumption)
+        self._asked = None  # it is seen anew
         self._count_from(saved.updates, saved.steps)
         self._counter.restart()
         self._is_led_here = False
