@@ -311,3 +311,27 @@ def test_a_new_warmup_of_less_than_one_update_is_refused() -> None:
         ph.PreheatError, match="does not know what one epoch is worth"
     ):  # a span of one's own is said as any
         Session(ph.hold(), run, rules=[ph.Rewarm("loss", span="7 epochs")])
+
+
+@pytest.mark.parametrize("policy", ["adopt", "rebase", "keep"])
+@pytest.mark.parametrize("rules", [[], [ph.Rewarm("loss")], [Rewind("grad_norm")], [Rewind("loss", back=3, skip=5)]])
+def test_what_was_left_out_stays_so_whatever_the_rules_are_now(policy: str, rules: list) -> None:
+    """Batches were taken twice where the code had other rules, as if nothing had been left out."""
+    run, begin, _ = spiked()
+    run.go_back(begin)
+    for _ in range(14):
+        run.advance()
+    saved, batch = run.state_dict(), run.next_batch
+    assert batch == 18
+    other = Session(PLAN, run.run, rules=rules, on_change=policy)
+    if policy != "keep" and not any(isinstance(rule, Rewind) for rule in rules):
+        then = other.state_dict()
+        with pytest.raises(
+            ph.StateError, match=r"has left out 4 batches, .*; keep a Rewind in rules=, with any metric"
+        ):
+            other.load_state_dict(saved)
+        assert other.state_dict() == then
+        return
+    other.load_state_dict(saved)
+    assert other.next_batch == batch
+    assert other.updates == 14

@@ -377,3 +377,66 @@ def test_only_a_loop_that_does_not_look_is_warned_of(
     assert [text[:48] for text in words] == [f"Rewind asks to go back to update {back_to} and nobody does"[:48]] * (
         not answers
     )
+
+
+def test_what_a_rewind_asks_for_after_the_last_update_is_a_finding() -> None:
+    """A loop that only counts updates has ended by then."""
+    _, scheduler, _, saved = spiked(schedule=ph.hold())
+    assert scheduler.audit().findings == ("Rewind asks to go back to update 24: answer with go_back(state)",)
+    scheduler.go_back(saved)
+    assert scheduler.audit().findings == ()
+
+
+@pytest.mark.parametrize("set_at", [0, 8])
+@pytest.mark.parametrize("by_set_peak", [True, False])
+def test_a_peak_that_a_load_takes_back_is_no_finding_any_more(set_at: int, by_set_peak: bool) -> None:
+    optimizer, scheduler = build(run=ph.Run(total=100))
+    saved = []
+    for step in range(12):
+        if step == set_at:
+            if by_set_peak:
+                scheduler.set_peak(0.8)
+            else:
+                scheduler.base_lrs = [0.8, 0.2]
+        saved.append(scheduler.state_dict())
+        update(optimizer)
+        scheduler.step()
+    words = f"at update {set_at}"
+    for at, is_there in ((11, True), (8, True), (5, set_at == 0)):
+        scheduler.load_state_dict(saved[at])
+        assert rates(optimizer)[0] == pytest.approx(0.4 * (1 + is_there) * scheduler.plan["lr"](at))
+        assert any(words in finding for finding in scheduler.audit().findings) == is_there
+
+
+def test_the_peak_that_is_set_is_the_rate_at_factor_1() -> None:
+    optimizer, scheduler = build(schedule=ph.relative((ph.warmup(5) >> ph.hold()).scaled(2)))
+    scheduler.set_peak(0.3)
+    for _ in range(6):
+        update(optimizer)
+        scheduler.step()
+    assert rates(optimizer) == pytest.approx([0.6, 0.15])
+
+
+def test_a_group_at_0_has_no_peak_and_is_told_how_to_stand_still() -> None:
+    groups = [{"params": [torch.nn.Parameter(torch.ones(2))], "lr": lr} for lr in (0.1, 0.0)]
+    plan = ph.warmup(5) >> ph.hold()
+    with pytest.raises(
+        ph.PreheatError, match=r"'lr' of group 1 is 0.*write \{'1/lr': 'absolute\(hold\(0\)\)'\} into the plan"
+    ):
+        Scheduler(SGD(groups), plan).set_peak(0.3)
+    scheduler = Scheduler(SGD(groups), {"lr": plan, "1/lr": "absolute(hold(0))"})
+    scheduler.set_peak(0.3)
+    assert scheduler.base_lrs == [0.3, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda o: Scheduler(o, ph.presets["gpt3"]), "write its .schedule"),
+        (lambda o: Scheduler(o, WARM, run={"total": 9}), "'_target_: preheat.Run'"),
+        (lambda o: Scheduler(o, WARM, rules=[{"kind": "Plateau"}]), "Plateau lacks metric, not"),
+    ],
+)
+def test_what_configurations_leave_out_is_told(make, words: str) -> None:
+    with pytest.raises(ph.PreheatError, match=words):
+        make(build()[0])

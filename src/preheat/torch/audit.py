@@ -79,7 +79,7 @@ class Facts:
 def audited(facts: Facts) -> Audit:
     """The audit of a scheduler as it stands."""
     counter, edits = facts.counter, facts.edits
-    findings = [*_calls(counter), *_updates(facts), *_over(facts), *_unmet(facts)]
+    findings = [*_calls(counter), *_updates(facts), *_over(facts), *_unmet(facts), *_unanswered(facts)]
     findings += [*double_warmups(counter.innermost, facts.session.plan)]
     findings += [*_less_than_double(counter.innermost, facts.session.plan), *edited_words(edits), *facts.notes]
     counts = (facts.applied, counter.unseen, counter.surplus, counter.skipped, sum(edits.values()))
@@ -141,6 +141,12 @@ def _unmet(facts: Facts) -> list[str]:
         return []
     unmet = sorted({rule.metric for rule, _ in _silent(session, facts.counter)})
     return [_unmet_words(metric, facts.applied, facts.unheard) for metric in unmet]
+
+
+def _unanswered(facts: Facts) -> list[str]:
+    """What a Rewind asks for, also after the last update, where a loop has ended without a look."""
+    asked = facts.session.rewind
+    return [] if asked is None else [f"Rewind asks to go back to update {asked.step}: answer with go_back(state)"]
 
 
 def silent_words(session: Session, counter: UpdateCounter, unheard: Iterable[str]) -> str:

@@ -146,7 +146,7 @@ class Scheduler(LRScheduler):
 
     def _have_seen_nothing(self) -> None:
         self._edits: dict[str, int] = {}
-        self._notes: dict[str, None] = {}
+        self._notes: dict[str, int | None] = {}  # findings, and of what a load takes back the update
         self._unheard: dict[str, None] = {}  # metrics that no rule listens to, by name
         self._asked: GoBack | None = None  # what a Rewind asked for when the last step ended
         self._left: dict[tuple[int, str, int | None], float] = {}  # what nobody schedules any more, and what it is
@@ -486,6 +486,10 @@ class Scheduler(LRScheduler):
             self._take_over(slots, left)
         if self._device_clock is not None:
             self._device_clock.move_to(self.session)
+        is_moved = any(not same(slot.base.now, slot.base.given) for slot in self._slots.rates)
+        for note, since in list(self._notes.items()):
+            if since is not None and not (is_moved and since <= saved.updates):
+                del self._notes[note]
         self._write_now()
 
     def _take_over(self, slots: Slots, left: Iterable[tuple[Slot, float | None]]) -> None:
@@ -593,7 +597,9 @@ class Scheduler(LRScheduler):
         self._write_now()
 
     def set_peak(self, peak: float) -> None:
-        """From now on the largest group peaks at `peak`, the others keeping their ratio to it. It is saved, and audited.
+        """From now on the largest group has the rate `peak` at factor 1, the others keeping their ratio to it.
+
+        It is saved, and audited.
 
         Loading a state brings back the peak that it was saved with: set another one after loading.
 
@@ -604,7 +610,7 @@ class Scheduler(LRScheduler):
         largest = max(slot.base.given * slot.scale for slot in rates)
         for slot in rates:
             slot.base.now = slot.base.given * (peak / largest)
-        self._note(f"the peak was set to {peak:g} at update {self.last_epoch}")
+        self._note(f"the peak was set to {peak:g} at update {self.last_epoch}", self.last_epoch)
         self._take(slots)
         self._write_now()
 
@@ -815,9 +821,9 @@ class Scheduler(LRScheduler):
             f"{{{line!r}: absolute(hold(0.0))}}",
         )
 
-    def _note(self, note: str) -> None:
-        """Keep a finding for the audit."""
-        self._notes[note] = None
+    def _note(self, note: str, since: int | None = None) -> None:
+        """Keep a finding for the audit; since: the update of what loading an earlier state takes back."""
+        self._notes[note] = since
 
     def _warn(self, note: str) -> None:
         """Keep a finding, and say it once."""
@@ -880,7 +886,7 @@ class Scheduler(LRScheduler):
         }
         for slot in settled:
             slot.base.now = given[id(slot.group)]
-        self._note(f"base_lrs were set at update {self.last_epoch}")
+        self._note(f"base_lrs were set at update {self.last_epoch}", self.last_epoch)
         self._take(slots)
         self._write_now()
 
@@ -958,6 +964,12 @@ class _Rates(list[Any]):
 def _settled_rates(slots: Slots, what: str) -> list[Slot]:
     """The rates that follow factors; refuses to change them where there are none, or their bases are not known."""
     rates = slots.rates
+    if frozen := [slot for slot in rates if not slot.base.is_open and not slot.base.given]:
+        why = f"{frozen[0].label} is 0, of which every multiple is 0"
+        write = (
+            f"write {{'{frozen[0].name}/{RATE}': 'absolute(hold(0))'}} into the plan where it is meant to stand still"
+        )
+        raise PreheatError(f"{what} changes what factors multiply, and {why}", write=write)
     if not rates or any(not slot.is_ready for slot in rates):
         why = "the rates of this plan are its own" if not rates else "what the factors multiply is not known yet"
         raise PreheatError(f"{what} changes what factors multiply, and {why}", write="build a Scheduler with peak=…")
