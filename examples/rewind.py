@@ -46,7 +46,7 @@ class Training:
             self.save()
         else:
             self.load(last, self.scheduler.load_state_dict)
-        while self.scheduler.last_epoch < TOTAL:
+        while self.scheduler.last_epoch < TOTAL or self.scheduler.rewind is not None:
             if (asked := self.scheduler.rewind) is not None:
                 print(
                     f"update {self.scheduler.last_epoch}: back to {asked.step} or before, without {asked.skip} batches"

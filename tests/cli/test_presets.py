@@ -52,3 +52,14 @@ def test_a_preset_is_printed_as_it_is_drawn(ask):
     bound = presets["mae"].schedule.bind(Run(total=2_100_000, steps_per_epoch=1250))
     rows = ask("table", "--preset", "mae", *RUN, "--every", "700_000").out.splitlines()
     assert rows == ["step,value", *(f"{t},{bound.scaled(2.4e-3).function(t)!r}" for t in (0, 700_000, 1_400_000))]
+
+
+@pytest.mark.parametrize("name", ["gpt3", "llama2_7b", "transformer_base", "bloom_176b"])
+def test_a_preset_alone_is_drawn_on_the_run_that_was_published(ask, name):
+    """Its total, clock and batch are known: none of them is asked for, and no other is put in their place."""
+    preset = presets[name]
+    run = preset.run()
+    out = ask("show", "--preset", name).out
+    assert f"on {run.total:,} {'update' if run.clock == 'step' else run.clock}s: {preset.schedule.bind(run)!r}" in out
+    said = ask("show", "--preset", "gpt3", "--clock", "step", "--total", "94k").out
+    assert "on 94,000 updates: ramp(0.0, 1.0, 117) >> " in said

@@ -224,6 +224,7 @@ def test_parse_is_idempotent(s):
         ('{"kind": "plan"}', "unknown kind 'plan'"),
         ('{"kind": 3}', "a schedule as data is a mapping with a 'kind'"),
         ('{"kind": "absolute"}', "absolute lacks schedule"),
+        ('{"kind": "hold", "value": 1}', "hold lacks span; write for example span: 100, '5%' or 'rest'"),
         ('{"kind": "absolute", "schedule": "decay()"}', "a schedule as data is a mapping"),
         ('{"kind": "absolute", "schedule": {"kind": "relative", "schedule": {}}}', "stands outside of it"),
         ('{"kind": "scaled", "factor": 2, "base": {"kind": "absolute", "schedule": {}}}', "stands outside of it"),

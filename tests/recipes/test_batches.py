@@ -1,6 +1,7 @@
 """Batches that grow, and the rates that go with them: against Megatron's own rule, and as laws over random schedules."""
 
 import math
+import pickle
 
 import pytest
 from hypothesis import given, settings
@@ -53,6 +54,43 @@ def test_it_is_a_word_of_the_language_and_a_line_of_text() -> None:
         '{"lr": "warmup(5%) * batch_ramp(1, 4, 9, increment=1, rule=sqrt)", "batch": "batch_ramp(1, 4, 9, increment=1)"}'
     )
     assert plan.bind(TOKENS)["batch"](8) == 3
+
+
+SIZES = ph.batch_ramp(16, 64, 400, increment=16)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ph.warmup(100) * SIZES,
+        lambda: SIZES * ph.warmup(100),
+        lambda: ph.parse("warmup(100) * batch_ramp(16, 64, 400, increment=16)"),
+        lambda: ph.absolute(SIZES).scaled(0.5) * ph.hold(),
+        lambda: (ph.absolute("hold(8, 10)") >> SIZES) * ph.hold(),
+        lambda: ph.Plan(SIZES),
+        lambda: ph.Plan({"head/lr": SIZES.scaled(1e-3)}),
+        lambda: ph.Plan({"lr": SIZES.bind(ph.Run(total=500))}),
+        lambda: ph.Plan({"lr": ph.seesaw("decay()", TOKENS, most=4)["batch"]}),
+        lambda: ph.Plan({"lr": pickle.loads(pickle.dumps(SIZES))}),
+        lambda: ph.Plan({"lr": "batch_ramp(16, 64, 400, increment=16)"}),
+    ],
+)
+def test_the_sizes_of_a_batch_are_no_rates(make) -> None:
+    """A model would be trained at a rate of 64."""
+    with pytest.raises(
+        ph.PreheatError, match=r"neither rates nor factors of rates.*write batch_ramp\(…, rule='sqrt'\)"
+    ):
+        make()
+
+
+def test_the_sizes_of_a_batch_equal_what_their_text_says() -> None:
+    for sizes in (SIZES, SIZES.bind(ph.Run(total=500)), ph.absolute("hold(8, 10)") >> SIZES):
+        read = ph.parse(repr(sizes))
+        assert hash(sizes) == hash(read)
+        assert (sizes == read, read == sizes) == (True, True)
+        assert ph.from_dict(ph.to_dict(sizes)) == sizes
+    assert SIZES not in (SIZES.schedule, SIZES.scaled(2))
+    assert ph.Plan({"momentum": SIZES})["momentum"](399) == 48
 
 
 @pytest.mark.parametrize(

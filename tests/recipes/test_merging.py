@@ -31,6 +31,7 @@ def test_they_sum_to_1_and_none_is_negative_where_the_rate_only_falls(s: ph.Sche
         assert left == pytest.approx([s(t) for t in range(n)], abs=1e-14)
 
 
+@pytest.mark.filterwarnings("ignore:.*below 0")
 @given(st.lists(st.floats(-2, 2), min_size=1, max_size=20))
 def test_they_sum_to_1_whatever_the_schedule(values: list[float]) -> None:
     assert math.fsum(ph.merge_weights(ph.table(values))) == pytest.approx(1, abs=1e-14)
@@ -121,3 +122,9 @@ def test_it_refuses(call, words: str) -> None:
     with pytest.raises(ph.PreheatError) as caught:
         call()
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["warmup(100) >> decay(300)", "decay(300).scaled(2)"])
+def test_weights_below_0_are_warned_of(text: str) -> None:
+    with pytest.warns(ph.PreheatWarning, match=r"1 of the weights are below 0, .*leave the warmup out"):
+        assert min(ph.merge_weights(text, every=100)) < 0

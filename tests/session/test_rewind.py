@@ -268,3 +268,70 @@ def test_without_the_rule_the_next_batch_is_the_next_update() -> None:
     run = Session(PLAN, ph.Run(total=9))
     run.advance()
     assert (run.rewind, run.next_batch) == (None, 1)
+
+
+@pytest.mark.parametrize("kind", [ph.Rewarm, Rewind])
+@pytest.mark.parametrize(
+    ("run", "length"),
+    [
+        (ph.Run(), 100),
+        (ph.Run(total="1M tokens", tokens_per_step=512), 100),
+        (ph.Run(total="1M tokens", clock="token", tokens_per_step=512), 51_200),
+        (ph.Run(total=10, clock="epoch", steps_per_epoch=40), 3),
+        (ph.Run(total="1M tokens", clock="token"), "span='1M tokens'"),
+        (ph.Run(total="1M samples", clock="sample"), "span='1M samples'"),
+        (ph.Run(total=10, clock="epoch"), "span='2 epochs'"),
+        (ph.Run(total=10, clock="epoch", steps_per_epoch=4000), "span='2 epochs'"),
+        (ph.Run(total="6 h", clock="second"), "span='10 min'"),
+    ],
+)
+def test_the_new_warmup_lasts_100_updates_by_default_or_has_to_be_said(
+    kind: type, run: ph.Run, length: int | str
+) -> None:
+    """100 tokens were over within the update that saw the spike, and 100 epochs longer than the run."""
+    rules = [kind("loss")]
+    if isinstance(length, int):
+        assert Session(ph.hold(), run, rules=rules).rules[0].span.value == length
+        return
+    with pytest.raises(ph.PreheatError) as caught:
+        Session(ph.hold(), run, rules=rules)
+    assert "warms up again over 100 steps by default, and these are no known number of" in str(caught.value)
+    assert str(caught.value).endswith(length)
+    span = length.partition("=")[2].strip("'")
+    Session(ph.hold(), run, rules=[kind("loss", span=span)])
+
+
+def test_a_new_warmup_of_less_than_one_update_is_refused() -> None:
+    run = ph.Run(total="1M tokens", clock="token", tokens_per_step=512)
+    with pytest.raises(
+        ph.PreheatError, match=r"span of Rewarm is less than the 512 tokens of one update, not 100; write span"
+    ):
+        Session(ph.hold(), run, rules=[ph.Rewarm("loss", span=100)])
+    with pytest.raises(
+        ph.PreheatError, match="does not know what one epoch is worth"
+    ):  # a span of one's own is said as any
+        Session(ph.hold(), run, rules=[ph.Rewarm("loss", span="7 epochs")])
+
+
+@pytest.mark.parametrize("policy", ["adopt", "rebase", "keep"])
+@pytest.mark.parametrize("rules", [[], [ph.Rewarm("loss")], [Rewind("grad_norm")], [Rewind("loss", back=3, skip=5)]])
+def test_what_was_left_out_stays_so_whatever_the_rules_are_now(policy: str, rules: list) -> None:
+    """Batches were taken twice where the code had other rules, as if nothing had been left out."""
+    run, begin, _ = spiked()
+    run.go_back(begin)
+    for _ in range(14):
+        run.advance()
+    saved, batch = run.state_dict(), run.next_batch
+    assert batch == 18
+    other = Session(PLAN, run.run, rules=rules, on_change=policy)
+    if policy != "keep" and not any(isinstance(rule, Rewind) for rule in rules):
+        then = other.state_dict()
+        with pytest.raises(
+            ph.StateError, match=r"has left out 4 batches, .*; keep a Rewind in rules=, with any metric"
+        ):
+            other.load_state_dict(saved)
+        assert other.state_dict() == then
+        return
+    other.load_state_dict(saved)
+    assert other.next_batch == batch
+    assert other.updates == 14

@@ -160,3 +160,45 @@ def test_where_the_batch_changes_no_update_has_one_worth(worth: dict) -> None:
     run = Session(plan, ph.Run(total=100, clock="token"))
     with pytest.raises(ph.PreheatError, match=r"how many tokens have passed is not known; write step\(advance"):
         run.advance()
+
+
+@pytest.mark.parametrize("name", ["batch", "batch_size", "global_batch_size", "micro_batch", "sequences"])
+def test_a_batch_is_known_by_its_name_or_by_what_it_follows(name: str) -> None:
+    sizes = "batch_ramp(4, 64, 4000 samples, increment=4)"
+    batch = ph.parse(sizes) if name == "sequences" else ph.parse(repr(ph.parse(sizes)))
+    with pytest.raises(
+        ph.PreheatError, match=f"the plan's '{name}' changes, so an update is not worth samples_per_step=4"
+    ):
+        Session({"lr": "warmup(4k samples) >> hold()", name: batch}, ph.Run(total=1000, samples_per_step=4))
+    Session({"lr": "warmup(4)", "batch_norm": "hold()"}, ph.Run(total=1000, samples_per_step=4))
+
+
+SEESAW = ph.seesaw("warmup(5%) >> decay(shape=cosine)", ph.Run(total=1000, clock="token"), most=8)
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        (None, r"changes after numbers of ticks, and this run counts steps.*the very run that it was made for"),
+        (ph.Run(total=1000), r"this run counts steps"),
+        (ph.Run(total=1000, clock="epoch"), r"this run counts epochs"),
+        (
+            ph.Run(total=1500, clock="token"),
+            r"the plan's 'batch' ends after 1000 of 1500 tokens; make the plan for this run",
+        ),
+    ],
+)
+def test_a_batch_in_bare_ticks_is_for_the_run_that_it_was_made_for(run: ph.Run | None, words: str) -> None:
+    """Of updates that count as tokens the whole run would be warmup; a longer run would go on at rate 0."""
+    with pytest.raises(ph.PreheatError, match=words):
+        Session(SEESAW, run)
+
+
+def test_a_batch_may_change_with_updates_where_that_is_said() -> None:
+    plan = {"lr": "warmup(10)", "batch": "batch_ramp(1, 4, 30 steps, increment=1)"}
+    run = Session(plan, ph.Run(total=100))
+    for _ in range(30):
+        run.advance()
+    assert run.values()["batch"] == 4
+    Session(SEESAW, ph.Run(total=1000, clock="token"))
+    Session({"lr": "decay(900)", "batch": "batch_ramp(1, 4, 30, increment=1)"}, ph.Run(total=9000, clock="sample"))

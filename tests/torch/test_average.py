@@ -134,8 +134,6 @@ def test_another_schedule_is_refused_before_anything_is_loaded() -> None:
         one = average(a_model(), "hold(0.99)", on_change=policy)
         one.load_state_dict(state)
         assert (one.decay, one.session.updates) == (decay, 3)
-    with pytest.raises(RuntimeError, match="_extra_state"):  # a state of torch's own
-        other.load_state_dict(AveragedModel(a_model()).state_dict())
 
 
 def test_beside_a_scheduler_in_one_training() -> None:
@@ -189,3 +187,59 @@ def test_a_decay_that_is_only_found_to_be_none_when_it_is_used_changes_nothing()
 def test_what_may_be_meant_as_1_minus_the_decay_is_warned_of() -> None:
     with pytest.warns(ph.PreheatWarning, match=r"stays at or below 0\.001, .* write hold\(1\) \+ s\.scaled\(-1\)"):
         average(a_model(), "hold(0.001)")
+
+
+@pytest.mark.parametrize("number", [0.999, "0.999", 1])
+def test_a_number_is_told_how_it_is_written_as_a_decay(number: object) -> None:
+    with pytest.raises(ph.PreheatError, match=rf"the decay is a schedule, not '?{number}'?; write 'hold\({number}\)'"):
+        average(a_model(), number)
+
+
+def test_a_call_is_no_epoch() -> None:
+    """Each call would count as one, and the average stand still after the first of them."""
+    with pytest.raises(
+        ph.PreheatError, match=r"does not say how many epochs have passed; write run=Run\(total=10_000\)"
+    ):
+        average(a_model(), "ramp(0, 0.9, 1 epoch)", run=ph.Run(total="10 epochs", clock="epoch"))
+    run = ph.Run(total="10 epochs", steps_per_epoch=8)
+    assert average(a_model(), "ramp(0, 0.9, 1 epoch)", run=run).session.plan["decay"](8) == 0.9
+
+
+@pytest.mark.parametrize(
+    ("text", "call"), [("warmup(50) >> hold()", 50), ("hold(0.9, 7) >> hold(1)", 7), ("warmup(1 epoch) >> hold()", 4)]
+)
+def test_a_decay_that_ends_at_1_is_warned_of(text: str, call: int) -> None:
+    with pytest.warns(
+        ph.PreheatWarning, match=f"from call {call} on the decay is 1, and the average takes in nothing new"
+    ):
+        average(a_model(), text, run=ph.Run(total=100, steps_per_epoch=4))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("text", [WARM, MEAN, "hold(1, 5) >> hold(0.9)", "ramp(0, 0.999, 20)"])
+def test_a_decay_that_comes_ever_closer_to_1_is_none_that_ends_there(text: str) -> None:
+    average(a_model(), text)
+
+
+def test_a_state_of_torchs_average_says_nothing_of_its_decay() -> None:
+    model = a_model()
+    torchs = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9))
+    for update in range(5):
+        trained(model, update)
+        torchs.update_parameters(model)
+    mean = average(a_model(), WARM)
+    before = weights(mean.module)
+    with pytest.raises(ph.StateError, match=r"of torch's AveragedModel.*write load_state_dict\(state, strict=False\)"):
+        mean.load_state_dict(torchs.state_dict())
+    assert close(weights(mean.module), before, 0)
+    mean.load_state_dict(torchs.state_dict(), strict=False)
+    assert mean.decay == ph.parse(WARM)(5)
+    assert close(weights(mean.module), weights(torchs.module), 0)
+
+
+def test_a_changed_decay_is_offered_what_average_takes() -> None:
+    mean = average(a_model(), WARM)
+    with pytest.raises(ph.StateError) as caught:
+        average(a_model(), MEAN).load_state_dict(mean.state_dict())
+    assert "Pass on_change='adopt' for the new plan, 'keep' for the saved one." in str(caught.value)
+    assert "rebase" not in str(caught.value)

@@ -295,3 +295,148 @@ def test_other_measurements_without_an_update_between_are_all_heard() -> None:
         metrics["loss"] = loss
         scheduler.step(metrics=metrics)
     assert rates(optimizer) == [0.2, 0.05]
+
+
+def trained(rules: list, updates: int, run: ph.Run | None = None, told: str = "", first: int = 0) -> Scheduler:
+    """A scheduler of which `told` was told at every update from `first` on, beside the step."""
+    optimizer, scheduler = build(*rules, schedule=ph.warmup(5) >> ph.hold(), run=run)
+    for step in range(updates):
+        update(optimizer)
+        if told and step >= first:
+            scheduler.observe({told: 1.0})
+        scheduler.step()
+    return scheduler
+
+
+HELD = [ph.HoldUntil("val_loss", at=50, patience=3)]
+
+
+def test_a_rule_that_holds_the_schedule_and_never_hears_its_metric_is_warned_of_once() -> None:
+    """It stood at position 500 for ever, and only an audit knew."""
+    words = r"rule 'val_loss' never met its metric in 150 updates, and HoldUntil holds the schedule at position 50; pass it to"
+    with pytest.warns(ph.PreheatWarning, match=words) as caught:
+        trained(HELD, 600, ph.Run(total=1000))
+    assert len(caught) == 1
+    with pytest.warns(
+        ph.PreheatWarning, match=r"never met its metric in 150 updates \(what came: 'val_los'\), and HoldUntil"
+    ):
+        scheduler = trained(HELD, 200, ph.Run(total=1000), told="val_los")
+    assert scheduler.audit().findings == ("rule 'val_loss' never met its metric in 200 updates (what came: 'val_los')",)
+
+
+@pytest.mark.parametrize("rule", [ph.Plateau("val_loss"), ph.Rewarm("val_loss")])
+@pytest.mark.parametrize(("run", "when"), [(ph.Run(total=1000), 500), (None, 1000)])
+def test_other_rules_are_warned_of_when_half_of_the_run_is_over(rule: object, run: ph.Run | None, when: int) -> None:
+    """An evaluation may come as late as that."""
+    with pytest.warns(
+        ph.PreheatWarning, match=f"rule 'val_loss' never met its metric in {when} updates; pass it to"
+    ) as caught:
+        trained([rule], 1100, run)
+    assert len(caught) == 1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rule", [*HELD, ph.Plateau("val_loss"), ph.HoldUntil("val_loss", at=950)])
+def test_a_rule_that_hears_late_is_not_warned_of(rule: object) -> None:
+    trained([rule], 1100, ph.Run(total=1000), told="val_loss", first=149 if rule in HELD else 499)
+    trained([rule], 99 if rule in HELD else 499, ph.Run(total=1000))
+
+
+@pytest.mark.parametrize("metrics", [1.0, None, [], "loss", math.nan])
+def test_metrics_without_a_name_are_refused_by_observe_too(metrics: object) -> None:
+    _, scheduler = build(*RULES, run=ph.Run(total=40))
+    then = scheduler.state_dict()
+    with pytest.raises(ph.PreheatError, match=r"metrics are given by name, not .*; write for example \{'loss': 0.1\}"):
+        scheduler.observe(metrics)  # type: ignore[arg-type]
+    assert scheduler.state_dict() == then
+
+
+@pytest.mark.parametrize("order", ["step", "observe, step", "step, observe"])
+@pytest.mark.parametrize("answers", [True, False])
+def test_only_a_loop_that_does_not_look_is_warned_of(
+    order: str, answers: bool, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Told before the step, a spike is asked about within it, and seen by a loop that looks after it."""
+    rule = ph.Rewind("loss", back=5, skip=8, settle=10, span=10)
+    optimizer, scheduler = build(rule, run=ph.Run(total=100), schedule=ph.hold())
+    saved, asked = scheduler.state_dict(), []
+    for step in range(40):
+        update(optimizer)
+        metrics = {"loss": 99.0 if step == 20 else 2 + step % 2 / 10}
+        if order == "observe, step":
+            scheduler.observe(metrics)
+        scheduler.step(metrics=metrics if order == "step" else None)
+        if order == "step, observe":
+            scheduler.observe(metrics)
+        if answers and scheduler.rewind is not None:
+            asked.append(scheduler.rewind)
+            scheduler.go_back(saved)
+    words = [str(one.message) for one in recwarn if issubclass(one.category, ph.PreheatWarning)]
+    back_to = 16 if order == "step, observe" else 15  # five updates before those that had been counted
+    assert asked == [(back_to, 8)] * answers
+    assert [text[:48] for text in words] == [f"Rewind asks to go back to update {back_to} and nobody does"[:48]] * (
+        not answers
+    )
+
+
+def test_what_a_rewind_asks_for_after_the_last_update_is_a_finding() -> None:
+    """A loop that only counts updates has ended by then."""
+    _, scheduler, _, saved = spiked(schedule=ph.hold())
+    assert scheduler.audit().findings == ("Rewind asks to go back to update 24: answer with go_back(state)",)
+    scheduler.go_back(saved)
+    assert scheduler.audit().findings == ()
+
+
+@pytest.mark.parametrize("set_at", [0, 8])
+@pytest.mark.parametrize("by_set_peak", [True, False])
+def test_a_peak_that_a_load_takes_back_is_no_finding_any_more(set_at: int, by_set_peak: bool) -> None:
+    optimizer, scheduler = build(run=ph.Run(total=100))
+    saved = []
+    for step in range(12):
+        if step == set_at:
+            if by_set_peak:
+                scheduler.set_peak(0.8)
+            else:
+                scheduler.base_lrs = [0.8, 0.2]
+        saved.append(scheduler.state_dict())
+        update(optimizer)
+        scheduler.step()
+    words = f"at update {set_at}"
+    for at, is_there in ((11, True), (8, True), (5, set_at == 0)):
+        scheduler.load_state_dict(saved[at])
+        assert rates(optimizer)[0] == pytest.approx(0.4 * (1 + is_there) * scheduler.plan["lr"](at))
+        assert any(words in finding for finding in scheduler.audit().findings) == is_there
+
+
+def test_the_peak_that_is_set_is_the_rate_at_factor_1() -> None:
+    optimizer, scheduler = build(schedule=ph.relative((ph.warmup(5) >> ph.hold()).scaled(2)))
+    scheduler.set_peak(0.3)
+    for _ in range(6):
+        update(optimizer)
+        scheduler.step()
+    assert rates(optimizer) == pytest.approx([0.6, 0.15])
+
+
+def test_a_group_at_0_has_no_peak_and_is_told_how_to_stand_still() -> None:
+    groups = [{"params": [torch.nn.Parameter(torch.ones(2))], "lr": lr} for lr in (0.1, 0.0)]
+    plan = ph.warmup(5) >> ph.hold()
+    with pytest.raises(
+        ph.PreheatError, match=r"'lr' of group 1 is 0.*write \{'1/lr': 'absolute\(hold\(0\)\)'\} into the plan"
+    ):
+        Scheduler(SGD(groups), plan).set_peak(0.3)
+    scheduler = Scheduler(SGD(groups), {"lr": plan, "1/lr": "absolute(hold(0))"})
+    scheduler.set_peak(0.3)
+    assert scheduler.base_lrs == [0.3, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda o: Scheduler(o, ph.presets["gpt3"]), "write its .schedule"),
+        (lambda o: Scheduler(o, WARM, run={"total": 9}), "'_target_: preheat.Run'"),
+        (lambda o: Scheduler(o, WARM, rules=[{"kind": "Plateau"}]), "Plateau lacks metric, not"),
+    ],
+)
+def test_what_configurations_leave_out_is_told(make, words: str) -> None:
+    with pytest.raises(ph.PreheatError, match=words):
+        make(build()[0])

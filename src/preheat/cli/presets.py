@@ -1,13 +1,11 @@
 """`preheat presets`: the published runs by name, and one of them whole."""
 
 import re
-import shlex
 import sys
 import textwrap
 
 import preheat
 from preheat.cli.columns import columns
-from preheat.core.spans import Run, Span
 from preheat.plots.terminal import Terminal
 from preheat.recipes.published import Preset
 
@@ -19,7 +17,7 @@ def presets(name: str | None = None, /) -> None:
 
         preheat presets
         preheat presets gpt3
-        preheat show --preset gpt3 --total "300B tokens" --clock token
+        preheat show --preset gpt3
 
     A preset is in factors of its peak, and its lengths are in the units of its
     source. It is verified if the numbers of its schedule were read in that source;
@@ -59,15 +57,13 @@ def _whole(preset: Preset, terminal: Terminal) -> list[str]:
 
 def _drawing(preset: Preset) -> str:
     """The command that draws a preset on its own run, N where its source does not say the number."""
-    text, batch = f"{preset.schedule!r} {preset.total}", preset.batch or ""
-    told: dict[str, object] = {"--total": shlex.quote(preset.total or "N")}
-    if preset.clock != "step":
-        told["--clock"] = preset.clock
-    if re.search(r"\bepochs?\b", text):
-        told["--steps-per-epoch"] = preset.steps_per_epoch or "N"
-    if re.search(r"\btokens?\b", text) and preset.clock != "token":
-        told["--tokens-per-step"] = Span(batch).exact(Run(clock="token")) if batch.endswith("tokens") else "N"
-    return " ".join(["preheat show --preset", preset.name, *(f"{option} {value}" for option, value in told.items())])
+    text = f"{preset.schedule!r} {preset.total}"
+    asked = [] if preset.total else ["--total N"]
+    if re.search(r"\bepochs?\b", text) and preset.steps_per_epoch is None:
+        asked.append("--steps-per-epoch N")
+    if re.search(r"\btokens?\b", text) and preset.clock != "token" and not (preset.batch or "").endswith("tokens"):
+        asked.append("--tokens-per-step N")
+    return " ".join(["preheat show --preset", preset.name, *asked])
 
 
 def _peak(preset: Preset) -> str:

@@ -1,7 +1,7 @@
 """From what was typed to a schedule that can be evaluated: what `show` and `table` share."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from cyclopts import Parameter
@@ -16,6 +16,7 @@ from preheat.core.sampling import horizon
 from preheat.core.spans import Run
 from preheat.core.stated import Absolute, Relative, Stated
 from preheat.core.text.language import Target
+from preheat.recipes.published import Preset
 
 LONGEST = 10**15
 
@@ -23,7 +24,7 @@ LONGEST = 10**15
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What the schedule does not know: how long the run is, and what its units are worth."""
+    """What the schedule does not know: how long the run is, and what its units are worth. Of a preset, what was published."""
 
     total: str | None = None
     """How long the run is, warmup included: 10_000 (updates), '3 epochs', '2B tokens', '6 h'."""
@@ -37,22 +38,17 @@ class RunOptions:
     tokens_per_step: float | None = None
     """Tokens in one update; needed where tokens are written."""
 
-    clock: Literal["step", "epoch", "sample", "token", "second"] = "step"
-    """What a bare number counts; a step is an optimizer update."""
+    clock: Literal["step", "epoch", "sample", "token", "second"] | None = None
+    """What a bare number counts, by default a step, which is an optimizer update."""
 
-    def run(self) -> Run:
-        """The same as a Run; raises PreheatError where it cannot be one."""
+    def run(self, published: Preset | None = None) -> Run:
+        """The same as a Run, what is not said being that of a preset; raises PreheatError where it cannot be one."""
         for name in ("steps_per_epoch", "samples_per_step", "tokens_per_step"):
             if (worth := getattr(self, name)) is not None:
                 option = f"--{name.replace('_', '-')}"
                 ticks(positive_number(worth, option), option)
-        run = Run(
-            self.total,  # type: ignore[arg-type]  a Run reads its total from a span
-            clock=self.clock,
-            steps_per_epoch=self.steps_per_epoch,
-            samples_per_step=self.samples_per_step,
-            tokens_per_step=self.tokens_per_step,
-        )
+        said = {name: value for name, value in asdict(self).items() if value is not None}
+        run = Run(**said) if published is None else published.run(**said)
         if run.total == 0:
             raise PreheatError("--total must be above 0", given=self.total, write="write for example --total 10_000")
         return run
@@ -101,7 +97,7 @@ def resolve(
         raise PreheatError("--peak makes rates of factors, and this schedule is rates; leave it out")
     factor = usual if peak is None else positive_number(peak, "--peak")
     try:
-        run = options.run()
+        run = options.run(None if preset is None else preheat.presets[preset])
         bound = written.bind(run)
         values = bound if peak is None and factor == 1 else written.bind(run, peak=factor)  # type: ignore[arg-type]
     except PreheatError as error:

@@ -10,7 +10,7 @@ from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.notebook import html_of
 from preheat.core.spans import Run
-from preheat.core.stated import Absolute, Relative, Stated
+from preheat.core.stated import Absolute, Relative, Sizes, Stated, no_rate
 from preheat.core.text.words import BUILDERS, is_json, mapping_from, refuse_unbuilt, target
 
 RATE = "lr"  # the hyper-parameter that a lone schedule drives, and that rules scale
@@ -47,6 +47,11 @@ class Line(NamedTuple):
     def is_absolute(self) -> bool:
         """Whether its values are the values themselves, not factors."""
         return isinstance(self.target, Absolute)
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether it drives the batch: by its name, "batch" or one with the word in it, or by what it follows."""
+        return BATCH in self.hyper.split("_") or isinstance(self.target, Sizes)
 
     @property
     def is_relative(self) -> bool:
@@ -144,6 +149,9 @@ def _line(key: object, value: object) -> Line:
     if found is None or key == "kind":  # the word that tells data from a plan
         raise PreheatError(f"{shown(key)} names no hyper-parameter", write="write 'lr', 'betas[0]' or 'head/lr'")
     try:
-        return Line(found["group"], found["hyper"], target(value))
+        line = Line(found["group"], found["hyper"], target(value))
+        if line.is_rate and isinstance(line.target, Sizes):
+            raise no_rate(line.target)
+        return line
     except PreheatError as error:
         raise error.restated(type(error), f"the line {key!r}: {error.reason}") from None

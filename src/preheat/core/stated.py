@@ -107,7 +107,22 @@ class Absolute(Stated):
                 given=peak,
                 write="leave peak= out, or write .scaled(k).bind(run)",
             )
-        return Absolute(self.schedule.bind(run, truncate=truncate))
+        return type(self)(self.schedule.bind(run, truncate=truncate))
+
+
+class Sizes(Absolute):
+    """The sizes of a batch: values of any line of a plan but a rate, and no factors of one. Equal to the same as `absolute(s)`.
+
+    A batch of 16 to 64 that multiplies a rate, or stands in its place, would be a rate of 64. Made by `batch_ramp`.
+    """
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return self.schedule == other.schedule if isinstance(other, Absolute) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((Absolute, self._values()))
 
 
 class Relative(Stated):
@@ -146,8 +161,11 @@ def joined(sign: str, make: Callable[[tuple[Any, ...]], Any], operands: Iterable
     rates = [one for one in every if isinstance(one, Absolute)]
     if not rates:
         return Relative(result) if any(isinstance(one, Stated) for one in every) else result
+    sizes = [one for one in rates if isinstance(one, Sizes)]
+    if sizes and sign == "*":
+        raise no_rate(sizes[0])
     if len(rates) == (1 if sign == "*" else len(every)):
-        return Absolute(result)
+        return Sizes(result) if sizes else Absolute(result)
     if sign == "*":
         what = f"the product of {_written(rates[0])} and {_written(rates[1])} is no rate, for both are rates"
         raise PreheatError(what, write="write one of them as factors: absolute(a) * b")
@@ -156,6 +174,15 @@ def joined(sign: str, make: Callable[[tuple[Any, ...]], Any], operands: Iterable
         f"{sign} takes factors or rates, not both: {_written(factors)} multiplies what the optimizer was given, and "
         f"{_written(rates[0])} is the value itself",
         write=_spellings(sign, every, rates[0].schedule),
+    )
+
+
+def no_rate(sizes: Sizes) -> PreheatError:
+    """What there is to say of a batch that is to be a rate, or a factor of one."""
+    return PreheatError(
+        "the sizes of a batch are neither rates nor factors of rates",
+        given=sizes,
+        write="write batch_ramp(…, rule='sqrt') or rule='linear' for the factor that couples a rate to them",
     )
 
 

@@ -18,7 +18,7 @@ from preheat.plots.panel import Curves, Series, shortened
 from preheat.plots.phases import ends, extent
 from preheat.plots.svg import rules, svg
 
-POINTS, LISTED = 600, 12  # values of a curve; phases of a table
+POINTS, LISTED = 600, 12  # values of a curve; phases of a table, and lines of a plan
 WIDTH, HEIGHT = 460, 210
 _LONGEST_TEXT, _SHARES = 1500, 1000  # characters of a text; ticks of a run that is known by its shares only
 _HOSTS = {  # how notebooks say that they are dark or light, whatever the system is
@@ -58,7 +58,9 @@ def html(target: Target, *, run: Run | None = None, heading: str = "", position:
         repr(target) if not isinstance(target, Plan) or len(lines) == 1 else f"Plan of {len(lines)} lines"
     )
     named = isinstance(target, Plan)
-    body = [piece for line in lines for piece in _line(line, run, position, named)]
+    body = [piece for line in lines[:LISTED] for piece in _line(line, run, position, named)]
+    if len(lines) > LISTED:
+        body.append(f"<p>and {len(lines) - LISTED:,} more lines</p>")
     return card([f"<p><code>{escape(shortened(text, _LONGEST_TEXT))}</code></p>", *body])
 
 

@@ -14,7 +14,7 @@ from preheat.core.nodes.sequence import sequence
 from preheat.core.plan import BATCH, RATE, Plan
 from preheat.core.sampling import edges, highest, sampled
 from preheat.core.spans import Run, SpanLike, lasting
-from preheat.core.stated import Absolute, Relative, Stated
+from preheat.core.stated import Absolute, Relative, Sizes, Stated
 from preheat.core.text.words import Source, learn, target
 from preheat.recipes.arguments import spanned
 from preheat.recipes.scaling import scaled_peak
@@ -26,15 +26,16 @@ _ROUNDING = 1e-12
 
 
 def batch_ramp(start: int, to: int, over: SpanLike, *, increment: int, rule: str | None = None) -> Schedule | Absolute:
-    """A batch that grows in equal steps: the line `"batch"` of a plan, or what its rate is to be multiplied with.
+    """A batch that grows in equal steps: the line `"batch"` of a plan, or, with `rule`, what its rate is to be multiplied with.
 
         s(t) = start + increment · ⌊t · n/over⌋ up to `to`,   n = (to − start)/increment
 
     start, to: the first and the last batch, whole, ≥ 1, in any unit: samples, sequences, accumulated batches.
     over: after how much the last is reached: a number of ticks, samples, tokens or steps, such as "5859375 samples".
     increment: whole, ≥ 1; it divides to − start.
-    rule: None for the batch itself; "linear" for the factor s/to, "sqrt" for √(s/to), to couple a rate to it: as in
-    scaled_peak. Starts at start, ends at to; as a factor it ends at 1, so the rate is the one for the last batch.
+    rule: None for the batch itself, which no rate may follow or be multiplied with; "linear" for the factor s/to, "sqrt" for
+    √(s/to), to couple a rate to it: as in scaled_peak. Starts at start, ends at to; as a factor it ends at 1, so the rate is
+    the one for the last batch.
 
     The batch changes at the first tick at which so much has been seen, as in Megatron's --rampup-batch-size. DeepSeek-V3 went
     from 3072 to 15360 over the first 469B tokens; in which steps is not published. Count on a clock of samples or tokens,
@@ -52,7 +53,7 @@ def batch_ramp(start: int, to: int, over: SpanLike, *, increment: int, rule: str
     sizes = _sizes(_whole(start, "start"), _whole(to, "to"), _whole(increment, "increment"))
     spans = [*_shares(over, len(sizes) - 1), "rest"]
     if rule is None:
-        return Absolute(steps(sizes, spans))
+        return Sizes(steps(sizes, spans))
     return steps([scaled_peak(1.0, sizes[-1], size, rule) for size in sizes], spans)
 
 
@@ -94,7 +95,7 @@ def seesaw(schedule: Source, run: Run, *, batch: int = 1, most: int, factor: int
     rates = sequence([s.truncated(top), *held, s.shifted(-cuts[-1]).scaled(math.sqrt(f ** len(cuts)))])
     sizes = steps([float(first * f**k) for k in range(len(cuts) + 1)], [top + lengths[0], *lengths[1:], "rest"])
     own = Absolute if isinstance(stated, Absolute) else Relative  # a bound on the shifted tail is above its peak
-    return Plan({RATE: own(rates), BATCH: Absolute(sizes)}).bind(run)
+    return Plan({RATE: own(rates), BATCH: Sizes(sizes)}).bind(run)
 
 
 def _whole(value: object, what: str, least: int = 1) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+
 from preheat.core.checks import counted
-from preheat.core.errors import PreheatError
+from preheat.core.errors import PreheatError, PreheatWarning, shown
 from preheat.core.stated import Absolute, Stated
 from preheat.core.text.words import Source, target
 
@@ -18,7 +20,7 @@ def merge_weights(schedule: Source, every: int = 1) -> list[float]:
     schedule: s, the decay, as factors of the constant rate, of a known length of k · every ticks: `decay(1000)`.
     every: how many updates lie between two checkpoints.
     Gives k + 1 weights, of the checkpoint where the decay would begin first, of the last one last. They sum to 1, and none is
-    negative where s never rises and begins at 1 or below.
+    negative where s never rises and begins at 1 or below; a PreheatWarning where one is.
 
     Averaging is exact, equal to the run with the rate s.stepwise(every), where the update's direction does not depend on
     the weights: SGD, with momentum too, on a loss that is linear in them. Elsewhere the gradients of the run that
@@ -41,4 +43,12 @@ def merge_weights(schedule: Source, every: int = 1) -> list[float]:
         what = f"the length of the decay must be a multiple of every={between}, of at most a million checkpoints"
         raise PreheatError(what, given=s.length, write=f"write for example decay({1000 * between})")
     w = [1.0, *(s.function(t) for t in range(0, int(s.length), between)), 0.0]
-    return [w[j] - w[j + 1] for j in range(len(w) - 1)]
+    weights = [w[j] - w[j + 1] for j in range(len(w) - 1)]
+    if below := sum(weight < 0 for weight in weights):
+        warnings.warn(
+            f"{below} of the weights are below 0, for {shown(stated, 60)} rises or begins above 1; leave the warmup out and "
+            "write the decay alone, from 1, such as decay(1000)",
+            PreheatWarning,
+            stacklevel=2,
+        )
+    return weights

@@ -7,7 +7,7 @@ import time
 from preheat.core.checks import Number, ticks
 from preheat.core.errors import PreheatError
 from preheat.core.peaks import peak_of
-from preheat.core.plan import BATCH, Plan
+from preheat.core.plan import Line, Plan
 from preheat.core.spans import Run
 
 _WORTHS = ("tokens_per_step", "samples_per_step", "steps_per_epoch")
@@ -22,12 +22,42 @@ def tick_of(run: Run) -> int | None:
 
 
 def check_worth(plan: Plan, run: Run) -> None:
-    """Refuse a run that says what every update is worth, where the batch of the plan changes: it is true of one batch only."""
+    """Refuse a run that does not fit a batch that changes.
+
+    It says what every update is worth, which is true of one batch only; or it counts updates where the plan has bare numbers
+    of ticks, which may be tokens; or it is longer than the plan.
+    """
     said = [name for name in _WORTHS if getattr(run, name) is not None]
-    if said and any(line.hyper == BATCH and not peak_of(line.schedule).is_constant for line in plan.lines):
+    for line in plan.lines:
+        if not line.is_batch or peak_of(line.schedule).is_constant:
+            continue
+        if said:
+            raise PreheatError(
+                f"the plan's {line.key!r} changes, so an update is not worth {said[0]}={getattr(run, said[0])} throughout",
+                write="write Run(total='10B tokens', clock='token') without it, and step(advance=…) with what an update has "
+                "seen",
+            )
+        _check_ticks(line, run)
+
+
+def _check_ticks(line: Line, run: Run) -> None:
+    """Refuse a batch that changes after bare numbers of ticks where these are updates, or that ends before the run."""
+    try:
+        length = line.schedule.length
+    except PreheatError:  # it has units of its own
+        return
+    if run.clock in ("step", "epoch"):
         raise PreheatError(
-            f"the plan's {BATCH!r} changes, so an update is not worth {said[0]}={getattr(run, said[0])} throughout",
-            write="write Run(total='10B tokens', clock='token') without it, and step(advance=…) with what an update has seen",
+            f"the plan's {line.key!r} changes after numbers of ticks, and this run counts {run.clock}s, which see more data "
+            "where the batch is larger",
+            given=run,
+            write="pass run=Run(total='10B tokens', clock='token'), for a plan of seesaw the very run that it was made for; or "
+            "write the lengths with their unit, such as '400 steps', if updates are meant",
+        )
+    if run.total is not None and length < run.total:
+        raise PreheatError(
+            f"the plan's {line.key!r} ends after {length:g} of {run.total} {run.clock}s",
+            write="make the plan for this run, seesaw(s, run, …), or let the last size last for 'rest'",
         )
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 from preheat.core.checks import finite_number, positive_number, whole_number
 from preheat.core.errors import PreheatError, StateError, shown
-from preheat.core.spans import SpanLike
+from preheat.core.spans import Run, Span, SpanLike
+from preheat.session.clock import tick_of
 from preheat.session.rules import Rule, State, check_name, clamped, length_of
 
+_USUAL = "100 steps"  # updates, whatever the clock counts
 _KEPT = 0.97  # the weight of what was seen before
 
 
@@ -24,7 +27,9 @@ class Rewarm(Rule):
     warmup all finite values do and none starts it again, so that a metric which stays high is not taken for a spike for
     ever.
 
-    metric: its name.   span: the length n of the new warmup.   backoff: the gain at the spike, from 0 to below 1.
+    metric: its name.   span: the length n of the new warmup, in ticks of the run's clock or with a unit, by default 100
+    updates; where the run does not say what an update is worth it has to be given.
+    backoff: the gain at the spike, from 0 to below 1.
     threshold: in standard deviations, > 0.   settle: values, ≥ 2.
     group: the group whose rate it scales, if not all: the plan needs a line for it, such as "head/lr".
 
@@ -39,7 +44,7 @@ class Rewarm(Rule):
     Raises PreheatError for values out of range. Kumar et al. 2025, arXiv:2504.02507 (the exponential z-score).
     """
 
-    span: SpanLike = 100
+    span: SpanLike = _USUAL
     backoff: float = 0.1
     threshold: float = 6.0
     settle: int = 25
@@ -58,6 +63,22 @@ class Rewarm(Rule):
             raise PreheatError(
                 f"the span of {type(self).__name__} must be above 0", write="write a number of ticks such as 100"
             )
+
+    def bind(self, run: Run) -> Self:
+        try:
+            bound = super().bind(run)
+        except PreheatError as error:
+            raise self._unknown_span(run) if self.span == Span(_USUAL) else error from None
+        tick, length = tick_of(run) or 1, bound.span.value  # type: ignore[union-attr]
+        if length < tick > 1:  # type: ignore[operator]
+            what = f"the span of {type(self).__name__} is less than the {tick} {run.clock}s of one update"
+            raise PreheatError(what, given=self.span.plain, write=f"write span={_USUAL!r}")  # type: ignore[union-attr]
+        return bound
+
+    def _unknown_span(self, run: Run) -> PreheatError:
+        what = f"{type(self).__name__} warms up again over {_USUAL} by default, and these are no known number of {run.clock}s"
+        unit = {"epoch": "2 epochs", "second": "10 min"}.get(run.clock, f"1M {run.clock}s")
+        return PreheatError(what, given=run, write=f"write its length on this clock, such as span={unit!r}")
 
     def start(self) -> State:
         return {"seen": 0, "mean": 0.0, "variance": 0.0, "since": None}

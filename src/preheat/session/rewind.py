@@ -105,6 +105,24 @@ def batch_of(update: int, skips: Iterable[Sequence[int]]) -> int:
     return update
 
 
+def with_skips(rules: Sequence[Rule], states: Sequence[State], saved: Iterable[tuple[Rule, State]]) -> list[State]:
+    """The states of rules that go on with others, and with what those had left out, whatever they listened to.
+
+    Raises StateError where something was left out and none of the rules is a Rewind: the next batch would be an earlier one.
+    """
+    left_out = next((state["skips"] for rule, state in saved if isinstance(rule, Rewind)), [])
+    place = next((i for i, rule in enumerate(rules) if isinstance(rule, Rewind)), None)
+    carried = list(states)
+    if left_out and place is None:
+        what = (
+            f"a Rewind has left out {sum(skip for _, skip in left_out)} batches, and without one they would count again"
+        )
+        raise StateError(what, write="keep a Rewind in rules=, with any metric, or pass on_change='keep'")
+    if place is not None:
+        carried[place] = {**carried[place], "skips": left_out}
+    return carried
+
+
 def check_rewinds(rules: Iterable[Rule]) -> None:
     """Refuse several rules that ask to go back: what each has left out is counted in updates of one sequence."""
     found = [rule for rule in rules if isinstance(rule, Rewind)]

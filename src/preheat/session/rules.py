@@ -12,7 +12,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, Self
 
 from preheat.core.errors import PreheatError, StateError, nearest, shown
@@ -111,10 +111,18 @@ def rule_from_data(data: object) -> Rule:
     for name in arguments:
         if name not in names:
             raise PreheatError(f"{kind} takes no {shown(name)}{nearest(name, names)}")
+    if missing := [name for name in needed(KINDS[kind]) if name not in arguments]:
+        what = f"{kind} lacks {', '.join(missing)}"
+        raise PreheatError(what, given=dict(data), write=f"write for example {{'kind': {kind!r}, 'metric': 'loss'}}")
     try:
         return KINDS[kind](**arguments)
     except TypeError as error:
         raise PreheatError(f"{kind}: {error}") from None
+
+
+def needed(kind: type[Rule]) -> list[str]:
+    """The fields of a kind without which it is nothing: those that have no default."""
+    return [field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING]
 
 
 def check_name(group: object) -> None:

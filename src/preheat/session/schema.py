@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from typing import Any
 
 from preheat.core.text.schema import DIALECT, SPAN, described, of_type, one_of_kinds
-from preheat.session.rules import KINDS, Rule
+from preheat.session.rules import KINDS, Rule, needed
 
 
 def rules_schema() -> dict[str, Any]:
@@ -18,7 +18,7 @@ def rules_schema() -> dict[str, Any]:
     >>> rules_schema()["$defs"]["Rewarm"]["required"]
     ['kind', 'metric']
     """
-    kinds = {word: described(word, kind, _fields(kind), _needed(kind)) for word, kind in KINDS.items()}
+    kinds = {word: described(word, kind, _fields(kind), needed(kind)) for word, kind in KINDS.items()}
     return {
         "$schema": DIALECT,
         "title": "Rules of preheat as data",
@@ -30,7 +30,3 @@ def rules_schema() -> dict[str, Any]:
 
 def _fields(kind: type[Rule]) -> dict[str, Any]:
     return {field.name: of_type(str(field.type)) for field in fields(kind)}
-
-
-def _needed(kind: type[Rule]) -> list[str]:
-    return [field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING]

@@ -23,7 +23,7 @@ from preheat.core.text.words import Source
 from preheat.session.bases import bases_to_text
 from preheat.session.changes import bound_plan, first_change, grows_with, nothing_grows, rebased, unknown_writing
 from preheat.session.clock import Stopwatch, check_worth, checked_advance, tick_of, unknown_advance
-from preheat.session.rewind import GoBack, Rewind, batch_of, check_rewinds
+from preheat.session.rewind import GoBack, Rewind, batch_of, check_rewinds, with_skips
 from preheat.session.rules import (
     Rule,
     State,
@@ -81,7 +81,8 @@ class Session:
         on_change: str = "refuse",
     ) -> None:
         if run is not None and not isinstance(run, Run):
-            raise PreheatError("run= takes a Run", given=run, write="write run=Run(total=10_000)")
+            data = ", in YAML with the line '_target_: preheat.Run' above the total" if isinstance(run, Mapping) else ""
+            raise PreheatError("run= takes a Run", given=run, write=f"write run=Run(total=10_000){data}")
         self.on_change = one_of(on_change, "on_change", POLICIES)
         self.given = plan if isinstance(plan, Plan) else Plan(plan)
         run = Run() if run is None else run
@@ -179,8 +180,6 @@ class Session:
 
         Raises PreheatError, having told none, for a metric that is no number, or if no rule listens to any of them.
         """
-        if not isinstance(metrics, Mapping):
-            raise PreheatError("metrics are given by name", given=metrics, write="write for example {'loss': 0.1}")
         values = {name: measured(name, value) for name, value in self.heard(metrics).items()}
         if self.rules and metrics and not values:
             what = f"no rule listens to {', '.join(map(repr, metrics))}"
@@ -192,6 +191,8 @@ class Session:
 
     def heard(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         """Those of the metrics that a rule listens to: frameworks report much beside them."""
+        if not isinstance(metrics, Mapping):
+            raise PreheatError("metrics are given by name", given=metrics, write="write for example {'loss': 0.1}")
         known = {rule.metric for rule in self.rules}
         return {name: value for name, value in metrics.items() if name in known}
 
@@ -318,6 +319,7 @@ class Session:
             )
             raise StateError(what, write="pass on_change='adopt' or 'keep'")
         states = carried_over(rules, saved.rules, saved.states)
+        states = with_skips(rules, states, zip(saved.rules, saved.states, strict=True))
         gain = combined_gain(rules, states, saved.position)
         own, run = self.wanted(saved)
         run = run.replace(total=saved.run.total) if self.on_change == "keep" else run
@@ -367,9 +369,11 @@ class Session:
             return rebased(saved.plan, own, saved.position, saved.gain / gain, join)
         if change is None:
             return own
+        ways = "Pass on_change='adopt' for the new plan, 'keep' for the saved one"
+        if any(line.is_rate for line in own.lines):
+            ways += ", or 'rebase' for the new one scaled to go on from the value in force"
         raise StateError(
-            f"{what} has changed since this state was saved: {change}. Pass on_change='adopt' for the new plan, "
-            f"'keep' for the saved one, or 'rebase' for the new one scaled to go on from the value in force. "
+            f"{what} has changed since this state was saved: {change}. {ways}. "
             f"Saved: {shown(saved.plan, 300)}; new: {shown(own, 300)}"
         )
 

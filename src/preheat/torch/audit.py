@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from torch.optim import Optimizer
@@ -11,12 +11,14 @@ from torch.optim import Optimizer
 from preheat.core.node import Schedule
 from preheat.core.plan import Line, Plan
 from preheat.core.spans import Run
+from preheat.session.rules import Rule, State
 from preheat.session.session import Session
 from preheat.torch.update_counter import MANY, UpdateCounter
 
 _OWN_WARMUP = ("warmup_steps", "warmup_init")  # what optimizers are asked for a warmup of their own by
 _SAFEGUARD = "safeguard_warmup"  # Prodigy: keeps its estimate of the step size out of the reach of a small rate
 _MANY_UPDATES, _MANY_EPOCHS = 100, 10  # after which a rule should have met its metric, two epochs having passed
+_OFTEN = 10  # times as many, where no end is known, until it is said while training
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,12 @@ class Facts:
     edits: dict[str, int]  # how often a value was found changed by someone else, by what it is called
     on_device: bool
     notes: tuple[str, ...] = ()  # what else was seen, in words
+    unheard: tuple[str, ...] = ()  # metrics that no rule listens to
 
     @property
     def end(self) -> float | None:
         """Where the run ends, or else the schedule of the rates."""
-        if self.session.run.total is not None:
-            return self.session.run.total
-        lengths = [line.schedule.length for line in self.session.plan.lines if line.is_rate]
-        return max(lengths) if lengths and max(lengths) < math.inf else None
+        return _end(self.session)
 
     @property
     def place(self) -> str:
@@ -79,7 +79,7 @@ class Facts:
 def audited(facts: Facts) -> Audit:
     """The audit of a scheduler as it stands."""
     counter, edits = facts.counter, facts.edits
-    findings = [*_calls(counter), *_updates(facts), *_over(facts), *_unmet(facts)]
+    findings = [*_calls(counter), *_updates(facts), *_over(facts), *_unmet(facts), *_unanswered(facts)]
     findings += [*double_warmups(counter.innermost, facts.session.plan)]
     findings += [*_less_than_double(counter.innermost, facts.session.plan), *edited_words(edits), *facts.notes]
     counts = (facts.applied, counter.unseen, counter.surplus, counter.skipped, sum(edits.values()))
@@ -135,13 +135,70 @@ def _ends_in_a_decay(facts: Facts) -> bool:
 
 def _unmet(facts: Facts) -> list[str]:
     """Rules that never met their metric."""
-    session, worth = facts.session, facts.session.run.steps_per_epoch or 0
-    many = _MANY_EPOCHS if session.run.clock == "epoch" else max(_MANY_UPDATES, 2 * worth)
-    if facts.applied < many and not (facts.end is not None and facts.applied and facts.position >= facts.end):
+    session = facts.session
+    is_early = facts.applied < _many(session)
+    if is_early and not (facts.end is not None and facts.applied and facts.position >= facts.end):
         return []
+    unmet = sorted({rule.metric for rule, _ in _silent(session, facts.counter)})
+    return [_unmet_words(metric, facts.applied, facts.unheard) for metric in unmet]
+
+
+def _unanswered(facts: Facts) -> list[str]:
+    """What a Rewind asks for, also after the last update, where a loop has ended without a look."""
+    asked = facts.session.rewind
+    return [] if asked is None else [f"Rewind asks to go back to update {asked.step}: answer with go_back(state)"]
+
+
+def silent_words(session: Session, counter: UpdateCounter, unheard: Iterable[str]) -> str:
+    """What there is to say at once of a rule that never met its metric, "" if nothing.
+
+    Of one that holds the position after as many held updates as an audit waits for; of the others, which may hear of an
+    evaluation late, when half of the run is over.
+    """
+    many, tick, end = _many(session), session.tick or 0, _end(session)
+    if counter.applied < many or "silent" in counter.warned:
+        return ""
+    stood = session.updates * tick - session.position >= many * tick
+    late = session.position >= end / 2 if end is not None else counter.applied >= _OFTEN * many
+    for rule, state in _silent(session, counter):
+        if (holds := rule.holds(state, session.position)) and not stood:
+            continue
+        if holds or late:
+            held = (
+                f", and {type(rule).__name__} holds the schedule at position {_plain(session.position)}"
+                if holds
+                else ""
+            )
+            return (
+                _unmet_words(rule.metric, counter.applied, unheard, held) + "; pass it to step(metrics=…) or observe(…)"
+            )
+    return ""
+
+
+def _many(session: Session) -> int:
+    """After how many updates a rule should have met its metric."""
+    worth = session.run.steps_per_epoch or 0
+    return _MANY_EPOCHS if session.run.clock == "epoch" else max(_MANY_UPDATES, 2 * worth)
+
+
+def _silent(session: Session, counter: UpdateCounter) -> list[tuple[Rule, State]]:
+    """The rules, with their states, that have not met their metric."""
     pairs = zip(session.rules, session.states, strict=True)
-    unmet = {rule.metric for rule, state in pairs if state == rule.start()} - facts.counter.met
-    return [f"rule {metric!r} never met its metric in {facts.applied} updates" for metric in sorted(unmet)]
+    return [(rule, state) for rule, state in pairs if rule.metric not in counter.met and state == rule.start()]
+
+
+def _unmet_words(metric: str, applied: int, unheard: Iterable[str], held: str = "") -> str:
+    came = ", ".join(map(repr, unheard))
+    other = f" (what came: {came})" if came else ""
+    return f"rule {metric!r} never met its metric in {applied} updates{other}{held}"
+
+
+def _end(session: Session) -> float | None:
+    """Where the run ends, or else the schedule of the rates."""
+    if session.run.total is not None:
+        return session.run.total
+    lengths = [line.schedule.length for line in session.plan.lines if line.is_rate]
+    return max(lengths) if lengths and max(lengths) < math.inf else None
 
 
 def _place(position: float, end: float | None) -> str:

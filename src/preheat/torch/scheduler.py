@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
+from itertools import islice
 from typing import Any
 from weakref import WeakMethod
 
@@ -38,6 +39,7 @@ from preheat.torch.audit import (
     edited_words,
     is_over,
     over_words,
+    silent_words,
     warned_from,
     zero_from,
 )
@@ -52,6 +54,7 @@ from preheat.torch.wrapped import is_watchable, layers
 from preheat.torch.writer import Buffers, attach
 
 _SHOWN = 4  # rates in a repr
+_KEPT = 20  # names of metrics that no rule listens to
 
 
 class Scheduler(LRScheduler):
@@ -124,9 +127,7 @@ class Scheduler(LRScheduler):
         if on_device and counts == "updates":
             raise PreheatError("with on_device=True every call counts", given=counts, write="drop counts=")
         counts = "calls" if on_device else counts
-        self._edits: dict[str, int] = {}
-        self._notes: dict[str, None] = {}
-        self._left: dict[tuple[int, str, int | None], float] = {}  # what nobody schedules any more, and what it is
+        self._have_seen_nothing()
         self._count_with(UpdateCounter(self.optimizers, scaler, self.session, counts, base is not None))
         slots = self._first_slots(base, peak)
         self.session.check_floors(slots.called)
@@ -152,6 +153,13 @@ class Scheduler(LRScheduler):
         if self.has_begun and counter.is_called_too_rarely() and not self._is_replaced:
             counter.alarm("missed", counter.missed_words())
             counter.sound()
+
+    def _have_seen_nothing(self) -> None:
+        self._edits: dict[str, int] = {}
+        self._notes: dict[str, int | None] = {}  # findings, and of what a load takes back the update
+        self._unheard: dict[str, None] = {}  # metrics that no rule listens to, by name
+        self._asked: GoBack | None = None  # what a Rewind asked for when the last step ended
+        self._left: dict[tuple[int, str, int | None], float] = {}  # what nobody schedules any more, and what it is
 
     def _first_slots(self, base: str | None, peak: float | None) -> Slots:
         """The slots of the groups as they are found, with what their factors multiply."""
@@ -240,7 +248,6 @@ class Scheduler(LRScheduler):
             )
         passed = None if advance is None else checked_advance(advance, session.run)
         known = passed is not None or session.tick is not None or session.measures_time
-        asked = session.rewind
         if metrics is not None:
             session.observe(metrics)
             self._counter.met.update(map(str, metrics))
@@ -251,13 +258,17 @@ class Scheduler(LRScheduler):
         counted = known and counter.is_update(metrics is not None)
         if counted:
             session.advance(passed)
-            self._say_unheard(asked)
+            self._say_unanswered()
         if counted or metrics is not None or not self._sample.is_untouched():
             self._write_now()
         self._look_whether_it_is_over()
+        if session.rules and (words := silent_words(session, counter, self._unheard)):
+            counter.alarm("silent", words)
         counter.sound()
 
-    def _say_unheard(self, asked: GoBack | None) -> None:
+    def _say_unanswered(self) -> None:
+        """Warn of an update after a step that had ended with a question: what is asked within a step is seen after it."""
+        asked, self._asked = self._asked, self.session.rewind
         if asked is not None:
             self._warn(
                 f"Rewind asks to go back to update {asked.step} and nobody does; look at scheduler.rewind after every step, "
@@ -271,6 +282,8 @@ class Scheduler(LRScheduler):
         metric that is no number.
         """
         heard = self.session.heard(metrics)
+        new = (str(name) for name in metrics if name not in heard)
+        self._unheard.update(dict.fromkeys(islice(new, max(0, _KEPT - len(self._unheard)))))
         if heard:
             self.session.observe(heard)
             self._counter.met.update(heard)
@@ -332,6 +345,7 @@ class Scheduler(LRScheduler):
             edits=self._edits,
             on_device=device_clock is not None,
             notes=tuple(self._notes),
+            unheard=tuple(self._unheard),
         )
 
     def _rate_lines(self) -> list[Line]:
@@ -474,6 +488,7 @@ class Scheduler(LRScheduler):
         is_the_same = is_the_same and self.has_begun and not self._counter.is_member
         left = [] if is_the_same else left_behind(self._slots, saved, slots)
         self.session.resume(resumption)
+        self._asked = None  # it is seen anew
         self._count_from(saved.updates, saved.steps)
         self._counter.restart()
         self._is_led_here = False
@@ -481,6 +496,10 @@ class Scheduler(LRScheduler):
             self._take_over(slots, left)
         if self._device_clock is not None:
             self._device_clock.move_to(self.session)
+        is_moved = any(not same(slot.base.now, slot.base.given) for slot in self._slots.rates)
+        for note, since in list(self._notes.items()):
+            if since is not None and not (is_moved and since <= saved.updates):
+                del self._notes[note]
         self._write_now()
 
     def _take_over(self, slots: Slots, left: Iterable[tuple[Slot, float | None]]) -> None:
@@ -587,7 +606,9 @@ class Scheduler(LRScheduler):
         self._write_now()
 
     def set_peak(self, peak: float) -> None:
-        """From now on the largest group peaks at `peak`, the others keeping their ratio to it. It is saved, and audited.
+        """From now on the largest group has the rate `peak` at factor 1, the others keeping their ratio to it.
+
+        It is saved, and audited.
 
         Loading a state brings back the peak that it was saved with: set another one after loading.
 
@@ -598,7 +619,7 @@ class Scheduler(LRScheduler):
         largest = max(slot.base.given * slot.scale for slot in rates)
         for slot in rates:
             slot.base.now = slot.base.given * (peak / largest)
-        self._note(f"the peak was set to {peak:g} at update {self.last_epoch}")
+        self._note(f"the peak was set to {peak:g} at update {self.last_epoch}", self.last_epoch)
         self._take(slots)
         self._write_now()
 
@@ -818,9 +839,9 @@ class Scheduler(LRScheduler):
             f"{{{line!r}: absolute(hold(0.0))}}",
         )
 
-    def _note(self, note: str) -> None:
-        """Keep a finding for the audit."""
-        self._notes[note] = None
+    def _note(self, note: str, since: int | None = None) -> None:
+        """Keep a finding for the audit; since: the update of what loading an earlier state takes back."""
+        self._notes[note] = since
 
     def _warn(self, note: str) -> None:
         """Keep a finding, and say it once."""
@@ -884,7 +905,7 @@ class Scheduler(LRScheduler):
         }
         for slot in settled:
             slot.base.now = given[id(slot.group)]
-        self._note(f"base_lrs were set at update {self.last_epoch}")
+        self._note(f"base_lrs were set at update {self.last_epoch}", self.last_epoch)
         self._take(slots)
         self._write_now()
 
@@ -962,6 +983,12 @@ class _Rates(list[Any]):
 def _settled_rates(slots: Slots, what: str) -> list[Slot]:
     """The rates that follow factors; refuses to change them where there are none, or their bases are not known."""
     rates = slots.rates
+    if frozen := [slot for slot in rates if not slot.base.is_open and not slot.base.given]:
+        why = f"{frozen[0].label} is 0, of which every multiple is 0"
+        write = (
+            f"write {{'{frozen[0].name}/{RATE}': 'absolute(hold(0))'}} into the plan where it is meant to stand still"
+        )
+        raise PreheatError(f"{what} changes what factors multiply, and {why}", write=write)
     if not rates or any(not slot.is_ready for slot in rates):
         why = "the rates of this plan are its own" if not rates else "what the factors multiply is not known yet"
         raise PreheatError(f"{what} changes what factors multiply, and {why}", write="build a Scheduler with peak=…")

@@ -228,7 +228,10 @@ class Table(Schedule, word="table"):
             raise PreheatError("a table needs at least one value", write="write table([0.1, 0.2])")
         self._set(values=read, _depth=nested(extra=1))
         if (size := len(repr(self))) > MAX_TEXT:
-            raise PreheatError(f"a table of {len(read)} values takes {size} characters of text; at most {MAX_TEXT}")
+            what = (
+                f"a table of {len(read)} values takes {size} characters of text, and a schedule has at most {MAX_TEXT}"
+            )
+            raise PreheatError(what, write="round the values, or write ramps between a few of them")
 
     def _exact(self, run: Run | None) -> Fraction:
         return self._lasts

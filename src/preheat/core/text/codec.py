@@ -59,7 +59,8 @@ def _check_keys(word: str, given: Collection[str], known: Collection[str], neede
         if key not in known:
             raise PreheatError(f"{word} has no {shown(key)}{nearest(str(key), known)}")
     if missing := [name for name in needed if name not in given]:
-        raise PreheatError(f"{word} lacks {', '.join(missing)}")
+        write = "write for example span: 100, '5%' or 'rest'" if "span" in missing else ""
+        raise PreheatError(f"{word} lacks {', '.join(missing)}", write=write)
 
 
 def _value(name: str, value: Any, depth: int) -> Any:

@@ -159,6 +159,8 @@ def _no_schedule(value: Any) -> PreheatError:
     name = getattr(value, "__name__", None)
     if isinstance(name, str) and name in _language().words:
         return PreheatError(f"{name} is the function that makes a schedule", write=f"call it: {name}(…)")
+    if isinstance(getattr(value, "schedule", None), Schedule):
+        return PreheatError("a schedule is needed, or its text", given=value, write="write its .schedule")
     return PreheatError("a schedule is needed, or its text", given=value, write=_EXAMPLE)
 
 
