@@ -6,6 +6,7 @@ A bound schedule of rates is already the `learning_rate=` of any optax optimizer
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import math
 import warnings
@@ -23,7 +24,7 @@ from preheat.core.peaks import refuse_below_zero, refuse_unclear
 from preheat.core.plan import RATE, Absolute, Line, Plan
 from preheat.core.spans import Run
 from preheat.core.stated import Relative
-from preheat.session.rules import Rule, combined_gain
+from preheat.session.rules import Rule, combined_gain, rules_to_text
 from preheat.session.session import Session
 
 with needed("preheat.jax", "jax"):
@@ -40,6 +41,7 @@ _ARGUMENTS = {
 }  # what a plan and optax call by different names
 _REST = ""  # the label of parameters that no line names
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
+_PASSING = (optax.MultiStepsState, optax.ApplyIfFiniteState)  # of what does not update at every call
 _SAME = 1e-6  # how far, relatively, a rate may be from what the rules make of it
 
 
@@ -61,7 +63,8 @@ def inject(
     run: the Run that gives lengths their worth; its clock is updates.
     peak: what factor 1 of "lr" stands for. `learning_rate=` says so too, and is the rate of parameters without a line.
     labels: where the plan has lines for groups ("head/lr"), the group of every parameter: a tree of labels, or a function from
-        parameters to one, as `optax.multi_transform` takes it. Parameters under another label follow the lines without a group.
+        parameters to one, as `optax.multi_transform` takes it. A label "head/decay" follows the lines of "head" too, where
+        none is closer. Parameters under another label follow the lines without a group.
     rules: Plateau, HoldUntil, Rewarm; they work on the host, see `Injected.step`.
     arguments: what the factory takes beside; it is passed on as it is.
 
@@ -77,8 +80,12 @@ def inject(
     [-0.0, -0.5, -1.0, -0.5]
 
     Raises PreheatError for a line that is no argument of the factory, for factors of nothing or whose peak is not 1, for
-    groups without labels, and for a clock other than updates; BindError for a plan that does not fit the run.
+    groups without labels, and for a clock other than updates; BindError for a plan that does not fit the run; `init` does
+    for labels that do not fit, and for a factory that accumulates or skips updates, which would be counted.
     """
+    if not callable(factory):
+        what = "inject takes the function that makes the optimizer"
+        raise PreheatError(what, given=type(factory).__name__, write="write inject(optax.sgd, …), without calling it")
     if isinstance(run, Run) and run.clock != "step":
         what = "an optax optimizer counts updates, and the run has another clock"
         raise PreheatError(what, given=run.clock, write="leave clock= out; lengths in tokens or epochs may stay")
@@ -102,6 +109,7 @@ class Injected(optax.GradientTransformationExtraArgs):
     """
 
     _recipe: _Recipe
+    _labels: _Labels | None
     session: Session
 
     def values(self, state: Any) -> dict[str, Any]:
@@ -116,22 +124,27 @@ class Injected(optax.GradientTransformationExtraArgs):
 
     def position(self, state: Any) -> int:
         """How many updates the state has counted; waits for the device. Raises PreheatError for another state."""
-        return int(_leaf(next(iter(self._nodes(state).values())).count))
+        return _number_in(next(iter(self._nodes(state).values())).count)
 
     def step(self, state: Any, metrics: Mapping[str, Any] | None = None) -> Any:
         """For rules: tell them what was measured after the last update, and give the state in which they have their effect.
 
         Call it outside jit, after every update. It reads from the state how many updates there were, so that accumulation and
         skipped updates are counted right, and waits for the device. After several (lax.scan over updates) the rules act once,
-        and where they should have acted before, that is a PreheatWarning.
+        and where an update between would have had another rate, that is a PreheatWarning.
 
-        Raises PreheatError without rules, and for a metric that no rule listens to or that is no number.
+        What the rules have seen belongs to one training: go on with the state that `step` gave. A fresh state begins anew.
+
+        Raises PreheatError without rules, for a metric that no rule listens to or that is no number, and for a state that
+        does not follow from the one that `step` gave last; StateError for one of another plan.
         """
         if not self.session.rules:
             raise PreheatError(
                 "step() is for rules, and there are none", write="leave it out, or pass rules= to inject"
             )
-        late = self._catch_up(self.session, self.position(state), metrics)
+        session = self._session_of(state)
+        late = _caught_up(session, self.position(state), metrics)
+        self.session = session
         if late is not None:
             warnings.warn(
                 f"the rules came too late: update {late} was made at a rate that they had changed; call step(state) after "
@@ -142,31 +155,43 @@ class Injected(optax.GradientTransformationExtraArgs):
         return self._written(state)
 
     def state_dict(self, state: Any) -> dict[str, Any]:
-        """The plan, and the position that the state has counted: plain values, to be saved beside the state."""
-        session = copy(self.session)
-        self._catch_up(session, self.position(state), None)
-        return session.state_dict()
+        """The plan, and the position that the state has counted: plain values, to be saved beside the state.
+
+        Raises StateError for a state that was trained under another plan, and PreheatError for one that rules do not know.
+        """
+        session = self._session_of(state)
+        _caught_up(session, self.position(state), None)
+        return {**session.state_dict(), **({} if self._labels is None else {"labels": self._labels.known()})}
 
     def resumed(self, saved: Mapping[str, Any], state: Any, on_change: str = "refuse") -> tuple[Injected, Any]:
         """The optimizer and the state to go on with, from what `state_dict` gave and the optimizer state saved with it.
 
         on_change: what happens if the plan differs from the saved one from the saved position on: "refuse"; "adopt" the new
-            plan, "keep" the saved one, or "rebase": the new one scaled to go on from the value in force.
+            plan, "keep" the saved one, or "rebase": the new one scaled to go on from the value in force. Other labels than
+            the saved ones are taken by "adopt" alone; those of a function are compared at the first update.
 
-        Raises StateError for a changed plan (on_change="refuse"), or if the two were not saved at the same update.
+        Raises StateError for a changed plan or labels, or if the two were not saved together.
         """
         session = Session(self._recipe.plan, self.session.run, rules=self.session.rules, on_change=on_change)
-        session.load_state_dict(dict(saved) if isinstance(saved, Mapping) else saved)
+        given: Any = dict(saved) if isinstance(saved, Mapping) else saved
+        labels = given.pop("labels", "") if isinstance(given, dict) else ""
+        session.load_state_dict(given)
         if (counted := self.position(state)) != session.updates:
             raise StateError(
                 f"the optimizer's state has counted {counted} updates and the plan was saved after {session.updates}",
                 write="restore both from one checkpoint",
             )
-        optimizer = _built(self._recipe, session)
-        return optimizer, optimizer._written(state) if session.rules else state
+        if self._plan_in(state) != _digest(given["plan"]):
+            what = "the optimizer's state was trained under another plan than the saved one"
+            raise StateError(what, write="restore both from one checkpoint")
+        optimizer = _built(self._recipe, session, "" if on_change == "adopt" else labels)
+        if optimizer._labels is not None and self._labels is not None:
+            optimizer._labels.compare(self._labels.seen)
+        return optimizer, optimizer._written(state)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _built, (self._recipe, self.session)
+        known = () if self._labels is None else (self._labels.wanted, self._labels.seen)
+        return _built, (self._recipe, self.session, *known)
 
     def __repr__(self) -> str:
         name = getattr(self._recipe.factory, "__name__", "…")
@@ -182,8 +207,13 @@ class Injected(optax.GradientTransformationExtraArgs):
                 keys = [key.key for key in path if isinstance(key, jax.tree_util.DictKey) and key.key in groups]
                 found.append((keys[-1] if keys else _REST, leaf))
         nodes = dict(found)
-        if len(nodes) != len(found) or set(nodes) != set(groups or (_REST,)):
+        fits = len(nodes) == len(found) and set(nodes) == set(groups or (_REST,))
+        if not fits or any(not self._recipe.lines_of(label).keys() <= _followed(nodes[label]) for label in nodes):
             write = "pass the state of this optimizer, or one that contains it once"
+            if len(nodes) < len(found):
+                write += "; of optax.chain(…, …) that is state[0] or state[1]"
+            elif isinstance(state, dict) and not found:
+                write += "; orbax gives one as it was with StandardRestore(optimizer.init(params))"
             raise PreheatError("that is not a state of this optimizer", given=type(state).__name__, write=write)
         return nodes
 
@@ -192,65 +222,99 @@ class Injected(optax.GradientTransformationExtraArgs):
         label = next(label for label in nodes if line in self._recipe.lines_of(label).values())
         return nodes[label]
 
-    def _catch_up(self, session: Session, updates: int, metrics: Mapping[str, Any] | None) -> int | None:
-        """Count in the session the updates that were made; the first of them at a rate that rules had changed, else None."""
-        if not session.rules:
-            session.updates = updates
-            session.move_to(updates)
-            return None
-        if updates < session.updates:
-            what = f"the state has counted {updates} updates, and the rules {session.updates}"
-            raise PreheatError(what, write="go back to a checkpoint with resumed(saved, state)")
-        gains, lag = _gains(session), _lag(session)
-        made, late = range(session.updates, updates), None
-        for update in made:
-            used = {line: gains[line.key] * line.schedule.function(update - lag) for line in session.plan.lines}
-            if late is None and any(not math.isclose(used[line], session.value(line), rel_tol=_SAME) for line in used):
-                late = update
-            if update != made[-1]:
-                session.advance()
-        if metrics is not None:
-            session.observe(metrics)
-        if made:
-            session.advance()
-        return late
+    def _entry(self, state: Any) -> _Followed:
+        """What the state holds of the plan and the rules: the same in every group and line."""
+        node = next(iter(self._nodes(state).values()))
+        return next(one for one in node.hyperparams_states.values() if isinstance(one, _Followed))
+
+    def _plan_in(self, state: Any) -> int:
+        return _number_in(self._entry(state).plan)
+
+    def _session_of(self, state: Any) -> Session:
+        """A copy of the session that a state follows: of this one, or a fresh one where the state is fresh."""
+        entry, session = self._entry(state), copy(self.session)
+        counted = self.position(state)
+        if _number_in(entry.plan) != _plan_digest(session):
+            what = "the state was trained under another plan than this optimizer's"
+            raise StateError(
+                what, write="write optimizer, state = optimizer.resumed(saved, state), and go on with both"
+            )
+        memory = _number_in(entry.memory)
+        if memory == _memory(session) and counted >= session.updates:
+            return session
+        if not memory and counted < session.updates:
+            return _fresh(session)
+        raise PreheatError(
+            f"the rules remember another training, or an earlier state was given: it has counted {counted} updates, and "
+            f"the one that step() gave last {session.updates}",
+            write="go on with state = optimizer.step(state, …); make an optimizer with inject for every training, and go "
+            "back to a checkpoint with resumed(saved, state)",
+        )
 
     def _written(self, state: Any) -> Any:
-        """The state with what the rules make of rates and of time."""
+        """The state with the plan that it follows, and what the rules make of rates and of time."""
         nodes, gains, lag = self._nodes(state), _gains(self.session), _lag(self.session)
         label_of = {id(node): label for label, node in nodes.items()}
+        plan, memory = _plan_digest(self.session), _memory(self.session)
 
         def written(leaf: Any) -> Any:
             if not _is_node(leaf):
                 return leaf
             lines, found = self._recipe.lines_of(label_of[id(leaf)]), dict(leaf.hyperparams_states)
             for argument, line in lines.items():
-                old = found[argument]
-                found[argument] = old._replace(lag=_put(old.lag, lag), gain=_put(old.gain, gains[line.key]))
+                old, new = found[argument], {"lag": lag, "gain": gains[line.key], "plan": plan, "memory": memory}
+                found[argument] = old._replace(**{name: _put(getattr(old, name), new[name]) for name in new})
             return leaf._replace(hyperparams_states=found)
 
         return jax.tree.map(written, state, is_leaf=_is_node)
 
 
-class _RuledState(NamedTuple):
+def _caught_up(session: Session, updates: int, metrics: Mapping[str, Any] | None) -> int | None:
+    """Count in the session the updates that were made; the first of them at a rate that rules had changed, else None."""
+    if not session.rules:
+        session.updates = updates
+        session.move_to(updates)
+        return None
+    gains, lag = _gains(session), _lag(session)
+    made, late = range(session.updates, updates), None
+    for update in made:
+        used = {line: gains[line.key] * line.schedule.function(update - lag) for line in session.plan.lines}
+        if late is None and any(not math.isclose(used[line], session.value(line), rel_tol=_SAME) for line in used):
+            late = update
+        if update != made[-1]:
+            session.advance()
+    if metrics is not None:
+        session.observe(metrics)
+    if made:
+        session.advance()
+    return late
+
+
+class _Followed(NamedTuple):
+    """What the state of the optimizer holds of a line."""
+
     count: Any  # updates
     lag: Any  # those of them during which a rule held the time
     gain: Any  # what rules multiply the rate with
+    plan: Any  # a digest of the plan that is followed
+    memory: Any  # a digest of what the rules have seen; 0 at the beginning
 
 
-class _Ruled:
+class _Follows:
     """A schedule whose time and values the host may change: an optax schedule with a state, `gain · s(count − lag)`."""
 
-    def __init__(self, schedule: Schedule, gain: float) -> None:
-        self.schedule, self.gain = schedule, gain
+    def __init__(self, schedule: Schedule, gain: float, plan: int) -> None:
+        self.schedule, self.gain, self.plan = schedule, gain, plan
 
-    def init(self) -> _RuledState:
-        return _RuledState(jnp.zeros([], jnp.int32), jnp.zeros([], jnp.int32), jnp.asarray(self.gain, _dtype()))
+    def init(self) -> _Followed:
+        count = jnp.zeros([], jnp.int32)
+        digests = [jnp.asarray(number, jnp.uint32) for number in (self.plan, 0)]
+        return _Followed(count, count, jnp.asarray(self.gain, _dtype()), *digests)
 
-    def update(self, state: _RuledState, **_: Any) -> _RuledState:
+    def update(self, state: _Followed, **_: Any) -> _Followed:
         return state._replace(count=optax.safe_increment(state.count))
 
-    def __call__(self, state: _RuledState, **_: Any) -> Any:
+    def __call__(self, state: _Followed, **_: Any) -> Any:
         return state.gain * self.schedule(state.count - state.lag)
 
 
@@ -264,13 +328,31 @@ class _Open:
 
     def __call__(self, **values: Any) -> optax.GradientTransformationExtraArgs:
         inner = optax.with_extra_args_support(self.factory(**self.fixed, **values))
-        return optax.GradientTransformationExtraArgs(inner.init, partial(_update, inner))
+        return optax.GradientTransformationExtraArgs(partial(_init, inner), partial(_update, inner))
+
+
+def _init(inner: Any, params: Any) -> Any:
+    """The state of a factory's optimizer; refuses one that does not update at every call, as every call is counted."""
+    state = inner.init(params)
+    for leaf in jax.tree.leaves(state, is_leaf=lambda one: isinstance(one, _PASSING)):
+        if isinstance(leaf, _PASSING):
+            name = "MultiSteps" if isinstance(leaf, optax.MultiStepsState) else "apply_if_finite"
+            what = f"the factory has {name} inside, and calls would be counted where no update is made"
+            raise PreheatError(what, write=f"put it around: optax.{name}(inject(…), …)")
+    return state
 
 
 def _update(inner: Any, updates: Any, state: Any, params: Any = None, **extra: Any) -> tuple[Any, Any]:
     """An update in which everything keeps its type, though rates are float32 where parameters are bfloat16."""
     given, old = updates, state
-    updates, state = inner.update(updates, state, params, **extra)
+    try:
+        updates, state = inner.update(updates, state, params, **extra)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        made = jax.eval_shape(inner.init, updates if params is None else params)
+        if jax.tree.structure(made) == jax.tree.structure(old):
+            raise
+        what = "the state is of another optimizer, or of parameters with another structure or other labels"
+        raise PreheatError(what, write="make the optimizer as it was when the state was made") from None
     return jax.tree.map(_like, given, updates), jax.tree.map(_like, old, state)
 
 
@@ -280,21 +362,51 @@ def _like(old: Any, new: Any) -> Any:
 
 
 class _Labels:
-    """The labels of parameters, those that no line names under one label."""
+    """The labels of parameters, as the groups of the plan that they follow, those that no line names under one label.
 
-    def __init__(self, labels: Any, groups: Sequence[str], has_rest: bool) -> None:
-        self.labels, self.groups, self.has_rest = labels, groups, has_rest
+    wanted: the digest of the labels that a checkpoint was saved with, "" for any.   seen: that of those met last.
+    """
+
+    def __init__(self, recipe: _Recipe, wanted: str = "", seen: str = "") -> None:
+        self.labels, self.groups, self.has_rest = recipe.labels, recipe.groups, recipe.has_rest
+        self.wanted, self.seen = wanted, seen
+        if not callable(self.labels):
+            self.seen = _labels_digest(self.labels)
 
     def __call__(self, params: Any) -> Any:
         found = self.labels(params) if callable(self.labels) else self.labels
+        try:
+            jax.tree.map(lambda *_: None, found, params)
+        except ValueError as error:
+            what = f"the labels have another structure than the parameters ({str(error).splitlines()[0]})"
+            raise PreheatError(what, write="write labels=jax.tree.map(…, params), or a function that does so") from None
+        self.seen = _labels_digest(found)
+        self.compare(self.seen)
         every = {str(label) for label in jax.tree.leaves(found)}
-        if missing := [group for group in self.groups if group not in every]:
+        if missing := [group for group in self.groups if not any(_is_part(label, group) for label in every)]:
             what = f"no parameter has the label {missing[0]!r}, and the plan has lines for it"
             raise PreheatError(what + nearest(missing[0], every))
-        if not self.has_rest and (others := sorted(every - set(self.groups))):
+        if not self.has_rest and (others := sorted(label for label in every if self._group(label) == _REST)):
             what = f"parameters with the label {others[0]!r} would follow no learning rate"
             raise PreheatError(what, write=f"write a line {RATE!r}, or {others[0] + '/' + RATE!r}")
-        return jax.tree.map(lambda label: str(label) if str(label) in self.groups else _REST, found)
+        return jax.tree.map(lambda label: self._group(str(label)), found)
+
+    def known(self) -> str:
+        """The digest of the labels, to be saved. Raises PreheatError where a function has not been asked for them yet."""
+        if not self.seen:
+            what = "labels is a function, and has not been called yet"
+            raise PreheatError(what, write="call init(params) or update(…) before state_dict(state)")
+        return self.seen
+
+    def compare(self, seen: str) -> None:
+        """Refuse other labels than were saved."""
+        if self.wanted and seen and seen != self.wanted:
+            what = "the labels have changed since this state was saved, so parameters would go to other groups"
+            raise StateError(what, write="label them as before, or pass on_change='adopt' to resumed")
+
+    def _group(self, label: str) -> str:
+        """The closest group that a label belongs to."""
+        return max((group for group in self.groups if _is_part(label, group)), key=len, default=_REST)
 
 
 @dataclass(frozen=True)
@@ -330,30 +442,32 @@ class _Recipe:
     def lines_of(self, label: str) -> dict[str, Line]:
         """The lines that a group follows, by the argument of the factory."""
         lines = [line for line in self.plan.lines if line.group is None]
-        lines += [line for line in self.plan.lines if line.group is not None and line.group == label]
+        named = [line for line in self.plan.lines if line.group is not None and _is_part(label, line.group)]
+        lines += sorted(named, key=lambda line: len(line.group or ""))  # what is closer overrides
         return {_argument_of(line): line for line in lines}
 
-    def transformation(self, session: Session) -> Any:
+    def transformation(self, session: Session, labels: _Labels | None) -> Any:
         """What optax makes of it, following a session."""
-        if not self.groups:
+        if labels is None:
             return self._of(_REST, session)
         every: dict[Any, Any] = {label: self._of(label, session) for label in self.labelled}
-        return optax.multi_transform(every, _Labels(self.labels, self.groups, self.has_rest))
+        return optax.multi_transform(every, labels)
 
     def _of(self, label: str, session: Session) -> Any:
-        bound, gains = {line.key: line for line in session.plan.lines}, _gains(session)
-        scheduled: dict[str, Any] = {}
-        for argument, line in self.lines_of(label).items():
-            target = bound[line.key]
-            scheduled[argument] = _Ruled(target.schedule, gains[line.key]) if session.rules else target.target
+        bound, gains = {line.key: line for line in session.plan.lines}, _gains(_fresh(session))
+        lines, plan = self.lines_of(label).items(), _plan_digest(session)
+        scheduled: dict[str, Any] = {
+            argument: _Follows(bound[line.key].schedule, gains[line.key], plan) for argument, line in lines
+        }
         fixed = {name: value for name, value in self.fixed.items() if name not in scheduled}
         factory = _Open(self.factory, fixed, scheduled)
         return optax.inject_hyperparams(factory, hyperparam_dtype=_dtype())(**scheduled)
 
 
-def _built(recipe: _Recipe, session: Session) -> Injected:
-    built = Injected(*recipe.transformation(session))
-    built._recipe, built.session = recipe, session
+def _built(recipe: _Recipe, session: Session, wanted: str = "", seen: str = "") -> Injected:
+    labels = _Labels(recipe, wanted, seen) if recipe.groups else None
+    built = Injected(*recipe.transformation(session, labels))
+    built._recipe, built.session, built._labels = recipe, session, labels
     return built
 
 
@@ -446,6 +560,49 @@ def _lag(session: Session) -> int:
     return session.updates - int(session.position)
 
 
+def _fresh(session: Session) -> Session:
+    """A copy of a session as it was before its first update."""
+    fresh = copy(session)
+    fresh.states, fresh.updates = [rule.start() for rule in session.rules], 0
+    fresh.move_to(0)
+    return fresh
+
+
+def _digest(text: str) -> int:
+    """A number that stands for a text in a state, which holds numbers only; never 0."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1 or 1
+
+
+def _plan_digest(session: Session) -> int:
+    return _digest(session.plan.to_text())
+
+
+def _memory(session: Session) -> int:
+    """What stands for all that rules have seen; 0 at the beginning. Equal memories are one, whatever state they are of."""
+    if not session.rules or (not session.updates and session.states == [rule.start() for rule in session.rules]):
+        return 0
+    return _digest(f"{session.updates} {session.position} {rules_to_text(session.rules, session.states)}")
+
+
+def _labels_digest(labels: Any) -> str:
+    """What stands for labels and the parameters that have them."""
+    found = jax.tree_util.tree_leaves_with_path(labels)
+    names = [(jax.tree_util.keystr(path, simple=True, separator="/"), label) for path, label in found]
+    # flax wraps parameters, as name/value, and hands gradients over without
+    text = "\n".join(f"{name.removesuffix('/value')} {label}" for name, label in names)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _is_part(label: str, group: str) -> bool:
+    """Whether a label is a group's, as "head/decay" is of "head"."""
+    return label == group or label.startswith(f"{group}/")
+
+
+def _followed(node: Any) -> set[str]:
+    """The arguments that follow a plan in a group's part of a state."""
+    return {name for name, one in node.hyperparams_states.items() if isinstance(one, _Followed)}
+
+
 def _is_node(leaf: Any) -> bool:
     return isinstance(leaf, optax.InjectStatefulHyperparamsState)
 
@@ -453,6 +610,19 @@ def _is_node(leaf: Any) -> bool:
 def _leaf(tree: Any) -> Any:
     """The array of an entry of the state, which flax wraps."""
     return jax.tree.leaves(tree)[0]
+
+
+def _number_in(tree: Any) -> int:
+    """An entry of the state as a number. Raises PreheatError inside jit, and where vmap has made many states of one."""
+    leaf = _leaf(tree)
+    if isinstance(leaf, jax.core.Tracer):
+        raise PreheatError(
+            "inside jit there are no numbers yet", write="call it with the state that the update returned"
+        )
+    if leaf.ndim:
+        what = f"that is {leaf.shape[0]} states in one, as vmap makes them"
+        raise PreheatError(what, write="pass one of them: jax.tree.map(lambda leaf: leaf[0], state)")
+    return int(leaf)
 
 
 def _put(old: Any, value: float) -> Any:

@@ -214,7 +214,7 @@ def test_parse_is_idempotent(s):
     [
         ('{"lr": "decay(5)", "lr": "decay(6)"}', "'lr' stands twice in one object; keep one of them"),
         ('{"lr": {"kind": "hold", "value": 1, "value": 2, "span": 5}}', "'value' stands twice"),
-        ('{"lr": {"lr": "decay(5)"}}', "the line 'lr': one schedule is needed here, not several lines"),
+        ('{"lr": {"lr": "decay(5)"}}', "the line 'lr': one schedule is needed here, not a plan's lines by name"),
         ('{"lr": "warmup(10) > decay()"}', "the line 'lr': column 12: '>' has no meaning here; write >>"),
         ('{"lr": 3}', r"the line 'lr': a schedule is needed, and 3 is a number; write absolute\(hold\(3\)\)"),
         ('{"lr": null}', "the line 'lr': a schedule is needed, or its text, not None"),

@@ -83,7 +83,9 @@ def rates(n: int, peak: float = 1.0, schedule: ph.Schedule = WARMUP, run: ph.Run
 
 def counted(state: Any, count: int) -> Any:
     """A state in which every count is another."""
-    return jax.tree.map(lambda leaf: jnp.asarray(count, leaf.dtype) if leaf.dtype == jnp.int32 else leaf, state)
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: jnp.asarray(count, leaf.dtype) if str(path[-1]) == ".count" else leaf, state
+    )
 
 
 def stepped(optimizer: Any, state: Any, updates: int) -> tuple[Any, list[float]]:
@@ -315,6 +317,59 @@ def test_a_plan_and_a_state_of_two_checkpoints_are_refused() -> None:
         optimizer.resumed(optimizer.state_dict(late), early)
 
 
+def test_a_state_goes_on_under_another_plan_through_resumed_only() -> None:
+    """Without it, or where the optimizer that it gives is dropped, nothing is saved, however many updates later."""
+    before, after = (inject(optax.sgd, WARMUP, RUN, peak=peak) for peak in (1.0, 0.5))
+    state, _ = stepped(before, before.init(jnp.ones(())), 12)
+    saved = before.state_dict(state)
+    _, kept = after.resumed(saved, state, "keep")
+    for other in (state, kept, stepped(after, state, 3)[0]):
+        with pytest.raises(ph.StateError, match=r"another plan than this optimizer's; write optimizer, state = "):
+            after.state_dict(other)
+    again, adopted = after.resumed(saved, state, "adopt")
+    assert again.state_dict(adopted) == after.state_dict(adopted)
+    with pytest.raises(ph.StateError, match="under another plan than the saved one"):
+        after.resumed(saved, adopted, "adopt")
+
+
+SWAPPED = {"a": "head", "b": "body"}
+
+
+@pytest.mark.parametrize("factory", [optax.sgd, optax.adam])
+@pytest.mark.parametrize("is_function", [False, True])
+def test_other_labels_than_the_saved_ones_are_refused(factory: Any, is_function: bool) -> None:
+    plan, ones = {"lr": ph.hold(), "head/lr": ph.hold().scaled(10)}, {"a": jnp.ones(2), "b": jnp.ones(2)}
+
+    def made(labels: Any) -> Injected:
+        return inject(factory, plan, peak=0.1, labels=(lambda _: labels) if is_function else labels)
+
+    before = made({"a": "body", "b": "head"})
+    state = before.update(ones, before.init(ones), ones)[1]
+    saved = before.state_dict(state)
+    again, state = made({"a": "body", "b": "head"}).resumed(saved, state)
+    again.update(ones, state, ones)
+
+    def resumed() -> None:
+        other, moved = made(SWAPPED).resumed(saved, state)
+        other.update(ones, moved, ones)
+
+    with pytest.raises(ph.StateError, match="the labels have changed"):
+        resumed()
+    other, moved = made(SWAPPED).resumed(saved, state, "adopt")
+    if factory is optax.adam:
+        with pytest.raises(ph.PreheatError, match="of another optimizer, or of parameters"):
+            other.update(ones, moved, ones)
+    else:
+        near(-other.update(ones, moved, ones)[0]["a"], [1.0, 1.0])
+
+
+def test_labels_of_a_function_that_was_not_called_are_not_saved_as_known() -> None:
+    optimizer = inject(optax.adamw, PLAN, RUN, peak=0.1, labels=labels_of)
+    state = optimizer.init({"body": jnp.ones(2), "head": jnp.ones(2)})
+    with pytest.raises(ph.PreheatError, match="has not been called yet"):
+        inject(optax.adamw, PLAN, RUN, peak=0.1, labels=labels_of).state_dict(state)
+
+
 def test_it_pickles() -> None:
     optimizer = inject(optax.adamw, PLAN, RUN, peak=3e-3, labels=labels_of)
     again = pickle.loads(pickle.dumps(optimizer))
@@ -403,6 +458,52 @@ def test_micro_batches_bring_metrics_and_count_nothing() -> None:
     near(found, [0.1 * 0.5**2])
 
 
+def _rate_after(optimizer: Any, state: Any, updates: int, loss: Any) -> tuple[Any, float]:
+    for at in range(updates):
+        state, rate = stepped(optimizer, state, 1)
+        state = optimizer.step(state, {"loss": loss(at)})
+    return state, rate[0]
+
+
+def test_what_rules_have_seen_belongs_to_one_training() -> None:
+    """Two states of one optimizer are not mixed, a fresh one begins anew, and one that step() gave earlier is refused."""
+    rules = [ph.Plateau("loss", factor=0.5, patience=2)]
+    optimizer = inject(optax.sgd, ph.hold(), ph.Run(total=99), peak=0.1, rules=rules)
+    start = optimizer.init(jnp.ones(()))
+    first, rate = _rate_after(optimizer, start, 6, lambda _: 1.0)
+    near([rate], [0.05], 1e-6)
+    second, rate = _rate_after(optimizer, start, 8, lambda at: 10.0 - at)
+    near([rate], [0.1], 1e-6)
+    for other in (first, stepped(optimizer, first, 3)[0]):
+        with pytest.raises(ph.PreheatError, match="remember another training"):
+            optimizer.step(other, {"loss": 1.0})
+        with pytest.raises(ph.PreheatError, match="remember another training"):
+            optimizer.state_dict(other)
+    near([_rate_after(optimizer, second, 1, lambda _: 1.0)[1]], [0.1], 1e-6)
+    mixed = inject(optax.sgd, ph.hold(), ph.Run(total=99), peak=0.1, rules=rules)
+    mixed.step(stepped(mixed, start, 1)[0], {"loss": 1.0})
+    with pytest.raises(ph.PreheatError, match="make an optimizer with inject for every training"):
+        mixed.step(stepped(mixed, start, 1)[0], {"loss": 9.0})
+
+
+def test_a_step_whose_state_is_thrown_away_is_refused() -> None:
+    optimizer = inject(optax.sgd, ph.hold(), peak=0.1, rules=[ph.Plateau("loss", patience=2)])
+    state, _ = stepped(optimizer, optimizer.init(jnp.ones(())), 1)
+    optimizer.step(state, {"loss": 1.0})
+    with pytest.raises(ph.PreheatError, match=r"go on with state = optimizer.step"):
+        optimizer.step(stepped(optimizer, state, 1)[0], {"loss": 1.0})
+
+
+def test_the_first_state_of_an_optimizer_that_was_resumed_knows_nothing_of_what_was_seen() -> None:
+    rules = [ph.Plateau("loss", factor=0.5, patience=2)]
+    optimizer = inject(optax.sgd, ph.hold(), peak=0.1, rules=rules)
+    state, _ = _rate_after(optimizer, optimizer.init(jnp.ones(())), 6, lambda _: 1.0)
+    again, state = inject(optax.sgd, ph.hold(), peak=0.1, rules=rules).resumed(optimizer.state_dict(state), state)
+    near([stepped(again, again.init(jnp.ones(())), 1)[1][0]], [0.1], 1e-6)
+    near(stepped(again, state, 1)[1], stepped(optimizer, state, 1)[1])
+    near(stepped(again, state, 1)[1], [0.05], 1e-6)
+
+
 # -- refusals --------------------------------------------------------------------------------------------------------
 
 
@@ -431,6 +532,7 @@ def test_micro_batches_bring_metrics_and_count_nothing() -> None:
         (lambda: inject(optax.adamw, PLAN, RUN, peak=0.1), "group 'head', and which parameters are in it is not said"),
         (lambda: inject(optax.adamw, WARMUP, RUN, peak=0.1, labels=labels_of), "labels= is for lines of groups"),
         (lambda: inject(optax.sgd, ph.absolute(ph.ramp(0.1, -0.1, 10))), "none below 0"),
+        (lambda: inject(optax.sgd(0.1), WARMUP, RUN, peak=0.1), "write inject\\(optax.sgd, …\\), without calling it"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(make: Any, message: str) -> None:
@@ -457,6 +559,73 @@ def test_a_state_of_another_optimizer_is_refused() -> None:
             optimizer.values(other)
     with pytest.raises(ph.PreheatError, match="is for rules, and there are none"):
         optimizer.step(state)
+
+
+def test_states_that_look_like_this_optimizers_are_refused_too() -> None:
+    sgd, other = (
+        inject(optax.sgd, WARMUP, RUN, peak=0.1),
+        inject(own, {"clip": ph.absolute(WARMUP)}, RUN, learning_rate=1),
+    )
+    ones = jnp.ones(())
+    with pytest.raises(ph.PreheatError, match="not a state of this optimizer"):
+        sgd.values(other.init(ones))
+    with pytest.raises(ph.PreheatError, match=r"that is state\[0\] or state\[1\]"):
+        sgd.values((sgd.init(ones), sgd.init(ones)))
+    with pytest.raises(ph.PreheatError, match=r"StandardRestore\(optimizer.init"):
+        sgd.values({"count": 3})
+    adam = inject(optax.adamw, WARMUP, RUN, peak=0.1)
+    state = adam.init(ones)
+    again, state = sgd.resumed(adam.state_dict(state), state)
+    with pytest.raises(ph.PreheatError, match="the state is of another optimizer"):
+        again.update(ones, state, ones)
+
+
+def test_a_step_inside_jit_or_of_many_states_is_refused() -> None:
+    optimizer = inject(optax.sgd, WARMUP, RUN, peak=0.1, rules=RULES["plateau"])
+    with pytest.raises(ph.PreheatError, match="inside jit there are no numbers yet"):
+        jax.jit(optimizer.step)(optimizer.init(jnp.ones(())))
+    many = jax.vmap(optimizer.init)(jnp.ones(3))
+    for call in (optimizer.step, optimizer.state_dict, optimizer.position):
+        with pytest.raises(ph.PreheatError, match="3 states in one, as vmap makes them"):
+            call(many)
+    assert optimizer.position(jax.tree.map(lambda leaf: leaf[0], many)) == 0
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "name"),
+    [
+        (lambda one: optax.MultiSteps(one, 2).gradient_transformation(), "MultiSteps"),
+        (lambda one: optax.chain(optax.clip(1.0), optax.apply_if_finite(one, 5)), "apply_if_finite"),
+    ],
+)
+def test_a_factory_that_does_not_update_at_every_call_is_refused(wrapper: Any, name: str) -> None:
+    optimizer = inject(lambda learning_rate: wrapper(optax.sgd(learning_rate)), WARMUP, RUN, peak=0.1)
+    with pytest.raises(ph.PreheatError, match=rf"the factory has {name} inside.*optax.{name}\(inject"):
+        optimizer.init(jnp.ones(()))
+
+
+def test_a_label_follows_the_lines_of_what_it_is_a_part_of() -> None:
+    """As a torch group "head/decay" does, and what is closer overrides; with and without a leaf that is plainly "head"."""
+    ones = {"w": jnp.ones(2), "b": jnp.ones(2), "e": jnp.ones(2)}
+    plan = {"lr": ph.hold(), "head/lr": ph.hold().scaled(10), "head/norm/lr": ph.hold().scaled(2)}
+    labels = {"w": "head/decay", "b": "head/norm/scale", "e": "body"}
+    optimizer = inject(optax.sgd, plan, peak=0.1, labels=labels)
+    updates, state = optimizer.update(ones, optimizer.init(ones), ones)
+    for name, rate in (("w", 1.0), ("b", 0.2), ("e", 0.1)):
+        near(-updates[name], [rate] * 2)
+    near(list(optimizer.values(state).values()), [1.0, 0.2, 0.1])
+    mixed = inject(
+        optax.sgd, plan | {"head/norm/lr": ph.hold()}, peak=0.1, labels=labels | {"b": "head/norm", "e": "head"}
+    )
+    updates, _ = mixed.update(ones, mixed.init(ones), ones)
+    for name, rate in (("w", 1.0), ("b", 0.1), ("e", 1.0)):
+        near(-updates[name], [rate] * 2)
+
+
+def test_labels_of_another_structure_than_the_parameters_are_refused() -> None:
+    optimizer = inject(optax.sgd, {"lr": WARMUP, "head/lr": WARMUP}, RUN, peak=0.1, labels={"a": "head"})
+    with pytest.raises(ph.PreheatError, match="labels have another structure than the parameters"):
+        optimizer.init({"a": jnp.ones(2), "b": jnp.ones(2)})
 
 
 def test_a_metric_that_no_rule_hears_is_refused() -> None:

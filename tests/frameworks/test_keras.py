@@ -145,7 +145,7 @@ def test_what_cannot_be_meant_is_refused(found: Any) -> None:
         "lengths": "has no length until the run is known",
         "below": "none below 0",
         "accumulation": "accumulation must be a whole number of at least 1",
-        "lines": "one schedule is needed here, not several lines",
+        "lines": "one schedule is needed here, not a plan's lines by name",
     }
     assert set(found["refused"]) == set(wanted)
     for case, message in wanted.items():

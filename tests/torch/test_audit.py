@@ -278,3 +278,53 @@ def test_describe_shows_what_a_plan_can_drive(muon_class: type[Optimizer]) -> No
     assert repr(describe(muon)) == str(describe(muon))  # a prompt shows it as it is
     with pytest.raises(ph.PreheatError, match="takes a torch optimizer"):
         describe(torch.nn.Linear(1, 1))
+
+
+# -- lines that give all groups the same -----------------------------------------------------------------------------
+
+
+def _two(one: dict, other: dict, kind: type[Optimizer] = SGD) -> list[Optimizer]:
+    return [
+        kind([{"params": [parameter()], "name": "a", **one}, {"params": [parameter()], "name": "b", **other}], lr=0.1)
+    ]
+
+
+RATES = {"lr": 0.1}, {"lr": 0.2}
+
+
+@pytest.mark.parametrize(
+    "optimizers",
+    [
+        lambda: _two(*RATES),
+        lambda: _two({"lr_scale": 0.5}, {}),
+        lambda: [SGD([parameter()], lr=0.1), Adam([parameter()], lr=0.2)],
+    ],
+    ids=["groups", "lr_scale", "optimizers"],
+)
+@pytest.mark.parametrize(
+    "schedule",
+    [ph.absolute(CURVE), CURVE.bind(ph.Run(total=100), peak=0.3), ph.noam(64, 10)],
+    ids=["absolute", "bound", "noam"],
+)
+def test_rates_that_level_what_the_groups_were_given_are_warned_of(optimizers: Callable, schedule: object) -> None:
+    with pytest.warns(ph.PreheatWarning, match=r"'lr' is the rates themselves.* 2 groups.*write factors, with peak="):
+        scheduler = Scheduler(optimizers(), schedule)
+    assert len(scheduler.audit().findings) == 1
+    assert len(set(scheduler.get_last_lr())) == 1
+
+
+def test_what_levels_nothing_is_not_warned_of() -> None:
+    """Factors, with a peak or without, a line for the very group, and groups that were given one rate."""
+    for schedule, options in ((CURVE, {}), (CURVE, {"peak": 0.3}), ({"lr": CURVE, "a/lr": ph.absolute(CURVE)}, {})):
+        assert Scheduler(_two(*RATES), schedule, **options).audit().findings == ()
+    assert Scheduler(_two({}, {}), ph.absolute(CURVE)).audit().findings == ()
+
+
+def test_a_weight_decay_that_is_levelled_is_a_finding_alone() -> None:
+    plan = {"lr": CURVE, "weight_decay": ph.absolute(ph.hold(0.1))}
+    (finding,) = Scheduler(_two({"weight_decay": 0.4}, {"weight_decay": 0.1}), plan).audit().findings
+    assert (
+        "'weight_decay' is the values themselves, so 2 groups, which were given 0.1 to 0.4, all have the same"
+        in finding
+    )
+    assert Scheduler(_two({"weight_decay": 0.1}, {"weight_decay": 0.0}), plan).audit().findings == ()

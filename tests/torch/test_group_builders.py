@@ -248,6 +248,76 @@ def test_several_lists_of_blocks_are_refused_and_may_be_said() -> None:
         layerwise_decay(model, 0.5, lr=1.0, layers=["encoder.0", "decoder.0"])
 
 
+class Early(nn.Module):
+    """A language model whose head was made first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lm_head = nn.Linear(8, 5)
+        self.embed = nn.Embedding(5, 8)
+        self.blocks = nn.ModuleList([Block(), Block()])
+
+
+@pytest.mark.parametrize(
+    "made", [Early, lambda: nn.Sequential(Early()), lambda: _plain("head", "a", "b"), lambda: _plain("a", "head", "b")]
+)
+def test_a_head_that_was_made_before_the_last_layer_is_refused(made: object) -> None:
+    with pytest.raises(ph.PreheatError, match=r"head\.weight' is called a head and was made before the last layer"):
+        layerwise_decay(made(), 0.5, lr=1.0)
+
+
+def _plain(*names: str) -> nn.Module:
+    return nn.ModuleDict({name: nn.Linear(2, 2) for name in names})
+
+
+def test_a_head_that_was_made_first_may_be_named_as_the_last_layer() -> None:
+    model = Early()
+    with pytest.raises(ph.PreheatError, match="is called a head"):
+        layerwise_decay(model, 0.5, lr=1.0, layers=["blocks.0", "blocks.1"])
+    found = of(model, layerwise_decay(model, 0.5, lr=1.0, layers=[*model.blocks, "lm_head"]), "lr")
+    rates = {name: rate for name, (rate,) in found.items()}
+    assert rates["lm_head.weight"] == 1.0
+    assert rates["blocks.1.up.weight"] == 0.5
+    assert rates["embed.weight"] == 0.125
+
+
+def test_layers_may_be_modules() -> None:
+    model = Language()
+    names = [f"blocks.{i}" for i in range(len(model.blocks))]
+    by_name, by_module = (layerwise_decay(model, 0.5, lr=1.0, layers=layers) for layers in (names, [*model.blocks]))
+    assert of(model, by_name, "name", "lr") == of(model, by_module, "name", "lr")
+
+
+def test_a_layer_that_is_named_twice_is_refused() -> None:
+    model = Language()
+    for layers, said in (
+        (["blocks.0", "blocks.1", "blocks.1"], "layers has 'blocks.1' twice"),
+        (["blocks.0", "blocks.0.up", "blocks.1"], "'blocks.0.up' and 'blocks.0', one in the other"),
+        ([Block(), "blocks.1"], "no module Block of another model has parameters"),
+        (model.blocks[0], "layers is a list of modules"),
+    ):
+        with pytest.raises(ph.PreheatError, match=said):
+            layerwise_decay(model, 0.5, lr=1.0, layers=layers)
+
+
+def test_vectors_that_are_stored_with_more_dimensions_have_no_decay() -> None:
+    """LayerScale's and GRN's, not a convolution of one channel, nor a matrix with one row."""
+    model = nn.Sequential(nn.Conv2d(1, 6, 1, bias=False), nn.Linear(6, 1, bias=False))
+    model.scale, model.grn = nn.Parameter(torch.ones(6, 1, 1)), nn.Parameter(torch.ones(1, 1, 1, 6))
+    found = of(model, no_decay(model), "name")
+    assert [found[name] for name in ("scale", "grn", "0.weight", "1.weight")] == [
+        ("no_decay",), ("no_decay",), ("decay",), ("decay",)
+    ]  # fmt: skip
+
+
+def test_a_base_that_is_wider_than_the_model_is_warned_of() -> None:
+    with pytest.warns(ph.PreheatWarning, match="the base is wider.*multiplied by 4; the model is the first argument"):
+        mup(Language(width=8), Language(width=32), lr=1.0, weight_decay=0.0, inputs=["place"])
+    for base in (Language, 8):
+        with pytest.raises(ph.PreheatError, match="base is the same model in the width at which"):
+            mup(Language(), base, lr=1.0, weight_decay=0.0)
+
+
 # -- one after the other ------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ drives all groups whose name begins so.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,8 +20,8 @@ import torch
 from torch import nn
 
 from preheat.core.checks import finite_number, positive_number
-from preheat.core.errors import PreheatError
-from preheat.torch.layouts import Place, layout, matching, places, unwrapped
+from preheat.core.errors import PreheatError, PreheatWarning
+from preheat.torch.layouts import Layers, Place, layout, matching, places, unwrapped
 from preheat.torch.widths import HIDDEN, INPUT, OUTPUT, roles
 
 __all__ = ["layerwise_decay", "lora_plus", "muon", "mup", "no_decay"]
@@ -50,15 +51,17 @@ def no_decay(
 ) -> list[Group]:
     """Two groups, "decay" and "no_decay", whose `weight_decay` is 0.
 
-    No decay have: what a normalisation holds, what is called a bias (`relative_attention_bias.weight` too), what has
-    fewer than two dimensions, and what the model's own `no_weight_decay()` names, as timm's and BEiT's models do.
+    No decay have: what a normalisation holds, what is called a bias (`relative_attention_bias.weight` too), vectors and
+    scalars, those too that are stored as (d, 1, 1) or (1, 1, 1, d) (LayerScale's and GRN's, but not class tokens, (1, 1, d)),
+    and what the model's own `no_weight_decay()` names, as timm's and BEiT's models do.
 
     lr: the rate of both.   weight_decay: that of the rest. Each is left to the optimizer where it is not given.
     embeddings: whether embeddings have no decay either.   also: names of others that have none, with * as in a shell.
     groups: what to split instead of the whole model.
 
     As transformers' `Trainer` and timm's `param_groups_weight_decay` do it, which differ from one another in what is
-    neither: the Trainer decays the weights of batch norms, and timm biases that are no vectors.
+    neither: the Trainer decays the weights of batch norms, timm biases that are no vectors, and both vectors with more
+    dimensions than one.
 
     >>> model = nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8), nn.Linear(8, 2))
     >>> [(group["name"], len(group["params"])) for group in no_decay(model, weight_decay=0.1)]
@@ -86,7 +89,7 @@ def layerwise_decay(
     factor: float,
     *,
     lr: float | None = None,
-    layers: Sequence[str | Sequence[str]] | None = None,
+    layers: Layers | None = None,
     groups: Sequence[Group] | None = None,
 ) -> list[Group]:
     """A group for every layer, from "embeddings" over "layer0", "layer1", … to "head", each learning slower than the next.
@@ -98,7 +101,7 @@ def layerwise_decay(
 
     factor: above 0, at most 1; 0.65 to 0.9 are usual.
     lr: the rate of the head; needed unless the groups have theirs.
-    layers: the names of the modules that are layers, first to last, those beside one another as a tuple. Without it they are
+    layers: the modules that are layers, or their names, first to last, those beside one another as a tuple. Without it they are
         timm's (`model.group_matcher`); the blocks of a transformer, with what stands before them as "embeddings", with
         embeddings wherever they stand, and with a norm that follows the last block as part of it; otherwise the modules
         in the order in which they were made, the last one as "head". `preheat.torch.describe` shows which.
@@ -108,7 +111,8 @@ def layerwise_decay(
     >>> [(group["name"], group["lr"]) for group in layerwise_decay(model, 0.5, lr=0.1)]
     [('layer0', 0.025), ('layer1', 0.05), ('head', 0.1)]
 
-    Raises PreheatError where which layer comes first is not known (an encoder and a decoder): give `layers`.
+    Raises PreheatError where which layer comes first is not known (an encoder and a decoder), or where a module called a
+    head was made before the last layer: give `layers`.
     """
     factor = positive_number(factor, "factor")
     if factor > 1:
@@ -166,7 +170,7 @@ def muon(
     model: nn.Module,
     *,
     to_adamw: Sequence[str] = (),
-    layers: Sequence[str | Sequence[str]] | None = None,
+    layers: Layers | None = None,
     groups: Sequence[Group] | None = None,
 ) -> tuple[list[Group], list[Group]]:
     """Two lists of groups: "matrices" for Muon, the weights with two dimensions of the hidden layers, and "others".
@@ -242,9 +246,15 @@ def mup(
     Raises PreheatError where the two are not the same model in two widths, and for what cannot be seen.
     """
     found = places(model)
+    if not isinstance(base, nn.Module):
+        what = "base is the same model in the width at which the rate was found"
+        raise PreheatError(what, given=base, write="write mup(model, build(width=64), …)")
     given = _with(found, groups, ("lr", "weight_decay"), lr=lr, weight_decay=weight_decay)
     fixed, grown = matching(found, inputs, "inputs"), matching(found, outputs, "outputs")
     role = roles(found, places(base), fixed, grown, output_multiplier)
+    if wider := next((times for _, times in role.values() if times > 1), None):
+        what = f"the base is wider than the model, so that rates are multiplied by {wider:g}"
+        warnings.warn(f"{what}; the model is the first argument and the base the second", PreheatWarning, stacklevel=2)
     several = {kind: len({times for other, times in role.values() if other == kind}) > 1 for kind in (HIDDEN, OUTPUT)}
     ranks = {INPUT: 0, HIDDEN: 1, OUTPUT: 2}
 
@@ -258,7 +268,10 @@ def mup(
 
 def _never_decays(place: Place) -> bool:
     """Whether weight decay is for none of its kind: norms, biases, vectors and scalars."""
-    return place.is_norm or len(place.shape) < 2 or any(map(_BIAS.search, place.names))
+    is_conv = any(isinstance(owner, nn.modules.conv._ConvNd) for owner in place.owners)
+    is_token = len(place.shape) == 3 and place.shape[-1] != 1  # a class token, which the Trainer decays
+    is_vector = len(place.shape) > 2 and sum(size != 1 for size in place.shape) < 2 and not is_conv and not is_token
+    return place.is_norm or len(place.shape) < 2 or is_vector or any(map(_BIAS.search, place.names))
 
 
 def _with(

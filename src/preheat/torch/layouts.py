@@ -17,6 +17,7 @@ from preheat.core.errors import PreheatError, nearest, shown
 INPUT, OUTPUT = "embeddings", "head"  # what comes before the first layer, and after the last
 _NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.modules.batchnorm._NormBase)
 _NORM = re.compile(r"[Nn]orm(\dd)?$", re.ASCII)  # LlamaRMSNorm, T5LayerNorm, FrozenBatchNorm2d
+_HEADS = {"head", "lm_head", "classifier"}  # what is called so gives the output, wherever it was made
 _WITH_PREVIOUS = 99999  # timm's mark of what belongs to the layer before it
 
 
@@ -127,23 +128,31 @@ def unwrapped(model: nn.Module) -> nn.Module:
     return inner
 
 
-def layout(model: nn.Module, layers: Sequence[str | Sequence[str]] | None = None) -> Layout:
+Layers = Sequence[str | nn.Module | Sequence[str | nn.Module]]
+
+
+def layout(model: nn.Module, layers: Layers | None = None) -> Layout:
     """The layers of a model.
 
-    layers: the names of the modules that are its layers, first to last, those beside one another as a tuple. Without it:
+    layers: the modules that are its layers, or their names, first to last, those beside one another as a tuple. Without it:
     timm's `group_matcher` where there is one; the blocks of the only ModuleList of blocks; else the order of the modules.
 
-    Raises PreheatError where there are several lists of blocks, and where there is only one layer.
+    Raises PreheatError where there are several lists of blocks, where there is only one layer, and where what is called a
+    head would be in a layer below the last.
     """
     found, inner = places(model), unwrapped(model)
     if layers is not None:
-        made = _around_blocks(found, _said(found, layers))
+        said = _said(model, found, layers)
+        made = _around_blocks(found, said)
+        _check_head(made, [place for place in found if not any(_is_in(place, name) for name in said)])
     elif callable(matcher := getattr(inner, "group_matcher", None)):
         made = _as_timm(places(inner), matcher(coarse=False))
     elif blocks := _blocks(model):
         made = _around_blocks(found, blocks)
+        _check_head(made, found)
     else:
         made = _in_order(model, found)
+        _check_head(made, found)
     if len(set(made.layer.values())) < 2:
         raise PreheatError(
             f"{type(model).__name__} has only one layer, as far as can be seen",
@@ -152,18 +161,44 @@ def layout(model: nn.Module, layers: Sequence[str | Sequence[str]] | None = None
     return made
 
 
-def _said(found: Sequence[Place], layers: Sequence[str | Sequence[str]]) -> dict[str, int]:
+def _said(model: nn.Module, found: Sequence[Place], layers: Layers) -> dict[str, int]:
     """The number of the layer that each named module is."""
-    if isinstance(layers, str) or not layers:
-        raise PreheatError("layers is a list of names of modules, first to last", given=layers)
+    if not isinstance(layers, Sequence) or isinstance(layers, str) or not layers:
+        raise PreheatError("layers is a list of modules or their names, first to last", given=layers)
+    called = {id(module): name for name, module in model.named_modules()}
     said: dict[str, int] = {}
     for i, several in enumerate(layers):
-        for name in (several,) if isinstance(several, str) else several:
-            if not any(_is_in(place, name) for place in found):
+        for one in (several,) if isinstance(several, str | nn.Module) else several:
+            name = called.get(id(one)) if isinstance(one, nn.Module) else one
+            if not any(_is_in(place, str(name)) for place in found):
                 modules = {place.name.rpartition(".")[0] for place in found}
-                raise PreheatError(f"no module {shown(name)} has parameters{nearest(str(name), modules)}")
-            said[name] = i
+                wrong = f"{type(one).__name__} of another model" if isinstance(one, nn.Module) else shown(one)
+                raise PreheatError(f"no module {wrong} has parameters{nearest(str(name), modules)}")
+            if other := next(
+                (it for it in said if f"{it}.".startswith(f"{name}.") or f"{name}.".startswith(f"{it}.")), None
+            ):
+                what = (
+                    f"layers has {name!r} twice"
+                    if other == name
+                    else f"layers has {name!r} and {other!r}, one in the other"
+                )
+                raise PreheatError(what, write="name every layer once")
+            said[str(name)] = i
     return said
+
+
+def _check_head(made: Layout, found: Sequence[Place]) -> None:
+    """Refuse a head that was made before what it stands on: it would learn slowest, and another layer be called "head"."""
+    top, is_held = max(made.layer.values()), all(place.name.startswith("0.") for place in found)
+    for place in found:
+        parts = place.name.split(".")[1 if is_held else 0 : -1]
+        outer = parts[: next((i for i, part in enumerate(parts) if part.isdecimal()), len(parts))]
+        if made.layer[id(place.parameter)] < top and not place.is_embedding and _HEADS.intersection(outer):
+            raise PreheatError(
+                f"{place.name!r} is called a head and was made before the last layer, whose group would be called "
+                f"{made.names[top]!r}",
+                write="make it last, or name the layers, first to last, and it at the end: layers=['…', 'head']",
+            )
 
 
 def _is_in(place: Place, module: str) -> bool:

@@ -48,7 +48,18 @@ from preheat.torch.described import check_optimizers
 from preheat.torch.device_clock import DeviceClock
 from preheat.torch.memory import memory_of
 from preheat.torch.resuming import WAYS, left_behind, resumed
-from preheat.torch.slots import Slot, Slots, close_as_said, entry, name_of, put, put_number, rates_of, scale_to_peak
+from preheat.torch.slots import (
+    Slot,
+    Slots,
+    close_as_said,
+    entry,
+    levelled,
+    name_of,
+    put,
+    put_number,
+    rates_of,
+    scale_to_peak,
+)
 from preheat.torch.update_counter import UpdateCounter
 from preheat.torch.wrapped import is_watchable, layers
 from preheat.torch.writer import Buffers, attach
@@ -140,7 +151,11 @@ class Scheduler(LRScheduler):
         self._follow(slots)
         self._take(slots)
         self._write_now()
-        for words in double_warmups(self._counter.innermost, self.plan):
+        level = levelled(slots)
+        for _, words in level:
+            self._note(words)
+        words_of_rates = [words for line, words in level if line.is_rate]
+        for words in [*double_warmups(self._counter.innermost, self.plan), *words_of_rates]:
             warnings.warn(words, PreheatWarning, stacklevel=2)
 
     def _count_with(self, counter: UpdateCounter) -> None:

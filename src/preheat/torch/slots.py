@@ -226,6 +226,30 @@ class Slots:
                 )
 
 
+def levelled(slots: Slots) -> list[tuple[Line, str]]:
+    """The lines for all groups that give every group the same, where the groups were given different values, with words.
+
+    A line that names a group is meant for it, and a base that nobody has said is not compared.
+    """
+    found: list[tuple[Line, str]] = []
+    for line in (line for line in slots.plan.lines if line.group is None):
+        given = [slot for slot in slots.slots if slot.line is line and not slot.is_factor and not slot.base.is_open]
+        values = [slot.base.given * slot.scale for slot in given]
+        if not values or math.isclose(min(values), max(values), rel_tol=1e-6):
+            continue
+        what = "rates" if given[0].is_rate else "values"
+        found.append(
+            (
+                line,
+                f"the line {line.key!r} is the {what} themselves, so {len(values)} groups, which were given {min(values):g} "
+                f"to {max(values):g}, all have the same; write factors"
+                + (", with peak= for the largest rate," if given[0].is_rate else "")
+                + " to keep their ratio, or a line for each group",
+            )
+        )
+    return found
+
+
 def name_of(group: Group) -> str | None:
     """The group's own name; None where it has none."""
     name = group.get("name")

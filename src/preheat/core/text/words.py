@@ -102,7 +102,7 @@ def target(value: Any) -> Schedule | Absolute | Relative:
     if isinstance(value, Mapping):
         if "kind" not in value:
             refuse_unbuilt(value)
-            raise PreheatError("one schedule is needed here, not several lines", given=value, write=_EXAMPLE)
+            raise PreheatError("one schedule is needed here, not a plan's lines by name", given=value, write=_EXAMPLE)
         return value_from(value)  # type: ignore[return-value]
     raise _no_schedule(value)
 
