@@ -367,10 +367,10 @@ class Session:
             return rebased(saved.plan, own, saved.position, saved.gain / gain, join)
         if change is None:
             return own
+        both = "" if saved.plan == own else f" Saved: {shown(saved.plan, 300)}; new: {shown(own, 300)}"
         raise StateError(
             f"{what} has changed since this state was saved: {change}. Pass on_change='adopt' for the new plan, "
-            f"'keep' for the saved one, or 'rebase' for the new one scaled to go on from the value in force. "
-            f"Saved: {shown(saved.plan, 300)}; new: {shown(own, 300)}"
+            f"'keep' for the saved one, or 'rebase' for the new one scaled to go on from the value in force.{both}"
         )
 
     def _writing_of(self, plan: Plan, run: Run) -> Plan | None:
