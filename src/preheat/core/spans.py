@@ -17,10 +17,12 @@ _AMOUNT = r"(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]{1,3})
 _TEXT = rf"(?a)({_AMOUNT})\s*([A-Za-z%]*)(?:\s+([a-z]+))?"
 _SUFFIX = {"": 1, "k": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+_SPELLED_OUT = {"second": "s", "minute": "min", "hour": "h", "day": "d"}
 _COUNTED = ("step", "epoch", "sample", "token")
 _TICK = "tick"  # said of a bare number: the run's clock, whatever it counts
 _UNITS = {unit: unit for unit in _SECONDS} | {f"{unit}{s}": unit for unit in (*_COUNTED, _TICK) for s in ("", "s")}
 _UNITS |= {"update": "step", "updates": "step"}
+_UNITS |= {f"{word}{s}": unit for word, unit in _SPELLED_OUT.items() for s in ("", "s")}
 CLOCKS = (*_COUNTED, "second")
 REST = "rest"
 PATTERN = (  # of a span as text, in the regular expressions of JSON Schema; how large numbers may be it does not say
@@ -34,7 +36,8 @@ class Span(Value):
     """A length of time with its unit, kept as written: ticks, `'500 steps'`, `'1.5B tokens'`, `'5%'`, `'rest'`.
 
     A bare number is ticks of the run's clock and may be a fraction. Units: tick(s), step(s), epoch(s), sample(s), token(s),
-    with k M B T for 10³ … 10¹²; s min h d; % of the run's total; rest. Raises PreheatError for anything else.
+    with k M B T for 10³ … 10¹²; s min h d, or second(s) minute(s) hour(s) day(s); % of the run's total; rest. Raises
+    PreheatError for anything else.
 
     >>> Span("1.50B  tokens"), Span(2.0)
     (Span('1.5B tokens'), Span(2))

@@ -372,10 +372,8 @@ class Session:
         ways = "Pass on_change='adopt' for the new plan, 'keep' for the saved one"
         if any(line.is_rate for line in own.lines):
             ways += ", or 'rebase' for the new one scaled to go on from the value in force"
-        raise StateError(
-            f"{what} has changed since this state was saved: {change}. {ways}. "
-            f"Saved: {shown(saved.plan, 300)}; new: {shown(own, 300)}"
-        )
+        both = "" if saved.plan == own else f" Saved: {shown(saved.plan, 300)}; new: {shown(own, 300)}"
+        raise StateError(f"{what} has changed since this state was saved: {change}. {ways}.{both}")
 
     def _writing_of(self, plan: Plan, run: Run) -> Plan | None:
         """What a bound plan was bound from, where that is known."""

@@ -20,6 +20,7 @@ from preheat.session.bases import SavedBases, bases_from_text
 from preheat.session.rules import Rule, State, combined_gain, rules_from_text
 
 FORMAT = 2
+FOREIGN = "foreign_state"  # the hint where a state is another scheduler's
 KEYS = ("format", "last_epoch", "_step_count", "position", "plan", "run", "rules", "bases")
 
 
@@ -89,6 +90,14 @@ def from_state(state: object, own_plan: tuple[str, Plan], own_run: tuple[str, Ru
 def _with_known_keys(state: object) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise StateError("a scheduler's state is a dict", given=state)
+    if state and "plan" not in state and "position" not in state:
+        raise StateError(
+            f"the state was saved by another scheduler than preheat's: it has {shown(', '.join(map(str, state)))}, and says "
+            "nothing of the plan",
+            write="build the Scheduler with base='initial' or peak=…, do not load that state, and call go_to(update) with the "
+            "number of updates that were applied",
+            hint=FOREIGN,
+        )
     for key in state:
         if key not in KEYS:
             raise StateError(f"a scheduler's state has no key {shown(key)}{nearest(str(key), KEYS)}")

@@ -17,7 +17,8 @@ from preheat.session.state import Resumption, Saved
 from preheat.torch.bases import CODE, OPEN, SAVED, Bases, initial_of
 from preheat.torch.slots import Slot, Slots, name_of
 
-WAYS = "pass base='initial' (each group's initial_lr), base='present' (what stands there now) or peak=… to Scheduler"
+WAYS = "pass base='initial' (each group's initial_lr), base='present' (what stands there now) or peak=…"
+OPEN_BASE = "open_base"  # the hint where it is not known what a group was given
 
 
 def resumed(slots: Slots, saved: Saved, session: Session, defaults: Sequence[float | None]) -> tuple[Resumption, Slots]:
@@ -69,7 +70,9 @@ class _Found:
             if moved and saved.peak is not None and slots.bases.asked_peak is None:
                 against = against or f"it was built with peak={saved.peak:g} then, and without it now"
             if against and policy != "keep":
-                raise StateError(f"what the factors multiply is not to be known: {against}", write=_ways(policy))
+                raise StateError(
+                    f"what the factors multiply is not to be known: {against}", write=_ways(policy), hint=OPEN_BASE
+                )
             own = [row if is_asked and row else mine for mine, row, is_asked in zip(own, rows, asked, strict=True)]
             if hyper == RATE and slots.bases.peak is not None:
                 own = _at_peak(own, slots, slots.bases.peak)
@@ -146,7 +149,9 @@ def _settled(own: Slots, found: _Found, saved: SavedBases, policy: str) -> Slots
         own.bases.kept_from = saved.defaults, saved.peak
     own = Slots(own.plan, own.bases)  # what has no decay of its own is known now
     if unknown := [slot for slot in own.slots if slot.needs_base and slot.base.is_open]:
-        raise StateError(f"what {unknown[0].label} was given is not to be known from this state", write=_ways(policy))
+        raise StateError(
+            f"what {unknown[0].label} was given is not to be known from this state", write=_ways(policy), hint=OPEN_BASE
+        )
     return own
 
 

@@ -47,7 +47,7 @@ from preheat.torch.bases import OPEN, Bases, initial_of, number
 from preheat.torch.described import check_optimizers
 from preheat.torch.device_clock import DeviceClock
 from preheat.torch.memory import memory_of
-from preheat.torch.resuming import WAYS, left_behind, resumed
+from preheat.torch.resuming import OPEN_BASE, WAYS, left_behind, resumed
 from preheat.torch.slots import (
     Slot,
     Slots,
@@ -845,7 +845,7 @@ class Scheduler(LRScheduler):
             )
             if slot.is_rate and self._slots.bases.peak is not None:
                 what += ", and so not its share of peak= either"
-            raise PreheatError(what, write=f"load the scheduler's state, or {WAYS}")
+            raise PreheatError(what, write=f"load the scheduler's state, or {WAYS}", hint=OPEN_BASE)
         what = f"{slot.label} is 0, and factors of 0 are 0 for ever"
         line = f"{slot.name}/{slot.line.hyper}"
         raise PreheatError(

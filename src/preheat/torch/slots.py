@@ -292,7 +292,7 @@ def _resolved(groups: list[Group], plan: Plan, known: dict[int, Known]) -> tuple
         if line.group is not None and line.group not in known_as and not _is_index(line.group, groups):
             raise PreheatError(
                 f"the plan's line {line.key!r} names no group{nearest(line.group, known_as)}",
-                write="a group is named by its 'name' key or its index, "
+                write="a group is named by its 'name' key, as in AdamW([{'params': …, 'name': 'head'}, …]), or by its index, "
                 "and a plan for groups that have changed needs a new Scheduler",
             )
     of: dict[str | None, dict[str, Line]] = {}
