@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,15 @@ from preheat.torch import Scheduler
 
 pytest.importorskip("ignite")
 from ignite.engine import Engine, Events
-from ignite.handlers import Checkpoint, DiskSaver, LRScheduler
+from ignite.handlers import (
+    Checkpoint,
+    ConcatScheduler,
+    DiskSaver,
+    FastaiLRFinder,
+    LinearCyclicalScheduler,
+    LRScheduler,
+    create_lr_scheduler_with_warmup,
+)
 
 TOTAL = 20
 CURVE = ph.warmup(4) >> ph.decay(to=0.1, shape="cosine")
@@ -110,12 +119,10 @@ def test_simulated_values_are_those_of_the_training_and_change_nothing() -> None
     assert [tuple(rates) for _, *rates in simulated] == [used[:2] for used in training.used]
 
 
-def test_attached_at_the_wrong_event_is_warned_of_at_the_first_update() -> None:
-    """Ignite takes it: update 1 would repeat the rate of update 0, and every other comes one late."""
+def test_attached_after_the_update_it_is_right_too_where_torch_s_come_one_late() -> None:
     training = Training()
     training.engine.add_event_handler(Events.ITERATION_COMPLETED, LRScheduler(training.scheduler))
-    with pytest.warns(ph.PreheatWarning, match=r"Events.ITERATION_STARTED"):
-        training.engine.run(BATCHES[:1])
+    assert training.run() == expected()
     theirs = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     used: list[float] = []
     theirs.register_step_post_hook(lambda one, *_: used.append(one.param_groups[0]["lr"]))
@@ -124,6 +131,150 @@ def test_attached_at_the_wrong_event_is_warned_of_at_the_first_update() -> None:
     engine.add_event_handler(Events.ITERATION_COMPLETED, LRScheduler(torchs))
     engine.run([0] * 3)
     assert used == [0.0, 0.0, 0.25]  # nothing is said
+
+
+# -- questions are not updates --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("kept", ["handler", "scheduler"])
+@pytest.mark.parametrize("at", [1, 5])
+def test_saved_when_an_iteration_starts_the_update_that_follows_has_its_own_rate(
+    before: bool, kept: str, at: int
+) -> None:
+    """Ignite has counted the update that is still to come, where its handler ran before the checkpoint was made."""
+    stopped, box = Training(), {}
+
+    def save(engine: Engine) -> None:
+        parts = stopped.parts | ({"handler": stopped.scheduler} if kept == "scheduler" else {})
+        box.update({name: copy.deepcopy(part.state_dict()) for name, part in parts.items()})
+
+    if before:
+        stopped.engine.add_event_handler(Events.ITERATION_STARTED(once=at), save)
+    stopped.attach()
+    if not before:
+        stopped.engine.add_event_handler(Events.ITERATION_STARTED(once=at), save)
+    stopped.run()
+    resumed = Training().attach()
+    parts = resumed.parts | ({"handler": resumed.scheduler} if kept == "scheduler" else {})
+    del box["engine"]  # which has counted the iteration too
+    for name, state in box.items():
+        parts[name].load_state_dict(state)
+    resumed.engine.run(BATCHES[at - 1 :], max_epochs=1)
+    assert resumed.used == expected(range(at - 1, TOTAL))
+
+
+class Accumulating(Training):
+    """An update for every second iteration."""
+
+    def update(self, engine: Engine, batch: Any) -> float:
+        is_first = engine.state.iteration % 2 == 1
+        if is_first:
+            self.optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(self.model(batch[0]), batch[1])
+        (loss / 2).backward()
+        if not is_first:
+            self.optimizer.step()
+        return loss.item()
+
+
+@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.filterwarnings("error::preheat.PreheatWarning")
+def test_with_accumulated_gradients_an_iteration_without_an_update_is_none(every: int) -> None:
+    training = Accumulating()
+    event = Events.ITERATION_STARTED(every=2) if every == 2 else Events.ITERATION_STARTED
+    training.engine.add_event_handler(event, LRScheduler(training.scheduler))
+    training.engine.run(BATCHES, max_epochs=2)
+    assert training.used == expected()
+    assert training.scheduler.audit().applied == TOTAL - 1  # the last is counted when the next rate is asked for
+    assert training.scheduler.state_dict()["last_epoch"] == TOTAL
+
+
+def test_beside_a_call_of_step_each_update_counts_once() -> None:
+    training = Training().attach()
+    training.engine.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: training.scheduler.step())
+    assert training.run() == expected()
+
+
+def test_attached_twice_it_warns_and_only_the_first_update_is_another() -> None:
+    training = Training().attach().attach()
+    with pytest.warns(
+        ph.PreheatWarning, match=r"2 rates were asked for before the first update.*attach the handler once"
+    ):
+        training.run()
+    assert training.used[1:] == expected(range(1, TOTAL))
+
+
+@pytest.mark.parametrize("batches", [5, 10])
+def test_asked_once_an_epoch_a_plan_in_updates_warns_in_the_second(batches: int) -> None:
+    training = Training()
+    training.engine.add_event_handler(Events.EPOCH_STARTED, LRScheduler(training.scheduler))
+    match = rf"{batches} updates were applied between two questions.*Events.ITERATION_STARTED.*Run\(clock='epoch'\)"
+    with pytest.warns(ph.PreheatWarning, match=match):
+        training.engine.run(BATCHES[:batches], max_epochs=2)
+
+
+@pytest.mark.filterwarnings("error::preheat.PreheatWarning")
+def test_a_clock_of_epochs_is_asked_once_an_epoch() -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = Scheduler(optimizer, "warmup(2) >> decay()", run=ph.Run(total=4, clock="epoch"))
+    used: list[float] = []
+    engine = Engine(lambda engine, batch: (optimizer.step(), used.append(optimizer.param_groups[0]["lr"])))
+    engine.add_event_handler(Events.EPOCH_STARTED, LRScheduler(scheduler))
+    engine.run([0] * 3, max_epochs=4)
+    assert used == [rate for rate in (0.0, 0.5, 1.0, 0.5) for _ in range(3)]
+
+
+@pytest.mark.filterwarnings("error::preheat.PreheatWarning")
+def test_a_range_finder_first_and_the_handler_after_it_begin_at_the_first_value() -> None:
+    training, finder = Training(), FastaiLRFinder()
+    to_save = {"model": training.model, "optimizer": training.optimizer}
+    options = {"output_transform": lambda loss: loss, "num_iter": 8, "start_lr": 1e-3, "end_lr": 1.0}
+    with finder.attach(training.engine, to_save=to_save, **options) as found:
+        found.run(BATCHES)
+    training.used.clear()
+    assert training.attach().run() == expected()
+
+
+def test_a_range_finder_under_an_attached_handler_is_overruled_with_a_warning() -> None:
+    training, finder = Training().attach(), FastaiLRFinder()
+    to_save = {"model": training.model, "optimizer": training.optimizer}
+    options = {"output_transform": lambda loss: loss, "num_iter": 8, "start_lr": 1e-3, "end_lr": 1.0}
+    with (
+        pytest.warns(ph.PreheatWarning, match="was changed by someone else"),
+        finder.attach(training.engine, to_save=to_save, **options) as found,
+    ):
+        found.run(BATCHES)
+
+
+@pytest.mark.filterwarnings("error::preheat.PreheatWarning")
+def test_after_another_of_ignite_s_schedulers_it_begins_when_its_turn_comes() -> None:
+    training = Training()
+    linear = LinearCyclicalScheduler(training.optimizer, "lr", 0.1, 1.0, 8)
+    both = ConcatScheduler([linear, LRScheduler(training.scheduler)], durations=[4])
+    training.engine.add_event_handler(Events.ITERATION_STARTED, both)
+    training.run()
+    curve = CURVE.bind(ph.Run(total=TOTAL))
+    assert [used[1] for used in training.used[4:]] == pytest.approx([0.1 * curve(t) for t in range(TOTAL - 4)])
+
+
+@pytest.mark.filterwarnings("error::preheat.PreheatWarning")
+def test_ignite_s_own_warmup_before_it() -> None:
+    training = Training("decay()")
+    warm = {"warmup_start_value": 0.0, "warmup_end_value": 1.0, "warmup_duration": 4}
+    handler = create_lr_scheduler_with_warmup(training.scheduler, **warm)
+    training.engine.add_event_handler(Events.ITERATION_STARTED, handler)
+    training.run()
+    assert [used[1] for used in training.used[4:]] == pytest.approx(
+        [0.1 * (1 - t / TOTAL) for t in range(1, TOTAL - 3)]
+    )
+
+
+def test_further_runs_past_the_end_warn() -> None:
+    training = Training("warmup(4) >> decay()").attach()
+    training.run()
+    with pytest.warns(ph.PreheatWarning, match="of 20: rate 0 since update 20"):
+        training.engine.run(BATCHES, max_epochs=4)
 
 
 def test_a_metric_reaches_the_rules_by_a_handler() -> None:

@@ -114,6 +114,8 @@ class Scheduler(LRScheduler):
     optimizers: tuple[Optimizer, ...]
     _ahead: int  # of _step_count over last_epoch
     _known_ahead: int  # the same before somebody else set one of the two
+    _stood_when_asked: bool  # whether our values still stood when a rate was asked for last
+    _drawn: int  # questions that counted without an update, since a load
 
     def __init__(
         self,
@@ -146,7 +148,7 @@ class Scheduler(LRScheduler):
         given = {slot.line.key: slot.gain for slot in slots.slots}
         refuse_unclear(self.session.given, lambda line: given.get(line.key))
         self._device_clock = DeviceClock(slots, self.session, self._buffers) if on_device else None
-        self._is_led = self._is_led_here = False  # whether somebody else counts, by setting last_epoch; since a load
+        self._is_led, self._stood_when_asked, self._drawn = False, True, 0  # whether somebody else sets last_epoch
         self._count_from(0, 1)
         self._follow(slots)
         self._take(slots)
@@ -269,6 +271,8 @@ class Scheduler(LRScheduler):
         elif not known:
             raise unknown_advance(session.run)
         counter = self._counter
+        if self._lead == 1:  # step() is called beside somebody who sets last_epoch
+            self._drop_lead()
         counter.is_told = counter.is_told or passed is not None
         counted = known and counter.is_update(metrics is not None)
         if counted:
@@ -463,9 +467,11 @@ class Scheduler(LRScheduler):
         if self._device_clock is None and self._counter.has_pending:
             session = copy(session)
             session.advance()
-        elif self._has_led_update:
-            session = copy(session)
-            self._follow_lead(session)
+        elif (lead := self._lead) == 1 or (self._is_led and lead == 0 and self._flag_is_up):
+            session = copy(session)  # the update that is coming, whoever has counted it ahead
+            session.updates -= lead
+            if self._flag_is_up and self._is_led_by_updates:
+                session.advance()
         slots = self._slots_now()
         defaults, peak = slots.bases.kept_from or (self._defaults, slots.bases.asked_peak)
         bases = bases_to_text(defaults, slots.known_rows(), peak)
@@ -506,7 +512,7 @@ class Scheduler(LRScheduler):
         self._asked = None  # it is seen anew
         self._count_from(saved.updates, saved.steps)
         self._counter.restart()
-        self._is_led_here = False
+        self._drawn = 0
         if not is_the_same or not self.has_begun:
             self._take_over(slots, left)
         if self._device_clock is not None:
@@ -658,7 +664,9 @@ class Scheduler(LRScheduler):
         self._fast_step = self._fast_step_if_plain()
 
     def _fast_step_if_plain(self) -> Callable[[], bool]:
-        plain = self.session.tick is not None and not self.session.rules and len(self.optimizers) == 1
+        plain = (
+            self.session.tick is not None and not self.session.rules and len(self.optimizers) == 1 and not self._is_led
+        )
         on_host = self._device_clock is None and self._counter.scaler is None
         return self._build_fast_step() if plain and on_host else _no_fast_step
 
@@ -793,6 +801,8 @@ class Scheduler(LRScheduler):
         self._read_device_clock()
         before, bases = self._slots, self._slots.bases
         bases.follow(self.optimizers)
+        if not (self._counter.seen or self._is_led):
+            self._counter.forget()  # what was applied before, by a range finder, is undone
         self._counter.optimizer_was_loaded(self._rate_found(bases))
         _put_back(before, bases.groups)
         slots = Slots(self.plan, bases)
@@ -880,18 +890,24 @@ class Scheduler(LRScheduler):
 
     @last_epoch.setter
     def last_epoch(self, updates: int) -> None:
+        if updates == -1:
+            self._set_updates(-1)
+            self._give_way()
+            return
+        if updates == self.session.updates + 1 and not self._lead and self._is_led_by_updates and self._flag_is_up:
+            if self._stood_when_asked:  # the update was applied before the first question, at our rate
+                self._count_led()
+                self._write_now()
+                updates += 1
+            else:  # at the rates of others, as those of a range finder, or of a scheduler before this one
+                self._counter.forget()
+        self._is_led, self._fast_step = True, _no_fast_step
+        self._set_updates(updates)
+
+    def _set_updates(self, updates: int) -> None:
         steps = self._step_count
-        if updates == self.session.updates + 1 and not self._is_led_here and self._counter.flag.is_raised:
-            self._warn(
-                "an update was applied before this scheduler was asked for its first rate, so every update uses the value of "
-                "the one before; write add_event_handler(Events.ITERATION_STARTED, LRScheduler(scheduler)) in Ignite"
-            )
-        self._is_led_here = updates >= 0
-        self._is_led = self._is_led or updates >= 0
         self.session.updates, self._ahead = updates, steps - updates
         self._counter.is_member = True
-        if updates == -1:
-            self._give_way()
 
     @property
     def _step_count(self) -> int:  # pyrefly: ignore[bad-override]
@@ -929,31 +945,98 @@ class Scheduler(LRScheduler):
         return self.get_last_lr()
 
     def get_lr(self) -> list[float | Tensor]:
-        """The rates at `last_epoch`, which Ignite sets, one more after each time that it asks; everything is written then."""
-        if self._is_led and self.session.tick and self.has_begun and not self._counter.is_told:
-            self._follow_lead(self.session)
-            self._known_ahead = self._ahead
-            self._counter.forget()
-            self._write_now()
+        """The rates of the coming update; where somebody else sets `last_epoch`, everything is written then.
+
+        Ignite asks, and counts one more each time. What counts is the update that was applied since: a question without
+        one changes nothing, once an update or a gradient has been seen, and until then each is one more, so that
+        `simulate_values` draws the curve.
+        """
+        if not self._is_led_by_updates:
+            return self.get_last_lr()
+        self._stood_when_asked = self._stands
+        if not self._is_led:
+            return self.get_last_lr()
+        if not self._counter.seen:  # what stands there may be of a scheduler whose turn it was until now
+            self._sample.take()
+        self._settle_lead()
+        self._write_now()
+        self._look_whether_it_is_over()
+        self._counter.sound()
         return self.get_last_lr()
 
-    def _follow_lead(self, session: Session) -> None:
-        """Go where somebody else's `last_epoch` says; rules, which may hold the position, let time pass update by update."""
-        led = self._known_ahead - self._ahead
-        if not session.rules:
-            session.move_to(session.updates * (session.tick or 1))
-        elif led == 1:
-            session.updates -= 1
-            session.advance()
-        elif led:
-            what = f"last_epoch was moved by {led} updates, and what the rules would have seen in them is not known"
-            raise PreheatError(what, write="load_state_dict goes to another position")
+    @property
+    def _is_led_by_updates(self) -> bool:
+        """Whether somebody else's count can be followed: an update is worth a known tick."""
+        on_host = self._device_clock is None and not self._counter.is_told
+        return on_host and bool(self.session.tick) and self.has_begun
 
     @property
-    def _has_led_update(self) -> bool:
-        """Whether an update was applied since somebody else's `last_epoch` was counted up, and no rate was asked for since."""
-        waits = self._is_led and self._known_ahead - self._ahead == 1 and self.has_begun and self._device_clock is None
-        return waits and bool(self.session.tick) and not self._counter.is_told and self._counter.flag.is_raised
+    def _lead(self) -> int:
+        """By how much somebody else has set `last_epoch`, and no rate was asked for since."""
+        return self._known_ahead - self._ahead if self._is_led else 0
+
+    @property
+    def _stands(self) -> bool:
+        """Whether the values that were written last still stand."""
+        seen = zip(self._slots.ends(), (self._sample.first, self._sample.last), strict=True)
+        return not any(slot.edited(last) for slot, last in seen)
+
+    @property
+    def _flag_is_up(self) -> bool:
+        return self._counter.flag.is_raised
+
+    def _settle_lead(self) -> None:
+        """Make of somebody else's `last_epoch` the number of the update that is coming."""
+        lead = self._lead
+        if lead not in (0, 1):
+            self._jump(lead)
+        elif lead or (self._flag_is_up and self._stood_when_asked):
+            self._drop_lead()
+            self._count_led()
+        elif self._flag_is_up:  # applied at the rates of others, whose turn it was until now
+            self._drawn = 0
+            self._counter.forget()
+        self._known_ahead = self._ahead
+
+    def _jump(self, lead: int) -> None:
+        """Go where `last_epoch` was set to by hand."""
+        session = self.session
+        if session.rules:
+            what = f"last_epoch was moved by {lead} updates, and what the rules would have seen in them is not known"
+            raise PreheatError(what, write="load_state_dict goes to another position")
+        session.move_to(session.updates * (session.tick or 1))
+        self._counter.forget()
+
+    def _drop_lead(self) -> None:
+        """Take back what somebody else has counted ahead of the update."""
+        self._count_from(self.session.updates - self._lead, self.session.updates - self._lead + 1)
+
+    def _count_led(self) -> None:
+        """Count an update if one was applied since the last question; say what looks wrong."""
+        counter, session = self._counter, self.session
+        updates = counter.flag.missed + 1 if self._flag_is_up else 0
+        if not counter.seen:
+            counter.is_training = False  # a loaded state says nothing of who asks
+        drawn = self._drawn
+        if not counter.is_update():
+            return
+        self._drawn = 0 if updates or counter.counts == "calls" else drawn + 1
+        if updates and drawn and self._stood_when_asked:
+            self._warn(
+                f"{drawn + 1} rates were asked for before the first update, which counted as updates; attach the handler "
+                "once, at an event that comes once for every update"
+            )
+            if not session.rules:  # those were none
+                session.updates -= drawn
+                session.move_to(session.position - drawn * (session.tick or 1))
+        is_round = counter.counts == "calls" or session.run.clock == "epoch" or not self._stood_when_asked
+        if updates >= 2 * len(self.optimizers) and not is_round:
+            self._warn(
+                f"{updates} updates were applied between two questions for the rate, and the plan counts updates: attach "
+                "Ignite's handler at Events.ITERATION_STARTED, or write Run(clock='epoch') where it is asked once per "
+                "epoch, or counts='calls' where a round of several is meant"
+            )
+        session.advance()
 
     _get_closed_form_lr = get_lr
 
@@ -964,7 +1047,7 @@ class Scheduler(LRScheduler):
 
     def _update_lr(self, epoch: int | None = None) -> None:
         self._counter.forget()
-        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        self._set_updates(self.last_epoch + 1 if epoch is None else epoch)
         self._known_ahead = self._ahead
         self.session.move_to(self.last_epoch * (self.session.tick or 1))
         self._begin()
