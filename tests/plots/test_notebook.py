@@ -162,3 +162,9 @@ def test_colours_follow_the_notebook_and_else_the_system(tmp_path: Path) -> None
                 assert found == f"rgb({channels[0]}, {channels[1]}, {channels[2]})", (body, scheme)
                 page.close()
         browser.close()
+
+
+def test_a_plan_of_many_lines_is_cut_as_a_table_is() -> None:
+    html = ph.Plan({f"group_{i}/lr": "warmup(10) >> decay(90)" for i in range(500)})._repr_html_()
+    assert html.count("<table>") == 12
+    assert "and 488 more lines" in html

@@ -175,7 +175,7 @@ def silent_words(session: Session, counter: UpdateCounter, unheard: Iterable[str
     return ""
 
 
-def _many(session: Session) -> int:
+def _many(session: Session) -> float:
     """After how many updates a rule should have met its metric."""
     worth = session.run.steps_per_epoch or 0
     return _MANY_EPOCHS if session.run.clock == "epoch" else max(_MANY_UPDATES, 2 * worth)
