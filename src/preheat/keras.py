@@ -63,7 +63,9 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         accumulation: int = 1,
     ) -> None:
         given = target(schedule)
-        if isinstance(run, Run) and run.clock != "step":
+        if run is not None and not isinstance(run, Run):
+            raise PreheatError("run= takes a Run", given=run, write="write run=Run(total=10_000)")
+        if run is not None and run.clock != "step":
             what = "a Keras optimizer counts updates, and the run has another clock"
             raise PreheatError(what, given=run.clock, write="leave clock= out; lengths in tokens or epochs may stay")
         if peak is None and not isinstance(given, Absolute):
@@ -95,8 +97,16 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     def from_config(cls, config: dict[str, Any]) -> Schedule:
         """The schedule of a config; raises PreheatError for one that is damaged. Nothing in it is evaluated."""
         given: dict[str, Any] = dict(config)
-        if given.get("run") is not None:
-            given["run"] = Run(**given["run"])
+        known = ("schedule", "run", "peak", "accumulation")
+        if "schedule" not in given or any(name not in known for name in given):
+            what = "the config of a schedule has the keys " + ", ".join(known)
+            raise PreheatError(what, given=list(given), write="take it from get_config()")
+        if isinstance(given.get("run"), Mapping):
+            try:
+                given["run"] = Run(**given["run"])
+            except TypeError:
+                what = "run in the config of a schedule is what describes a Run"
+                raise PreheatError(what, given=given["run"], write="take it from get_config()") from None
         return cls(**given)
 
     def __repr__(self) -> str:

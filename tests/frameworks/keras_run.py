@@ -123,6 +123,15 @@ def main() -> None:
     again.optimizer.learning_rate = Schedule(ph.decay(24), peak=0.5)
     found["replaced"] = float(ops.convert_to_numpy(again.optimizer.learning_rate))
 
+    # a schedule that is set once the model has trained: weights that stay are rates of 0
+    trained = digits_model(Schedule(ph.hold(), run, peak=0.02))
+    fit(trained, 1)
+    trained.optimizer.learning_rate = Schedule("absolute(hold(0.0))")
+    trained.compile(trained.optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    before = trained.get_weights()
+    fit(trained, 1)
+    found["compiled_anew"] = max(float(np.abs(a - b).max()) for a, b in zip(before, trained.get_weights(), strict=True))
+
     bare = keras.optimizers.SGD(ph.absolute(WARMUP).bind(run))
     found["bare"] = refused(lambda: float(bare.learning_rate))
     plateau = keras.callbacks.ReduceLROnPlateau("loss", patience=0, min_delta=100.0)
@@ -138,6 +147,9 @@ def main() -> None:
         "lengths": refused(lambda: Schedule(WARMUP, peak=PEAK)),
         "below": refused(lambda: Schedule("absolute(ramp(0.1, -0.1, 10))")),
         "accumulation": refused(lambda: Schedule(WARMUP, run, peak=PEAK, accumulation=0)),
+        "run": refused(lambda: Schedule.from_config({"schedule": "decay(5)", "run": "x", "peak": 1.0})),
+        "run_keys": refused(lambda: Schedule.from_config({"schedule": "decay(5)", "run": {"totl": 5}, "peak": 1.0})),
+        "config": refused(lambda: Schedule.from_config({"schedul": "decay(5)"})),
         "lines": refused(lambda: Schedule(ph.Plan({"lr": WARMUP, "weight_decay": WARMUP}), run, peak=PEAK)),
     }
     print("found", json.dumps(found))

@@ -123,6 +123,10 @@ def test_another_schedule_goes_on_at_the_position_of_the_optimizer(found: Any) -
     near(found["replaced"], 0.25)
 
 
+def test_a_schedule_that_is_set_after_training_is_followed_once_the_model_is_compiled_anew(found: Any) -> None:
+    assert found["compiled_anew"] == 0
+
+
 def test_rates_are_float64_where_keras_computes_in_it(found: Any, backend: str) -> None:
     if backend != "jax":  # which has no float64 unless it is told
         assert found["double"] == RATES[7]
@@ -145,6 +149,9 @@ def test_what_cannot_be_meant_is_refused(found: Any) -> None:
         "lengths": "has no length until the run is known",
         "below": "none below 0",
         "accumulation": "accumulation must be a whole number of at least 1",
+        "run": "run= takes a Run, not 'x'",
+        "run_keys": "run in the config of a schedule is what describes a Run",
+        "config": "the config of a schedule has the keys schedule, run, peak, accumulation",
         "lines": "one schedule is needed here, not a plan's lines by name",
     }
     assert set(found["refused"]) == set(wanted)

@@ -298,6 +298,7 @@ def test_loading_takes_the_groups_as_they_are_now(change: dict) -> None:
 ACTS = st.lists(st.sampled_from(["train", "resume", "load", "copy", "ask", "surplus"]), max_size=25)
 
 
+@pytest.mark.filterwarnings("ignore:the line 'lr' is the rates themselves")
 @settings(max_examples=60)
 @given(ACTS, st.booleans())
 @example(["copy", "train", "load"], True)
