@@ -1,12 +1,14 @@
 """Spans and runs: one spelling each, exact conversion, totals that are always right."""
 
 import math
+import re
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 import preheat as ph
+from preheat.core.spans import PATTERN
 
 RUN = ph.Run(total=9_999, steps_per_epoch=500, samples_per_step=32, tokens_per_step=4_194_304)
 
@@ -179,3 +181,14 @@ def test_what_is_longer_than_the_run_is_refused_or_cut() -> None:
     assert cut(49) == s(49)
     assert cut(200) == s(50)
     assert ph.decay(3).repeated().bind(ph.Run(total=10)).length == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("spelled", "short"),
+    [("1 second", "1 s"), ("90 seconds", "90 s"), ("2 minutes", "2 min"), ("6 hours", "6 h"), ("1 day", "1 d")],
+)
+def test_wall_time_may_be_spelled_out_and_is_written_short(spelled: str, short: str) -> None:
+    assert ph.Span(spelled) == ph.Span(short)
+    assert str(ph.Span(spelled)) == repr(short)
+    assert ph.Run(total=spelled, clock="second") == ph.Run(total=short, clock="second")
+    assert re.match(PATTERN, spelled)

@@ -177,6 +177,23 @@ def test_one_plan_for_two_optimizers_rules_and_text() -> None:
     assert copied.state_dict() == scheduler.state_dict()
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_of_two_optimizers_each_call_after_an_update_counts(together: bool) -> None:
+    """What the page says of a GAN's loop: one scheduler is called once a round, or each optimizer has its own."""
+    accelerator = Accelerator(cpu=True)
+    models = nn.Linear(3, 3), nn.Linear(3, 3)
+    optimizers = [accelerator.prepare(torch.optim.SGD(model.parameters(), lr=0.1)) for model in models]
+    given = [optimizers] if together else optimizers
+    schedulers = [prepare(accelerator, one, "warmup(4) >> hold()", run=ph.Run(total=8)) for one in given]
+    for _ in range(2):
+        for i, (model, optimizer) in enumerate(zip(models, optimizers, strict=True)):
+            accelerator.backward(model(torch.ones(1, 3)).sum())
+            optimizer.step()
+            optimizer.zero_grad()
+            schedulers[0 if together else i].step()
+    assert [one.last_epoch for one in schedulers] == ([4] if together else [2, 2])
+
+
 def test_misuse_is_refused_with_what_to_write() -> None:
     accelerator = Accelerator(cpu=True)
     optimizer = torch.optim.SGD(nn.Linear(3, 3).parameters(), lr=0.1)

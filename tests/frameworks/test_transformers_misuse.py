@@ -124,7 +124,7 @@ def test_a_scheduler_pt_of_another_checkpoint_is_refused(here: int, other: int, 
 @pytest.mark.parametrize("missing", [None, "scheduler.pt", "optimizer.pt"])
 def test_a_run_under_way_goes_over_to_a_schedule_where_that_is_said(missing: str | None, tmp_path: Path) -> None:
     """The Trainer's own checkpoint, whole or not: refused with what to write, and then followed from that update on."""
-    stopped(tmp_path, plain=True, learning_rate=PEAK / 2)
+    a_trainer(tmp_path, max_steps=4, save_strategy="steps", save_steps=2, learning_rate=PEAK / 2).train()
     where = tmp_path / "checkpoint-4"
     if missing is not None:
         (where / missing).unlink()
@@ -132,7 +132,7 @@ def test_a_run_under_way_goes_over_to_a_schedule_where_that_is_said(missing: str
     with pytest.raises(ph.StateError, match=rf"{words}.*write use\(…, on_change='adopt'\)"):
         use(a_trainer(tmp_path), CURVE).train(resume_from_checkpoint=str(where))
     recorder, rest = Recorder(), Recorder()
-    over = use(a_trainer(tmp_path / "b", recorder, save_strategy="steps", save_steps=6), CURVE, on_change="adopt")
+    over = use(a_trainer(tmp_path / "b", recorder, save_strategy="steps", save_steps=2), CURVE, on_change="adopt")
     over.train(resume_from_checkpoint=str(where))
     assert recorder.first == pytest.approx(expected(CURVE, 8)[4:], rel=1e-12)
     again = use(a_trainer(tmp_path, rest), CURVE)
@@ -142,7 +142,7 @@ def test_a_run_under_way_goes_over_to_a_schedule_where_that_is_said(missing: str
 
 def test_where_only_the_peak_has_changed_the_plan_is_not_shown_twice(tmp_path: Path) -> None:
     stopped(tmp_path)
-    with pytest.raises(ph.StateError, match="the groups' own 'lr' was 0.001 and is 0.002") as refused:
+    with pytest.raises(ph.StateError, match=r"the groups' own 'lr' was 0.001 and is 0.002") as refused:
         use(a_trainer(tmp_path, learning_rate=2 * PEAK), CURVE).train(
             resume_from_checkpoint=str(tmp_path / "checkpoint-4")
         )

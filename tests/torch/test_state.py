@@ -180,6 +180,21 @@ def test_a_damaged_state_is_refused_and_changes_nothing(change: dict, message: s
     assert after == before
 
 
+def test_a_state_of_another_scheduler_says_so_and_what_to_write_works() -> None:
+    optimizer = SGD([torch.nn.Parameter(torch.ones(1))], lr=0.5)
+    other = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+    for _ in range(4):
+        optimizer.step()
+        other.step()
+    scheduler = Scheduler(optimizer, ph.warmup(2) >> ph.decay(), run=ph.Run(total=8), base="initial")
+    with pytest.raises(
+        ph.StateError, match=r"saved by another scheduler than preheat's: it has .*call go_to\(update\)"
+    ):
+        scheduler.load_state_dict(other.state_dict())
+    scheduler.go_to(4)
+    assert scheduler.get_last_lr() == [pytest.approx(0.5 * 4 / 6)]
+
+
 def _with(policy: str, schedule: ph.Schedule, states: tuple[dict, dict]) -> tuple:
     optimizer = build(SGD, False)
     scheduler = Scheduler(optimizer, schedule, run=RUN, on_change=policy)
