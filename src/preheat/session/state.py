@@ -89,6 +89,11 @@ def from_state(state: object, own_plan: tuple[str, Plan], own_run: tuple[str, Ru
 def _with_known_keys(state: object) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise StateError("a scheduler's state is a dict", given=state)
+    if "base_lrs" in state and "plan" not in state:
+        raise StateError(
+            f"that is the state of another scheduler, with {', '.join(map(repr, state))}, and not of preheat's",
+            write="load the optimizer's state alone, and write .shifted(-n) to begin at update n of the schedule",
+        )
     for key in state:
         if key not in KEYS:
             raise StateError(f"a scheduler's state has no key {shown(key)}{nearest(str(key), KEYS)}")

@@ -100,8 +100,9 @@ class Scheduler(LRScheduler):
     optimizers: tuple[Optimizer, ...]
     _ahead: int  # of _step_count over last_epoch
     _known_ahead: int  # the same before somebody else set one of the two
-    _stood_when_asked: bool  # whether our values still stood when a rate was asked for last
-    _drawn: int  # questions that counted without an update, since a load
+    _is_led = False  # whether somebody else sets last_epoch
+    _stood_when_asked = True  # whether our values still stood when a rate was asked for last
+    _drawn = 0  # questions that counted without an update, since a load
 
     def __init__(
         self,
@@ -137,7 +138,6 @@ class Scheduler(LRScheduler):
         given = {slot.line.key: slot.gain for slot in slots.slots}
         refuse_unclear(self.session.given, lambda line: given.get(line.key))
         self._device_clock = DeviceClock(slots, self.session, self._buffers) if on_device else None
-        self._is_led, self._stood_when_asked, self._drawn = False, True, 0  # whether somebody else sets last_epoch
         self._count_from(0, 1)
         self._follow(slots)
         self._take(slots)
