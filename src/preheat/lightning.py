@@ -15,6 +15,7 @@ from preheat.core.extras import needed
 from preheat.core.node import Schedule
 from preheat.core.plan import Absolute, Plan
 from preheat.core.spans import Run
+from preheat.session.changes import bound_plan, first_change
 from preheat.session.clock import unknown_advance
 from preheat.session.rules import Rule
 
@@ -38,6 +39,8 @@ from preheat.torch.scheduler import Scheduler  # noqa: E402  (torch is known to 
 
 __all__ = ["ScheduleCallback", "config"]
 
+_LENGTH_TOLERANCE = 0.05  # of a run, which updates that a scaler skipped do not exceed
+_MANY = 10  # updates without a call of the scheduler, after which it is said
 _MANUAL_TOLERANCE = 0.1  # of the batches of an epoch, which updates that a scaler skipped do not exceed
 _OF_TOTAL = ("total", "total_or_span")  # hints of refusals for want of a total
 
@@ -48,10 +51,12 @@ class _Feeding(Callback):
     def __init__(self, scheduler: Scheduler | None = None) -> None:
         self.scheduler = scheduler
         self._told: dict[str, Any] = {}  # the measurements that were told last
+        self._is_past_end = False  # and that was said
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
         """Lightning calls it after every batch."""
         self._feed(trainer)
+        self._look_at_the_end()
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Lightning calls it when the metrics of a training epoch are known."""
@@ -65,10 +70,36 @@ class _Feeding(Callback):
         """Lightning calls it at the end: a metric that a rule waited for in vain is named."""
         if self.scheduler is None:
             return
+        self._compare_length(trainer, self.scheduler)
         unmet = sorted({rule.metric for rule in self.scheduler.session.rules} - self._told.keys())
         if unmet:
             logged = ", ".join(map(repr, sorted(trainer.callback_metrics))) or "nothing"
             what = f"rule {unmet[0]!r} never met its metric; self.log(…) in this module gave {logged}"
+            warnings.warn(what, PreheatWarning, stacklevel=2)
+
+    def _look_at_the_end(self) -> None:
+        """Say at the first update past the end of the run that the schedule is over, where it was made for that end."""
+        scheduler, total = self.scheduler, None if self.scheduler is None else self.scheduler.run.total
+        if scheduler is None or self._is_past_end or total is None or scheduler.position <= total:
+            return
+        self._is_past_end = True
+        if _depends_on_length(scheduler):
+            what = (
+                f"training goes on past update {total:g}, the end of the run that the schedule was made for, and its last "
+                "value holds; write run=Run(total=…), in updates, or leave run= out where Trainer knows the length"
+            )
+            warnings.warn(what, PreheatWarning, stacklevel=2)
+
+    def _compare_length(self, trainer: Any, scheduler: Scheduler) -> None:
+        """Say at the end of training that it was shorter than the schedule was made for, nobody having asked to stop."""
+        total, position = scheduler.run.total, scheduler.position
+        if total is None or trainer.should_stop or scheduler.session.measures_time:
+            return
+        if position < (1 - _LENGTH_TOLERANCE) * total - 1 and _depends_on_length(scheduler):
+            what = (
+                f"training ended at {position:g}, and the schedule was made for a run of {total:g} and has not come to its "
+                f"end; write run=Run(total={position:g}), in updates"
+            )
             warnings.warn(what, PreheatWarning, stacklevel=2)
 
     def _feed(self, trainer: Any) -> None:
@@ -78,6 +109,55 @@ class _Feeding(Callback):
         new = {name: value for name, value in heard.items() if not _is_same(value, self._told.get(name))}
         self._told.update(new)
         self.scheduler.observe(new)
+
+
+class _Watching(_Feeding):
+    """Beside a scheduler that `config` returned, which Lightning steps, or the module in manual optimisation."""
+
+    is_used = False  # in a fit, so that the next one has another
+    _begun: tuple[int, int] | None = (
+        None  # steps and updates at the start, while it is not known that the two go together
+    )
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Lightning calls it when everything is restored."""
+        self.is_used, scheduler = True, self.scheduler
+        found = self._configs(trainer)
+        if scheduler is None or not found:  # of a fit that was refused before it began
+            self.scheduler = None
+            return
+        if pl_module.automatic_optimization and (found[0].interval, found[0].frequency) != ("step", 1):
+            raise PreheatError(
+                "a Scheduler has one call for every update: interval 'step' and frequency 1",
+                given=(found[0].interval, found[0].frequency),
+                write="return what config(…) returns as it is; lengths such as '2 epochs' are known in it",
+            )
+        for finder in _finders(trainer) if not trainer.global_step else ():
+            if (rate := finder.suggestion()) is not None:
+                scheduler.set_peak(rate)
+        self._begun = trainer.global_step, scheduler.last_epoch
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+        """Lightning calls it after every batch."""
+        super().on_train_batch_end(trainer, pl_module)
+        if self.scheduler is None or self._begun is None or pl_module.automatic_optimization:
+            return
+        updates, calls = trainer.global_step - self._begun[0], self.scheduler.last_epoch - self._begun[1]
+        if calls or updates >= _MANY:
+            self._begun = None
+        if updates >= _MANY and not calls:
+            what = (
+                f"{updates} updates were applied and nobody has stepped the scheduler of config(…), so its first value holds: "
+                "in manual optimisation call self.lr_schedulers().step() after optimizer.step(), or use ScheduleCallback"
+            )
+            warnings.warn(what, PreheatWarning, stacklevel=2)
+
+    def _compare_length(self, trainer: Any, scheduler: Scheduler) -> None:
+        if self._configs(trainer):  # StochasticWeightAveraging takes another in its place
+            super()._compare_length(trainer, scheduler)
+
+    def _configs(self, trainer: Any) -> list[Any]:
+        return [one for one in trainer.lr_scheduler_configs if one.scheduler is self.scheduler]
 
 
 class ScheduleCallback(_Feeding):
@@ -132,7 +212,9 @@ class ScheduleCallback(_Feeding):
         _refuse_a_second_hand(trainer)
         if self._saved is None and self.scheduler is not None and trainer.global_step:
             self._saved = self.scheduler.state_dict()  # fit() again: Lightning goes on counting
-        self.scheduler = _built(trainer, trainer.optimizers, self._plan, self._run, self._options)
+        options = self._options | ({"base": "present"} if _finders(trainer) else {})
+        self.scheduler = _built(trainer, trainer.optimizers, self._plan, self._run, options)
+        self._is_past_end = False
         self._let_go()
         self._handles = [one.register_step_pre_hook(self._about_to_step) for one in self.scheduler.optimizers]
         is_estimated = self._run.total is None and not pl_module.automatic_optimization
@@ -192,6 +274,7 @@ class ScheduleCallback(_Feeding):
         self._batches += self._batches >= 0
         if self._stepped or self._is_asked:
             self._tick()
+        self._look_at_the_end()
 
     def _tick(self) -> None:
         self._stepped.clear()
@@ -246,10 +329,15 @@ def config(
     Returns a dictionary whose scheduler Lightning steps after every update.
     """
     trainer = getattr(module, "trainer", module)
+    if not isinstance(optimizer, Optimizer):
+        what = "config takes one optimizer"
+        raise PreheatError(
+            what, given=type(optimizer), write="return one config(…) for each, or use ScheduleCallback for all"
+        )
     options = {"peak": peak, "rules": list(rules), "on_change": on_change}
     scheduler = _built(trainer, [optimizer], Plan(schedule), _given_run(run), options)
-    others = [one for one in trainer.callbacks if type(one) is not _Feeding]
-    trainer.callbacks[:] = [_Feeding(scheduler), *others] if rules else others
+    trainer.callbacks[:] = [one for one in trainer.callbacks if not (isinstance(one, _Watching) and one.is_used)]
+    trainer.callbacks.insert(0, _Watching(scheduler))
     named = {} if name is None else {"name": name}
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step", **named}}
 
@@ -260,7 +348,9 @@ def _built(trainer: Any, optimizers: Sequence[Optimizer], plan: Plan, run: Run, 
         raise PreheatError(
             "configure_optimizers has returned no optimizer", write="return one, built with the peak rate"
         )
-    run, given = _run_of(trainer, run), run
+    run, given = _run_of(trainer, run, len(optimizers)), run
+    if trainer.fast_dev_run and run.total is not None:
+        plan = plan.bind(run, truncate=True)
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     try:
         scheduler = Scheduler(list(optimizers), plan, run=run, scaler=scaler, counts="updates", **options)
@@ -269,6 +359,8 @@ def _built(trainer: Any, optimizers: Sequence[Optimizer], plan: Plan, run: Run, 
             raise
         batches = f"{trainer.num_training_batches} batches an epoch"
         known = f"max_epochs={trainer.max_epochs}, max_steps={trainer.max_steps}, {batches}"
+        if len(optimizers) > 1:
+            known += f", and max_steps counts the steps of each of the {len(optimizers)} optimizers"
         what = f"the schedule needs the length of the run, which Lightning does not know ({known})"
         raise BindError(what, write="write Trainer(max_steps=…) or run=Run(total=…)", hint=error.hint) from error
     if scheduler.session.tick is None and not scheduler.session.measures_time:
@@ -277,6 +369,7 @@ def _built(trainer: Any, optimizers: Sequence[Optimizer], plan: Plan, run: Run, 
 
 
 def _given_run(run: Mapping[str, Any] | Run | None) -> Run:
+    """The Run that was given, what it says in epochs aside, whose worth the Trainer knows."""
     found = Run() if run is None else Run(**run) if isinstance(run, Mapping) else run
     if not isinstance(found, Run):
         raise PreheatError("run= takes a Run", given=run, write="write run=Run(total=10_000)")
@@ -286,7 +379,7 @@ def _given_run(run: Mapping[str, Any] | Run | None) -> Run:
     return found
 
 
-def _run_of(trainer: Any, run: Run) -> Run:
+def _run_of(trainer: Any, run: Run, optimizers: int) -> Run:
     """The run with what the Trainer knows of it: what an epoch is worth in updates, and how many updates there will be."""
     if run.clock == "second" or (run.total is not None and run.steps_per_epoch is not None):
         return run
@@ -301,6 +394,8 @@ def _run_of(trainer: Any, run: Run) -> Run:
         what = "Lightning does not know the length of the run, as GradientAccumulationScheduler changes what an epoch is worth"
         raise BindError(what, write="write run=Run(total=…, steps_per_epoch=…), in updates", hint="total")
     total = trainer.estimated_stepping_batches  # inf or -1 where it is not known
+    if optimizers > 1 and total == trainer.max_steps:  # steps of all of them, and a tick is a round
+        return run
     return run.replace(total=f"{int(total)} steps") if 0 < total < math.inf else run
 
 
@@ -317,6 +412,23 @@ def _refuse_a_second_hand(trainer: Any) -> None:
             "BackboneFinetuning would give the backbone a share of the head's rate of the moment, which the schedule moves",
             write="write BackboneFinetuning(backbone_initial_lr=…): the backbone's peak rate",
         )
+
+
+def _finders(trainer: Any) -> list[Any]:
+    """What Lightning's LearningRateFinder, run as a callback, has found: its rate is in the optimizer then."""
+    return [one.optimal_lr for one in trainer.callbacks if getattr(one, "optimal_lr", None) is not None]
+
+
+def _depends_on_length(scheduler: Scheduler) -> bool:
+    """Whether the values up to here would have been others, had the run been bound to end here."""
+    session = scheduler.session
+    if session.written is None:
+        return True
+    try:
+        ended = bound_plan(session.written, session.run.replace(total=max(1, math.ceil(session.position))))
+    except PreheatError:  # it would not even fit
+        return True
+    return first_change(session.plan, ended, 0, session.position, session.tick) is not None
 
 
 def _is_same(value: Any, told: Any) -> bool:

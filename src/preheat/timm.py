@@ -18,6 +18,7 @@ with needed("preheat.timm", "timm"):
     from torch.optim import Optimizer
 
 from preheat.torch.scheduler import Scheduler as Driver
+from preheat.torch.wrapped import is_watchable, layers
 
 __all__ = ["Scheduler"]
 
@@ -82,6 +83,9 @@ class Scheduler:
         self.optimizer = optimizer
         self.metric: float | None = None  # the latest
         self._is_met = False  # whether the loop has said a number
+        self._is_updated = False  # since it said the last one
+        for layer in filter(is_watchable, layers(optimizer)):
+            layer.register_step_post_hook(self._note_update)
 
     @property
     def t_in_epochs(self) -> bool:
@@ -91,6 +95,13 @@ class Scheduler:
     def step_update(self, num_updates: int, metric: float | None = None) -> None:
         """After an update: so many have been applied, and these many are the number of the coming one."""
         self._tell("loss", metric)
+        if self._is_updated and num_updates == self.scheduler.last_epoch and not self.t_in_epochs:
+            what = (
+                f"step_update({num_updates}) came after update {num_updates}, and says that it is still to come, so every rate "
+                "comes one late; count first: num_updates += 1"
+            )
+            warnings.warn(what, PreheatWarning, stacklevel=2)
+        self._is_updated = False
         if not self.t_in_epochs:
             self._go_to(counted(num_updates, "num_updates is a number of updates"))
 
@@ -102,6 +113,9 @@ class Scheduler:
             self._go_to(coming)
         elif worth is not None:
             self._go_to(round(coming * worth), is_update=False)
+
+    def _note_update(self, *_: Any) -> None:
+        self._is_updated = True
 
     def _tell(self, name: str, metric: float | None) -> None:
         if metric is not None:

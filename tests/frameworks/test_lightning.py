@@ -24,6 +24,7 @@ from lightning.pytorch.callbacks import (  # noqa: E402
     BackboneFinetuning,
     BaseFinetuning,
     GradientAccumulationScheduler,
+    LearningRateFinder,
     LearningRateMonitor,
     ModelCheckpoint,
 )
@@ -404,6 +405,123 @@ def test_backbone_finetuning_is_overruled_and_needs_the_backbone_s_own_rate(tmp_
         trainer(tmp_path, finetuning, ScheduleCallback(TEXT), max_epochs=3).fit(module, digits())
     assert any("was changed by someone else" in str(one.message) for one in said)
     assert module.used[10:] == expected(30, range(10, 30), (0.1, 0.01))
+
+
+# -- the length of the run was another, or the calls were ------------------------------------------------------------
+
+
+class ByHand(Digits):
+    """Manual optimisation of what `config` returned; it steps the scheduler, or does not."""
+
+    def __init__(self, steps: bool) -> None:
+        super().__init__(scheduler=lambda module, one: config(module, one, TEXT))
+        self.automatic_optimization, self.steps = False, steps
+
+    def training_step(self, batch: Any, index: int) -> None:
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        self.manual_backward(nn.functional.cross_entropy(self.head(self.body(batch[0]).relu()), batch[1]))
+        optimizer.step()
+        if self.steps:
+            self.lr_schedulers().step()
+
+
+def test_config_in_manual_optimisation_is_stepped_by_the_module_or_warned_of(tmp_path: Path) -> None:
+    module = ByHand(steps=True)
+    trainer(tmp_path).fit(module, digits())
+    assert module.used == expected(20)
+    with pytest.warns(ph.PreheatWarning, match=r"10 updates were applied.*call self.lr_schedulers\(\).step\(\)"):
+        trainer(tmp_path).fit(ByHand(steps=False), digits())
+
+
+@pytest.mark.parametrize("changed", [{"frequency": 2}, {"interval": "epoch"}])
+def test_config_with_another_interval_is_refused(tmp_path: Path, changed: dict[str, Any]) -> None:
+    def scheduler(module: Any, one: Any) -> Any:
+        made = config(module, one, TEXT)
+        made["lr_scheduler"].update(changed)
+        return made
+
+    with pytest.raises(ph.PreheatError, match="interval 'step' and frequency 1"):
+        trainer(tmp_path).fit(Digits(scheduler=scheduler), digits())
+
+
+def test_max_steps_of_several_optimizers_counts_the_steps_of_each_and_is_no_length(tmp_path: Path) -> None:
+    options = {"max_epochs": -1, "max_steps": 20}
+    with pytest.raises(ph.BindError, match=r"max_steps counts the steps of each of the 2 optimizers.*run=Run\(total=…"):
+        trainer(tmp_path, ScheduleCallback(TEXT), **options).fit(Two(), digits())
+    module = Two()
+    trainer(tmp_path, ScheduleCallback(TEXT, run=ph.Run(total=10)), **options).fit(module, digits())
+    assert [rate for name, rate in module.order if name == "first"] == [one[0] for one in expected(10)]
+
+
+class Longer(Digits):
+    def train_dataloader(self) -> DataLoader:
+        return digits(10 if self.current_epoch == 0 else 15)
+
+
+@pytest.mark.parametrize("way", ["callback", "config"])
+def test_epochs_that_grow_are_warned_of_in_the_first_update_past_the_end(tmp_path: Path, way: str) -> None:
+    module = Longer(scheduler=(lambda module, one: config(module, one, TEXT)) if way == "config" else None)
+    callbacks = [ScheduleCallback(TEXT)] if way == "callback" else []
+    one = trainer(tmp_path, *callbacks, reload_dataloaders_every_n_epochs=1)
+    with pytest.warns(ph.PreheatWarning, match="training goes on past update 20"):
+        one.fit(module)
+    assert len(module.used) == 25
+
+
+def test_a_run_that_ends_early_is_warned_of_at_its_end_and_one_that_was_stopped_is_not(tmp_path: Path) -> None:
+    loader = DataLoader(Endless(), batch_size=16)  # 3 batches
+    with pytest.warns(ph.PreheatWarning, match=r"training ended at 6, and the schedule was made for a run of 20"):
+        trainer(tmp_path, ScheduleCallback(TEXT), limit_train_batches=10).fit(Digits(), loader)
+    module = Digits()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ph.PreheatWarning)
+        fixed = "warmup(4) >> hold()"  # which is the same, however long the run
+        trainer(tmp_path, ScheduleCallback(fixed), limit_train_batches=10).fit(module, loader)
+        stopped = trainer(tmp_path, ScheduleCallback(TEXT))
+        stopping = lightning.Callback()
+        stopping.on_train_batch_end = lambda one, *_: setattr(one, "should_stop", one.global_step >= 5)  # type: ignore[method-assign]
+        stopped.callbacks.append(stopping)
+        stopped.fit(Digits(), digits())
+
+
+@pytest.mark.parametrize("way", ["callback", "config"])
+def test_what_lightning_s_finder_has_found_is_the_peak(tmp_path: Path, way: str) -> None:
+    lightning.seed_everything(0)
+    module = Digits(scheduler=(lambda module, one: config(module, one, TEXT)) if way == "config" else None)
+    module.lr = 0.1
+    finder = LearningRateFinder(num_training_steps=60, early_stop_threshold=None, attr_name="lr")
+    callbacks = [ScheduleCallback(TEXT)] if way == "callback" else []
+    trainer(tmp_path, finder, *callbacks).fit(module, digits())
+    found = finder.optimal_lr.suggestion()
+    assert found not in (None, 0.1)
+    heads = [used[1] for used in module.used[-20:]]
+    assert heads == [one[1] for one in expected(20, bases=(found, found))]
+
+
+def test_a_fast_run_for_development_cuts_the_schedule(tmp_path: Path) -> None:
+    module = Digits()
+    trainer(tmp_path, ScheduleCallback("warmup(500) >> decay()"), fast_dev_run=2).fit(module, digits())
+    assert [used[1] for used in module.used] == pytest.approx([0.0, 0.1 / 500])
+
+
+def test_a_checkpoint_of_another_scheduler_is_refused_by_name(tmp_path: Path) -> None:
+    stopped = trainer(tmp_path, max_epochs=1)
+    stopped.fit(Digits(scheduler=lambda module, one: {"optimizer": one, "lr_scheduler": _linear(one)}), digits())
+    stopped.save_checkpoint(tmp_path / "last.ckpt")
+    module = Digits(scheduler=lambda module, one: config(module, one, TEXT))
+    with pytest.raises(ph.StateError, match=r"state of another scheduler, with 'start_factor'.*\.shifted\(-n\)"):
+        trainer(tmp_path).fit(module, digits(), ckpt_path=tmp_path / "last.ckpt")
+
+
+def _linear(optimizer: Any) -> dict[str, Any]:
+    return {"scheduler": torch.optim.lr_scheduler.LinearLR(optimizer), "interval": "step"}
+
+
+def test_config_refuses_a_list_and_says_what_to_write(tmp_path: Path) -> None:
+    module = Digits(scheduler=lambda module, one: config(module, [one], TEXT))
+    with pytest.raises(ph.PreheatError, match=r"config takes one optimizer.*one config\(…\) for each"):
+        trainer(tmp_path).fit(module, digits())
 
 
 # -- configure_optimizers, the command line, Fabric -----------------------------------------------------------------

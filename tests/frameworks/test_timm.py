@@ -190,3 +190,12 @@ def test_it_agrees_with_timm_s_own_scheduler() -> None:
     one.loop(lambda own: cosine.CosineLRScheduler(own, **settings, t_in_epochs=False))
     other.loop(make)
     assert other.used == [pytest.approx(used) for used in one.used]
+
+
+def test_a_number_from_before_the_update_warns() -> None:
+    """Every rate would come one late: the first two updates would have that of update 0."""
+    training = Training()
+    scheduler = Scheduler(training.optimizer, PLAN, epochs=EPOCHS, updates_per_epoch=PER_EPOCH, peak=0.1)
+    training.optimizer.step()
+    with pytest.warns(ph.PreheatWarning, match=r"step_update\(0\) came after update 0.*num_updates \+= 1"):
+        scheduler.step_update(num_updates=0)

@@ -114,8 +114,9 @@ class Scheduler(LRScheduler):
     optimizers: tuple[Optimizer, ...]
     _ahead: int  # of _step_count over last_epoch
     _known_ahead: int  # the same before somebody else set one of the two
-    _stood_when_asked: bool  # whether our values still stood when a rate was asked for last
-    _drawn: int  # questions that counted without an update, since a load
+    _is_led = False  # whether somebody else sets last_epoch
+    _stood_when_asked = True  # whether our values still stood when a rate was asked for last
+    _drawn = 0  # questions that counted without an update, since a load
 
     def __init__(
         self,
@@ -148,17 +149,20 @@ class Scheduler(LRScheduler):
         given = {slot.line.key: slot.gain for slot in slots.slots}
         refuse_unclear(self.session.given, lambda line: given.get(line.key))
         self._device_clock = DeviceClock(slots, self.session, self._buffers) if on_device else None
-        self._is_led, self._stood_when_asked, self._drawn = False, True, 0  # whether somebody else sets last_epoch
         self._count_from(0, 1)
         self._follow(slots)
         self._take(slots)
         self._write_now()
+        self._say_what_looks_wrong(slots)
+
+    def _say_what_looks_wrong(self, slots: Slots) -> None:
+        """Of what was given, before anything has happened."""
         level = levelled(slots)
         for _, words in level:
             self._note(words)
         words_of_rates = [words for line, words in level if line.is_rate]
         for words in [*double_warmups(self._counter.innermost, self.plan), *words_of_rates]:
-            warnings.warn(words, PreheatWarning, stacklevel=2)
+            warnings.warn(words, PreheatWarning, stacklevel=3)
 
     def _count_with(self, counter: UpdateCounter) -> None:
         self._counter, self._buffers = counter, Buffers(counter.flag)
