@@ -510,7 +510,9 @@ def test_a_checkpoint_of_another_scheduler_is_refused_by_name(tmp_path: Path) ->
     stopped.fit(Digits(scheduler=lambda module, one: {"optimizer": one, "lr_scheduler": _linear(one)}), digits())
     stopped.save_checkpoint(tmp_path / "last.ckpt")
     module = Digits(scheduler=lambda module, one: config(module, one, TEXT))
-    with pytest.raises(ph.StateError, match=r"state of another scheduler, with 'start_factor'.*\.shifted\(-n\)"):
+    with pytest.raises(
+        ph.StateError, match=r"saved by another scheduler than preheat's: it has start_factor.*go_to\(update\)"
+    ):
         trainer(tmp_path).fit(module, digits(), ckpt_path=tmp_path / "last.ckpt")
 
 

@@ -132,7 +132,6 @@ def test_a_scheduler_that_is_never_called_is_told_of_once() -> None:
     with pytest.warns(ph.PreheatWarning, match=words) as caught:
         updated(optimizer, 300)
     assert len(caught) == 1
-    assert caught[0].filename.endswith("small_runs.py")
     assert "300 updates were applied without a call" in str(scheduler.audit())
 
 
@@ -222,6 +221,14 @@ def test_a_schedule_that_goes_on_with_a_new_optimizer_is_warned_of() -> None:
     with pytest.warns(ph.PreheatWarning, match=words):
         train(optimizer, scheduler, 12)
     assert len(scheduler.audit().findings) == 1
+
+
+def test_a_constant_plan_has_nothing_to_begin_again() -> None:
+    optimizer = adam()
+    train(optimizer, Scheduler(optimizer, ph.hold()), 60)
+    scheduler = Scheduler(optimizer, ph.hold())
+    train(optimizer, scheduler, 12)
+    assert not any("begins at 0" in finding for finding in scheduler.audit().findings)
 
 
 @pytest.mark.parametrize("order", ["bos", "bso", "bosos"])

@@ -9,6 +9,7 @@ from preheat.core.errors import PreheatError
 from preheat.core.peaks import peak_of
 from preheat.core.plan import Line, Plan
 from preheat.core.spans import Run
+from preheat.core.stated import Sizes
 
 _WORTHS = ("tokens_per_step", "samples_per_step", "steps_per_epoch")
 
@@ -25,7 +26,7 @@ def check_worth(plan: Plan, run: Run) -> None:
     """Refuse a run that does not fit a batch that changes.
 
     It says what every update is worth, which is true of one batch only; or it counts updates where the plan has bare numbers
-    of ticks, which may be tokens; or it is longer than the plan.
+    of ticks that may be tokens (those of `batch_ramp` and `seesaw`); or it is longer than the plan.
     """
     said = [name for name in _WORTHS if getattr(run, name) is not None]
     for line in plan.lines:
@@ -46,7 +47,7 @@ def _check_ticks(line: Line, run: Run) -> None:
         length = line.schedule.length
     except PreheatError:  # it has units of its own
         return
-    if run.clock in ("step", "epoch"):
+    if run.clock in ("step", "epoch") and isinstance(line.target, Sizes):
         raise PreheatError(
             f"the plan's {line.key!r} changes after numbers of ticks, and this run counts {run.clock}s, which see more data "
             "where the batch is larger",

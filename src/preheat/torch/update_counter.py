@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from preheat.core.checks import one_of
 from preheat.core.errors import PreheatError, PreheatWarning
+from preheat.core.peaks import peak_of
 from preheat.session.session import Session
 from preheat.torch.wrapped import layers, watched
 
@@ -343,12 +344,12 @@ class UpdateCounter:
         theirs, ours = (own - seen if one_a_call else self._before or 0), session.updates
         if ours == 0 and one_a_call:
             theirs = own - 1 - self.flag.missed
-        if theirs > 1 and ours == 0:
+        if theirs > 1 and ours == 0 and not self._is_constant:
             per_epoch = ", Run(clock='epoch') where step() is called once per epoch" if one_a_call else ""
             self.mismatch = (
                 f"the optimizer has applied {theirs} updates before and the schedule begins at 0, so it starts again in "
-                f"the middle of a run; load the scheduler's state too, or write what is meant: base='present' or "
-                f"base='initial' for a new schedule{per_epoch}"
+                f"the middle of a run; load the scheduler's state too, or write what is meant: base='initial' for a "
+                f"new schedule, base='present' for one of the rates that stand there{per_epoch}"
             )
         elif one_a_call and theirs <= 0 and ours > 1:
             self.mismatch = (
@@ -362,12 +363,19 @@ class UpdateCounter:
             return
         self.alarm("mismatch", self.mismatch)
 
+    @property
+    def _is_constant(self) -> bool:
+        """Whether nothing in the plan can begin again."""
+        bounds = [peak_of(line.schedule) for line in self.session.plan.lines]
+        return not self.session.rules and all(bound.is_constant for bound in bounds)
+
     def _compare_rates(self) -> None:
         """Of an optimizer that does not count, as SGD, the loaded rate tells that it was in the middle of a run."""
         if self.found_rate is not None and self.session.updates == 0:
             self.mismatch = (
                 f"the optimizer's state was saved with {self.found_rate}, and the schedule begins at 0, where it is another; "
-                "load the scheduler's state too, or write what is meant: base='present' or base='initial' for a new schedule"
+                "load the scheduler's state too, or write what is meant: base='initial' for a new schedule, base='present' "
+                "for one of the rates that stand there"
             )
             self.alarm("mismatch", self.mismatch)
 
