@@ -254,6 +254,7 @@ def test_accelerate_accumulates_and_prepares_either() -> None:
 def test_a_copy_of_accelerates_wrapper_is_one_of_its_own() -> None:
     """It takes its attributes along when it is copied, ours among them."""
     accelerate = pytest.importorskip("accelerate")
+    accelerate.state.GradientState._reset_state()  # which remembers loaders that were left in the middle
     accelerate.Accelerator(cpu=True)
     wrapper = accelerate.optimizer.AcceleratedOptimizer(SGD([parameter()], lr=0.1))
     scheduler = Scheduler(wrapper, CURVE)
