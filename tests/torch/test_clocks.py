@@ -190,3 +190,24 @@ def test_what_others_wrote_is_written_over_and_said_once() -> None:
         scheduler.write()
     assert (optimizer.param_groups[0]["lr"], scheduler.last_epoch) == (0.5, 0)
     scheduler.write()
+
+
+@pytest.mark.parametrize("kind", [torch.optim.AdamW, SGD])
+def test_a_run_under_way_goes_over_from_another_scheduler(kind: type[Optimizer]) -> None:
+    curve = ph.warmup(10) >> ph.decay(90)
+    before = kind([parameter()], lr=0.1)
+    theirs = torch.optim.lr_scheduler.LambdaLR(before, curve)
+    for _ in range(40):
+        update(before)
+        theirs.step()
+    optimizer = kind([parameter()], lr=0.1)
+    scheduler = Scheduler(optimizer, curve)
+    optimizer.load_state_dict(before.state_dict())
+    with pytest.raises(ph.StateError, match=r"saved by another scheduler.*call go_to\(update\)"):
+        scheduler.load_state_dict(theirs.state_dict())
+    scheduler.go_to(40)
+    for t in range(40, 60):
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * curve(t))
+        update(optimizer)
+        scheduler.step()
+    assert scheduler.audit().findings == ()
