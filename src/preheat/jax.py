@@ -587,10 +587,15 @@ def _memory(session: Session) -> int:
 def _labels_digest(labels: Any) -> str:
     """What stands for labels and the parameters that have them."""
     found = jax.tree_util.tree_leaves_with_path(labels)
-    names = [(jax.tree_util.keystr(path, simple=True, separator="/"), label) for path, label in found]
+    names = [("/".join(map(_key, path)), label) for path, label in found]
     # flax wraps parameters, as name/value, and hands gradients over without
     text = "\n".join(f"{name.removesuffix('/value')} {label}" for name, label in names)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _key(entry: Any) -> str:
+    """A step of the way to a leaf: the key of a dict, the name of an attribute, the number in a list."""
+    return str(next(getattr(entry, name) for name in ("key", "name", "idx") if hasattr(entry, name)))
 
 
 def _is_part(label: str, group: str) -> bool:
