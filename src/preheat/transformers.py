@@ -152,7 +152,11 @@ class ScheduledTrainer(Trainer):
             follower.samples_per_step = self.get_total_train_batch_size(self.args)
             loads = getattr(self.get_train_dataloader, "__func__", None)
             follower.makes_batches = loads is Trainer.get_train_dataloader
-            scheduler = follower.scheduler(self.optimizer if optimizer is None else optimizer, num_training_steps)
+            optimizer = self.optimizer if optimizer is None else optimizer
+            scaler = getattr(
+                self.accelerator, "scaler", None
+            )  # Trainers before 5 ask before they prepare the optimizer
+            scheduler = follower.scheduler(optimizer, num_training_steps, scaler)
             _warn_of_unused_rate(self.args, scheduler, follower)
             self.lr_scheduler = follower.built = scheduler  # type: ignore[assignment]
             self._created_lr_scheduler = True  # so that a second train() builds another
@@ -216,9 +220,9 @@ class _Follower(TrainerCallback):
         self.begun: list[Any] = [] if self.built is None else list(self.built.session.states)
         self.missed: set[str] = set()
 
-    def scheduler(self, optimizer: Any, updates: int) -> Scheduler:
-        """A Scheduler for a run of so many updates."""
-        options = {"peak": self.peak, "base": self.base, "on_change": self.on_change}
+    def scheduler(self, optimizer: Any, updates: int, scaler: Any) -> Scheduler:
+        """A Scheduler for a run of so many updates, some of which the scaler may skip."""
+        options = {"peak": self.peak, "base": self.base, "on_change": self.on_change, "scaler": scaler}
         return Scheduler(optimizer, self.plan, run=self.run_of(updates), rules=self.rules, **options)
 
     def run_of(self, updates: int) -> Run:

@@ -20,6 +20,7 @@ pytest.importorskip("accelerate")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
+import transformers
 from tiny_lm import Pieces, Recorder, model
 from torch.optim import SGD, AdamW
 from transformers import Trainer, TrainingArguments
@@ -374,6 +375,8 @@ SECOND = {
 @pytest.mark.parametrize("name", SECOND)
 def test_a_second_schedule_in_the_arguments_is_refused(name: str, tmp_path: Path) -> None:
     value, words = SECOND[name]
+    if name == "warmup_share" and transformers.__version__ < "5":
+        pytest.skip("before 5 the arguments take no share")
     trainer = a_trainer(tmp_path, **{name.replace("share", "steps"): value})
     with pytest.raises(ph.PreheatError, match=words):
         use(trainer, CURVE)
