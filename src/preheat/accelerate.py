@@ -7,9 +7,9 @@ from typing import Any
 
 from preheat.core.errors import PreheatError
 from preheat.core.extras import needed
-from preheat.core.node import Schedule
-from preheat.core.plan import Absolute, Plan
 from preheat.core.spans import Run
+from preheat.core.text.language import Target
+from preheat.core.text.words import Source
 from preheat.session.rules import Rule
 from preheat.torch import Scheduler
 
@@ -23,7 +23,7 @@ __all__ = ["prepare"]
 def prepare(
     accelerator: Accelerator,
     optimizer: AcceleratedOptimizer | Sequence[AcceleratedOptimizer],
-    schedule: Schedule | Absolute | Plan,
+    schedule: Target | Source,
     *,
     run: Run | None = None,
     peak: float | None = None,

@@ -21,9 +21,11 @@ from preheat.core.errors import PreheatError, PreheatWarning, StateError, neares
 from preheat.core.extras import needed
 from preheat.core.node import Schedule
 from preheat.core.peaks import refuse_below_zero, refuse_unclear
-from preheat.core.plan import RATE, Absolute, Line, Plan
+from preheat.core.plan import RATE, Absolute, Line, Plan, families
 from preheat.core.spans import Run
-from preheat.core.stated import Relative
+from preheat.core.text.language import Target
+from preheat.core.text.words import Source
+from preheat.session.clock import check_counts_updates
 from preheat.session.rules import Rule, combined_gain, rules_to_text
 from preheat.session.session import Session
 
@@ -34,11 +36,8 @@ with needed("preheat.jax", "jax"):
 
 __all__ = ["Injected", "inject"]
 
-_ARGUMENTS = {
-    RATE: "learning_rate",
-    "betas[0]": "b1",
-    "betas[1]": "b2",
-}  # what a plan and optax call by different names
+# what a plan and optax call by different names
+_ARGUMENTS = {RATE: "learning_rate", "betas[0]": "b1", "betas[1]": "b2"}
 _REST = ""  # the label of parameters that no line names
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _PASSING = (optax.MultiStepsState, optax.ApplyIfFiniteState)  # of what does not update at every call
@@ -47,7 +46,7 @@ _SAME = 1e-6  # how far, relatively, a rate may be from what the rules make of i
 
 def inject(
     factory: Callable[..., optax.GradientTransformation],
-    plan: Plan | Schedule | Absolute | Relative | Mapping[str, Any] | str,
+    plan: Target | Source,
     run: Run | None = None,
     *,
     peak: float | None = None,
@@ -86,9 +85,8 @@ def inject(
     if not callable(factory):
         what = "inject takes the function that makes the optimizer"
         raise PreheatError(what, given=type(factory).__name__, write="write inject(optax.sgd, …), without calling it")
-    if isinstance(run, Run) and run.clock != "step":
-        what = "an optax optimizer counts updates, and the run has another clock"
-        raise PreheatError(what, given=run.clock, write="leave clock= out; lengths in tokens or epochs may stay")
+    if isinstance(run, Run):
+        check_counts_updates(run, "an optax")
     given = plan if isinstance(plan, Plan) else Plan(plan)
     if peak is not None and _ARGUMENTS[RATE] in arguments:
         raise PreheatError("peak= and learning_rate= are the same", given=peak, write="leave one of them out")
@@ -600,7 +598,7 @@ def _key(entry: Any) -> str:
 
 def _is_part(label: str, group: str) -> bool:
     """Whether a label is a group's, as "head/decay" is of "head"."""
-    return label == group or label.startswith(f"{group}/")
+    return group in (label, *families(label))
 
 
 def _followed(node: Any) -> set[str]:

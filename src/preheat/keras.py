@@ -12,12 +12,11 @@ from preheat.core.checks import positive_number, whole_number
 from preheat.core.errors import PreheatError, shown
 from preheat.core.extras import needed
 from preheat.core.namespaces import NUMBERS, Arrays
-from preheat.core.node import Schedule as Node
 from preheat.core.peaks import refuse_below_zero
 from preheat.core.plan import Absolute, Plan
 from preheat.core.spans import Run
-from preheat.core.stated import Relative
-from preheat.core.text.words import target
+from preheat.core.text.words import Source, target
+from preheat.session.clock import check_counts_updates, given_run
 from preheat.session.state import run_to_text
 
 with needed("preheat.keras", "keras"):
@@ -26,9 +25,8 @@ with needed("preheat.keras", "keras"):
 
 __all__ = ["Schedule"]
 
-_CALLERS = (
-    24  # frames from the schedule up to the optimizer that asks: one, and more where TensorFlow has converted the code
-)
+# frames from the schedule up to the optimizer that asks: one, and more where TensorFlow has converted the code
+_CALLERS = 24
 
 
 @keras.saving.register_keras_serializable(package="preheat")
@@ -56,18 +54,14 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(
         self,
-        schedule: Node | Absolute | Relative | Mapping[str, Any] | str,
+        schedule: Source,
         run: Run | None = None,
         *,
         peak: float | None = None,
         accumulation: int = 1,
     ) -> None:
         given = target(schedule)
-        if run is not None and not isinstance(run, Run):
-            raise PreheatError("run= takes a Run", given=run, write="write run=Run(total=10_000)")
-        if run is not None and run.clock != "step":
-            what = "a Keras optimizer counts updates, and the run has another clock"
-            raise PreheatError(what, given=run.clock, write="leave clock= out; lengths in tokens or epochs may stay")
+        check_counts_updates(given_run(run), "a Keras")
         if peak is None and not isinstance(given, Absolute):
             what = "Keras needs rates, and these are factors"
             raise PreheatError(what, given=given, write="pass peak=3e-4, or write absolute(…) if they are rates")

@@ -16,7 +16,7 @@ from preheat.core.node import Schedule
 from preheat.core.plan import Absolute, Plan
 from preheat.core.spans import Run
 from preheat.session.changes import bound_plan, first_change
-from preheat.session.clock import unknown_advance
+from preheat.session.clock import given_run, unknown_advance
 from preheat.session.rules import Rule
 
 _NAMES = ("lightning.pytorch", "pytorch_lightning")  # one code under two names, whose classes do not mix
@@ -285,8 +285,10 @@ class ScheduleCallback(_Feeding):
         """Lightning calls it after every epoch."""
         self._feed(trainer)
         batches, self._batches = self._batches, -1
+        if batches <= 0:
+            return
         updates = self._driver.audit().applied
-        if batches > 0 and abs(updates - batches) > _MANUAL_TOLERANCE * batches:
+        if abs(updates - batches) > _MANUAL_TOLERANCE * batches:
             what = (
                 f"there were {updates} updates in the {batches} batches of the first epoch, and the length of the run, "
                 f"{self._driver.run.total}, is Lightning's count of batches; write run=Run(total=…), in updates"
@@ -370,9 +372,7 @@ def _built(trainer: Any, optimizers: Sequence[Optimizer], plan: Plan, run: Run, 
 
 def _given_run(run: Mapping[str, Any] | Run | None) -> Run:
     """The Run that was given, what it says in epochs aside, whose worth the Trainer knows."""
-    found = Run() if run is None else Run(**run) if isinstance(run, Mapping) else run
-    if not isinstance(found, Run):
-        raise PreheatError("run= takes a Run", given=run, write="write run=Run(total=10_000)")
+    found = given_run(Run(**run) if isinstance(run, Mapping) else run)
     if found.clock == "epoch":
         what = "Lightning's updates are counted one by one, and clock='epoch' counts epochs"
         raise PreheatError(what, write="leave clock= out: lengths such as '2 epochs' are known without it")

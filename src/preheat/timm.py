@@ -9,9 +9,10 @@ from typing import Any
 from preheat.core.checks import counted
 from preheat.core.errors import PreheatError, PreheatWarning, nearest
 from preheat.core.extras import needed
-from preheat.core.node import Schedule
-from preheat.core.plan import Absolute, Plan
+from preheat.core.plan import Plan
 from preheat.core.spans import Run
+from preheat.core.text.language import Target
+from preheat.core.text.words import Source
 from preheat.session.rules import Rule
 
 with needed("preheat.timm", "timm"):
@@ -52,7 +53,7 @@ class Scheduler:
     def __init__(
         self,
         optimizer: Optimizer,
-        schedule: str | Schedule | Absolute | Plan | Mapping[str, Any],
+        schedule: Target | Source,
         *,
         epochs: int | None = None,
         updates_per_epoch: int | None = None,

@@ -12,9 +12,11 @@ from typing import Any
 from preheat.core.checks import one_of
 from preheat.core.errors import PreheatError, PreheatWarning, StateError, nearest, shown
 from preheat.core.extras import needed
-from preheat.core.node import Schedule
-from preheat.core.plan import Absolute, Plan
+from preheat.core.plan import Plan
 from preheat.core.spans import Run
+from preheat.core.text.language import Target
+from preheat.core.text.words import Source
+from preheat.session.clock import given_run
 from preheat.session.rules import Rule, read_rules
 from preheat.session.session import POLICIES
 from preheat.session.state import FOREIGN
@@ -37,11 +39,6 @@ _OTHERS = {
     "lr_scheduler_type": "warmup(5%) >> decay(shape=cosine)",
     "lr_scheduler_kwargs": "warmup(5%) >> decay(to=0.1, shape=cosine)",
 }
-_HOW: dict[str, Any] = {
-    "peak": None,
-    "base": None,
-    "on_change": "refuse",
-}  # what goes to the Scheduler, if nothing is said
 _ADOPT = (
     "write use(…, on_change='adopt') to go on at the update that the Trainer has reached, with the schedule and the peak of "
     "this script"
@@ -61,7 +58,7 @@ _SHARE = "'5%' is a share of the updates, where warmup_steps takes 0.05"
 
 def use(
     trainer: Trainer,
-    schedule: Schedule | Absolute | Plan | Mapping[str, Any] | str,
+    schedule: Target | Source,
     *,
     rules: Sequence[Rule | Mapping[str, Any]] = (),
     run: Run | None = None,
@@ -96,9 +93,9 @@ def use(
     return follow(trainer, schedule, rules=rules, run=run, peak=peak, base=base, on_change=on_change)
 
 
-def follow(trainer: Trainer, schedule: Any, *, rules: Any = (), run: Run | None = None, **how: Any) -> Trainer:
+def follow(trainer: Trainer, schedule: Any, **said: Any) -> Trainer:
     """As `use`, also over a `create_scheduler` of the trainer's own class: for who knows what that does."""
-    follower = _Follower(schedule, rules, run, *(how.get(name, usual) for name, usual in _HOW.items()))
+    follower = _Follower(schedule, **said)
     _refuse_others(trainer)
     if not isinstance(trainer, ScheduledTrainer):
         trainer.__class__ = _scheduled(type(trainer))
@@ -120,7 +117,7 @@ class ScheduledTrainer(Trainer):
     def __init__(
         self,
         *args: Any,
-        schedule: Schedule | Absolute | Plan | Mapping[str, Any] | str,
+        schedule: Target | Source,
         rules: Sequence[Rule | Mapping[str, Any]] = (),
         run: Run | None = None,
         peak: float | None = None,
@@ -128,7 +125,7 @@ class ScheduledTrainer(Trainer):
         on_change: str = "refuse",
         **kwargs: Any,
     ) -> None:
-        follower = _Follower(schedule, rules, run, peak, base, on_change)
+        follower = _Follower(schedule, rules=rules, run=run, peak=peak, base=base, on_change=on_change)
         super().__init__(*args, **kwargs)
         _refuse_others(self)
         _attach(self, follower)
@@ -153,9 +150,8 @@ class ScheduledTrainer(Trainer):
             loads = getattr(self.get_train_dataloader, "__func__", None)
             follower.makes_batches = loads is Trainer.get_train_dataloader
             optimizer = self.optimizer if optimizer is None else optimizer
-            scaler = getattr(
-                self.accelerator, "scaler", None
-            )  # Trainers before 5 ask before they prepare the optimizer
+            # Trainers before 5 ask before they prepare the optimizer
+            scaler = getattr(self.accelerator, "scaler", None)
             scheduler = follower.scheduler(optimizer, num_training_steps, scaler)
             _warn_of_unused_rate(self.args, scheduler, follower)
             self.lr_scheduler = follower.built = scheduler  # type: ignore[assignment]
@@ -197,13 +193,20 @@ class ScheduledTrainer(Trainer):
 class _Follower(TrainerCallback):
     """What a Trainer is to follow, and what is told to its Scheduler and read off it while it trains."""
 
-    def __init__(self, schedule: Any, rules: Any, run: Run | None, *how: Any) -> None:
-        self.plan, self.rules, self.run = Plan(schedule), read_rules(rules), run
-        self.peak, self.base, self.on_change = how
-        one_of(self.on_change, "on_change", POLICIES)
-        if run is not None and not isinstance(run, Run):
-            raise PreheatError("run= takes a Run", given=run, write="write run=Run(tokens_per_step=…)")
-        if run is not None and run.clock == "epoch":
+    def __init__(
+        self,
+        schedule: Any,
+        *,
+        rules: Sequence[Any] = (),
+        run: Run | None = None,
+        peak: float | None = None,
+        base: str | None = None,
+        on_change: str = "refuse",
+    ) -> None:
+        self.plan, self.rules = Plan(schedule), read_rules(rules)
+        self.peak, self.base, self.on_change = peak, base, one_of(on_change, "on_change", POLICIES)
+        self.run = given_run(run, "Run(tokens_per_step=…)")
+        if self.run.clock == "epoch":
             what = "a Trainer calls its scheduler after every update, which a clock of epochs would take for an epoch"
             raise PreheatError(what, write="leave clock= out: '2 epochs' is known all the same")
         self.steps_per_epoch: int | None = None
@@ -227,7 +230,7 @@ class _Follower(TrainerCallback):
 
     def run_of(self, updates: int) -> Run:
         """The run that a Trainer plans, with what was said of it besides."""
-        run = Run() if self.run is None else self.run
+        run = self.run
         known = {"steps_per_epoch": self.steps_per_epoch, "samples_per_step": self.samples_per_step}
         for name, worth in known.items():
             said = getattr(run, name)
@@ -302,7 +305,7 @@ class _Follower(TrainerCallback):
     @property
     def _is_the_beginning(self) -> bool:
         """Whether the run is said to be longer than what this Trainer makes of it."""
-        return self.run is not None and self.run.total is not None
+        return self.run.total is not None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **held: Any) -> None:
         """Refuse a run that does not follow its schedule, or goes on where its schedule does not."""

@@ -14,7 +14,7 @@ from preheat.core.node import Schedule
 from preheat.core.plan import RATE, Plan
 from preheat.core.sampling import horizon
 from preheat.core.spans import Run
-from preheat.core.stated import Absolute, Relative, Stated
+from preheat.core.stated import Absolute, Relative, Stated, plain
 from preheat.core.text.language import Target
 from preheat.recipes.published import Preset
 
@@ -111,11 +111,6 @@ def resolve(
             f"this would be a run of more than {LONGEST:,} ticks; give a shorter --total, or shorter spans"
         )
     return Resolved(written, bound, plain(values), where, run, factor, total, known)
-
-
-def plain(value: Schedule | Stated) -> Schedule:
-    """A schedule, whatever is stated of it."""
-    return value.schedule if isinstance(value, Stated) else value
 
 
 def _line(given: Target, line: str | None) -> tuple[Schedule | Absolute | Relative, str]:

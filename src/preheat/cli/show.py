@@ -11,12 +11,13 @@ from typing import Annotated, NamedTuple
 from cyclopts import Parameter
 
 from preheat.cli.columns import columns
-from preheat.cli.resolved import Resolved, RunOptions, plain, resolve
+from preheat.cli.resolved import Resolved, RunOptions, resolve
 from preheat.core.checks import Number
 from preheat.core.errors import PreheatError, shown
 from preheat.core.nodes.leaves import Leaf
 from preheat.core.nodes.sequence import Sequence as InTurn
 from preheat.core.sampling import Phase, edges, highest, phases, sampled
+from preheat.core.stated import plain
 from preheat.plots.phases import ends, extent
 from preheat.plots.terminal import Terminal, braille, number
 

@@ -10,7 +10,7 @@ from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.notebook import html_of
 from preheat.core.spans import Run
-from preheat.core.stated import Absolute, Relative, Sizes, Stated, no_rate
+from preheat.core.stated import Absolute, Relative, Sizes, Stated, no_rate, plain
 from preheat.core.text.words import BUILDERS, is_json, mapping_from, refuse_unbuilt, target
 
 RATE = "lr"  # the hyper-parameter that a lone schedule drives, and that rules scale
@@ -41,7 +41,7 @@ class Line(NamedTuple):
     @property
     def schedule(self) -> Schedule:
         """The schedule, whatever is stated of it."""
-        return self.target.schedule if isinstance(self.target, Stated) else self.target
+        return plain(self.target)
 
     @property
     def is_absolute(self) -> bool:
@@ -142,6 +142,12 @@ class Plan(Mapping[str, "Schedule | Absolute | Relative"]):
         import json  # not every import of preheat saves a plan
 
         return json.dumps({line.key: repr(line.target) for line in self.lines})
+
+
+def families(name: str) -> list[str]:
+    """What stands before each "/" of a group's name, the longest first: "head/no_decay" is of "head"."""
+    ends = [i for i, letter in enumerate(name) if letter == "/"]
+    return [name[:end] for end in reversed(ends)]
 
 
 def _line(key: object, value: object) -> Line:

@@ -150,6 +150,11 @@ class Relative(Stated):
         return hash(self.schedule)
 
 
+def plain(value: Any) -> Any:
+    """A schedule, whatever is stated of it; anything else as it is."""
+    return value.schedule if isinstance(value, Stated) else value
+
+
 def joined(sign: str, make: Callable[[tuple[Any, ...]], Any], operands: Iterable[Any]) -> Any:
     """What `make` makes of the schedules in `operands`, with what is said of them: where some are rates, it is rates.
 
@@ -157,7 +162,7 @@ def joined(sign: str, make: Callable[[tuple[Any, ...]], Any], operands: Iterable
     (only `*` takes one of rates and the others of factors), and whatever `make` refuses.
     """
     every = tuple(operands)
-    result = make(tuple(one.schedule if isinstance(one, Stated) else one for one in every))
+    result = make(tuple(map(plain, every)))
     rates = [one for one in every if isinstance(one, Absolute)]
     if not rates:
         return Relative(result) if any(isinstance(one, Stated) for one in every) else result
@@ -208,8 +213,8 @@ def _spellings(sign: str, operands: tuple[Any, ...], rates: Any) -> str:
     if sign not in _OPERATORS:
         one, other = f"{sign}(absolute(a), absolute(b))", f"{sign}(a, b)"
     if len(operands) == 2 and sign in _OPERATORS:
-        plain = [_written(one.schedule if isinstance(one, Stated) else one) for one in operands]
-        one = f" {sign} ".join(f"absolute({text})" for text in plain)
+        written = [_written(plain(one)) for one in operands]
+        one = f" {sign} ".join(f"absolute({text})" for text in written)
     return f"write {one} if all values are rates, or {other}, both with 1 as the peak, if all are factors"
 
 

@@ -98,7 +98,7 @@ def _line(line: Line, run: Run | None, position: float | None, named: bool) -> I
         values = _curve(drawn)
     except PreheatError as error:
         yield f"<p>No curve: {escape(str(error))}.</p>"
-        yield table(_cut([("part",), *((shown(part, 200),) for part in _parts(line.schedule))]))
+        yield _listed(line.schedule)
         return
     series = [values]
     if position is not None and 0 <= position <= drawn.total:
@@ -111,7 +111,7 @@ def _line(line: Line, run: Run | None, position: float | None, named: bool) -> I
         rows = [(*extent(one), ends(one, drawn.total), shown(one.part, 200)) for one in found]
         yield table(_cut([(f"{drawn.axis.partition(',')[0]}s", "length", "value", "part"), *rows]))
     else:
-        yield table(_cut([("part",), *((shown(part, 200),) for part in _parts(line.schedule))]))
+        yield _listed(line.schedule)
 
 
 def _laid(schedule: Schedule, run: Run | None) -> _Drawn:
@@ -140,8 +140,10 @@ def _in_shares(node: Schedule) -> bool:
     return all(span.is_rest or span.parts[1] == "%" for span in spans) and all(map(_in_shares, node._children))
 
 
-def _parts(schedule: Schedule) -> tuple[Schedule, ...]:
-    return schedule.parts if isinstance(schedule, InTurn) else (schedule,)
+def _listed(schedule: Schedule) -> str:
+    """The parts of a schedule, without their phases."""
+    parts = schedule.parts if isinstance(schedule, InTurn) else (schedule,)
+    return table(_cut([("part",), *((shown(part, 200),) for part in parts)]))
 
 
 def _cut(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:

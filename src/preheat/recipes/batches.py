@@ -14,7 +14,7 @@ from preheat.core.nodes.sequence import sequence
 from preheat.core.plan import BATCH, RATE, Plan
 from preheat.core.sampling import edges, highest, sampled
 from preheat.core.spans import Run, SpanLike, lasting
-from preheat.core.stated import Absolute, Relative, Sizes, Stated
+from preheat.core.stated import Absolute, Relative, Sizes, plain
 from preheat.core.text.words import Source, learn, target
 from preheat.recipes.arguments import spanned
 from preheat.recipes.scaling import scaled_peak
@@ -81,7 +81,7 @@ def seesaw(schedule: Source, run: Run, *, batch: int = 1, most: int, factor: int
     """
     stated = target(schedule)
     f, first = _whole(factor, "factor", 2), _whole(batch, "batch")
-    total, s = _on_data(run), (stated.schedule if isinstance(stated, Stated) else stated).bind(run)
+    total, s = _on_data(run), plain(stated).bind(run)
     value, top = s.function, _peak(s, total)
     levels = range(1, _doublings(first, _whole(most, "most"), f) + 1)
     cuts = [_first_at_most(value, value(top) / f**k, top, total) for k in levels]

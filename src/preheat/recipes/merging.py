@@ -6,7 +6,7 @@ import warnings
 
 from preheat.core.checks import counted
 from preheat.core.errors import PreheatError, PreheatWarning, shown
-from preheat.core.stated import Absolute, Stated
+from preheat.core.stated import Absolute, plain
 from preheat.core.text.words import Source, target
 
 _MOST = 10**6
@@ -37,7 +37,7 @@ def merge_weights(schedule: Source, every: int = 1) -> list[float]:
     stated = target(schedule)
     if isinstance(stated, Absolute):
         raise PreheatError("merge_weights takes factors of the constant rate", given=stated, write="write decay(1000)")
-    s = (stated.schedule if isinstance(stated, Stated) else stated).bind()
+    s = plain(stated).bind()
     between = counted(every, "every must be a whole number of at least 1", 1)
     if not 0 < s.length <= _MOST * between or s.length % between:
         what = f"the length of the decay must be a multiple of every={between}, of at most a million checkpoints"

@@ -11,7 +11,7 @@ from preheat.core.node import Schedule
 from preheat.core.nodes.sequence import up_to_rest
 from preheat.core.plan import Absolute, Line, Plan
 from preheat.core.spans import Run
-from preheat.core.stated import Relative, Stated
+from preheat.core.stated import plain
 from preheat.session.bases import SAME_BASE
 from preheat.session.comparison import ROUNDING, Comparison
 
@@ -106,7 +106,7 @@ def other_lines(old: Plan, new: Plan) -> StateError:
 
 def _joining(old: Plan, line: Line, position: float, gain: float) -> float:
     """What a line is to be multiplied with to go on from the value that a line of the same name had."""
-    return constant_between(line, position, _schedule(old[line.key])(position) * gain, line.schedule(position))
+    return constant_between(line, position, plain(old[line.key])(position) * gain, line.schedule(position))
 
 
 def constant_between(line: Line, position: float, force: float, there: float) -> float:
@@ -116,7 +116,3 @@ def constant_between(line: Line, position: float, force: float, there: float) ->
         what = f"cannot rebase {line.key!r}: the {which} is 0 at update {position:g}"
         raise StateError(what, write="pass on_change='adopt'")
     return 1.0 if there == force else force / there
-
-
-def _schedule(target: Schedule | Absolute | Relative) -> Schedule:
-    return target.schedule if isinstance(target, Stated) else target

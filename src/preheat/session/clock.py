@@ -14,6 +14,22 @@ from preheat.core.stated import Sizes
 _WORTHS = ("tokens_per_step", "samples_per_step", "steps_per_epoch")
 
 
+def given_run(run: object, example: str = "Run(total=10_000)") -> Run:
+    """The Run that was given, an empty one for None; refuses anything else, with `example` as what to write."""
+    if run is None:
+        return Run()
+    if not isinstance(run, Run):
+        raise PreheatError("run= takes a Run", given=run, write=f"write run={example}")
+    return run
+
+
+def check_counts_updates(run: Run, whose: str) -> None:
+    """Refuse a run on another clock than updates, for an optimizer that counts those and nothing else."""
+    if run.clock != "step":
+        what = f"{whose} optimizer counts updates, and the run has another clock"
+        raise PreheatError(what, given=run.clock, write="leave clock= out; lengths in tokens or epochs may stay")
+
+
 def tick_of(run: Run) -> int | None:
     """How many ticks of the clock one update is; None where it is measured, or said with every step."""
     if run.clock in ("step", "epoch"):

@@ -161,6 +161,12 @@ def bound_rules(rules: Iterable[Rule], run: Run) -> tuple[Rule, ...]:
     return tuple(rule.bind(run) for rule in rules)
 
 
+def check_floors(rules: Iterable[Rule], called: Sequence[Sequence[str]]) -> None:
+    """Refuse rules whose floors are not those of the groups; `called`: what each of them may be called."""
+    for rule in rules:
+        rule.check_floors(called)
+
+
 def check_groups(rules: Iterable[Rule], plan: Plan) -> None:
     """Refuse a rule for one group whose rate has no line of its own: a line is scaled as a whole."""
     keys = [line.key for line in plan.lines if line.is_rate]

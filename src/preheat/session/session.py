@@ -22,13 +22,14 @@ from preheat.core.text.language import Target
 from preheat.core.text.words import Source
 from preheat.session.bases import bases_to_text
 from preheat.session.changes import bound_plan, first_change, grows_with, nothing_grows, rebased, unknown_writing
-from preheat.session.clock import Stopwatch, check_worth, checked_advance, tick_of, unknown_advance
+from preheat.session.clock import Stopwatch, check_worth, checked_advance, given_run, tick_of, unknown_advance
 from preheat.session.rewind import GoBack, Rewind, batch_of, check_rewinds, with_skips
 from preheat.session.rules import (
     Rule,
     State,
     bound_rules,
     carried_over,
+    check_floors,
     check_groups,
     combined_gain,
     read_rules,
@@ -80,12 +81,10 @@ class Session:
         rules: Sequence[Rule | Mapping[str, Any]] = (),
         on_change: str = "refuse",
     ) -> None:
-        if run is not None and not isinstance(run, Run):
-            data = ", in YAML with the line '_target_: preheat.Run' above the total" if isinstance(run, Mapping) else ""
-            raise PreheatError("run= takes a Run", given=run, write=f"write run=Run(total=10_000){data}")
+        data = ", in YAML with the line '_target_: preheat.Run' above the total" if isinstance(run, Mapping) else ""
+        run = given_run(run, f"Run(total=10_000){data}")
         self.on_change = one_of(on_change, "on_change", POLICIES)
         self.given = plan if isinstance(plan, Plan) else Plan(plan)
-        run = Run() if run is None else run
         check_worth(self.given, run)
         self._follow(bound_plan(self.given, run), run, self.given)
         self._given_plan, self._given_run = self.plan, self.run
@@ -134,8 +133,7 @@ class Session:
 
     def check_floors(self, called: Sequence[Sequence[str]]) -> None:
         """Refuse rules whose floors are not those of the groups; `called`: what each of them may be called."""
-        for rule in self.rules:
-            rule.check_floors(called)
+        check_floors(self.rules, called)
 
     def values(self) -> dict[str, float]:
         """The value of every line now, by its key: `{"lr": 0.5, "head/lr": 5.0}`."""

@@ -155,12 +155,13 @@ def silent_words(session: Session, counter: UpdateCounter, unheard: Iterable[str
     Of one that holds the position after as many held updates as an audit waits for; of the others, which may hear of an
     evaluation late, when half of the run is over.
     """
-    many, tick, end = _many(session), session.tick or 0, _end(session)
-    if counter.applied < many or "silent" in counter.warned:
+    many = _many(session)
+    if counter.applied < many or "silent" in counter.warned or not (silent := _silent(session, counter)):
         return ""
+    tick, end = session.tick or 0, _end(session)
     stood = session.updates * tick - session.position >= many * tick
     late = session.position >= end / 2 if end is not None else counter.applied >= _OFTEN * many
-    for rule, state in _silent(session, counter):
+    for rule, state in silent:
         if (holds := rule.holds(state, session.position)) and not stood:
             continue
         if holds or late:

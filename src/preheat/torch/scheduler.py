@@ -28,7 +28,7 @@ from preheat.core.text.words import Source
 from preheat.session.bases import bases_to_text, same
 from preheat.session.clock import checked_advance, unknown_advance
 from preheat.session.rewind import GoBack
-from preheat.session.rules import Rule
+from preheat.session.rules import Rule, check_floors
 from preheat.session.session import Session
 from preheat.session.state import Resumption, Saved
 from preheat.torch.audit import (
@@ -507,8 +507,7 @@ class Scheduler(LRScheduler):
         resumption = resumption if change is None else change(resumption)
         if self._device_clock is not None:
             self._device_clock.check(slots, resumption.rules)
-        for rule in resumption.rules:
-            rule.check_floors(slots.called)
+        check_floors(resumption.rules, slots.called)
         is_the_same = slots is self._slots and saved.plan is slots.plan and resumption.rules == self.session.rules
         is_the_same = is_the_same and self.has_begun and not self._counter.is_member
         left = [] if is_the_same else left_behind(self._slots, saved, slots)
@@ -739,13 +738,17 @@ class Scheduler(LRScheduler):
 
     def _find_edits(self) -> None:
         """Name what someone else has written to."""
-        seen = zip(self._slots.ends(), (self._sample.first, self._sample.last), strict=True)
-        found = dict.fromkeys(label for slot, last in seen if (label := slot.edited(last)))
+        found = self._edited()
         for label in found:
             self._edits[label] = self._edits.get(label, 0) + 1
         if found:  # a tensor may have been replaced
             self._counter.alarm("edited", edited_words(self._edits)[0])
             self._take(self._slots)
+
+    def _edited(self) -> list[str]:
+        """What it is called, of the places that are looked at, where another value stands than was written last."""
+        seen = zip(self._slots.ends(), (self._sample.first, self._sample.last), strict=True)
+        return list(dict.fromkeys(label for slot, last in seen if (label := slot.edited(last))))
 
     def _followed(self, bases: Bases) -> Slots:
         """The slots of the groups as they are now, some of which were added, removed or replaced."""
@@ -957,7 +960,7 @@ class Scheduler(LRScheduler):
         """
         if not self._is_led_by_updates:
             return self.get_last_lr()
-        self._stood_when_asked = self._stands
+        self._stood_when_asked = not self._edited()
         if not self._is_led:
             return self.get_last_lr()
         if not self._counter.seen:  # what stands there may be of a scheduler whose turn it was until now
@@ -978,12 +981,6 @@ class Scheduler(LRScheduler):
     def _lead(self) -> int:
         """By how much somebody else has set `last_epoch`, and no rate was asked for since."""
         return self._known_ahead - self._ahead if self._is_led else 0
-
-    @property
-    def _stands(self) -> bool:
-        """Whether the values that were written last still stand."""
-        seen = zip(self._slots.ends(), (self._sample.first, self._sample.last), strict=True)
-        return not any(slot.edited(last) for slot, last in seen)
 
     @property
     def _flag_is_up(self) -> bool:

@@ -13,7 +13,7 @@ import torch
 from torch.optim import Optimizer
 
 from preheat.core.errors import PreheatError, nearest
-from preheat.core.plan import RATE, Line, Plan
+from preheat.core.plan import RATE, Line, Plan, families
 from preheat.session.bases import Row
 from preheat.torch.bases import OPEN, Base, Bases, Group, Known, initial_of, number
 
@@ -266,13 +266,8 @@ def _called(names: list[str]) -> list[tuple[str, ...]]:
     its name, and what its name is a part of: "head/no_decay" is called "head" too."""
     taken = set(names)
     own = [(name,) if str(i) in taken else (name, str(i)) for i, name in enumerate(names)]
-    return [(*of, *_families(name)) for of, name in zip(own, names, strict=True)]
-
-
-def _families(name: str) -> list[str]:
-    """What stands before each "/" of a name, the longest first; never a number, which is a place."""
-    ends = [i for i, letter in enumerate(name) if letter == "/"]
-    return [name[:end] for end in reversed(ends) if not name[:end].isdecimal()]
+    of = [[family for family in families(name) if not family.isdecimal()] for name in names]  # a number is a place
+    return [(*called, *more) for called, more in zip(own, of, strict=True)]
 
 
 def _look(group: Group) -> tuple[object, ...]:

@@ -340,10 +340,9 @@ class UpdateCounter:
             self._compare_rates()
             return
         one_a_call = session.tick is not None and session.run.clock != "epoch" and not self.is_told
-        seen = 1 + (self.flag.missed if len(self.optimizers) == 1 else 0)  # of its updates, in this call
-        theirs, ours = (own - seen if one_a_call else self._before or 0), session.updates
-        if ours == 0 and one_a_call:
-            theirs = own - 1 - self.flag.missed
+        ours, is_lone = session.updates, len(self.optimizers) == 1
+        seen = 1 + (self.flag.missed if is_lone or not ours else 0)  # of their updates, in this call
+        theirs = own - seen if one_a_call else self._before or 0
         if theirs > 1 and ours == 0 and not self._is_constant:
             per_epoch = ", Run(clock='epoch') where step() is called once per epoch" if one_a_call else ""
             self.mismatch = (
@@ -356,7 +355,7 @@ class UpdateCounter:
                 f"the schedule is at update {ours} and the optimizer has applied none before; load the optimizer's state "
                 "too, or build a new scheduler where the run starts again"
             )
-        elif one_a_call and abs(theirs - ours) > 1 and len(self.optimizers) == 1:
+        elif one_a_call and abs(theirs - ours) > 1 and is_lone:
             self.mismatch = f"the schedule was at update {ours} when the optimizer had applied {theirs}"
             return
         else:
