@@ -71,6 +71,7 @@ def test_a_group_with_another_shape_and_length() -> None:
     assert scheduler.values() == pytest.approx({"backbone/lr": 0.06, "head/lr": 0.05})
 
 
+@pytest.mark.filterwarnings("ignore:.*so it is applied twice")  # drawn numbers that happen to look like it
 @settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.floats(1e-6, 1.0), st.floats(0.01, 1.0)), min_size=1, max_size=5),
