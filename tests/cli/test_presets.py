@@ -82,6 +82,21 @@ def test_a_preset_is_drawn_at_its_own_peak_or_at_another(ask):
     assert "times the peak" not in ask("show", "--preset", "torchtitan_default", *RUN).out
 
 
+def test_what_was_published_with_it_stands_above_its_curve(ask):
+    heading = ask("show", "--preset", "deepseek_v3").out.split("\n\n")[0]
+    published = "DeepSeek-V3 671B (2024), peak 0.00022, batch 62914560 tokens, total 14.8T tokens; verified"
+    assert heading.splitlines()[-1] == published
+    heading = ask("show", "--preset", "torchtitan_default", *RUN).out.split("\n\n")[0]
+    assert heading.splitlines()[-1] == "the defaults of torchtitan (2024); verified"
+
+
+def test_the_parts_of_a_run_of_trillions_can_be_read_in_a_terminal_of_80(ask):
+    phases = ask("show", "--preset", "moonlight_16b").out.split("\n\n")[2].splitlines()
+    assert phases[0].split() == ["from", "token", "length", "value", "part"]
+    assert re.match(r"33,000,000,000 +5,167,000,000,000 +0.00042 → 4.2e-05 +ramp\(1.0,", phases[2])
+    assert ask("show", "--preset", "nanogpt").out.split("\n\n")[2].startswith("updates ")
+
+
 def test_a_preset_is_printed_as_it_is_drawn(ask):
     bound = presets["mae"].schedule.bind(Run(total=2_100_000, steps_per_epoch=1250))
     rows = ask("table", "--preset", "mae", *RUN, "--every", "700_000").out.splitlines()

@@ -55,6 +55,13 @@ def _list(terminal: Terminal) -> list[str]:
     return columns([("name", "peak", "year", "checked", "what was trained"), *rows], "<<<<<", terminal)
 
 
+def in_a_line(preset: Preset) -> str:
+    """What was published with a schedule: model, year, peak, batch, total, and how far it was checked."""
+    known = {"peak": preset.peak_lr and _peak(preset), "batch": preset.batch, "total": preset.total}
+    facts = [f"{name} {fact}" for name, fact in known.items() if fact]
+    return f"{', '.join([f'{preset.model} ({preset.year})', *facts])}; {_checked(preset)}"
+
+
 def _table(chosen: Iterable[Preset]) -> list[str]:
     """A Markdown table with a row for each preset, all that is known of it."""
     head = (
