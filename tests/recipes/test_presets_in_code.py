@@ -6,11 +6,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from preheat import Run, presets
+from preheat import presets
+from preheat.core.sampling import edges
 
 ImageNet = {"steps_per_epoch": 313}  # updates in an epoch of ImageNet-1k at batches of 4096
 
-# Each: the run, the rate that the program gives update t as a factor of its peak, and how far the preset may be from it.
+# Each: the run, what the program gives update t as a factor of its peak, and how far the preset may be from it.
 # EXACT: the same at every update. A warmup that differs by part of an update differs by that part of a step of it.
 EXACT = 1e-12
 Source = tuple[dict[str, object], Callable[[int, int], float], float]
@@ -24,6 +25,13 @@ def cosine(share: float, low: float) -> float:
 def bert(t: int, total: int) -> float:
     """optimization.py: a decay that counts from the first update, and before 10,000 the warmup in its place."""
     return t / 10_000 if t < 10_000 else 1 - t / total
+
+
+def megatron(t: int, _: int) -> float:
+    """AnnealingLR, in samples: the decay of 200,000,000 has the warmup of 183,105 inside, and then stays at a tenth."""
+    if t <= 183_105:
+        return t / 183_105
+    return 0.1 if t > 200_000_000 else cosine((t - 183_105) / (200_000_000 - 183_105), 0.1)
 
 
 def gpt_neox(t: int, total: int) -> float:
@@ -117,21 +125,18 @@ def latent_diffusion(t: int, _: int) -> float:
 
 PROGRAMS: dict[str, Source] = {
     "bert_base": ({}, bert, EXACT),
+    "bloom_176b": ({}, megatron, EXACT),
     "pythia_1.4b": ({}, gpt_neox, EXACT),
     "nanogpt": ({}, nanogpt, EXACT),
-    "nanochat": (
-        {"total": 2205},
-        nanochat,
-        0.5 / 1433,
-    ),  # 0.65 · 2205 = 1433.25: the decay is a whole number of updates
+    "nanochat": ({"total": 2205}, nanochat, EXACT),  # 0.65 · 2205 = 1433.25, and both decay over 1433
     "modded_nanogpt": ({}, modded_nanogpt, EXACT),
     "torchtitan_default": ({"total": 10_000}, torchtitan, EXACT),
     "smollm2_135m": ({}, nanotron(2000, 1_600_000, 400_000), EXACT),
-    "smollm3_3b": ({}, nanotron(2000, 4_198_000, 522_000), EXACT),
-    "olmo2_7b": ({}, olmo(2000 * 4_194_304, 5e12, each=4_194_304), 1e-5),  # tokens; ours is a whole number of updates
+    "smollm3_3b": ({}, nanotron(2000, 4_198_001, 522_000), 1.001 / 522_000),  # it would end one update after the run
+    "olmo2_7b": ({}, olmo(2000 * 4_194_304, 5e12, each=4_194_304), 1e-6),  # its end is not a whole number of updates
     "olmo2_32b": ({}, olmo(2000, math.ceil(65 * 10**11 / 8_388_608)), EXACT),
-    "olmo3_7b": ({}, olmo3, 1e-6),  # the two meet at half an update
-    "olmo3_32b": ({}, olmo(2000 * 8_388_608, 5.93e12, each=8_388_608), 1e-5),
+    "olmo3_7b": ({}, olmo3, EXACT),
+    "olmo3_32b": ({}, olmo(2000 * 8_388_608, 5.93e12, each=8_388_608), 1e-6),
     "olmo_sft": ({"total": 20_000}, olmo_sft, EXACT),
     "detectron2": ({}, detectron2, EXACT),
     "mae": (ImageNet, mae, EXACT),
@@ -144,23 +149,15 @@ PROGRAMS: dict[str, Source] = {
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_preset_follows_its_program(name: str) -> None:
-    """At the first updates, around every bend, at the last, and at some ten thousand between them."""
+    """At the first 3000 updates, around every edge, at the last, and at some ten thousand between them."""
     known, program, tolerance = PROGRAMS[name]
-    preset = presets[name]
-    run = preset.run(**known)
-    bound = preset.schedule.bind(run)
-    bends = [t for t, (a, b, c) in enumerate(_thirds(program, run)) if abs(a - 2 * b + c) > 1e-9]
-    at = np.unique(
-        [*range(min(3000, run.total)), *range(0, run.total, run.total // 10_000 or 1), *bends, run.total - 1]
-    )
+    run = presets[name].run(**known)
+    bound = presets[name].schedule.bind(run)
+    around = [math.ceil(edge) + near for edge in edges(bound, run.total) for near in range(-2, 3)]
+    at = np.unique([*range(3000), *range(0, run.total, run.total // 10_000 or 1), *around, run.total - 1])
+    at = at[(at >= 0) & (at < run.total)]
     theirs = np.array([program(int(t), run.total) for t in at])
     assert np.abs(bound(at) - theirs).max() <= tolerance
-
-
-def _thirds(program: Callable[[int, int], float], run: Run) -> list[tuple[float, float, float]]:
-    """The program at each of the first updates and the two that follow."""
-    values = [program(t, run.total) for t in range(min(run.total, 15_000))]
-    return list(zip(values, values[1:], values[2:], strict=False))
 
 
 def test_gpt3_warms_up_over_5300_updates_when_its_batch_grows() -> None:
