@@ -10,7 +10,9 @@ from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter
 
+import preheat
 from preheat.cli.columns import columns
+from preheat.cli.presets import in_a_line
 from preheat.cli.resolved import Resolved, RunOptions, resolve
 from preheat.core.checks import Number
 from preheat.core.errors import PreheatError, shown
@@ -23,6 +25,7 @@ from preheat.plots.terminal import Terminal, braille, number
 
 POINTS = 4000  # values looked at for a curve: some 25 to a dot of a wide terminal
 LISTED, AROUND = 12, 6  # phases that are listed, and edges whose values are, before the list is cut
+LONGEST_EXTENT = 32  # characters of "first … last" that leave room for the parts in a terminal of 80
 LONGEST_TEXT = 1500
 
 
@@ -108,7 +111,8 @@ def show(
     width = terminal.width if terminal.unicode else terminal.width - 1
     drawn = braille(values, at=at, width=width, height=12, x_label=resolved.tick, log_y=log, terminal=terminal)
     tables = [_phases(resolved, terminal), _notable(resolved, found, highest(value, at), terminal)]
-    print("\n\n".join([terminal.text("\n".join(_heading(resolved, terminal))), drawn, *map("\n".join, tables)]))
+    heading = [*_heading(resolved, terminal), *([] if preset is None else [in_a_line(preheat.presets[preset])])]
+    print("\n\n".join([terminal.text("\n".join(heading)), drawn, *map("\n".join, tables)]))
     print("".join(f"\nWrote {path}" for path in wrote), end="\n" if wrote else "")
 
 
@@ -148,7 +152,10 @@ def _phases(resolved: Resolved, terminal: Terminal) -> list[str]:
     if resolved.known and found[-1].end <= resolved.total - 1:
         rest = Phase(math.ceil(found[-1].end), resolved.total, resolved.curve)
         rows.append((*extent(rest), f"{resolved.values(resolved.total):.6g}", "(over: keeps its last value)"))
-    lines = columns([(f"{resolved.tick}s", "length", "value", "part"), *rows], "<><<", terminal)
+    head = f"{resolved.tick}s"
+    if max(len(row[0]) for row in rows) > LONGEST_EXTENT:
+        head, rows = f"from {resolved.tick}", [(row[0].partition(" …")[0], *row[1:]) for row in rows]
+    lines = columns([(head, "length", "value", "part"), *rows], "<><<", terminal)
     return [*lines, *_cut(len(found) - LISTED, "phases")]
 
 

@@ -17,6 +17,7 @@ from preheat.core.text.language import parse
 class Preset:
     """A published run: its schedule in factors of its peak, its peak, its source, and how far it was checked.
 
+    model: what was trained.   year: when its source was first published.
     schedule: 1 is the peak; lengths in the source's own units, so bind it to a Run that knows them.
     peak_lr: the rate at the peak, for the model and batch that `note` names; None where the source leaves it open.
     verified: whether the numbers of the schedule were read in the source. If not, `note` says which were not: read the
@@ -32,6 +33,8 @@ class Preset:
     """
 
     name: str
+    model: str
+    year: int
     schedule: Schedule
     peak_lr: float | None
     source: str
@@ -105,7 +108,7 @@ def _rows() -> Mapping[str, dict[str, Any]]:
 def _preset(name: str) -> Preset:
     """The preset of one table of the file."""
     known: dict[str, Any] = {"peak_lr": None, **_rows()[name]}
-    return Preset(name, parse(known.pop("schedule")), **known)
+    return Preset(name=name, schedule=parse(known.pop("schedule")), **known)
 
 
 presets = Presets()
