@@ -1,5 +1,6 @@
 """Trainers that leave their process instead of returning."""
 
+import signal
 import sys
 
 
@@ -10,6 +11,13 @@ def leaves(options, schedule, seed, log, *, steps):
 
 
 def interrupted(options, schedule, seed, log, *, steps):
-    """As by Ctrl-C."""
+    """As by Ctrl-C, which it catches or not, or by its own will, as the task's option says."""
     log(0, loss=1.0)
-    raise KeyboardInterrupt
+    if options.fault == "own":
+        raise KeyboardInterrupt
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        if options.fault != "caught":
+            raise
+    return {"val_loss": 1.0}

@@ -211,8 +211,13 @@ def test_nothing_that_the_training_does_is_raised_where_it_runs(tmp_path):
     def text(**options):
         return answer_of(jobs_of(tmp_path, seeds=(0,), **options)[0])
 
-    assert text(trainer="fake_trainer:absent").endswith("has no function 'absent' to train with")
-    assert text(trainer="fake_exits:leaves") == "the training ended its process by sys.exit(3)"
+    assert text(trainer="fake_trainer:absent").splitlines()[0].endswith("has no function 'absent' to train with")
+    line, *trace = text(trainer="fake_exits:leaves").splitlines()
+    assert line.startswith("the training ended its process by sys.exit(3) (fake_exits.py, line ")
+    assert trace[-1] == "SystemExit: 3"
+    line, *trace = text(trainer="fake_exits:interrupted", fault="own").splitlines()
+    assert line.startswith("the training raised KeyboardInterrupt itself (fake_exits.py, line ")
+    assert trace[-1] == "KeyboardInterrupt"
     assert attempt(b"no job", {}).startswith("UnpicklingError: ")
     code = b"cno_such_module\ntrain\n."
     assert attempt(code, {}).startswith("ModuleNotFoundError: No module named 'no_such_module'")
@@ -223,6 +228,9 @@ def test_an_interrupt_is_not_swallowed_where_nobody_asked_for_it(tmp_path):
     job = jobs_of(tmp_path, seeds=(0,), trainer="fake_exits:interrupted")[0]
     with pytest.raises(KeyboardInterrupt):
         answer_of(job)
+    caught = jobs_of(tmp_path, seeds=(0,), trainer="fake_exits:interrupted", fault="caught")[0]
+    with pytest.raises(KeyboardInterrupt):
+        answer_of(caught)
     before = signal.getsignal(signal.SIGINT)
     with stop_file() as path:
         assert answer_of(job, stop_file=path) == "interrupted"

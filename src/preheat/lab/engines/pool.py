@@ -122,9 +122,10 @@ def stop_file() -> Iterator[str]:
 def _answer(future: Any) -> bytes | str:
     """What `attempt` gave back, or why it gave nothing."""
     try:
-        return future.result()
-    except (Exception, CancelledError) as error:
-        return _failure_text(error)
+        error = future.exception()
+    except CancelledError as cancelled:
+        error = cancelled
+    return future.result() if error is None else _failure_text(error)
 
 
 def _failure_text(error: BaseException) -> str:
