@@ -57,7 +57,7 @@ def starts_processes(options, schedule, seed, log, *, steps):
     process.join()
     with ProcessPoolExecutor(1) as pool:
         found = pool.submit(double, 2).result()
-    log(0, loss=found + process.exitcode)
+    log(0, val_loss=found + process.exitcode)
 
 
 def forks(options, schedule, seed, log, *, steps):
