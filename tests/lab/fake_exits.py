@@ -2,12 +2,13 @@
 
 import signal
 import sys
+from pathlib import Path
 
 
 def leaves(options, schedule, seed, log, *, steps):
     """As scripts do that were never meant to be called."""
     log(0, loss=1.0)
-    sys.exit(3)
+    sys.exit(0 if options.fault == "zero" else 3)
 
 
 def interrupted(options, schedule, seed, log, *, steps):
@@ -20,4 +21,21 @@ def interrupted(options, schedule, seed, log, *, steps):
     except KeyboardInterrupt:
         if options.fault != "caught":
             raise
+    return {"val_loss": 1.0}
+
+
+def signalled(options, schedule, seed, log, *, steps):
+    """Gets signals that are not meant to stop it."""
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGHUP)
+    return {"val_loss": 1.0}
+
+
+def fails_once(options, schedule, seed, log, *, steps):
+    """Fails where no attempt was made before."""
+    mark = Path(options.marks, "mark")
+    log(0, loss=1.0)
+    if not mark.exists():
+        mark.touch()
+        raise RuntimeError("once")
     return {"val_loss": 1.0}

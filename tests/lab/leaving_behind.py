@@ -32,7 +32,8 @@ def silent(options, schedule, seed, log, *, steps):
 def leaves(options, schedule, seed, log, *, steps):
     """Ends as its fault says, and has left two processes behind, of which one does not want to end."""
     left(options.marks, "child")
-    left(options.marks, "stubborn", STUBBORN)
+    if not options.fault:
+        left(options.marks, "stubborn", STUBBORN)
     if os.fork() == 0:  # it holds whatever this process has open
         Path(options.marks, f"fork-{os.getpid()}").write_text(str(os.getpid()))
         time.sleep(600)

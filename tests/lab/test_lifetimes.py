@@ -120,7 +120,7 @@ def test_a_driver_leaves_nothing_however_it_ends(driven, tmp_path, number, code,
 
 
 def test_whatever_a_run_has_started_is_ended_before_the_run_counts(tmp_path):
-    ends = {"leaves": 3, "leaves raise": 3, "leaves kill": 3, "leaves hang": 3, "command kill": 2}
+    ends = {"leaves": 3, "leaves raise": 2, "leaves kill": 2, "leaves hang": 2, "command kill": 2}
     jobs = jobs_of(tmp_path, list(ends))
     found = {}
     with closing(Processes(jobs=3, gpus=0, patience=15.0).run(list(jobs.values()))) as events:
