@@ -163,6 +163,7 @@ def test_what_is_still_there_when_the_guard_ends_is_ended_by_the_watchdog(watchd
         if watchdog == "was killed":
             guard._watchdog.kill()
             guard._watchdog.wait()
+            guard.renew()
         guard.begin(second.pid)
         guard.end([third.pid])
         assert third.poll() == -signal.SIGTERM

@@ -19,7 +19,7 @@ from typing import Any
 from preheat.core.errors import PreheatError, shown
 from preheat.core.text.language import Target, to_text
 from preheat.lab.client import ARM, LOG, SCHEDULE, SEED, json_number
-from preheat.lab.groups import GRACE, POSIX, Guard, has_ended, leads
+from preheat.lab.groups import POSIX, Guard, end, has_ended, leads
 from preheat.lab.naming import printable, relative, slug
 from preheat.lab.outcome import Log
 from preheat.lab.signals import Stopped
@@ -92,8 +92,8 @@ def run(options: LaunchOptions, schedule: Target, seed: int, log: Log, *, steps:
 def _started(words: list[str], environment: dict[str, str], printed: Any) -> Iterator[subprocess.Popen]:
     """The command; it has ended when the block is left.
 
-    In a worker it is in the worker's group, which the driver ends, with all that the command has started. Elsewhere it has
-    a group of its own, and a watchdog in case this process is killed.
+    In a worker it is in the worker's group, which the driver ends too. Elsewhere it has a group of its own, and a watchdog in
+    case this process is killed.
     """
     own = not leads()
     with Guard() if own else contextlib.nullcontext() as guard:
@@ -123,16 +123,13 @@ def _has_ended(process: subprocess.Popen) -> bool:
 
 
 def _end(process: subprocess.Popen, guard: Guard | None) -> None:
-    """End the command, and in a group of its own all that is left there."""
-    if guard and POSIX:
+    """End the command and all that it has started."""
+    if not POSIX:
+        process.terminate()
+    elif guard:
         guard.end([process.pid])
-        process.wait()
-        return
-    for stop in (process.terminate, process.kill):
-        if not _has_ended(process):
-            stop()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(GRACE)
+    else:
+        end([os.getpid()])
     process.wait()
 
 

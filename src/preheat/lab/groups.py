@@ -64,13 +64,14 @@ def has_ended(process: int) -> bool | None:
 
 
 def end(groups: Iterable[int], grace: float = GRACE) -> None:
-    """Ask what lives in these groups to end, and kill what is there after `grace` seconds. Returns when all is gone.
+    """Ask what lives in these groups, but for this process, to end, and kill what is there after `grace` seconds. Returns
+    when all is gone.
 
     The number of a group stays its own as long as one process is in it, or its leader was not reaped.
     """
     wanted, asked = set(groups), set[int]()
     start = time.monotonic()
-    while POSIX and (left := set(_living(wanted))):
+    while POSIX and (left := set(_living(wanted)) - {os.getpid()}):
         over = (spent := time.monotonic() - start) >= grace
         if spent > grace + GRACE:  # what the kernel itself holds, on a disk that does not answer, nobody can end
             return
@@ -124,14 +125,16 @@ class Guard:
         self._groups -= groups
         self._tell("".join(f"-{group}\n" for group in groups))
 
-    def _tell(self, line: str) -> None:
-        try:
-            self._write(line)
-        except OSError:  # the watchdog was killed: another one takes its place
+    def renew(self) -> None:
+        """Where the watchdog was killed, another one takes its place."""
+        if self._watchdog and self._watchdog.poll() is not None:
             self._close()
             self._start()
-            with contextlib.suppress(OSError):
-                self._write("".join(f"+{group}\n" for group in self._groups))
+            self._tell("".join(f"+{group}\n" for group in self._groups))
+
+    def _tell(self, lines: str) -> None:
+        with contextlib.suppress(OSError):  # `renew` tells the next one everything
+            self._write(lines)
 
     def _write(self, text: str) -> None:
         if self._watchdog and self._watchdog.stdin:

@@ -22,7 +22,7 @@ from typing import Any, Literal, NoReturn
 
 from preheat.core.errors import PreheatError, shown
 from preheat.lab.experiment import Trial
-from preheat.lab.groups import lead
+from preheat.lab.groups import end, lead
 from preheat.lab.naming import printable
 from preheat.lab.outcome import Log, Notify, result_of
 from preheat.lab.records import Writer, header
@@ -187,6 +187,10 @@ def main(job: bytes, path: Path, driver: Connection, environment: dict[str, str]
         if failure:
             _send(driver, "failed", failure + see(path))
         _send(driver, "ended")
+    except Stopped:
+        if os.getppid() != parent:  # the watchdog may have been killed too
+            end([os.getpid()])
+        raise
     finally:
         driver.close()
 
@@ -195,11 +199,11 @@ def _lead(parent: int, note: Callable[[int], None]) -> None:
     """Make this process the leader of its group, that ends at SIGTERM, and on Linux with the driver."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver alone decides
 
-    def end(number: int, frame: object) -> None:
+    def stop(number: int, frame: object) -> None:
         note(number)
         raise Stopped(128 + number)  # so that what the run has started is ended with it
 
-    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGTERM, stop)
     lead()
     if sys.platform.startswith("linux"):  # where the watchdog was killed too
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG

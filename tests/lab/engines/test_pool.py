@@ -3,6 +3,8 @@
 import io
 import os
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
@@ -11,7 +13,7 @@ from multiprocessing import get_context
 
 import pytest
 from fake_runs import LINEAR, NONE, experiment_of
-from remote_runs import by_run, content, jobs_of, trainings, until
+from remote_runs import alive, by_run, content, jobs_of, trainings, until
 from rich.console import Console
 
 from preheat.core.errors import PreheatError
@@ -141,6 +143,33 @@ def test_closing_ends_what_runs_on_this_machine_and_never_begins_the_rest(tmp_pa
         # leaving the pool waits for its workers: it returns, though a run would have slept for twenty minutes
     assert len(trainings(tmp_path)) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["marks"]
+
+
+DRIVER = """
+import sys
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from remote_runs import jobs_of
+from preheat.lab.engines.pool import Futures
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        list(Futures(executor).run(jobs_of(Path({folder!r}), seeds=(0,), steps=2, pause=600)))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a killed process has a parent elsewhere only")
+def test_a_killed_driver_leaves_no_run_behind(tmp_path):
+    script = tmp_path / "driver.py"
+    script.write_text(DRIVER.format(paths=sys.path, folder=str(tmp_path)))
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, str(script)], env=environment) as driver:
+        until(lambda: driver.poll() is not None or ((tmp_path / "marks").exists() and trainings(tmp_path)))
+        driver.kill()
+    assert len(trainings(tmp_path)) == 1
+    until(lambda: not any(map(alive, trainings(tmp_path))))
+    assert not list(tmp_path.glob("preheat-*"))
 
 
 def test_a_run_that_lasts_too_long_is_ended_and_only_that_one(tmp_path):

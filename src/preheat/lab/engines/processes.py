@@ -84,6 +84,7 @@ class Processes:
         with Guard(str(jobs[0].path.parent.parent / ".lock")) as guard:
             try:
                 while waiting or running:
+                    guard.renew()
                     while waiting and len(running) < self.jobs:
                         taken = {worker.slot for worker in running}
                         with _signals_blocked():

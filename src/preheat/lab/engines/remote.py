@@ -45,7 +45,7 @@ def attempt(job: bytes, environment: dict[str, str], limit: float | None = None,
     """
     watch = Watch(limit, stop_file)
     try:
-        with watch, TemporaryDirectory() as folder, Signals(signal.SIGINT) as signals:
+        with watch, TemporaryDirectory(ignore_cleanup_errors=True) as folder, Signals(signal.SIGINT) as signals:
             answer = _answer(job, environment, Path(folder), lambda: watch.reason or signals.came)
         return watch.reason or answer
     except (KeyboardInterrupt, SystemExit):
@@ -82,13 +82,15 @@ class Watch:
     """Interrupts the run inside the block once it has lasted `limit` seconds, or when `stop_file` vanishes.
 
     The file is watched only where it is there at the start, that is on the driver's machine. The run is interrupted
-    as by Ctrl-C; where it hangs outside Python, its process is ended `GRACE` seconds later.
+    as by Ctrl-C; where it hangs outside Python, its process is ended `GRACE` seconds later. Where the driver, whose number
+    is in the file, is this process's parent and is killed, this process ends: nobody else would end it.
     """
 
     def __init__(self, limit: float | None, stop_file: str) -> None:
         self.limit = limit
         self.stop_file = Path(stop_file) if stop_file and Path(stop_file).exists() else None
-        self.reason, self.on = "", False
+        self._parent = os.getppid() if self.stop_file and self.stop_file.read_text() == str(os.getppid()) else None
+        self.reason, self.on, self.orphaned = "", False, False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._handler: Any = None
@@ -114,6 +116,9 @@ class Watch:
             faulthandler.cancel_dump_traceback_later()
             _unblock_interrupts(self._mask)
             signal.signal(signal.SIGINT, self._handler)
+        if self.orphaned and self.stop_file is not None:
+            self.stop_file.unlink(missing_ok=True)
+            os._exit(1)
 
     def _look(self) -> None:
         end = time.monotonic() + (threading.TIMEOUT_MAX if self.limit is None else self.limit)
@@ -122,6 +127,8 @@ class Watch:
                 self.reason = f"ended: the run lasted longer than {self.limit:g} s"
             elif self.stop_file is not None and not self.stop_file.exists():
                 self.reason = "ended: the comparison was stopped"
+            elif self._parent is not None and os.getppid() != self._parent:
+                self.reason, self.orphaned = "ended: the driver has ended", True
             if self.reason:
                 return _interrupt_main_thread()
         return None
