@@ -88,7 +88,7 @@ def test_any_language_can_take_part(tmp_path):
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (f"{SCRIPT} --fault exit", "exit code 1: out of luck (launch-none-seed0.txt)"),
+        (f"{SCRIPT} --fault exit", "exit code 1: out of luck; see runs/launch-none-seed0.txt"),
         (f"{SCRIPT} --fault kill", "the command ended with SIGKILL"),
         ("no-such-command-anywhere", "cannot be started: No such file"),
         (f"{sys.executable} -c pass", "neither returned nor logged 'val_loss'"),

@@ -103,21 +103,25 @@ def test_the_same_seed_gives_the_same_numbers_in_this_process_and_in_another(tmp
     ],
 )
 def test_a_run_that_fails_does_not_stop_the_others_and_is_tried_again(tmp_path, marks, fault, message):
-    arms = (NONE, LINEAR) if fault == "kill" else (NONE,)
-    experiment = experiment_of(arms, seeds=(0, 1), fault=fault, fault_seed=0, marks=str(marks))
+    arms = (NONE, LINEAR)
+    experiment = experiment_of(
+        arms, seeds=(0, 1) if fault == "kill" else (0,), fault=fault, fault_seed=0, marks=str(marks)
+    )
     summary, text = run(experiment, tmp_path / "out", engine="processes", jobs=2)
     assert [failure.run for failure in summary.failures] == ["fake-study-none-seed0"]
     assert re.search(message, summary.failures[0].message)
     assert re.search(message, text)
     names = [path.name for path in (tmp_path / "out" / "runs").iterdir()]
-    assert len(names) == 2 * len(arms) - 1
-    assert all(name.endswith(".jsonl") for name in names)
+    finished = 3 if fault == "kill" else 1
+    assert sum(name.endswith(".jsonl") for name in names) == finished
+    assert [name for name in names if name.endswith(".txt")] == ["fake-study-none-seed0.txt"] * (fault == "raise")
+    assert all(name.endswith((".jsonl", ".txt")) for name in names)
     for name in ("report.html", "summary.json"):
         written = (tmp_path / "out" / name).read_text()
         assert "fake-study-none-seed0" in written
         assert "/secret/place" not in written
     run(experiment, tmp_path / "out", engine="inline") if fault == "raise" else None
-    assert count(marks) == 2 * len(arms) + (fault == "raise")
+    assert count(marks) == finished + 1 + (fault == "raise")
 
 
 def test_a_divergence_is_a_result_and_not_a_failure(tmp_path):

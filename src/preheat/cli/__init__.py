@@ -41,6 +41,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
     """Run the command line, `sys.argv` by default, and return the exit code.
 
     0: done. 1: some runs of a comparison failed. 2: refused, with one line on stderr. 130: Ctrl-C.
+    A comparison that is ended by SIGTERM or SIGHUP gives 143 or 129.
     """
     try:
         if tokens is None:

@@ -5,14 +5,11 @@ script that resumes from its own checkpoint after a kill goes on in that file, o
 """
 
 import contextlib
-import ctypes
 import hashlib
 import json
 import os
 import shlex
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,8 +19,10 @@ from typing import Any
 from preheat.core.errors import PreheatError, shown
 from preheat.core.text.language import Target, to_text
 from preheat.lab.client import ARM, LOG, SCHEDULE, SEED, json_number
-from preheat.lab.naming import relative, slug
+from preheat.lab.groups import POSIX, Guard, end, has_ended, leads
+from preheat.lab.naming import printable, relative, slug
 from preheat.lab.outcome import Log
+from preheat.lab.signals import Stopped
 from preheat.lab.worker import signal_name
 
 TRAINER = "preheat.lab.command:run"
@@ -31,9 +30,6 @@ TRAINER = "preheat.lab.command:run"
 
 INTERVAL = 0.05
 """Seconds between two looks at what the command has reported."""
-
-GRACE = 4.0
-"""Seconds that a command has to end once it is asked to."""
 
 PLACES = ("seed", "arm", "run", "log", "schedule")
 """What may stand in braces in the command."""
@@ -66,7 +62,8 @@ class LaunchOptions:
 
 
 def run(options: LaunchOptions, schedule: Target, seed: int, log: Log, *, steps: int | None = None) -> None:
-    """Start the command, pass on what it logs, and wait for its end. If this process ends, so does the command.
+    """Start the command, pass on what it logs, and wait for its end. If this process ends, so does the command, and all
+    that it started.
 
     Raises `PreheatError` with the last line of its output if it ends with another exit code than 0.
     """
@@ -79,51 +76,61 @@ def run(options: LaunchOptions, schedule: Target, seed: int, log: Log, *, steps:
     with output.open("wb") as printed, _started(words, environment, printed) as process:
         reader = Reader(metrics)
         parent = os.getppid()
-        while process.poll() is None:
+        while not _has_ended(process):
             reader.pass_on(log)
-            if os.getppid() != parent:
-                raise BrokenPipeError("the driver has ended")
+            if leads() and os.getppid() != parent:
+                raise Stopped(1)  # the driver has ended
             time.sleep(INTERVAL)
         reader.pass_on(log)
     if process.returncode:
-        raise PreheatError(
-            f"the command ended with {_exit_text(process.returncode)}: {_last_line(output)} ({output.name})"
-        )
+        raise PreheatError(f"the command ended with {_exit_text(process.returncode)}: {_last_line(output)}")
     metrics.unlink(missing_ok=True)
     _owner_file(metrics).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def _started(words: list[str], environment: dict[str, str], printed: Any) -> Iterator[subprocess.Popen]:
-    """The command in a session of its own; all that it started is ended when the block is left."""
-    own: dict[str, Any] = {"start_new_session": True, "preexec_fn": _end_with_parent()} if os.name == "posix" else {}
-    try:
-        process = subprocess.Popen(
-            words, env=environment, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, **own
-        )
-    except OSError as error:
-        raise PreheatError(f"the command {shown(words[0])} cannot be started: {error.strerror}") from None
-    try:
-        yield process
-    finally:
-        _end(process)
+    """The command; it has ended when the block is left.
+
+    In a worker it is in the worker's group, which the driver ends too. Elsewhere it has a group of its own, and a watchdog in
+    case this process is killed.
+    """
+    own = not leads()
+    with Guard() if own else contextlib.nullcontext() as guard:
+        try:
+            process = subprocess.Popen(
+                words,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+                start_new_session=own,
+            )
+        except OSError as error:
+            raise PreheatError(f"the command {shown(words[0])} cannot be started: {error.strerror}") from None
+        if guard:
+            guard.begin(process.pid)
+        try:
+            yield process
+        finally:
+            _end(process, guard)
 
 
-def _end(process: subprocess.Popen) -> None:
-    """Ask the command and what it started to end, then kill what is left."""
-    for sign in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
-        with contextlib.suppress(OSError):  # all have ended
-            os.killpg(process.pid, sign) if os.name == "posix" else process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE)
+def _has_ended(process: subprocess.Popen) -> bool:
+    """Whether the command has ended; it is not reaped where the system can say so otherwise."""
+    ended = has_ended(process.pid)
+    return process.poll() is not None if ended is None else ended
 
 
-def _end_with_parent() -> Any:
-    """On Linux the kernel ends the command when the waiting process is killed; elsewhere None."""
-    if not sys.platform.startswith("linux"):
-        return None
-    control = ctypes.CDLL(None).prctl
-    return lambda: control(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG
+def _end(process: subprocess.Popen, guard: Guard | None) -> None:
+    """End the command and all that it has started."""
+    if not POSIX:
+        process.terminate()
+    elif guard:
+        guard.end([process.pid])
+    else:
+        end([os.getpid()])
+    process.wait()
 
 
 class Reader:
@@ -196,7 +203,7 @@ def _last_line(output: Path) -> str:
     with output.open("rb") as file:
         file.seek(max(0, output.stat().st_size - 4000))
         lines = file.read().decode(errors="replace").strip().splitlines()
-    return lines[-1].strip()[:300] if lines else "it printed nothing"
+    return printable(lines[-1].strip())[:300] if lines else "it printed nothing"
 
 
 def fingerprint(command: str) -> str:

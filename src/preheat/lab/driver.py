@@ -6,8 +6,9 @@ The same experiment in the same folder runs only what is missing.
 
 import json
 import os
+import signal
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,22 @@ from rich.console import Console
 from rich.text import Text
 
 from preheat.core.errors import PreheatError
+from preheat.lab.beginning import Beginning, tail
 from preheat.lab.engines.base import Engine
 from preheat.lab.engines.registry import as_engine
 from preheat.lab.experiment import Experiment, Trial
+from preheat.lab.groups import GRACE, is_ending
 from preheat.lab.progress import Monitor
 from preheat.lab.records import Record, is_of, read_record, write_file
 from preheat.lab.report.table import print_study
+from preheat.lab.signals import STOPPING, Signals
 from preheat.lab.statistics.race import next_trials
 from preheat.lab.summary import Failure, Summary, summary_of, to_dict
 from preheat.lab.trials import Trials
 from preheat.lab.worker import Event, Job
+
+LEFT = 2 * GRACE
+"""Seconds that the watchdog of a killed comparison may take; until then it has locked the folder."""
 
 
 def run_experiment(
@@ -40,8 +47,10 @@ def run_experiment(
 
     engine: "processes", "inline", "ray", "slurm", an engine, or any `concurrent.futures.Executor`; settings: what the
     named engine takes, such as jobs=2. race: after each round of seeds only the better half of the arms goes on.
-    A run that fails does not stop the others; it is in `Summary.failures` and is tried again by the next call.
-    Ctrl-C ends the running ones, keeps the finished ones, says so and raises `KeyboardInterrupt`.
+    A run that fails does not stop the others; it is in `Summary.failures` and is tried again by the next call. Only where
+    the first run of every arm of a study fails within seconds (`beginning`), and none has trained, the rest is not tried.
+    Ctrl-C ends the running ones, keeps the finished ones, says so and raises `KeyboardInterrupt`. So do SIGTERM and SIGHUP,
+    where the caller does not handle or ignore them, and raise `SystemExit(128 + number)`.
     Raises `PreheatError`, before anything is run, if `out` holds runs of another experiment, or another process is at
     work in it.
     """
@@ -52,9 +61,14 @@ def run_experiment(
         if records:
             _print_kept(experiment, records, console)
         failures: list[Failure] = []
+        beginning = Beginning(experiment, records)
         for trials in _rounds(experiment, records, failures, race):
             jobs = _jobs(experiment, out, trials, engine)
-            failures += _run_jobs(jobs, engine, records, console)
+            failures += _run_jobs(jobs, engine, records, console, beginning)
+            if beginning.hopeless:
+                break
+        if beginning.hopeless:
+            _print_given_up(beginning, experiment, failures, console)
         summary = summary_of(experiment, records, failures, race=race, looked=_earlier_looks(out))
         _write(summary, out)
     _print_summary(summary, out, console)
@@ -68,7 +82,7 @@ def _locked(out: Path) -> Iterator[None]:
 
     try:
         (out / "runs").mkdir(parents=True, exist_ok=True)
-        with FileLock(out / ".lock", timeout=0):
+        with FileLock(out / ".lock", timeout=LEFT if is_ending(str(out / ".lock")) else 0):
             for left in (*out.glob("*.part"), *out.glob(".part-*"), *(out / "runs").glob("*.part")):
                 left.unlink(missing_ok=True)
             yield
@@ -140,26 +154,55 @@ def _jobs(experiment: Experiment, out: Path, trials: Iterable[Trial], engine: En
     return [Job(trial, _path(out, trial).resolve(), threads) for trial in trials]
 
 
-def _run_jobs(missing: list[Job], engine: Engine, records: dict[str, Record], console: Console) -> list[Failure]:
-    """Run the jobs, put their records into `records`, and return what failed."""
-    failures = []
+def _run_jobs(
+    missing: list[Job], engine: Engine, records: dict[str, Record], console: Console, beginning: Beginning
+) -> list[Failure]:
+    """Run the jobs until `beginning` says that it is of no use, put their records into `records`, and return what failed."""
     total = len(records) + len(missing)
-    try:
-        with Monitor(console, total, len(records)) as monitor, closing(engine.run(missing)) as events:
-            monitor.expect(missing)
-            for event in events:
-                name = event.job.trial.name
-                if event.kind == "finished":
-                    event = _checked(event, records)
-                if event.kind == "failed":
-                    failures.append(Failure(name, event.message))
-                monitor.show(event, records.get(name))
-    except KeyboardInterrupt:
-        kept = total - sum(not job.path.exists() for job in missing)  # some may have finished since the last event
-        text = f"Stopped. {kept} of {total} runs are finished and kept; the same command goes on with the rest."
-        console.print(Text(text, "yellow"), soft_wrap=True)
-        raise
+    with Signals(*STOPPING) as signals:
+        try:
+            with Monitor(console, total, len(records)) as monitor:
+                return _followed(missing, engine, records, monitor, beginning)
+        except (KeyboardInterrupt, SystemExit, OSError) as error:
+            if isinstance(error, OSError) and not signals.came:
+                raise
+            kept = total - sum(not job.path.exists() for job in missing)  # some may have finished since the last event
+            text = f"Stopped. {kept} of {total} runs are finished and kept; the same command goes on with the rest."
+            with suppress(OSError):  # where the terminal was closed
+                console.print(Text(text, "yellow"), soft_wrap=True)
+            if isinstance(error, OSError):  # a terminal that is gone cannot be written to
+                raise (KeyboardInterrupt if signals.came == signal.SIGINT else SystemExit(128 + signals.came)) from None
+            raise
+
+
+def _followed(
+    missing: list[Job], engine: Engine, records: dict[str, Record], monitor: Monitor, beginning: Beginning
+) -> list[Failure]:
+    """What failed of the jobs."""
+    failures = []
+    with closing(engine.run(missing)) as events:
+        monitor.expect(missing)
+        for event in events:
+            name = event.job.trial.name
+            if event.kind == "finished":
+                event = _checked(event, records)
+            if event.kind == "failed":
+                failures.append(Failure(name, event.message))
+            monitor.show(event, records.get(name))
+            beginning.see(event)
+            if beginning.hopeless:
+                break
     return failures
+
+
+def _print_given_up(beginning: Beginning, experiment: Experiment, failures: list[Failure], console: Console) -> None:
+    """That the rest was not tried, and the end of what the first failed run has left."""
+    untried = sum(1 for _ in experiment.trials()) - len(failures)
+    text = f"The first run of every arm failed at once, so {untried} more were not tried."
+    console.print(Text(text, "red"), soft_wrap=True)
+    if beginning.first and (lines := tail(beginning.first.job.path)):
+        console.print(Text(f"The last lines of {beginning.first.job.trial.name}:\n"), soft_wrap=True)
+        console.print(Text(f"{lines}\n", "dim"), soft_wrap=True)
 
 
 def _checked(event: Event, records: dict[str, Record]) -> Event:

@@ -8,6 +8,8 @@ from preheat.core.errors import PreheatError, shown
 
 LONGEST_NAME = 60
 
+_COLOUR = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]")
+
 
 def slug(name: str) -> str:
     """`name` as a part of a file name."""
@@ -29,6 +31,18 @@ def check_distinct(what: str, names: Iterable[str]) -> None:
             raise PreheatError(
                 f"two {what} are too alike to have files of their own: {other!r} and {name!r}; rename one"
             )
+
+
+def printable(text: str) -> str:
+    r"""`text` for a terminal or a page: colours are left out, other control characters shown as Python writes them.
+
+    >>> printable("\x1b[31mred\x1b[0m \x07")
+    'red \\\\x07'
+    """
+    plain = _COLOUR.sub("", text)
+    return "".join(
+        one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode() for one in plain
+    )
 
 
 def relative(word: str) -> str:

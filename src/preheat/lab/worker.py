@@ -3,6 +3,7 @@
 The driver never imports torch; whatever the trainer needs is imported here.
 """
 
+import ctypes
 import importlib
 import math
 import os
@@ -12,16 +13,23 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
-from preheat.core.errors import PreheatError
+from preheat.core.errors import PreheatError, shown
 from preheat.lab.experiment import Trial
+from preheat.lab.groups import end, lead
+from preheat.lab.naming import printable
 from preheat.lab.outcome import Log, Notify, result_of
 from preheat.lab.records import Writer, header
+from preheat.lab.signals import STOPPING, Stopped
+
+LONGEST = 500
+"""Characters of what an exception says that stand in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,40 @@ class Event:
     message: str = ""
 
 
-def perform(job: Job, notify: Notify) -> None:
-    """Train and write the record; `notify(step, loss, lr)` is called from time to time."""
+def carry_out(load: Callable[[], Job], path: Path, notify: Notify, stopped: Callable[[], int | str | bool]) -> str:
+    """Train and write the record; where that fails, one line that says why, else an empty one.
+
+    load: gives the job, and may fail too. path: where the record goes. The whole traceback goes to the file beside it that
+    ends in .txt, where a command's output goes: what an earlier attempt left there is removed.
+    stopped: whether the run is not wanted any more. Then what was raised goes on, whatever it is; all else that can be
+    raised, `SystemExit` and `KeyboardInterrupt` too, is the training's own failure.
+    """
+    output = path.with_suffix(".txt")
+    try:
+        output.unlink(missing_ok=True)
+        perform(load(), notify, stopped)
+    except BaseException as error:
+        if isinstance(error, Stopped) or stopped():
+            raise
+        if not output.exists():  # else a command's own words are there
+            with suppress(OSError):
+                text = "".join(traceback.format_exception(error))
+                output.write_text(text, encoding="utf-8", errors="backslashreplace")
+        return error_line(error)
+    return ""
+
+
+def see(path: Path) -> str:
+    """What is added to the line of a failed run whose record would be `path`: where more is told, if it is."""
+    output = path.with_suffix(".txt")
+    return f"; see {output.parent.name}/{output.name}" if output.exists() else ""
+
+
+def perform(job: Job, notify: Notify, stopped: Callable[[], int | str | bool] = bool) -> None:
+    """Train and write the record; `notify(step, loss, lr)` is called from time to time, and at the end of one that fails.
+
+    Raises `Stopped` where the training has returned because it was stopped: it may have caught what stopped it.
+    """
     trial = job.trial
     train = _trainer(trial)
     if torch := sys.modules.get("torch"):  # the trainer brought it; else every worker would use every core
@@ -59,8 +99,40 @@ def perform(job: Job, notify: Notify) -> None:
     with Writer(job.path, header(trial, job.threads)) as record:
         log = Log(record, trial, notify)
         start = time.perf_counter()
-        returned = train(trial.target, trial.seed, log)
-        record.end(result_of(returned, log), time.perf_counter() - start)
+        try:
+            returned = _returned(train, trial, log)
+            result = result_of(returned, log)
+        except BaseException as error:
+            if log.last >= 0 and not isinstance(error, Stopped):
+                notify(log.last, math.nan, math.nan)
+            raise
+        if stopped():
+            raise Stopped(1)
+        record.end(result, time.perf_counter() - start)
+
+
+def _returned(train: Callable[..., Any], trial: Trial, log: Log) -> Any:
+    """What the training returns. A process that it forked ends here, as scripts do: the record is not its own."""
+    process = os.getpid()
+    try:
+        return train(trial.target, trial.seed, log)
+    finally:
+        if os.getpid() != process:
+            _leave(sys.exception())
+
+
+def _leave(error: BaseException | None) -> NoReturn:
+    """End a forked process with the exit code that Python gives for what was raised."""
+    code = 0 if error is None else 1
+    if isinstance(error, SystemExit):
+        given = error.code
+        code = 0 if given is None else given & 0xFF if isinstance(given, int) else 1
+    elif error is not None:
+        traceback.print_exception(error)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
 
 
 def _trainer(trial: Trial) -> Callable[..., Any]:
@@ -99,29 +171,69 @@ def pickled(job: Job) -> bytes:
         ) from None
 
 
-def main(job: bytes, driver: Connection, environment: dict[str, str]) -> None:
-    """The process of one run. Sends `("step", …)`, and `("failed", message)` at the end of one that leaves no record."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver alone decides
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what the run has started is ended with it
+def main(job: bytes, path: Path, driver: Connection, environment: dict[str, str], parent: int) -> None:
+    """The process of one run, which leads a group of its own.
+
+    Sends `("step", …)`, `("failed", message)` at the end of one that leaves no record, and last `("ended",)`: the end of
+    the connection may not come, because processes that the training left behind hold it too.
+    """
+    ended = list[int]()
+    _lead(parent, ended.append)
     os.environ.update(environment)
     try:
-        perform(pickle.loads(job), lambda *progress: driver.send(("step", *progress)))
-    except BrokenPipeError:
-        sys.exit(1)  # the driver has ended: nobody would read the record
-    except Exception as error:
-        driver.send(("failed", error_line(error)))
+        failure = carry_out(
+            lambda: pickle.loads(job), path, lambda *progress: _send(driver, "step", *progress), lambda: bool(ended)
+        )
+        if failure:
+            _send(driver, "failed", failure + see(path))
+        _send(driver, "ended")
+    except Stopped:
+        if os.getppid() != parent:  # the watchdog may have been killed too
+            end([os.getpid()])
+        raise
     finally:
         driver.close()
 
 
+def _lead(parent: int, note: Callable[[int], None]) -> None:
+    """Make this process the leader of its group, that ends at SIGTERM, and on Linux with the driver."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver alone decides
+
+    def stop(number: int, frame: object) -> None:
+        note(number)
+        raise Stopped(128 + number)  # so that what the run has started is ended with it
+
+    signal.signal(signal.SIGTERM, stop)
+    lead()
+    if sys.platform.startswith("linux"):  # where the watchdog was killed too
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1 is PR_SET_PDEATHSIG
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+    if os.getppid() != parent:
+        raise Stopped(1)
+
+
+def _send(driver: Connection, *message: object) -> None:
+    """Tell the driver. Raises `Stopped` where it has ended: nobody would read the record."""
+    try:
+        driver.send(message)
+    except OSError:
+        raise Stopped(1) from None
+
+
 def error_line(error: BaseException) -> str:
     """One line: what was raised, and where."""
-    name = type(error).__name__
     if isinstance(error, PreheatError):
-        return f"{name}: {error}"
-    frames = traceback.extract_tb(error.__traceback__)
+        return f"{type(error).__name__}: {error}"
+    told = traceback.TracebackException.from_exception(error)  # also of an error that cannot be printed
+    frames = told.stack
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return f"{name}: {str(error).strip() or 'no message'}{place}"
+    if isinstance(error, SystemExit):
+        return f"the training ended its process by sys.exit({shown(error.code)}){place}"
+    if isinstance(error, KeyboardInterrupt):
+        return f"the training raised KeyboardInterrupt itself{place}"
+    text = printable(" ".join(str(told).split()))[:LONGEST]
+    return f"{type(error).__name__}: {text or 'no message'}{place}"
 
 
 def signal_name(number: int) -> str:

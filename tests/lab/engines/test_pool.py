@@ -3,6 +3,8 @@
 import io
 import os
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
@@ -11,7 +13,7 @@ from multiprocessing import get_context
 
 import pytest
 from fake_runs import LINEAR, NONE, experiment_of
-from remote_runs import by_run, content, jobs_of, trainings, until
+from remote_runs import alive, by_run, content, jobs_of, trainings, until
 from rich.console import Console
 
 from preheat.core.errors import PreheatError
@@ -143,6 +145,33 @@ def test_closing_ends_what_runs_on_this_machine_and_never_begins_the_rest(tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["marks"]
 
 
+DRIVER = """
+import sys
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from remote_runs import jobs_of
+from preheat.lab.engines.pool import Futures
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        list(Futures(executor).run(jobs_of(Path({folder!r}), seeds=(0,), steps=2, pause=600)))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a killed process has a parent elsewhere only")
+def test_a_killed_driver_leaves_no_run_behind(tmp_path):
+    script = tmp_path / "driver.py"
+    script.write_text(DRIVER.format(paths=sys.path, folder=str(tmp_path)))
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, str(script)], env=environment) as driver:
+        until(lambda: driver.poll() is not None or ((tmp_path / "marks").exists() and trainings(tmp_path)))
+        driver.kill()
+    assert len(trainings(tmp_path)) == 1
+    until(lambda: not any(map(alive, trainings(tmp_path))))
+    assert not list(tmp_path.glob("preheat-*"))
+
+
 def test_a_run_that_lasts_too_long_is_ended_and_only_that_one(tmp_path):
     slow = jobs_of(tmp_path / "slow", seeds=(0,), steps=2, pause=600)
     quick = jobs_of(tmp_path / "quick", seeds=(1,))
@@ -211,8 +240,13 @@ def test_nothing_that_the_training_does_is_raised_where_it_runs(tmp_path):
     def text(**options):
         return answer_of(jobs_of(tmp_path, seeds=(0,), **options)[0])
 
-    assert text(trainer="fake_trainer:absent").endswith("has no function 'absent' to train with")
-    assert text(trainer="fake_exits:leaves") == "the training ended its process by sys.exit(3)"
+    assert text(trainer="fake_trainer:absent").splitlines()[0].endswith("has no function 'absent' to train with")
+    line, *trace = text(trainer="fake_exits:leaves").splitlines()
+    assert line.startswith("the training ended its process by sys.exit(3) (fake_exits.py, line ")
+    assert trace[-1] == "SystemExit: 3"
+    line, *trace = text(trainer="fake_exits:interrupted", fault="own").splitlines()
+    assert line.startswith("the training raised KeyboardInterrupt itself (fake_exits.py, line ")
+    assert trace[-1] == "KeyboardInterrupt"
     assert attempt(b"no job", {}).startswith("UnpicklingError: ")
     code = b"cno_such_module\ntrain\n."
     assert attempt(code, {}).startswith("ModuleNotFoundError: No module named 'no_such_module'")
@@ -223,6 +257,9 @@ def test_an_interrupt_is_not_swallowed_where_nobody_asked_for_it(tmp_path):
     job = jobs_of(tmp_path, seeds=(0,), trainer="fake_exits:interrupted")[0]
     with pytest.raises(KeyboardInterrupt):
         answer_of(job)
+    caught = jobs_of(tmp_path, seeds=(0,), trainer="fake_exits:interrupted", fault="caught")[0]
+    with pytest.raises(KeyboardInterrupt):
+        answer_of(caught)
     before = signal.getsignal(signal.SIGINT)
     with stop_file() as path:
         assert answer_of(job, stop_file=path) == "interrupted"

@@ -70,7 +70,8 @@ def test_an_error_and_a_death_are_failed_runs_whose_output_stays(tmp_path, state
         started, failed = found.pop("fake-study-none-seed0")
         assert (started.kind, failed.kind) == ("started", "failed")
         assert failed.message.startswith(begins)
-        assert failed.message.endswith("_0_log.err)")
+        more = "; see runs/fake-study-none-seed0.txt" if fault == "raise" else ""
+        assert failed.message.endswith(f"_0_log.err){more}")
         assert [[event.kind for event in events] for events in found.values()] == [KINDS] * len(found)
         assert len(content(folder)) == len(found)
         assert [path.suffix for path in (tmp_path / fault / "slurm").glob("*log*")] in (

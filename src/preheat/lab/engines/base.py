@@ -9,10 +9,12 @@ when its record lies under its own name, whoever wrote it.
 """
 
 import os
+import signal
 from collections.abc import Generator, Sequence
 from typing import Protocol, runtime_checkable
 
-from preheat.lab.worker import Event, Job, error_line, perform
+from preheat.lab.signals import STOPPING, Signals, Stopped
+from preheat.lab.worker import Event, Job, carry_out, see
 
 Events = Generator[Event, None, None]
 
@@ -31,7 +33,11 @@ class Engine(Protocol):
 
 
 class Inline:
-    """One run after the other in this process: for debuggers and tests."""
+    """One run after the other in this process: for debuggers and tests.
+
+    Ctrl-C stops the comparison, also where the training catches it; a `KeyboardInterrupt` without a signal, which the training
+    raises itself, is a failed run, as `sys.exit` is. What a training starts and leaves behind ends with this process only.
+    """
 
     def threads(self, runs: int) -> int:
         """All cores: nothing else is running."""
@@ -41,12 +47,19 @@ class Inline:
         """In the order of the jobs; an exception of one run does not end the others."""
         for job in jobs:
             yield Event(job, "started")
-            try:
-                perform(job, lambda step, loss, rate: None)
-            except Exception as error:
-                yield Event(job, "failed", message=error_line(error))
+            steps = [0]
+            with Signals(*STOPPING) as signals:
+                failure = self._carried_out(job, steps, signals)
+            if failure:
+                yield Event(job, "failed", step=steps[-1], message=failure + see(job.path))
             else:
                 yield Event(job, "finished")
+
+    def _carried_out(self, job: Job, steps: list[int], signals: Signals) -> str:
+        try:
+            return carry_out(lambda: job, job.path, lambda step, loss, rate: steps.append(step), lambda: signals.came)
+        except Stopped:  # the training has caught what stopped it
+            raise (KeyboardInterrupt if signals.came == signal.SIGINT else SystemExit(128 + signals.came)) from None
 
 
 def cores() -> int:

@@ -109,9 +109,13 @@ def _worker_count(executor: Any) -> int | None:
 
 @contextmanager
 def stop_file() -> Iterator[str]:
-    """The path of a file that is there as long as the runs are wanted: when it is removed, they end (`remote.Watch`)."""
-    with NamedTemporaryFile(prefix="preheat-", delete=False) as file:
+    """The path of a file that is there as long as the runs are wanted: when it is removed, they end (`remote.Watch`).
+
+    It holds the number of this process.
+    """
+    with NamedTemporaryFile("w", prefix="preheat-", delete=False) as file:
         path = file.name
+        file.write(str(os.getpid()))
     try:
         yield path
     finally:
@@ -122,9 +126,10 @@ def stop_file() -> Iterator[str]:
 def _answer(future: Any) -> bytes | str:
     """What `attempt` gave back, or why it gave nothing."""
     try:
-        return future.result()
-    except (Exception, CancelledError) as error:
-        return _failure_text(error)
+        error = future.exception()
+    except CancelledError as cancelled:
+        error = cancelled
+    return future.result() if error is None else _failure_text(error)
 
 
 def _failure_text(error: BaseException) -> str:

@@ -1,4 +1,8 @@
-"""The default engine: a fresh process for every run, one GPU for each where there are some."""
+"""The default engine: a fresh process for every run, one GPU for each where there are some.
+
+Each leads a process group of its own (`lab.groups`). Whatever it started and left there is ended before its run counts as
+finished or failed; where the driver is killed, a watchdog does that.
+"""
 
 import contextlib
 import math
@@ -17,14 +21,19 @@ from multiprocessing.context import SpawnProcess
 from preheat.core.checks import positive_number, whole_number
 from preheat.core.errors import PreheatError
 from preheat.lab.engines.base import Events, cores
+from preheat.lab.groups import Guard, has_ended, leading
 from preheat.lab.records import partial_path
+from preheat.lab.signals import STOPPING
 from preheat.lab.worker import Event, Job, main, pickled, signal_name
 
 INTERVAL = 0.5
 """Seconds between two checks whether a worker that sends nothing is still alive."""
 
 GRACE = 5.0
-"""Seconds that a worker has for its exit once it has closed its connection, or was terminated."""
+"""Seconds that a worker has for its exit once it has sent its last message."""
+
+POLL = 0.01
+"""Seconds between two looks at a worker that is about to exit."""
 
 PATIENCE = 3600.0
 """Seconds without a logged update after which a run counts as hung."""
@@ -32,17 +41,21 @@ PATIENCE = 3600.0
 
 @dataclass(slots=True)
 class _Worker:
-    """A process, its job, the connection on which it reports, its slot, and when its last report came."""
+    """A process, its job, the connection on which it reports, its slot, the guard, and when its last report came."""
 
     job: Job
     process: SpawnProcess
     connection: Connection
     slot: int
+    guard: Guard
     reported: float = field(default_factory=time.monotonic)
 
 
 class Processes:
     """At most `jobs` runs at a time, each in a process of its own (spawned): one that dies does not touch the others.
+
+    A training may start processes itself, `DataLoader(num_workers=4)` too; they end with its run. One that makes a session of
+    its own and survives who started it is beyond that.
 
     jobs: by default one for each GPU, without GPUs one for each core. gpus: GPUs that each run sees, by
     CUDA_VISIBLE_DEVICES; 0 leaves the variable as it is. patience: seconds without a logged update until a run is ended.
@@ -65,39 +78,46 @@ class Processes:
 
     def run(self, jobs: Sequence[Job]) -> Events:
         """As many at a time as there are places."""
+        if not jobs:
+            return
         waiting, running = deque(jobs), list[_Worker]()
-        try:
-            while waiting or running:
-                while waiting and len(running) < self.jobs:
-                    taken = {worker.slot for worker in running}
-                    running.append(self._start(waiting.popleft(), min(set(range(self.jobs)) - taken)))
-                    yield Event(running[-1].job, "started")
-                ready = wait([worker.connection for worker in running], timeout=INTERVAL)
-                for worker in list(running):
-                    if events := self._events(worker, worker.connection in ready):
-                        yield from events
-                        if events[-1].kind in ("finished", "failed"):
-                            running.remove(worker)
-        finally:
-            _stop(running)
+        with Guard(str(jobs[0].path.parent.parent / ".lock")) as guard:
+            try:
+                while waiting or running:
+                    guard.renew()
+                    while waiting and len(running) < self.jobs:
+                        taken = {worker.slot for worker in running}
+                        with _signals_blocked():
+                            slot = min(set(range(self.jobs)) - taken)
+                            running.append(self._start(waiting.popleft(), slot, guard))
+                        yield Event(running[-1].job, "started")
+                    ready = wait([worker.connection for worker in running], timeout=INTERVAL)
+                    for worker in list(running):
+                        if events := self._events(worker, worker.connection in ready):
+                            if events[-1].kind in ("finished", "failed"):
+                                running.remove(worker)
+                            yield from events
+            finally:
+                _stop(running)
 
-    def _start(self, job: Job, slot: int) -> _Worker:
-        """A process for `job`. It starts with Ctrl-C blocked: else one that is still importing would print a traceback."""
+    def _start(self, job: Job, slot: int, guard: Guard) -> _Worker:
+        """A process for `job`, an ordinary one: those that multiprocessing calls daemonic may have no children."""
         context = get_context("spawn")
         connection, end = context.Pipe(duplex=False)
         shared = [slot * self.gpus + k for k in range(self.gpus)] if self.devices else []
         environment = job.environment
         if shared:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(self.devices[at % len(self.devices)] for at in shared)
-        process = context.Process(target=main, args=(pickled(job), end, environment), name=job.trial.name, daemon=True)
-        with _interrupts_blocked():
-            process.start()
-        end.close()  # the worker's copy is the only one left, so its death closes the connection
-        return _Worker(job, process, connection, slot)
+        arguments = (pickled(job), job.path, end, environment, os.getpid())
+        process = context.Process(target=main, args=arguments, name=job.trial.name, daemon=False)
+        process.start()
+        guard.begin(process.pid or 0)
+        end.close()  # only the worker and what it starts have a copy now
+        return _Worker(job, process, connection, slot, guard)
 
     def _events(self, worker: _Worker, ready: bool) -> list[Event]:
         """What has become of a worker since the last look."""
-        alive = worker.process.is_alive()  # asked first: what it sent before it died has then arrived
+        alive = not _has_ended(worker.process)  # asked first: what it sent before it died has then arrived
         events, ended = _received(worker) if ready or not alive else ([], False)
         if events:
             worker.reported = time.monotonic()
@@ -127,12 +147,16 @@ def accelerators() -> list[str]:
 
 
 @contextlib.contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Ctrl-C waits until the block is over; a process that is started inside inherits that. No effect on Windows."""
+def _signals_blocked() -> Iterator[None]:
+    """Ctrl-C and its like wait until the block is over: a process that has started is then known to be there.
+
+    A process that is started inside inherits that, or one that is still importing would print a traceback. No effect
+    on Windows.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         yield
     finally:
@@ -149,6 +173,8 @@ def _received(worker: _Worker) -> tuple[list[Event], bool]:
                     events.append(Event(worker.job, "step", step, loss, rate))
                 case ("failed", str(message)):
                     return [*events, Event(worker.job, "failed", message=message)], True
+                case ("ended",):
+                    return events, True
     except (EOFError, OSError):
         return events, True
     return events, False
@@ -156,7 +182,10 @@ def _received(worker: _Worker) -> tuple[list[Event], bool]:
 
 def _end_of(worker: _Worker, sent: list[Event]) -> list[Event]:
     """What became of a worker that sends no more. The record decides, not the way in which the process ended."""
-    _stop([worker], patience=GRACE)
+    limit = time.monotonic() + GRACE
+    while not _has_ended(worker.process) and time.monotonic() < limit:
+        time.sleep(POLL)
+    _stop([worker])
     if any(event.kind == "failed" for event in sent):
         return []
     if worker.job.path.exists():  # it gets its name when its end is on the disk; the driver looks at what is in it
@@ -166,23 +195,27 @@ def _end_of(worker: _Worker, sent: list[Event]) -> list[Event]:
 
 def exit_reason(code: int) -> str:
     """Why a process ended that left neither a record nor a message, as far as its exit code says."""
-    if code < 0:
-        name = signal_name(-code)
+    if code < 0 or code == 128 + signal.SIGTERM:  # a worker that is asked to end gives this code
+        name = signal_name(-code if code < 0 else signal.SIGTERM)
         return f"the process was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
     hint = "; a script that starts a comparison needs `if __name__ == '__main__':` around it" if code == 1 else ""
     return f"the process ended with exit code {code} and no record{hint}"
 
 
-def _stop(workers: list[_Worker], patience: float = 0.0) -> None:
-    """End workers, giving each `patience` seconds to do so by itself, and remove their unfinished records."""
+def _has_ended(process: SpawnProcess) -> bool:
+    """Whether a worker has ended; it is not reaped where the system can say so otherwise."""
+    ended = has_ended(process.pid or 0)
+    return not process.is_alive() if ended is None else ended
+
+
+def _stop(workers: list[_Worker]) -> None:
+    """End workers and all that is left in their groups, and remove their unfinished records."""
     for worker in workers:
-        worker.process.join(patience)
-        worker.process.terminate()
+        if not _has_ended(worker.process) and not leading(worker.process.pid or 0):
+            worker.process.kill()  # it is still importing: nothing has begun
+    if workers:
+        workers[0].guard.end([worker.process.pid or 0 for worker in workers])
     for worker in workers:
-        worker.process.join(GRACE)
-        if worker.process.exitcode is None:
-            worker.process.kill()
-            worker.process.join()
+        worker.process.join()
         worker.connection.close()
-        if worker.process.pid is not None:
-            partial_path(worker.job.path, worker.process.pid).unlink(missing_ok=True)
+        partial_path(worker.job.path, worker.process.pid or 0).unlink(missing_ok=True)

@@ -11,6 +11,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,63 +22,75 @@ from typing import Any, Self
 from preheat.core.checks import finite_number
 from preheat.core.errors import PreheatError
 from preheat.lab.records import is_of, read_record, write_file
-from preheat.lab.worker import Event, Job, error_line, perform
+from preheat.lab.signals import Signals
+from preheat.lab.worker import Event, Job, carry_out, error_line, see
 
 INTERVAL = 0.5
 """Seconds between two looks at the clock and the stop file."""
+
+DETAIL = 1 << 16
+"""Bytes that come back of the traceback of a run, or of what its command printed."""
 
 GRACE = 30.0
 """Seconds after its limit in which a run can be interrupted; then its process is ended."""
 
 
 def attempt(job: bytes, environment: dict[str, str], limit: float | None = None, stop_file: str = "") -> bytes | str:
-    """Carry out a pickled job where this is called: its record, or one line that says why there is none.
+    """Carry out a pickled job where this is called: its record, or why there is none, in one line, and after it the lines
+    that tell more: the traceback, or the end of what a command printed.
 
-    Nothing is raised, so no engine can mistake an error of the training for a machine that failed and try again.
+    Nothing is raised, so no engine can mistake an error of the training for a machine that failed and try again; but
+    Ctrl-C goes on where it is not this that was interrupted.
     limit, stop_file: see `Watch`.
     """
     watch = Watch(limit, stop_file)
     try:
-        with watch, TemporaryDirectory() as folder:
-            answer = _record(job, environment, Path(folder))
+        with watch, TemporaryDirectory(ignore_cleanup_errors=True) as folder, Signals(signal.SIGINT) as signals:
+            answer = _answer(job, environment, Path(folder), lambda: watch.reason or signals.came)
         return watch.reason or answer
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         if not watch.on:
-            raise
+            raise KeyboardInterrupt from None
         return watch.reason or "interrupted"
-    except SystemExit as error:
-        return f"the training ended its process by sys.exit({error.code!r})"
     except PreheatError as error:
         return watch.reason or str(error)
-    except ModuleNotFoundError as error:
-        return f"{error_line(error)}; that machine has to have it too"
     except Exception as error:
-        return error_line(error)
+        return watch.reason or error_line(error)
 
 
-def _record(pickled: bytes, environment: dict[str, str], folder: Path) -> bytes | str:
-    """The record of a pickled job, made in `folder`; what the training raises is one line of text."""
+def _answer(
+    pickled: bytes, environment: dict[str, str], folder: Path, stopped: Callable[[], int | str | bool]
+) -> bytes | str:
+    """The record of a pickled job, made in `folder`, or what failed."""
     os.environ.update(environment)
-    job: Job = pickle.loads(pickled)
-    here = replace(job, path=folder / job.path.name)
     try:
-        perform(here, lambda step, loss, rate: None)
-    except Exception as error:
-        return error_line(error)
-    return here.path.read_bytes()
+        job: Job = pickle.loads(pickled)
+    except BaseException as error:
+        if stopped():
+            raise
+        missing = isinstance(error, ModuleNotFoundError)
+        return error_line(error) + ("; that machine has to have it too" if missing else "")
+    path = folder / job.path.name
+    if not (failure := carry_out(lambda: replace(job, path=path), path, lambda *progress: None, stopped)):
+        return path.read_bytes()
+    more = path.with_suffix(".txt")
+    found = more.read_bytes()[-DETAIL:].decode(errors="replace").strip() if more.exists() else ""
+    return f"{failure}\n{found}".strip()
 
 
 class Watch:
     """Interrupts the run inside the block once it has lasted `limit` seconds, or when `stop_file` vanishes.
 
     The file is watched only where it is there at the start, that is on the driver's machine. The run is interrupted
-    as by Ctrl-C; where it hangs outside Python, its process is ended `GRACE` seconds later.
+    as by Ctrl-C; where it hangs outside Python, its process is ended `GRACE` seconds later. Where the driver, whose number
+    is in the file, is this process's parent and is killed, this process ends: nobody else would end it.
     """
 
     def __init__(self, limit: float | None, stop_file: str) -> None:
         self.limit = limit
         self.stop_file = Path(stop_file) if stop_file and Path(stop_file).exists() else None
-        self.reason, self.on = "", False
+        self._parent = os.getppid() if self.stop_file and self.stop_file.read_text() == str(os.getppid()) else None
+        self.reason, self.on, self.orphaned = "", False, False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._handler: Any = None
@@ -102,6 +116,9 @@ class Watch:
             faulthandler.cancel_dump_traceback_later()
             _unblock_interrupts(self._mask)
             signal.signal(signal.SIGINT, self._handler)
+        if self.orphaned and self.stop_file is not None:
+            self.stop_file.unlink(missing_ok=True)
+            os._exit(1)
 
     def _look(self) -> None:
         end = time.monotonic() + (threading.TIMEOUT_MAX if self.limit is None else self.limit)
@@ -110,6 +127,8 @@ class Watch:
                 self.reason = f"ended: the run lasted longer than {self.limit:g} s"
             elif self.stop_file is not None and not self.stop_file.exists():
                 self.reason = "ended: the comparison was stopped"
+            elif self._parent is not None and os.getppid() != self._parent:
+                self.reason, self.orphaned = "ended: the driver has ended", True
             if self.reason:
                 return _interrupt_main_thread()
         return None
@@ -135,7 +154,7 @@ def _interrupt_main_thread() -> None:
 def event_of(job: Job, answer: bytes | str) -> Event:
     """What became of a job whose `attempt` gave this answer. A record is looked at before it gets its name."""
     if isinstance(answer, str):
-        return Event(job, "failed", message=answer)
+        return _failed(job, answer)
     try:
         with TemporaryDirectory() as folder:
             copy = Path(folder) / job.path.name
@@ -147,7 +166,19 @@ def event_of(job: Job, answer: bytes | str) -> Event:
         return Event(job, "failed", message=f"what came back cannot be used: {error}")
     except OSError as error:
         return Event(job, "failed", message=f"the record could not be written: {error.strerror}")
+    with suppress(OSError):
+        job.path.with_suffix(".txt").unlink(missing_ok=True)  # of an attempt that failed
     return Event(job, "finished")
+
+
+def _failed(job: Job, answer: str) -> Event:
+    """The first line of an answer is the message; what follows is written where one can look."""
+    line, _, more = answer.partition("\n")
+    if more:
+        with suppress(OSError):
+            write_file(job.path.with_suffix(".txt"), f"{more}\n".encode(errors="backslashreplace"))
+            line += see(job.path)
+    return Event(job, "failed", message=line)
 
 
 def lost_text(where: str, error: BaseException) -> str:

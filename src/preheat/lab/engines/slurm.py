@@ -121,7 +121,10 @@ def _answer(task: Any) -> bytes | str:
         found = task.result()
     except Exception as error:
         found = f"the job gave nothing back: {error_text(error, task)}"
-    return f"{found} ({task.paths.stderr.name})" if isinstance(found, str) else found
+    if not isinstance(found, str):
+        return found
+    line, *more = found.split("\n", 1)
+    return "\n".join([f"{line} ({task.paths.stderr.name})", *more])
 
 
 def error_text(error: Exception, task: Any) -> str:
