@@ -11,7 +11,7 @@ from made_up import claims, grid_of, run, study_of
 
 from preheat.lab.experiment import Metric
 from preheat.lab.statistics.arms import ArmSummary, summarised
-from preheat.lab.statistics.inference import BOOTSTRAP_FROM, Difference, paired
+from preheat.lab.statistics.inference import Difference, paired
 from preheat.lab.statistics.verdict import direction, signed, study_verdict, verdict
 from preheat.lab.trials import Trials
 
@@ -44,11 +44,11 @@ def test_where_nothing_differs_a_direction_is_claimed_in_at_most_one_case_of_fif
 
 
 def test_many_seeds_claim_nothing_where_nothing_differs_either():
-    rng, shape = np.random.default_rng(7), (2, BOOTSTRAP_FROM)
-    assert rate(study_of(2, BOOTSTRAP_FROM), lambda: rng.standard_t(3, shape)) <= MOST
+    rng, shape = np.random.default_rng(7), (2, 20)
+    assert rate(study_of(2, 20), lambda: rng.standard_t(3, shape)) <= MOST
 
 
-@pytest.mark.parametrize(("seeds", "least"), [(3, 0.75), (5, 0.99), (10, 1.0)])
+@pytest.mark.parametrize(("seeds", "least"), [(3, 0.75), (5, 0.99), (10, 0.99)])
 def test_a_difference_of_five_standard_deviations_is_found(seeds, least):
     rng, shape = np.random.default_rng(8), (2, seeds)
     assert rate(study_of(2, seeds), lambda: rng.normal([[0], [-5]], 1, shape)) >= least
@@ -89,7 +89,8 @@ def said(summary_from, table, **more):
 
 def test_a_difference_whose_interval_leaves_out_zero_is_claimed_with_its_interval(summary_from):
     assert said(summary_from, {"none": HIGH, "linear": LOW}) == (
-        "Validation loss against none: linear is lower (−0.390, 95 % interval −0.415 to −0.365, 3 seeds)."
+        "Validation loss against none: linear is lower (−0.390, 95 % interval −0.415 to −0.365, 3 seeds). "
+        "Rare bad runs of one arm that have not come up in these seeds are not allowed for."
     )
     assert "linear is higher (+0.390, 95 %" in said(summary_from, {"none": LOW, "linear": HIGH})
 
@@ -97,7 +98,7 @@ def test_a_difference_whose_interval_leaves_out_zero_is_claimed_with_its_interva
 def test_an_interval_around_zero_is_no_difference_that_these_seeds_can_show(summary_from):
     assert said(summary_from, {"none": HIGH, "linear": NEAR}) == (
         "Validation loss against none: linear makes no difference that these 3 seeds can show "
-        "(+0.007, 95 % interval −0.094 to +0.107)."
+        "(+0.007, 95 % interval −0.094 to +0.107), and more than 100 more would be needed to settle it."
     )
 
 
@@ -110,7 +111,7 @@ def test_one_seed_claims_nothing(summary_from):
 def test_every_arm_has_its_clause(summary_from):
     text = said(summary_from, {"none": HIGH, "linear": LOW, "near": NEAR})
     assert re.search(r"none: linear is lower \(.*\); near makes no difference .*\)\. The 2 comp", text)
-    assert text.endswith("The 2 comparisons hold together at 95 %.")
+    assert "The 2 comparisons hold together at 95 %." in text
     assert "95 % interval" not in text
 
 
@@ -128,12 +129,12 @@ def test_runs_at_chance_count_in_the_means_and_are_named(summary_from):
     stuck = {("none", seed) for seed in range(3)}
     text = said(summary_from, {"none": [3.20, 3.21, 3.22], "linear": LOW}, diverged=stuck)
     assert "linear is lower" in text
-    assert text.endswith("; diverged: none 3 of 3, linear 0 of 3.")
+    assert "; diverged: none 3 of 3, linear 0 of 3." in text
 
 
 def test_missing_runs_are_named(summary_from):
     text = said(summary_from, {"none": HIGH, "linear": LOW[:2]})
-    assert text.endswith("2 seeds); missing runs: linear 1.")
+    assert "2 seeds); missing runs: linear 1." in text
     assert "no seed has finished in both" in said(summary_from, {"none": HIGH, "linear": []})
 
 
@@ -219,7 +220,8 @@ def test_further_metrics_have_their_own_sentence_and_a_higher_one_may_be_better(
     assert study_verdict(summarised(Trials(study, records))) == (
         "New loss against none: arm 1 is lower (−0.390, interval −0.426 to −0.354, 3 seeds). "
         "Accuracy against none: arm 1 is higher, which is better (+0.202, interval +0.191 to +0.212, 3 seeds). "
-        "The 2 comparisons hold together at 95 %."
+        "The 2 comparisons hold together at 95 %. "
+        "Rare bad runs of one arm that have not come up in these seeds are not allowed for."
     )
     assert direction(Difference(-0.1, -0.2, -0.05, 3, 0), metrics[1]) == "lower, which is worse"
 
@@ -248,4 +250,4 @@ def test_a_grid_speaks_of_families():
     )
     assert "none 0.002 (diverged in all: 6 of 12); linear 0.008, the largest tried (diverged in all: 0 of 12)" in text
     assert "linear trains up to higher peaks (+2.0 octaves, at least +1.0, 3 seeds)" in text
-    assert text.endswith("The 3 comparisons hold together at 95 %.")
+    assert "The 3 comparisons hold together at 95 %." in text
