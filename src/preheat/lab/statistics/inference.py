@@ -5,7 +5,7 @@ What was chosen, and why:
 * **Up to 9 pairs: Student's interval** of the paired differences. A bootstrap of three pairs misses the truth in about one
   case of four, because three values cannot show how far they scatter; tests by ranks or signs can claim nothing at all.
 * **From 10 pairs: the wider, on either side, of Student's and Hall's**, which corrects t for the skewness that the
-  differences show (Hall 1992, J. R. Statist. Soc. B 54, 221). `python -m benchmarks.verdicts --frontier` measures how
+  differences show (Hall 1992, J. R. Statist. Soc. B 54, 221). `python -m benchmarks.verdicts frontier` measures how
   often arms of equal means are told apart, in %, and what is left of Student's power at normal noise:
 
       one arm has the noise, the other is normal         10 seeds                      20 seeds
