@@ -169,10 +169,12 @@ def frontier(simulations: int) -> None:
     )
     for seeds in (5, 8, 10, 15, 20):
         for name, draw in FAMILIES.items():
-            for other in (1.0, 1 / 3):
-                rng = np.random.default_rng(seeds)
-                rows = draw(rng, (simulations, seeds)) - other * rng.normal(size=(simulations, seeds))
-                print(f"| {name}, {other:.2g} | {seeds} | {' | '.join(rivals(rows))} |", flush=True)
+            for other in ("as wide", "a third", "the same noise"):
+                rng, shape = np.random.default_rng(seeds), (simulations, seeds)
+                rows = draw(rng, shape)
+                second = draw(rng, shape) if other == "the same noise" else rng.normal(size=shape)
+                rows -= second / (3 if other == "a third" else 1)
+                print(f"| {name}, {other} | {seeds} | {' | '.join(rivals(rows))} |", flush=True)
         power = np.random.default_rng(seeds).normal(2.9 / np.sqrt(seeds), 1, (simulations, seeds))
         print(f"| power at normal noise | {seeds} | {' | '.join(rivals(power))} |", flush=True)
 
@@ -201,6 +203,8 @@ def main() -> None:
     parser.add_argument("tables", nargs="*", help="all of them, if none is named")
     parser.add_argument("--simulations", type=int, default=2000, help="of each cell")
     given = parser.parse_args()
+    if unknown := set(given.tables) - set(tables):
+        parser.error(f"{', '.join(sorted(unknown))}: write {', '.join(tables)}")
     for name in given.tables or tables:
         print(f"\n## {name}\n")
         tables[name](given.simulations)
