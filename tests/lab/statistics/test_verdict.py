@@ -188,7 +188,9 @@ def test_a_minus_is_a_minus():
 
 def test_a_question_that_a_few_seeds_would_settle_is_named_with_the_price_of_looking():
     text = made_up.said(study_of(2, 4), [[2.5, 2.5, 2.5, 2.5], [2.2, 2.4, 2.15, 2.45]])
-    assert re.search(r"4 seeds can show \(.*\), and \d+ more seeds would probably settle it \(80 %", text)
+    assert re.search(
+        r"4 seeds can show \(.*\), and \d+ more seeds would probably settle it \(in about three cases of four\)", text
+    )
     assert "12 % instead of 5 %" in text
     again = made_up.said(study_of(2, 4), [[2.5, 2.5, 2.5, 2.5], [2.2, 2.4, 2.15, 2.45]], looks=1)
     assert again.endswith("The intervals allow for 1 earlier look.")

@@ -131,7 +131,7 @@ def _more_seeds(more: int | None) -> str:
     """How many further seeds would do."""
     if more is None:
         return f"more than {MOST_SEEDS} more would be needed to settle it"
-    return f"{_counted(more, 'more seed')} would probably settle it (80 %)"
+    return f"{_counted(more, 'more seed')} would probably settle it (in about three cases of four)"
 
 
 def direction(difference: Difference, metric: Metric) -> str:
