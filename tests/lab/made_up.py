@@ -43,8 +43,9 @@ def records_of(study, values, **more):
 
 
 def summary(study, values, *, race=False, looks=0, **more):
-    """The summary of a table arms × seeds."""
-    return summarised(Trials(study, records_of(study, values, **more)), race=race, looks=looks)
+    """The summary of a table arms × seeds, after so many looks at fewer of them."""
+    looked = [{arm.name: range(2 + look) for arm in study.arms[1:]} for look in range(looks)]
+    return summarised(Trials(study, records_of(study, values, **more)), race=race, looked=looked)
 
 
 def said(study, values, **more):

@@ -25,6 +25,7 @@ from preheat.lab.progress import Monitor
 from preheat.lab.records import Record, is_of, read_record, write_file
 from preheat.lab.report.table import print_study
 from preheat.lab.signals import STOPPING, Signals
+from preheat.lab.statistics.looks import Look, look_at, read_looks
 from preheat.lab.statistics.race import next_trials
 from preheat.lab.summary import Failure, Summary, summary_of, to_dict
 from preheat.lab.trials import Trials
@@ -60,7 +61,7 @@ def run_experiment(
         records = _finished(experiment, out)
         if records:
             _print_kept(experiment, records, console)
-        failures: list[Failure] = []
+        looked, failures = _earlier_looks(experiment, records, out), list[Failure]()
         beginning = Beginning(experiment, records)
         for trials in _rounds(experiment, records, failures, race):
             jobs = _jobs(experiment, out, trials, engine)
@@ -69,7 +70,7 @@ def run_experiment(
                 break
         if beginning.hopeless:
             _print_given_up(beginning, experiment, failures, console)
-        summary = summary_of(experiment, records, failures, race=race, looked=_earlier_looks(out))
+        summary = summary_of(experiment, records, failures, race=race, looked=looked)
         _write(summary, out)
     _print_summary(summary, out, console)
     return summary
@@ -218,13 +219,16 @@ def _checked(event: Event, records: dict[str, Record]) -> Event:
     return event
 
 
-def _earlier_looks(out: Path) -> list[int]:
-    """With how many seeds the results in this folder were looked at; nothing where that cannot be read."""
+def _earlier_looks(experiment: Experiment, records: Mapping[str, Record], out: Path) -> dict[str, list[Look]]:
+    """What the reports in this folder were made from, by study. Where the summary cannot be read although there is a
+    report, that was made from the runs that are there: from no more, and at least once. `records` are those."""
     try:
-        found = json.loads((out / "summary.json").read_text(encoding="utf-8"))["looked"]
-        return [seeds for seeds in found if type(seeds) is int]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+        studies = json.loads((out / "summary.json").read_text(encoding="utf-8"))["studies"]
+        return {study["title"]: read_looks(study["looked"]) for study in studies}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        if not any((out / name).exists() for name in ("summary.json", "report.html", "report.md")):
+            return {}
+        return {study.title: [look_at(Trials.named(study, records))] for study in experiment.studies}
 
 
 def _write(summary: Summary, out: Path) -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from html import escape
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from preheat.lab.experiment import Experiment
 from preheat.lab.records import FORMAT, Record
 from preheat.lab.statistics.arms import StudySummary, summarised
+from preheat.lab.statistics.looks import Look
 from preheat.lab.statistics.verdict import study_verdict
 from preheat.lab.trials import Trials
 
@@ -33,14 +34,12 @@ class Summary:
     """What `run_experiment` returns: a table and a verdict per study, the runs behind them, and what failed.
 
     records: the finished runs of each study, by the name of the arm and the seed.
-    looked: with how many seeds these results have been looked at, this time included.
     """
 
     experiment: Experiment
     studies: tuple[StudySummary, ...]
     records: tuple[Trials, ...]
     failures: tuple[Failure, ...] = ()
-    looked: tuple[int, ...] = ()
 
     @property
     def verdicts(self) -> list[str]:
@@ -79,19 +78,18 @@ def summary_of(
     failures: Sequence[Failure] = (),
     *,
     race: bool = False,
-    looked: Iterable[int] = (),
+    looked: Mapping[str, Sequence[Look]] | None = None,
 ) -> Summary:
     """The summary of an experiment from its finished runs by name.
 
-    race: whether the arms were raced; looked: with how many seeds the results were looked at before. Each look with
-    fewer seeds than now was a chance to be misled, which the intervals allow for.
+    race: whether the arms were raced; looked: by the title of the study what earlier reports were made from. Each on other
+    runs than now was a chance to be misled, which the intervals allow for.
     """
-    seeds = max(len(study.seeds) for study in experiment.studies)
-    before = {count for count in looked if count < seeds}
+    before = looked or {}
     failed = {failure.run for failure in failures}
     trials = tuple(Trials.named(study, records, failed) for study in experiment.studies)
-    studies = tuple(summarised(one, race=race, looks=len(before)) for one in trials)
-    return Summary(experiment, studies, trials, tuple(failures), tuple(sorted(before | {seeds})))
+    studies = tuple(summarised(one, race=race, looked=before.get(one.study.title, ())) for one in trials)
+    return Summary(experiment, studies, trials, tuple(failures))
 
 
 def to_dict(summary: Summary) -> dict[str, Any]:
@@ -102,7 +100,6 @@ def to_dict(summary: Summary) -> dict[str, Any]:
         "title": summary.experiment.title,
         "studies": [_study(study) for study in summary.studies],
         "failures": [{"run": failure.run, "reason": failure.public} for failure in summary.failures],
-        "looked": list(summary.looked),
         "environment": environments(summary),
     }
 
@@ -110,7 +107,8 @@ def to_dict(summary: Summary) -> dict[str, Any]:
 def _study(summary: StudySummary) -> dict[str, Any]:
     """One study: what was run, what came out, and the sentence."""
     study = summary.study
-    found = {name: _plain(getattr(summary, name)) for name in ("arms", "others", "grid", "race", "claims", "looks")}
+    names = ("arms", "others", "grid", "race", "claims", "looks", "looked", "alike")
+    found = {name: _plain(getattr(summary, name)) for name in names}
     return {
         "title": study.title,
         **study.settings(),

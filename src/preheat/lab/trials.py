@@ -8,6 +8,9 @@ from preheat.lab.records import Record
 Key = tuple[str, int]
 """The name of an arm, and a seed."""
 
+LARGEST = 1e150
+"""A value beyond this has blown up: it counts as not finite, because its square would not be."""
+
 
 class Trials(Mapping[Key, Record]):
     """The finished runs of one study: a mapping from (name of the arm, seed) to record, in the order of the trials.
@@ -57,9 +60,10 @@ class Trials(Mapping[Key, Record]):
         return self._by_arm[arm.name]
 
     def finals(self, arm: Arm, metric: Metric | None = None) -> dict[int, float | None]:
-        """The final values of a metric by seed; None where not finite."""
+        """The final values of a metric by seed; None where not finite, or beyond `LARGEST`."""
         name = (metric or self.study.metrics[0]).name
-        return {seed: record.result.metrics.get(name) for seed, record in self.of(arm).items()}
+        found = {seed: record.result.metrics.get(name) for seed, record in self.of(arm).items()}
+        return {seed: None if value is None or abs(value) > LARGEST else value for seed, value in found.items()}
 
     def costs(self, arm: Arm) -> dict[int, float]:
         """What the runs cost by the deciding metric, by seed: lower is better (`Metric.cost`)."""

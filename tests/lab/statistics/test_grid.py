@@ -5,7 +5,7 @@ import math
 import made_up
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from made_up import grid_of, run, summary
 
@@ -27,14 +27,17 @@ def of(table, **more):
 
 @settings(deadline=None, max_examples=40)
 @given(tables)
-def test_sensitivity_is_the_capped_mean_over_peaks_less_the_best(table):
+def test_sensitivity_is_the_capped_mean_over_peaks_less_the_peak_that_is_best_by_the_mean_of_all_seeds(table):
     capped = np.array([[min(CHANCE, CHANCE if v is None else v) for v in row] for row in table]).reshape(2, 4, 3)
-    expected = capped.mean(axis=1) - capped.min(axis=1)
+    means = capped.mean(axis=2)
+    assume(all(np.diff(np.sort(row))[0] > 1e-9 for row in means))  # which of two equal peaks it is does not matter
+    best = np.take_along_axis(capped, means.argmin(axis=1)[:, None, None], axis=1)[:, 0]
+    expected = capped.mean(axis=1) - best
     found = of(table)
     for family, rows in zip(found.families, expected, strict=True):
-        assert list(family.sensitivity_by_seed.values()) == pytest.approx(list(rows))
-        assert family.sensitivity == pytest.approx(rows.mean())
-        assert 0 <= family.sensitivity <= CHANCE
+        assert list(family.sensitivity_by_seed.values()) == pytest.approx(list(rows), abs=1e-9)
+        assert family.sensitivity == pytest.approx(rows.mean(), abs=1e-9)
+        assert -1e-9 <= family.sensitivity <= CHANCE
     difference = found.families[1].sensitivity_difference
     assert difference.mean == pytest.approx((expected[1] - expected[0]).mean(), abs=1e-12)
 

@@ -5,15 +5,17 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from preheat.lab.statistics.inference import (
-    BOOTSTRAP_FROM,
     LOOKING,
     MOST_SEEDS,
+    SKEWNESS_FROM,
+    Share,
     discordant_p,
     exact_interval,
     interval,
     level_of,
     mean_and_sd,
     more_seeds,
+    outlier,
     p_value,
     paired,
     student,
@@ -37,22 +39,29 @@ def test_the_interval_misses_the_truth_in_one_case_of_twenty(seeds, effect):
     assert 0.035 < missed(draws, effect) < 0.065  # three standard errors of 5 % at 2,000 comparisons
 
 
+@pytest.mark.parametrize("seeds", [SKEWNESS_FROM, 20])
 @pytest.mark.parametrize(
-    ("name", "most"), [("normal", 0.065), ("student", 0.065), ("twice", 0.065), ("exponential", 0.08), ("skewed", 0.12)]
+    ("name", "most"), [("student", 0.065), ("both skewed", 0.065), ("exponential", 0.07), ("log-normal", 0.095)]
 )
-def test_the_bootstrap_of_many_seeds_misses_it_seldom_too_unless_the_noise_is_skewed(name, most):
-    rng, shape = np.random.default_rng(1), (1000, BOOTSTRAP_FROM)
+def test_from_ten_pairs_on_skewness_misleads_less_than_it_would_with_students_interval(name, most, seeds):
+    rng, shape = np.random.default_rng(1), (1500, seeds)
     draws, truth = {
-        "normal": (rng.normal(size=shape), 0),
         "student": (rng.standard_t(3, shape), 0),
-        "twice": (rng.lognormal(0, 1, shape) - rng.lognormal(0, 1, shape), 0),
+        "both skewed": (rng.lognormal(0, 1, shape) - rng.lognormal(0, 1, shape), 0),
         "exponential": (rng.exponential(1, shape), 1),
-        "skewed": (rng.lognormal(0, 1, shape), np.exp(0.5)),
+        "log-normal": (rng.lognormal(0, 1, shape), np.exp(0.5)),
     }[name]
     assert missed(draws, truth) < most
-    students = np.array([np.array(stats.t.interval(0.95, shape[1] - 1, row.mean(), stats.sem(row))) for row in draws])
-    if name in ("exponential", "skewed"):
-        assert missed(draws, truth) < np.mean((students[:, 0] > truth) | (students[:, 1] < truth))
+    if name in ("exponential", "log-normal"):
+        students = np.abs(draws.mean(1) - truth) / stats.sem(draws, axis=1) > student(seeds - 1)
+        assert missed(draws, truth) < 0.75 * students.mean()
+
+
+@pytest.mark.parametrize(("seeds", "least"), [(SKEWNESS_FROM, 0.85), (20, 0.93)])
+def test_that_costs_little_of_the_power_at_normal_noise(seeds, least):
+    draws = np.random.default_rng(2).normal(3.1 / np.sqrt(seeds), 1, (2000, seeds))
+    students = np.abs(draws.mean(1)) / stats.sem(draws, axis=1) > student(seeds - 1)
+    assert missed(draws, 0) > least * students.mean() > 0.7 * least
 
 
 def test_a_true_difference_is_found_and_its_sign_is_right():
@@ -90,10 +99,7 @@ def test_p_is_small_enough_exactly_where_the_interval_leaves_out_zero(seeds, dra
     low, high = interval(row, level_of(count))
     enough = 0.05 / count
     assume(abs(p_value(row) - enough) > 1e-9)
-    if seeds < BOOTSTRAP_FROM:
-        assert (p_value(row) < enough) == (not low <= 0 <= high)
-    else:  # a bootstrap's p comes in steps of 1 in 10,000
-        assert (p_value(row) <= int(enough * 10_000 + 1e-6) / 10_000) == (not low <= 0 <= high)
+    assert (p_value(row) < enough) == (not low <= 0 <= high)
 
 
 @settings(deadline=None)
@@ -136,6 +142,11 @@ def test_losses_that_blew_up_overflow_nothing():
     assert p_value([1e300, -1e300, 2.0] * 10) > 0.9
 
 
+def test_equal_differences_prove_nothing_even_where_they_are_too_small_to_scatter():
+    assert interval([5e-324] * 3) is None
+    assert interval([1e-310] * 12) is None
+
+
 def test_several_intervals_hold_together():
     rng, arms = np.random.default_rng(4), 4
     away = 0
@@ -174,19 +185,43 @@ def test_discordant_seeds_are_tested_like_a_coin(more, fewer):
     assert discordant_p(more, fewer) == discordant_p(fewer, more)
 
 
-def test_the_seeds_that_are_said_to_settle_it_do_so_in_four_cases_of_five():
-    row = [-0.3, -0.1, -0.35, -0.05]
-    assert interval(row)[1] > 0
-    more = more_seeds(row)
-    mean, sd = mean_and_sd(row)
-    cautious = sd * np.sqrt(3 / stats.chi2.ppf(0.2, 3))
-    found = {}
-    for seeds in (4 + more - 1, 4 + more):
-        draws = np.random.default_rng(seeds).normal(mean, cautious, (20_000, seeds))
-        size = abs(draws.mean(1)) / draws.std(1, ddof=1) * np.sqrt(seeds)
-        found[seeds] = np.mean(size > student(seeds - 1, level_of(looks=1)))
-    assert found[4 + more - 1] < 0.81
-    assert found[4 + more] > 0.79
+@pytest.mark.parametrize("seeds", [3, 7, 10])
+def test_the_seeds_that_are_said_to_settle_it_do_so_in_about_three_cases_of_four(seeds):
+    rng, settled = np.random.default_rng(seeds), list[bool]()
+    while len(settled) < 300:
+        truth = rng.uniform(-2, 2)
+        row = list(truth + rng.normal(size=seeds))
+        first = paired(dict(enumerate(row)), dict.fromkeys(range(seeds), 0.0))
+        if first.more is not None:
+            row += list(truth + rng.normal(size=first.more))
+            later = paired(dict(enumerate(row)), dict.fromkeys(range(len(row)), 0.0), share=Share(looks=1))
+            settled.append(later.excludes_zero)
+    assert 0.68 < np.mean(settled) < 0.9  # 81, 83 and 74 % with many more simulations
+
+
+@pytest.mark.parametrize("seeds", [7, 10, 15])
+def test_the_number_of_further_seeds_is_there_with_many_seeds_too(seeds):
+    draws = np.random.default_rng(3).normal(0.5, 1, (200, seeds))
+    open_ones = [row for row in map(list, draws) if p_value(row) > 0.05]
+    assert np.mean([more_seeds(row) is not None for row in open_ones]) > 0.15
+
+
+@pytest.mark.parametrize("seeds", [5, 10, 20])
+def test_normal_noise_seldom_has_an_outlier_and_rare_bad_runs_are_found(seeds):
+    rng = np.random.default_rng(seeds)
+    plain, tail = rng.normal(size=(1000, seeds)), rng.normal(size=(300, seeds))
+    tail[:, -1] += 100
+    assert np.mean([outlier(list(row)) is not None for row in plain]) < 0.02
+    found = [outlier(list(row)) for row in tail]
+    assert found.count(seeds - 1) / 300 > 0.99
+
+
+def test_a_claim_on_the_lowest_of_several_has_to_be_surer_on_its_own_side_only():
+    own, first = {0: 1.0, 1: 1.1, 2: 1.3}, {0: 2.0, 1: 2.2, 2: 2.1}
+    plain, surer = paired(own, first), paired(own, first, share=Share(below=3.0))
+    assert surer.low == plain.low
+    assert surer.high > plain.high
+    assert surer.p == pytest.approx(3 * plain.p)
 
 
 @settings(deadline=None)
@@ -195,11 +230,11 @@ def test_more_seeds_are_few_or_none_more_with_more_claims_and_the_same_in_other_
     assume(np.std(row) > 1e-3)
     more = more_seeds(row)
     assert more is None or 1 <= more <= MOST_SEEDS
-    further = more_seeds(row, claims=count)
+    further = more_seeds(row, Share(count))
     assert further is None or further >= more
     assert more_seeds([-unit * value for value in row]) == more
 
 
-@pytest.mark.parametrize("row", [[0.1], [], [0.2, 0.2, 0.2], [0.1, -0.1], [0.001, -1, 1]])
+@pytest.mark.parametrize("row", [[0.1], [], [0.2, 0.2, 0.2], [0.1, -0.1], [0.001, -1, 1], [5e-324] * 3])
 def test_what_seeds_cannot_settle_is_left_open(row):
     assert more_seeds(row) is None

@@ -110,9 +110,10 @@ def test_a_run_that_failed_does_not_hold_up_the_others():
     assert summarised(Trials(study, records, failed={("arm 1", 1)}), race=True).arms[1].missing == 1
 
 
-@pytest.mark.parametrize("spread", [0.5, 1.0, 2.0, 5.0])
+@pytest.mark.parametrize("spread", [0.01, 0.25, 1.0, 2.0, 5.0])
 def test_the_risk_is_how_often_the_best_arm_is_stopped(spread):
-    rng, study, races = np.random.default_rng(6), study_of(9, 8), 300
+    """Where arms hardly differ no runs can tell that from a small difference, so there it is told with a wider margin."""
+    rng, study, races = np.random.default_rng(6), study_of(9, 8), 200
     estimated, happened = [], []
     for _ in range(races):
         truth = rng.normal(0, spread, 9)
@@ -122,7 +123,15 @@ def test_the_risk_is_how_often_the_best_arm_is_stopped(spread):
         happened.append(study.arms[int(truth.argmin())].name in found.stopped)
         assert found.saved == 32  # of 72
     error = 3 * np.sqrt(np.var(happened) / races)
-    assert np.mean(happened) - error - 0.02 < np.mean(estimated) < np.mean(happened) + error + 0.05
+    least = 0.5 if spread < 0.5 else np.mean(happened) - error - 0.02
+    assert least < np.mean(estimated) < np.mean(happened) + error + 0.05
+
+
+def test_a_race_between_huge_or_tiny_losses_has_the_same_risk():
+    study, rng = study_of(5, 4), np.random.default_rng(1)
+    table = rng.normal(3, 1, (5, 4))
+    risks = [race_summary(Trials(study, race(study, table * unit)[0])).risk for unit in (1.0, 1e145, 1e-200)]
+    assert risks[1:] == pytest.approx(risks[:1] * 2, abs=0.01)
 
 
 def test_a_race_that_stopped_nobody_risks_nothing_and_one_that_cannot_know_says_so():

@@ -8,7 +8,7 @@ from made_up import records_of, run, study_of, summary
 
 from preheat.lab.experiment import Metric
 from preheat.lab.statistics.arms import summarised
-from preheat.lab.statistics.inference import LEVEL, paired
+from preheat.lab.statistics.inference import LEVEL, Share, paired
 from preheat.lab.trials import Trials
 
 finite = st.floats(-5, 5).map(lambda value: round(value, 6))
@@ -22,7 +22,7 @@ def test_every_arm_is_compared_with_the_first_by_seed_at_a_level_for_all(table):
     assert found.arms[0].difference is None
     assert found.claims == len(table) - 1
     for arm, row in zip(found.arms[1:], table[1:], strict=True):
-        assert arm.difference == paired(dict(enumerate(row)), dict(enumerate(table[0])), claims=found.claims)
+        assert arm.difference == paired(dict(enumerate(row)), dict(enumerate(table[0])), share=Share(found.claims))
         assert arm.difference.level == pytest.approx(1 - (1 - LEVEL) / found.claims)
 
 

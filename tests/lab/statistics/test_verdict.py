@@ -11,7 +11,7 @@ from made_up import claims, grid_of, run, study_of
 
 from preheat.lab.experiment import Metric
 from preheat.lab.statistics.arms import ArmSummary, summarised
-from preheat.lab.statistics.inference import BOOTSTRAP_FROM, Difference, paired
+from preheat.lab.statistics.inference import Difference, paired
 from preheat.lab.statistics.verdict import direction, signed, study_verdict, verdict
 from preheat.lab.trials import Trials
 
@@ -44,11 +44,11 @@ def test_where_nothing_differs_a_direction_is_claimed_in_at_most_one_case_of_fif
 
 
 def test_many_seeds_claim_nothing_where_nothing_differs_either():
-    rng, shape = np.random.default_rng(7), (2, BOOTSTRAP_FROM)
-    assert rate(study_of(2, BOOTSTRAP_FROM), lambda: rng.standard_t(3, shape)) <= MOST
+    rng, shape = np.random.default_rng(7), (2, 20)
+    assert rate(study_of(2, 20), lambda: rng.standard_t(3, shape)) <= MOST
 
 
-@pytest.mark.parametrize(("seeds", "least"), [(3, 0.75), (5, 0.99), (10, 1.0)])
+@pytest.mark.parametrize(("seeds", "least"), [(3, 0.75), (5, 0.99), (10, 0.99)])
 def test_a_difference_of_five_standard_deviations_is_found(seeds, least):
     rng, shape = np.random.default_rng(8), (2, seeds)
     assert rate(study_of(2, seeds), lambda: rng.normal([[0], [-5]], 1, shape)) >= least
@@ -89,7 +89,8 @@ def said(summary_from, table, **more):
 
 def test_a_difference_whose_interval_leaves_out_zero_is_claimed_with_its_interval(summary_from):
     assert said(summary_from, {"none": HIGH, "linear": LOW}) == (
-        "Validation loss against none: linear is lower (−0.390, 95 % interval −0.415 to −0.365, 3 seeds)."
+        "Validation loss against none: linear is lower (−0.390, 95 % interval −0.415 to −0.365, 3 seeds). "
+        "Rare bad runs of one arm that have not come up in these seeds are not allowed for."
     )
     assert "linear is higher (+0.390, 95 %" in said(summary_from, {"none": LOW, "linear": HIGH})
 
@@ -97,7 +98,7 @@ def test_a_difference_whose_interval_leaves_out_zero_is_claimed_with_its_interva
 def test_an_interval_around_zero_is_no_difference_that_these_seeds_can_show(summary_from):
     assert said(summary_from, {"none": HIGH, "linear": NEAR}) == (
         "Validation loss against none: linear makes no difference that these 3 seeds can show "
-        "(+0.007, 95 % interval −0.094 to +0.107)."
+        "(+0.007, 95 % interval −0.094 to +0.107), and more than 100 more would be needed to settle it."
     )
 
 
@@ -109,8 +110,8 @@ def test_one_seed_claims_nothing(summary_from):
 
 def test_every_arm_has_its_clause(summary_from):
     text = said(summary_from, {"none": HIGH, "linear": LOW, "near": NEAR})
-    assert re.search(r"none: linear is lower \(.*\); near makes no difference .*\)\. The 2 comp", text)
-    assert text.endswith("The 2 comparisons hold together at 95 %.")
+    assert re.search(r"none: linear is lower \(.*\); near makes no difference .*\. The 2 comp", text)
+    assert "The 2 comparisons hold together at 95 %." in text
     assert "95 % interval" not in text
 
 
@@ -128,12 +129,12 @@ def test_runs_at_chance_count_in_the_means_and_are_named(summary_from):
     stuck = {("none", seed) for seed in range(3)}
     text = said(summary_from, {"none": [3.20, 3.21, 3.22], "linear": LOW}, diverged=stuck)
     assert "linear is lower" in text
-    assert text.endswith("; diverged: none 3 of 3, linear 0 of 3.")
+    assert "; diverged: none 3 of 3, linear 0 of 3." in text
 
 
 def test_missing_runs_are_named(summary_from):
     text = said(summary_from, {"none": HIGH, "linear": LOW[:2]})
-    assert text.endswith("2 seeds); missing runs: linear 1.")
+    assert "2 seeds); missing runs: linear 1." in text
     assert "no seed has finished in both" in said(summary_from, {"none": HIGH, "linear": []})
 
 
@@ -187,7 +188,9 @@ def test_a_minus_is_a_minus():
 
 def test_a_question_that_a_few_seeds_would_settle_is_named_with_the_price_of_looking():
     text = made_up.said(study_of(2, 4), [[2.5, 2.5, 2.5, 2.5], [2.2, 2.4, 2.15, 2.45]])
-    assert re.search(r"4 seeds can show \(.*\), and \d+ more seeds would probably settle it \(80 %", text)
+    assert re.search(
+        r"4 seeds can show \(.*\), and \d+ more seeds would probably settle it \(in about three cases of four\)", text
+    )
     assert "12 % instead of 5 %" in text
     again = made_up.said(study_of(2, 4), [[2.5, 2.5, 2.5, 2.5], [2.2, 2.4, 2.15, 2.45]], looks=1)
     assert again.endswith("The intervals allow for 1 earlier look.")
@@ -219,7 +222,8 @@ def test_further_metrics_have_their_own_sentence_and_a_higher_one_may_be_better(
     assert study_verdict(summarised(Trials(study, records))) == (
         "New loss against none: arm 1 is lower (−0.390, interval −0.426 to −0.354, 3 seeds). "
         "Accuracy against none: arm 1 is higher, which is better (+0.202, interval +0.191 to +0.212, 3 seeds). "
-        "The 2 comparisons hold together at 95 %."
+        "The 2 comparisons hold together at 95 %. "
+        "Rare bad runs of one arm that have not come up in these seeds are not allowed for."
     )
     assert direction(Difference(-0.1, -0.2, -0.05, 3, 0), metrics[1]) == "lower, which is worse"
 
@@ -248,4 +252,69 @@ def test_a_grid_speaks_of_families():
     )
     assert "none 0.002 (diverged in all: 6 of 12); linear 0.008, the largest tried (diverged in all: 0 of 12)" in text
     assert "linear trains up to higher peaks (+2.0 octaves, at least +1.0, 3 seeds)" in text
-    assert text.endswith("The 3 comparisons hold together at 95 %.")
+    assert "The 3 comparisons hold together at 95 %." in text
+
+
+@pytest.mark.parametrize(("scatter", "curve", "seeds"), [(3.0, 0.0, 5), (10.0, 0.0, 10), (3.0, 10.0, 5)])
+def test_equal_families_of_which_one_scatters_more_are_hardly_ever_told_apart(scatter, curve, seeds):
+    """At five peaks; with the best peak picked seed by seed, sensitivity alone was claimed in 12 to 99 % of these."""
+    rng, wrong = np.random.default_rng(int(scatter + curve)), 0
+    study = grid_of(["none", "linear"], [0.001, 0.002, 0.004, 0.008, 0.016], seeds)
+    shape = np.tile(curve * np.linspace(-1, 1, 5) ** 2, 2)[:, None]
+    wide = np.repeat([1.0, scatter], 5)[:, None]
+    for _ in range(60):
+        wrong += claims(made_up.said(study, shape + wide * rng.normal(size=(10, seeds)), chance=1e3))
+    assert wrong / 60 <= 0.1
+
+
+def test_one_family_that_is_flat_and_one_that_is_not_are_told_apart_by_sensitivity_not_by_their_best():
+    rng, study = np.random.default_rng(4), grid_of(["none", "linear"], [0.001, 0.002, 0.004, 0.008, 0.016], 5)
+    shape = np.concatenate([np.zeros(5), 10 * np.linspace(-1, 1, 5) ** 2])[:, None]
+    found = [made_up.summary(study, shape + rng.normal(size=(10, 5)), chance=1e3).grid.families[1] for _ in range(60)]
+    assert np.mean([family.sensitivity_difference.excludes_zero for family in found]) > 0.85
+    assert np.mean([family.at_best["val_loss"].excludes_zero for family in found]) < 0.07
+
+
+def test_one_seed_has_no_sensitivity():
+    study = grid_of(["none", "linear"], [0.001, 0.002], 1)
+    grid = made_up.summary(study, [[2.0], [2.1], [2.2], [2.4]], chance=5.0).grid
+    assert [family.sensitivity for family in grid.families] == [None, None]
+    assert "Sensitivity" not in made_up.said(study, [[2.0], [2.1], [2.2], [2.4]], chance=5.0)
+
+
+def test_a_rare_bad_run_that_came_up_is_told_and_one_that_may_come_is_with_a_claim():
+    rows = [[2.0, 2.1, 2.2, 2.05, 2.15, 2.3], [1.9, 2.15, 2.25, 2.0, 2.1, 9.0]]
+    assert "Seed 5 lies far from the others" in made_up.said(study_of(2, 6), rows)
+    rows[1] = [1.5, 1.65, 1.7, 1.5, 1.68, 1.79]
+    assert "Rare bad runs of one arm that have not come up" in made_up.said(study_of(2, 6), rows)
+
+
+anything = st.one_of(
+    st.none(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([1.7e308, -1.7e308, 1e150, 5e-324, 1e-310, 0.0, -0.0, 2.5]),
+    st.just(math.nan),  # not run
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(1, 12).flatmap(
+        lambda seeds: st.lists(st.lists(anything, min_size=seeds, max_size=seeds), min_size=4, max_size=4)
+    ),
+    st.sampled_from([1, 2, 4]),
+    st.booleans(),
+    st.sampled_from([None, 1.7e308, 5.0]),
+)
+def test_no_number_breaks_a_verdict(table, arms, raced, chance):
+    study = study_of(arms, len(table[0])) if arms < 4 else grid_of(["none", "linear"], [0.1, 0.2], len(table[0]))
+    found = made_up.summary(study, table[:arms], race=raced, looks=1, chance=chance, loss=(1.7e308, 2.0))
+    assert study_verdict(found)
+    for arm in found.arms:
+        if arm.difference is not None:
+            assert all(map(math.isfinite, (arm.difference.mean, arm.difference.low or 0.0, arm.difference.high or 0.0)))
+
+
+def test_losses_that_are_huge_and_equal_are_not_told_apart():
+    assert not claims(made_up.said(study_of(2, 3), [[1.7e308] * 3, [-1.7e308] * 3]))
+    assert not claims(made_up.said(study_of(2, 3), [[5e-324] * 3, [0.0] * 3]))

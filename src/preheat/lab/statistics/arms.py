@@ -4,16 +4,15 @@ Rules, so that no table says more than its numbers:
 
 * Runs are paired by seed: the same seed has the same initial weights and the same data in every arm.
 * Intervals of paired differences hold together at 95 %: over all arms and metrics of the study, and after earlier looks
-  if their number is given. In a grid the verdict speaks of families, so there are two sets, each of which holds together:
-  the differences of the arms at each peak, and those of the families (`GridSummary`).
+  at other runs, if they are given. In a grid the verdict speaks of families, so there are two sets, each of which holds
+  together: the differences of the arms at each peak, and those of the families (`GridSummary`).
 * A run that ended in a value that is not finite has nothing to compare. If an arm has one, the arm has no mean and no
   difference, because the runs that are left are the lucky ones; the counts of diverged runs are compared instead.
 * A run that stayed at chance level has a loss. It counts in the means as it is, and among the diverged.
 * A run that a race spared is not missing.
 """
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from preheat.lab.experiment import Arm, Metric, Study
@@ -21,13 +20,15 @@ from preheat.lab.statistics.grid import GridSummary, grid_summary
 from preheat.lab.statistics.inference import (
     LEVEL,
     Difference,
+    Share,
     discordant_p,
     exact_interval,
-    level_of,
     mean_and_sd,
     paired,
 )
+from preheat.lab.statistics.looks import Look, earlier_looks, with_look
 from preheat.lab.statistics.race import RaceSummary, race_summary
+from preheat.lab.statistics.sameness import Alike, alike
 from preheat.lab.trials import Trials
 
 
@@ -79,7 +80,7 @@ class StudySummary:
 
     data: the fingerprints of the data that the runs saw: more than one where a comparison was continued on other data.
     claims: the number of comparisons whose intervals hold together at 95 %; looks: how many earlier looks at the results
-    the intervals allow for.
+    the intervals allow for; looked: what all reports so far were made from. alike: arms that ended at equal values.
     """
 
     study: Study
@@ -90,26 +91,30 @@ class StudySummary:
     race: RaceSummary | None = None
     claims: int = 1
     looks: int = 0
+    looked: tuple[Look, ...] = ()
+    alike: tuple[Alike, ...] = ()
 
 
-def summarised(trials: Trials, *, race: bool = False, looks: int = 0) -> StudySummary:
+def summarised(trials: Trials, *, race: bool = False, looked: Sequence[Look] = ()) -> StudySummary:
     """The table of a study from its finished runs.
 
     race: whether the arms were raced, so that some were stopped.
-    looks: how often the results were looked at before, with fewer seeds; the intervals get wider for that.
+    looked: what earlier reports were made from; the intervals get wider for those on other runs than these.
     """
-    study = trials.study
+    study, looks = trials.study, earlier_looks(trials, looked)
     racing = race_summary(trials) if race else None
     stopped = racing.stopped if racing else {}
     claims = _claims(trials)
+    share = Share(claims, looks)
     tables = {
-        metric.name: tuple(_arm_summary(trials, arm, metric, stopped, claims=claims, looks=looks) for arm in study.arms)
+        metric.name: tuple(_arm_summary(trials, arm, metric, stopped, share) for arm in study.arms)
         for metric in study.metrics
     }
     data = sorted({run.result.data for run in trials.values()} - {""})
     grid = grid_summary(trials, stopped, looks) if study.is_grid else None
     arms = tables.pop(study.metrics[0].name)
-    return StudySummary(study, arms, tuple(data), tables, grid, racing, claims, looks)
+    told = with_look(trials, looked)
+    return StudySummary(study, arms, tuple(data), tables, grid, racing, claims, looks, told, alike(trials))
 
 
 def _claims(trials: Trials) -> int:
@@ -123,9 +128,7 @@ def _claims(trials: Trials) -> int:
     return max(1, len(pairs) * len(study.metrics) + telling)
 
 
-def _arm_summary(
-    trials: Trials, arm: Arm, metric: Metric, stopped: Mapping[str, int], *, claims: int, looks: int
-) -> ArmSummary:
+def _arm_summary(trials: Trials, arm: Arm, metric: Metric, stopped: Mapping[str, int], share: Share) -> ArmSummary:
     """One line of the table. stopped: the arms that a race stopped, after how many seeds."""
     runs, own, reference = trials.of(arm), trials.finals(arm, metric), trials.study.reference(arm)
     mean, sd = mean_and_sd(list(own.values()))
@@ -138,13 +141,13 @@ def _arm_summary(
         losses=own,
         mean=mean,
         sd=sd,
-        difference=None if first is None else paired(own, first, goal=metric.goal, claims=claims, looks=looks),
+        difference=None if first is None else paired(own, first, goal=metric.goal, share=share),
         diverged=len(trials.diverged(arm)),
         non_finite=sum(value is None for value in own.values()),
         missing=max(0, due - len(runs)),
-        seconds=math.fsum(run.seconds for run in runs.values()) / len(runs) if runs else None,
+        seconds=sum(run.seconds for run in runs.values()) / len(runs) if runs else None,
         stopped=seeds - max(due, len(runs)),
-        divergence=_divergence(trials, arm, 1 - level_of(claims, looks)),
+        divergence=_divergence(trials, arm, 1 - share.level),
     )
 
 

@@ -106,9 +106,17 @@ def race_summary(trials: Trials) -> RaceSummary:
 def risk(trials: Trials, stopped: Mapping[str, int]) -> float | None:
     """An estimate of the probability that one of the stopped arms is better than all that stayed.
 
-    Every run is modelled as the arm's true mean, plus what its seed adds in all arms, plus scatter, which is equally wide in
-    all arms; the means as one draw from a normal distribution as wide as the first rung shows. The estimate is how often
-    the best mean is a stopped arm's, given the runs. An arm that diverged in a run is not a candidate.
+    Every run is modelled as the arm's true mean, plus what its seed adds in all arms, plus scatter, which is equally wide
+    in all arms. The true means are drawn from a normal distribution whose width nobody knows: before the runs are seen,
+    the arms do not differ at all with a probability of one quarter, else a width between 1/10 and 30 times the error of
+    an arm's mean is as likely as one twice as wide. The estimate is how often the best mean is a stopped arm's, given the
+    runs. An arm that diverged in a run is not a candidate. Simulated with 9 arms and 8 seeds, 300 races a column, other
+    draws than those by which the quarter was chosen; no choice was right at every width, and this one errs by saying too
+    little where the arms do not differ and too much at half a standard deviation:
+
+        width of the true means, in sds of a run     0     0.1    0.25    0.5     1      2      5
+        the best arm was stopped                    .69    .61    .49    .28    .11    .03    .01
+        the risk that was said, on average          .54    .54    .51    .41    .18    .04    .01
     """
     if not stopped:
         return 0.0
@@ -116,10 +124,10 @@ def risk(trials: Trials, stopped: Mapping[str, int]) -> float | None:
     costs = {arm.name: _costs(trials, arm) for arm in study.arms}
     rows = {name: row for name, row in costs.items() if math.inf not in row and not all(map(math.isnan, row))}
     table = np.array(list(rows.values()))
-    first = table[:, :FIRST_RUNG] if len(rows) else table
-    if len(rows) < 2 or len(study.seeds) <= FIRST_RUNG or np.isnan(first).any():
+    table = table / (np.nanmax(np.abs(table), initial=0.0) or 1.0)  # squares of small or large values would be lost
+    if len(rows) < 2 or len(study.seeds) <= FIRST_RUNG or np.isnan(table[:, :FIRST_RUNG]).any():
         return None
-    drawn = _draws(table[:, ~np.isnan(table).all(axis=0)], first)
+    drawn = _draws(table[:, ~np.isnan(table).all(axis=0)])
     return None if drawn is None else float(np.mean([list(rows)[i] in stopped for i in drawn.argmin(axis=1)]))
 
 
@@ -129,19 +137,33 @@ def _costs(trials: Trials, arm: Arm) -> list[float]:
     return [math.inf if seed in diverged else costs.get(seed, math.nan) for seed in trials.study.seeds]
 
 
-def _draws(table: np.ndarray, first: np.ndarray) -> np.ndarray | None:
+def _draws(table: np.ndarray) -> np.ndarray | None:
     """Draws of the arms' true means (columns), given arms × seeds with NaN for runs not made; None without scatter."""
     made = ~np.isnan(table)
     share = made / made.sum(axis=0)
-    known = np.diag(made.sum(axis=1)) - share @ made.T
+    known = np.diag(made.sum(axis=1)) - share @ made.T  # what the runs say of the means, seeds aside, is known / noise
     excess = np.where(made, table - np.nansum(table * share, axis=0), 0.0).sum(axis=1)
     left = table - (np.linalg.pinv(known) @ excess)[:, None]
     freedom = made.sum() - sum(made.shape) + 1
     noise = np.nansum((left - np.nansum(left * share, axis=0)) ** 2) / max(freedom, 1)
     if freedom < 1 or noise < (SAME * np.nanmax(np.abs(table))) ** 2:
         return None
-    spread = max(first.mean(axis=1).var(ddof=1) - noise / first.shape[1], noise / len(table))
-    covariance = np.linalg.inv(known / noise + np.eye(len(table)) / spread)
+    weights, axes = np.linalg.eigh(known)
+    weights, axes = weights[weights > SAME * weights[-1]], axes[:, weights > SAME * weights[-1]]
+    found = axes.T @ excess / weights  # independent of each other, with the variance noise / weights
     rng = np.random.default_rng(0)
-    around = rng.multivariate_normal(np.zeros(len(table)), covariance, DRAWS)
-    return covariance @ excess / noise + around * np.sqrt(freedom / rng.chisquare(freedom, (DRAWS, 1)))
+    spread = _spreads(found, noise / weights, rng)
+    sure = weights * rng.chisquare(freedom, (DRAWS, 1)) / (noise * freedom)
+    kept = spread * sure / (spread * sure + 1)
+    return (kept * found + rng.standard_normal(kept.shape) * np.sqrt(kept / sure)) @ axes.T
+
+
+def _spreads(found: np.ndarray, error: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draws of the variance of the true means, given independent values of them and the variances of their errors."""
+    spreads = (
+        np.append(np.geomspace(0.1, 30, 60), 1e-3) ** 2 * error.mean()
+    )  # the last: no difference, but no ties either
+    total = error + spreads[:, None]
+    likely = -(np.log(total) + found**2 / total).sum(axis=1) / 2
+    chance = np.exp(likely - likely.max()) * np.append(np.full(60, 0.75 / 60), 0.25)
+    return rng.choice(spreads, (DRAWS, 1), p=chance / chance.sum())

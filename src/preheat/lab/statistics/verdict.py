@@ -6,16 +6,17 @@ all comparisons that are made hold together at 95 %.
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from preheat.lab.experiment import Metric
 from preheat.lab.statistics.arms import ArmSummary, StudySummary
 from preheat.lab.statistics.grid import Family, GridSummary, Octaves
-from preheat.lab.statistics.inference import LEVEL, LOOKING, Difference
+from preheat.lab.statistics.inference import LEVEL, LOOKING, MOST_SEEDS, Difference
 from preheat.lab.statistics.race import RaceSummary
+from preheat.lab.statistics.sameness import Alike
 
 _LARGE = 1e5  # a loss that has blown up
 _LOSS = Metric("val_loss")
+_ROOM = 3  # sentences on arms that ended alike
 
 
 def study_verdict(summary: StudySummary) -> str:
@@ -30,17 +31,20 @@ def study_verdict(summary: StudySummary) -> str:
         said, claims = _grid_sentences(summary, summary.grid), summary.grid.claims
         families = summary.grid.families
         shown = [difference for family in families for difference in family.at_best.values()]
+        shown += [family.sensitivity_difference for family in families if len(summary.grid.peaks) > 1]
     else:
         said, claims = [verdict(summary.arms, first)], summary.claims
         said += [f"{_against(summary.others[metric.name], metric)}." for metric in others if len(summary.arms) > 1]
         shown = [arm.difference for arms in (summary.arms, *summary.others.values()) for arm in arms if not arm.stopped]
+    said += [_alike_sentence(one) for one in _told(summary)]
     if claims > 1 and any(shown):
         said.append(f"The {claims} comparisons hold together at 95 %.")
     if summary.race is not None:
         said.append(_race_sentence(summary.race))
+    said += _caveats(summary, shown)
     if summary.looks:
         said.append(f"The intervals allow for {_counted(summary.looks, 'earlier look')}.")
-    elif any(difference is not None and difference.more for difference in shown):
+    elif any(found is not None and found.more for found in shown):
         said.append(f"{LOOKING}.")
     return " ".join(said)
 
@@ -69,8 +73,43 @@ def _against(arms: Sequence[ArmSummary], metric: Metric) -> str:
     return f"{headed(metric)} against {first.name}: {'; '.join(claims) or 'all other arms were stopped by the race'}"
 
 
-def _claim(name: str, difference: Difference | None, metric: Metric = _LOSS) -> str:
-    """What can be said of one arm."""
+def _told(summary: StudySummary) -> list[Alike]:
+    """Of the arms that ended alike as many as a verdict has room for, those with the most seeds first."""
+    return sorted(summary.alike, key=lambda one: (not one.whole, -len(one.seeds)))[:_ROOM]
+
+
+def _alike_sentence(found: Alike) -> str:
+    """That arms are equal to the last digit, what that means, and what to do."""
+    names = f"{', '.join(found.arms[:-1])} and {found.arms[-1]}"
+    seeds = ", ".join(map(str, found.seeds))
+    with_seeds = "with every seed" if found.whole else f"with {'seed' if len(found.seeds) == 1 else 'seeds'} {seeds}"
+    follow = "preheat.from_env() in a launched script, the argument schedule in a function"
+    if found.curves == "equal":
+        what = "the final value and the curve"
+        return f"{names} are equal to the last digit {with_seeds}, {what}: does the training follow its schedule ({follow})?"
+    if found.curves == "unknown":
+        why = "the values are coarse, or the training does not follow its schedule"
+        return f"{names} end at equal values {with_seeds}, and logged no curve: {why} ({follow})."
+    return (
+        f"{names} end at equal values {with_seeds} although their curves differ: the values are too coarse to compare."
+    )
+
+
+def _caveats(summary: StudySummary, shown: Sequence[Difference | None]) -> list[str]:
+    """What the 95 % of claimed directions rest on, and where the runs show that this may not be so."""
+    apart = sorted({found.outlier for found in shown if found is not None and found.outlier is not None})
+    if apart:
+        seeds = f"Seed {apart[0]} lies" if len(apart) == 1 else f"Seeds {', '.join(map(str, apart))} lie"
+        return [
+            f"{seeds} far from the others: where one arm has rare runs like that, intervals fail more often than they say."
+        ]
+    if any(found is not None and found.excludes_zero for found in shown):
+        return ["Rare bad runs of one arm that have not come up in these seeds are not allowed for."]
+    return []
+
+
+def _claim(name: str, difference: Difference | None, metric: Metric = _LOSS, *, further: bool = True) -> str:
+    """What can be said of one arm; `further`: also how many more seeds would settle it."""
     if difference is None:
         return f"{name} cannot be compared, because no seed has finished in both"
     shown, within, seeds = difference_text(difference), interval_text(difference), difference.seeds
@@ -80,20 +119,19 @@ def _claim(name: str, difference: Difference | None, metric: Metric = _LOSS) -> 
         same = f"{name} ended at {shown} with each of the {seeds} seeds, and no interval can be had of that"
         return f"{same} (does the training use its seed?)"
     between = f"95 % interval {within}" if difference.level == LEVEL else f"interval {within}"
+    if difference.low == difference.high == 0:
+        return f"{name} ended at the same values with each of the {seeds} seeds"
     if not difference.excludes_zero:
         text = f"{name} makes no difference that these {seeds} seeds can show ({shown}, {between})"
-        return text + (f", and {_more_seeds(difference.more)}" if difference.more else "")
+        return f"{text}, and {_more_seeds(difference.more)}" if further else text
     return f"{name} is {direction(difference, metric)} ({shown}, {between}, {seeds} seeds)"
 
 
-def _without_more(difference: Difference | None) -> Difference | None:
-    """The same without a word on further seeds, which would be for the wrong question."""
-    return replace(difference, more=None) if difference else None
-
-
-def _more_seeds(more: int) -> str:
+def _more_seeds(more: int | None) -> str:
     """How many further seeds would do."""
-    return f"{_counted(more, 'more seed')} would probably settle it (80 %, if the difference is as seen)"
+    if more is None:
+        return f"more than {MOST_SEEDS} more would be needed to settle it"
+    return f"{_counted(more, 'more seed')} would probably settle it (in about three cases of four)"
 
 
 def direction(difference: Difference, metric: Metric) -> str:
@@ -141,7 +179,7 @@ def _grid_sentences(summary: StudySummary, grid: GridSummary) -> list[str]:
         said.append(f"{headed(metric)} at these peaks, against {reference.name}: {'; '.join(claims)}.")
     if any(family.sensitivity is not None for family in grid.families) and len(grid.peaks) > 1:
         values = [f"{one.name} {fixed(one.sensitivity, 3)}" for one in grid.families if one.sensitivity is not None]
-        values += [_claim(family.name, _without_more(family.sensitivity_difference)) for family in families]
+        values += [_claim(family.name, family.sensitivity_difference, further=False) for family in families]
         said.append(f"Sensitivity to the peak (mean excess over the best one): {'; '.join(values)}.")
     if any(cell.diverged for family in grid.families for cell in family.cells):
         peaks = [f"{family.name} {_trainable_text(family, grid)}" for family in grid.families]
