@@ -61,7 +61,7 @@ def test_what_was_logged_is_json_that_says_the_same(rows):
 
     for step, metrics, _ in rows:
         metrics.pop("step", None)
-        at, values = read_step(read_line(json.dumps(row(step, metrics), allow_nan=False)))
+        at, values = read_step(read_line(json.dumps(row(step, metrics), allow_nan=False).encode()))
         assert at == step
         assert repr(values) == repr(metrics)
 
@@ -98,8 +98,7 @@ def test_a_full_disk_warns_and_does_not_end_the_training(monkeypatch):
     monkeypatch.setenv("PREHEAT_LOG", "/dev/full")
     with pytest.warns(RuntimeWarning, match=r"could not write update 3: No space left"):
         preheat.log(3, loss=1.0)
-    with pytest.raises(OSError, match="No space left"):  # what could not be written waits for room
-        opened("/dev/full").close()
+    os.close(opened("/dev/full"))
     opened.cache_clear()
 
 

@@ -8,23 +8,29 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from preheat.core.errors import PreheatError
+from preheat.core.errors import ParseError, PreheatError
 from preheat.lab.engines.base import Engine
 from preheat.lab.engines.registry import as_engine
 from preheat.lab.experiment import Experiment, Trial
+from preheat.lab.files import clear_way, moved_aside, opened, removed
+from preheat.lab.naming import printable
 from preheat.lab.progress import Monitor
-from preheat.lab.records import Record, is_of, read_record, write_file
+from preheat.lab.records import LARGEST, Record, is_of, read_record, write_file
 from preheat.lab.report.table import print_study
 from preheat.lab.statistics.race import next_trials
 from preheat.lab.summary import Failure, Summary, summary_of, to_dict
 from preheat.lab.trials import Trials
 from preheat.lab.worker import Event, Job
+
+WRITTEN = ("summary.json", "report.html", "report.md", "figure.png", "figure.svg")
+"""The files that a comparison writes beside its runs."""
 
 
 def run_experiment(
@@ -48,13 +54,14 @@ def run_experiment(
     console, out = console or Console(), Path(out)
     engine = as_engine(engine, **settings)
     with _locked(out):
-        records = _finished(experiment, out)
+        records = _finished(experiment, out, console)
         if records:
             _print_kept(experiment, records, console)
         failures: list[Failure] = []
         for trials in _rounds(experiment, records, failures, race):
             jobs = _jobs(experiment, out, trials, engine)
             failures += _run_jobs(jobs, engine, records, console)
+        _print_absent(experiment, records, console)
         summary = summary_of(experiment, records, failures, race=race, looked=_earlier_looks(out))
         _write(summary, out)
     _print_summary(summary, out, console)
@@ -66,16 +73,21 @@ def _locked(out: Path) -> Iterator[None]:
     """The folder, made where it is not there, for this process alone; unfinished files of a killed one are removed."""
     from filelock import FileLock, Timeout
 
+    lock = FileLock(out / ".lock", timeout=0)
     try:
         (out / "runs").mkdir(parents=True, exist_ok=True)
-        with FileLock(out / ".lock", timeout=0):
-            for left in (*out.glob("*.part"), *out.glob(".part-*"), *(out / "runs").glob("*.part")):
-                left.unlink(missing_ok=True)
-            yield
+        clear_way(out / ".lock", *(out / name for name in WRITTEN))
+        lock.acquire()
     except Timeout:
         raise PreheatError(f"another comparison is at work in {out}; wait for it, or write to another folder") from None
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise PreheatError(f"cannot write to {out / 'runs'}: {error.strerror}") from None
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or "it has no locks"
+        what = f"cannot write to {out / 'runs'}: {reason}"
+        raise PreheatError(what, write="write to another folder") from None
+    with lock:
+        for left in (*out.glob("*.part"), *out.glob(".part-*"), *(out / "runs").glob("*.part")):
+            removed(left)
+        yield
 
 
 def _rounds(
@@ -94,20 +106,55 @@ def _rounds(
         yield wanted
 
 
-def _finished(experiment: Experiment, out: Path) -> dict[str, Record]:
-    """The runs of the experiment that `out` already holds, by name. Refuses a folder with runs of another one."""
+def _finished(experiment: Experiment, out: Path, console: Console) -> dict[str, Record]:
+    """The runs of the experiment that `out` already holds, by name. Refuses a folder with runs of another one.
+
+    A file that is no record of a finished run, because it is damaged, say, is moved aside and told; its run is made again.
+    """
     found: dict[str, Record] = {}
     for trial in experiment.trials():
-        if not (path := _path(out, trial)).exists():
+        if not os.path.lexists(path := _path(out, trial)):
             continue
-        record = read_record(path)
+        try:
+            record = read_record(path)
+        except ParseError as error:
+            _move_aside(path, error, console)
+            continue
         if not is_of(record, trial):
             raise PreheatError(
                 f"{out} holds the runs of another comparison: in runs/{path.name}, "
                 f"{_difference(record.header, trial.identity)}; write to another folder, or remove that one"
             )
+        if (first := trial.study.metrics[0].name) not in record.result.metrics:
+            raise PreheatError(
+                f"runs/{path.name} was made without the metric {first!r}, which is to decide",
+                write="write to another folder, or name one of " + ", ".join(record.result.metrics),
+            )
         found[trial.name] = record
     return found
+
+
+def _move_aside(path: Path, error: ParseError, console: Console) -> None:
+    """Give a file that is no record another name, and say so."""
+    try:
+        other = moved_aside(path)
+    except OSError as refusal:
+        raise PreheatError(
+            f"{error.reason}; it cannot be moved aside either: {refusal.strerror}", write="move it away"
+        ) from None
+    text = f"{error.reason}. It is now runs/{other.name}, and its run is made again."
+    console.print(Text(printable(text), "yellow"), soft_wrap=True)
+
+
+def _print_absent(experiment: Experiment, records: Mapping[str, Record], console: Console) -> None:
+    """Of every metric that does not decide: in which runs it is not there."""
+    for study in experiment.studies:
+        trials = Trials.named(study, records)
+        for metric in study.metrics[1:]:
+            if absent := trials.without(metric):
+                named = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
+                text = f"{metric.name} is missing in {len(absent)} of {len(trials)} runs, where it is not compared: {named}."
+                console.print(Text(text, "yellow"), soft_wrap=True)
 
 
 def _path(out: Path, trial: Trial) -> Path:
@@ -152,6 +199,7 @@ def _run_jobs(missing: list[Job], engine: Engine, records: dict[str, Record], co
                 if event.kind == "finished":
                     event = _checked(event, records)
                 if event.kind == "failed":
+                    event = replace(event, message=printable(event.message))
                     failures.append(Failure(name, event.message))
                 monitor.show(event, records.get(name))
     except KeyboardInterrupt:
@@ -178,9 +226,10 @@ def _checked(event: Event, records: dict[str, Record]) -> Event:
 def _earlier_looks(out: Path) -> list[int]:
     """With how many seeds the results in this folder were looked at; nothing where that cannot be read."""
     try:
-        found = json.loads((out / "summary.json").read_text(encoding="utf-8"))["looked"]
+        with opened(out / "summary.json", LARGEST) as file:
+            found = json.loads(file.read())["looked"]
         return [seeds for seeds in found if type(seeds) is int]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
 
@@ -200,7 +249,7 @@ def _write(summary: Summary, out: Path) -> None:
             os.replace(part, whole)
     except OSError as error:
         raise PreheatError(
-            f"the runs are kept, but the report could not be written ({error.strerror}); the same command tries again"
+            f"the runs are kept, but the report could not be written ({error.strerror or error}); the same command tries again"
         ) from None
 
 

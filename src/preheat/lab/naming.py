@@ -20,6 +20,15 @@ def check_name(what: str, name: object) -> None:
         raise PreheatError(f"{what} needs a printable name of 1 to {LONGEST_NAME} characters, not {shown(name)}")
 
 
+def printable(text: str) -> str:
+    r"""Text that does nothing to a terminal: every character that does not print, a line break too, as its escape.
+
+    >>> print(printable("a\x1b[31mb"))
+    a\x1b[31mb
+    """
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 def check_distinct(what: str, names: Iterable[str]) -> None:
     """Refuse two names that would write to the same files, on file systems that ignore case too."""
     seen: dict[str, str] = {}
