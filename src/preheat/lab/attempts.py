@@ -48,9 +48,9 @@ class Attempt:
                 size = os.fstat(file.fileno()).st_size
                 start = max(0, size - TAIL, self._news if self._news <= size else 0)
                 file.seek(start)
-                whole = file.read().rpartition(b"\\n")[0]
+                whole = file.read().rpartition(b"\n")[0]
                 self._news = start + len(whole) + bool(whole)
-                lines = whole.split(b"\\n")[start > 0 and start == size - TAIL :]
+                lines = whole.split(b"\n")[start > 0 and start == size - TAIL :]
                 rows = [row_of(line, 0) for line in lines if line.strip()]
         except ParseError:
             return  # it is not there yet, or no longer

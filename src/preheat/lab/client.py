@@ -114,7 +114,7 @@ def opened(path: str) -> int:
     return handle
 
 
-def write_whole(handle: int, line: bytes) -> None:
+def write_whole(handle: int, line: bytes | bytearray) -> None:
     """Write a line in one call, so that those of other threads and processes cannot come between.
 
     A disk that takes only a part of it is full: that part is cut off again where it is still the last. Raises OSError.
@@ -156,7 +156,8 @@ def row(step: object, metrics: Mapping[str, Any]) -> dict[str, int | float | str
     """The metrics of one update as a line of JSON holds them."""
     values: dict[str, int | float | str] = {"step": _step(step)}
     for name, value in metrics.items():
-        number = measured(metric_name(name), value)
+        name = metric_name(name)
+        number = value if type(value) is float else measured(name, value)
         values[name] = number if math.isfinite(number) else str(number)
     return values
 

@@ -34,7 +34,7 @@ class Log:
     def __call__(self, /, step: int, **metrics: float) -> None:
         line = self._record.step(step, metrics)
         at = line.pop("step")
-        for stage in {stage_of(name) for name in line} or {""}:
+        for stage in map(stage_of, line or ("",)):
             self._lasts[stage] = at
         self.progress(at, line)
 

@@ -41,6 +41,8 @@ FORMAT = 3
 LARGEST = 1 << 30  # bytes; a record of more is not one of ours
 _PLAIN = {"diverged": bool, "reason": str, "steps": int | None, "parameters": int | None, "data": str}
 _NOTHING = Table([], {})
+_BUFFER = 1 << 16  # bytes of lines that are written at once
+_ENCODER = json.JSONEncoder(allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,23 +102,20 @@ class Record:
 
 
 class Writer:
-    """Writes a record; the file appears under its own name only when `end` was reached, and it can be read back.
+    """Writes a record; the file appears under its own name only when `end` was reached, and what is on the disk is that.
 
     Threads may share it. A process that was forked from this one may not: it refuses there, and leaves the file alone.
-    Nothing is kept in a buffer, which such a process would write once more.
     """
 
     def __init__(self, path: Path, head: dict[str, Any]) -> None:
         self.path = path
         self._process, self._lock = os.getpid(), threading.Lock()
         self._partial = partial_path(path, self._process)
-        self._file = self._partial.open("wb", buffering=0)
-        self._size = self._check = 0
-        try:
-            self._line(head)
-        except BaseException:
-            self.__exit__()
-            raise
+        self._pending, self._size, self._check = bytearray(), 0, 0
+        self._file = self._partial.open(
+            "wb", buffering=0
+        )  # what Python buffers, a forked process would write once more
+        self._line(head)
 
     def step(self, step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
         """One update, or some of its metrics; returns the line as it was written."""
@@ -126,18 +125,20 @@ class Writer:
 
     def logged(self) -> Logged:
         """What was logged until now."""
+        with self._lock:
+            self._flush()
         with opened(self._partial, LARGEST) as file:
             return Logged(read_step(read_line(line)) for line in islice(lines_of(file), 1, None))
 
     def end(self, result: Result, seconds: float) -> None:
-        """The last line; from here on the run counts as finished. Raises `PreheatError` for what cannot be read back."""
+        """The last line; from here on the run counts as finished. Raises `PreheatError` for what could not be read back."""
         end = {"kind": "end", "result": asdict(read_result(asdict(result))), "seconds": round(seconds, 3)}
         self._line({**end, "check": _check_of(end, self._check)})
         try:
-            read_record(self._partial)
+            self._flush()
+            if _check_of_file(self._partial) != self._check:
+                raise PreheatError("the record on the disk is not what was logged: another process writes to its file")
             _publish(self._file, self.path)
-        except ParseError as error:
-            raise PreheatError(f"the run's record cannot be read back: {error.reason}") from None
         except OSError as error:
             raise PreheatError(f"{self.path.name} cannot be written: {error.strerror}") from None
 
@@ -147,12 +148,19 @@ class Writer:
                 "log was called in a process that was forked from the training's",
                 write="log in the process in which train runs",
             )
-        line = json.dumps(value, allow_nan=False).encode() + b"\n"
+        line = _ENCODER.encode(value).encode() + b"\n"
         with self._lock:
-            if self._size + len(line) > LARGEST:
+            self._size += len(line)
+            if self._size > LARGEST:
                 raise PreheatError(f"the run's record is larger than {LARGEST >> 20} MiB", write="log less often")
-            write_whole(self._file.fileno(), line)
-            self._size, self._check = self._size + len(line), zlib.crc32(line, self._check)
+            self._check = zlib.crc32(line, self._check)
+            self._pending += line
+            if len(self._pending) > _BUFFER:
+                self._flush()
+
+    def _flush(self) -> None:
+        write_whole(self._file.fileno(), self._pending)
+        self._pending.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -186,6 +194,15 @@ def _publish(file: IO[Any], path: Path) -> None:
     os.fsync(file.fileno())
     file.close()
     os.replace(file.name, path)
+
+
+def _check_of_file(path: Path) -> int:
+    """The checksum of all that is in a file."""
+    check = 0
+    with opened(path, LARGEST) as file:
+        while block := file.read(1 << 20):
+            check = zlib.crc32(block, check)
+    return check
 
 
 def _check_of(end: Mapping[str, Any], before: int) -> str:

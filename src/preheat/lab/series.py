@@ -13,6 +13,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -128,6 +129,7 @@ class Logged:
         return {name: _table(stage) for name, stage in self._stages.items() if stage.steps}
 
 
+@lru_cache(maxsize=4096)
 def stage_of(name: str) -> str:
     """The stage to which a metric belongs.
 

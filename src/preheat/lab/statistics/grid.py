@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from preheat.lab.experiment import Arm, Study
+from preheat.lab.series import mean
 from preheat.lab.statistics.inference import Difference, level_of, mean_and_sd, paired, quantile
 from preheat.lab.trials import Trials
 
@@ -161,7 +162,7 @@ def _sensitivities(costs: Sequence[Mapping[int, float]], seeds: Sequence[int], c
         return found
     for seed in seeds:
         capped = [min(by_seed[seed], cap) for by_seed in costs]
-        found[seed] = math.fsum(capped) / len(capped) - min(capped)
+        found[seed] = mean(capped) - min(capped)
     return found
 
 

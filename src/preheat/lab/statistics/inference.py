@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 
 from preheat.core.errors import PreheatError
+from preheat.lab.series import mean as mean_of
 
 LEVEL = 0.95
 POWER = 0.8
@@ -90,7 +91,7 @@ def paired(own: Losses, reference: Losses, *, goal: str = "min", claims: int = 1
     level = level_of(claims, looks)
     low, high = interval(differences, level) or (None, None)
     better = sum(d > 0 if goal == "max" else d < 0 for d in differences)
-    mean = math.fsum(differences) / len(differences)
+    mean = mean_of(differences)
     found = Difference(mean, low, high, len(differences), better, level, p_value(differences))
     settled = low is None or found.excludes_zero
     return found if settled else replace(found, more=more_seeds(differences, claims, looks))
@@ -106,7 +107,7 @@ def mean_and_sd(values: Sequence[float | None]) -> tuple[float | None, float | N
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
         return None, None
-    mean = math.fsum(known) / len(known)
+    mean = mean_of(known)
     if len(known) == 1:
         return mean, None
     return mean, math.hypot(*(value - mean for value in known)) / math.sqrt(len(known) - 1)  # squares could overflow
