@@ -20,7 +20,7 @@ import platform
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cache
@@ -111,7 +111,7 @@ class Writer:
         self.path = path
         self._process, self._lock = os.getpid(), threading.Lock()
         self._partial = partial_path(path, self._process)
-        self._pending, self._size, self._check = bytearray(), 0, 0
+        self._pending, self._size, self._check, self._ended = bytearray(), 0, 0, False
         self._file = self._partial.open(
             "wb", buffering=0
         )  # what Python buffers, a forked process would write once more
@@ -125,7 +125,7 @@ class Writer:
 
     def logged(self) -> Logged:
         """What was logged until now."""
-        with self._lock:
+        with self._writing():
             self._flush()
         with opened(self._partial, LARGEST) as file:
             return Logged(read_step(read_line(line)) for line in islice(lines_of(file), 1, None))
@@ -133,34 +133,54 @@ class Writer:
     def end(self, result: Result, seconds: float) -> None:
         """The last line; from here on the run counts as finished. Raises `PreheatError` for what could not be read back."""
         end = {"kind": "end", "result": asdict(read_result(asdict(result))), "seconds": round(seconds, 3)}
-        self._line({**end, "check": _check_of(end, self._check)})
         try:
-            self._flush()
-            if _check_of_file(self._partial) != self._check:
-                raise PreheatError("the record on the disk is not what was logged: another process writes to its file")
+            with self._writing():
+                self._take({**end, "check": _check_of(end, self._check)})
+                self._flush()
+                self._ended = True
             _publish(self._file, self.path)
         except OSError as error:
             raise PreheatError(f"{self.path.name} cannot be written: {error.strerror}") from None
 
     def _line(self, value: dict[str, Any]) -> None:
-        if os.getpid() != self._process:
+        with self._writing():
+            self._take(value)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """For one thread of this process at a time."""
+        if os.getpid() != self._process:  # asked first: a forked process may have inherited a lock that nobody opens
             raise PreheatError(
                 "log was called in a process that was forked from the training's",
                 write="log in the process in which train runs",
             )
-        line = _ENCODER.encode(value).encode() + b"\n"
         with self._lock:
-            self._size += len(line)
-            if self._size > LARGEST:
-                raise PreheatError(f"the run's record is larger than {LARGEST >> 20} MiB", write="log less often")
-            self._check = zlib.crc32(line, self._check)
-            self._pending += line
-            if len(self._pending) > _BUFFER:
-                self._flush()
+            if self._ended:
+                raise PreheatError(
+                    "log was called after the training had ended", write="join threads before train returns"
+                )
+            yield
 
-    def _flush(self) -> None:
+    def _take(self, value: dict[str, Any]) -> None:
+        """One more line, written when there are enough of them."""
+        line = _ENCODER.encode(value).encode() + b"\n"
+        self._size += len(line)
+        if self._size > LARGEST:
+            raise PreheatError(f"the run's record is larger than {LARGEST >> 20} MiB", write="log less often")
+        self._check = zlib.crc32(line, self._check)
+        self._pending += line
+        if len(self._pending) > _BUFFER:
+            self._write()
+
+    def _write(self) -> None:
         write_whole(self._file.fileno(), self._pending)
         self._pending.clear()
+
+    def _flush(self) -> None:
+        """Everything on the disk, and nothing else."""
+        self._write()
+        if _check_of_file(self._partial) != self._check:
+            raise PreheatError("the record on the disk is not what was logged: another process writes to its file")
 
     def __enter__(self) -> Self:
         return self
