@@ -171,7 +171,9 @@ def _table(stage: _Stage) -> Table:
     most = max(_PER_STRETCH, min(MOST, NUMBERS // max(1, len(columns))))
     if len(stage.steps) <= most:
         filled = {name: _filled(column, stage.steps).tolist() for name, column in columns.items()}
-        return Table(stage.steps.tolist(), filled)
+        # one NaN for all gaps: lists that hold the same one are equal
+        same = {name: [math.nan if value != value else value for value in row] for name, row in filled.items()}
+        return Table(stage.steps.tolist(), same)
     stretches = max(1, most // _PER_STRETCH // max(1, len(columns)))
     digests, kept = {}, {stage.steps[0], stage.steps[-1]}
     for name, column in columns.items():
