@@ -15,7 +15,7 @@ from rich.console import Console
 
 import preheat
 from preheat.core.errors import PreheatError
-from preheat.lab.command import TRAINER, LaunchOptions, Reader
+from preheat.lab.command import TRAINER, LaunchOptions
 from preheat.lab.driver import run_experiment
 from preheat.lab.experiment import Arm, Experiment, Study, grid
 from preheat.lab.records import read_record
@@ -169,25 +169,6 @@ def wait_until(true, seconds=60):
     while not true():
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.05)
-
-
-def test_half_a_line_waits_for_its_other_half_and_a_new_file_is_read_anew(tmp_path):
-    path, seen = tmp_path / "m", []
-    reader = Reader(path)
-
-    def look():
-        reader.pass_on(lambda step, **values: seen.append((step, values)))
-        found, seen[:] = list(seen), []
-        return found
-
-    assert look() == []
-    path.write_text('{"step": 0, "loss": 1}\n{"step": 1, "lo')
-    assert look() == [(0, {"loss": 1.0})]
-    with path.open("a") as file:
-        file.write('ss": 2}\n')
-    assert look() == [(1, {"loss": 2.0})]
-    path.write_text('{"step": 0}\n')
-    assert look() == [(0, {})]
 
 
 def test_the_record_names_no_folder_of_this_machine(tmp_path):

@@ -1,5 +1,6 @@
 import json
 import math
+import zlib
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preheat.core.errors import ParseError, PreheatError
-from preheat.lab.records import Result, Writer, header, is_of, read_record, table
+from preheat.lab.records import Result, Writer, header, is_of, read_record
+from preheat.lab.series import Logged
 
 
 @pytest.fixture
@@ -46,16 +48,19 @@ rows_of_metrics = st.lists(
 
 @given(rows_of_metrics)
 def test_steps_ascend_each_once_and_whoever_goes_back_forgets_what_lay_ahead(rows):
-    steps, columns = table(rows)
+    table = Logged(rows).tables().get("")
+    if table is None:
+        assert rows == []
+        return
+    steps, columns = table.steps, table.columns
     assert steps == sorted(set(steps))
     assert set(steps) <= {step for step, _ in rows}
     assert all(len(values) == len(steps) for values in columns.values())
-    if rows:
-        assert steps[-1] == rows[-1][0]
-        for name, value in rows[-1][1].items():
-            assert columns[name][-1] == value
-    again = table(zip(steps, ({name: columns[name][at] for name in columns} for at in range(len(steps))), strict=True))
-    assert repr(again) == repr((steps, columns))
+    assert steps[-1] == rows[-1][0]
+    for name, value in rows[-1][1].items():
+        assert columns[name][-1] == value
+    again = Logged(zip(steps, ({name: columns[name][at] for name in columns} for at in range(len(steps))), strict=True))
+    assert repr(again.tables()[""]) == repr(table)
 
 
 def test_what_was_not_logged_is_nan(trial, tmp_path):
@@ -100,13 +105,22 @@ RESULT = (
     '{"metrics": {"val_loss": 2.5}, "diverged": false, "reason": "", "steps": 1, "parameters": null, "data": "x", '
     '"chance_loss": 3.2}'
 )
-HEAD = '{"format": 2, "kind": "run"}'
+HEAD = '{"format": 3, "kind": "run"}'
 STEP = '{"step": 0, "loss": 1.0, "lr": 0.1}'
 END = f'{{"kind": "end", "result": {RESULT}, "seconds": 1.0}}'
 
 
+def checked(lines):
+    """The lines, an end at their end with its checksum."""
+    if not lines or not lines[-1].endswith("1.0}"):
+        return lines
+    *before, end = lines
+    check = zlib.crc32("".join(f"{line}\n" for line in before).encode() + end.encode())
+    return [*before, f'{end[:-1]}, "check": "{check:08x}"}}']
+
+
 def test_the_smallest_record_is_read(tmp_path):
-    (tmp_path / "a.jsonl").write_text("\n".join([HEAD, STEP, END]) + "\n")
+    (tmp_path / "a.jsonl").write_text("\n".join(checked([HEAD, STEP, END])) + "\n")
     assert read_record(tmp_path / "a.jsonl").result.metrics == {"val_loss": 2.5}
 
 
@@ -114,10 +128,14 @@ def test_the_smallest_record_is_read(tmp_path):
     ("lines", "message"),
     [
         ([], "the first line must hold"),
-        ([HEAD], "the first line must hold"),
+        ([HEAD], "the run was cut off"),
         ([HEAD, STEP], "the run was cut off"),
         ([HEAD, STEP, END[:40]], "line 3: not JSON"),
-        ([HEAD.replace("2", "1"), END], 'must hold "format": 2'),
+        ([HEAD.replace('"run"', '"summary"'), END], 'must hold "format": 3'),
+        ([HEAD, STEP, END.replace("1.0}", "1.00}")], "the last line is not an end"),
+        ([HEAD, END, END], "line 3 comes after the end"),
+        ([HEAD, STEP.replace("0,", f"{2**53 + 1},", 1), END], "line 2: an update must hold"),
+        ([HEAD, STEP.replace("loss", "\\ud800"), END], "line 2: not JSON"),
         ([HEAD, "[1]", END], "line 2: an object was expected"),
         ([HEAD, STEP.replace("1.0", "NaN"), END], "line 2: not JSON"),
         ([HEAD, STEP.replace("1.0", '"low"'), END], "line 2: loss must be a number"),
@@ -137,7 +155,7 @@ def test_the_smallest_record_is_read(tmp_path):
 )
 def test_anything_else_is_refused_with_the_line(tmp_path, lines, message):
     path = tmp_path / "a.jsonl"
-    path.write_text("\n".join(lines))
+    path.write_text("\n".join(checked(lines)))
     with pytest.raises(ParseError, match=message) as refusal:
         read_record(path)
     assert str(refusal.value).startswith("a.jsonl")

@@ -165,8 +165,11 @@ def test_a_record_that_was_cut_off_is_not_counted(tmp_path, marks):
     run(experiment, tmp_path)
     assert count(marks) == 1
     path.write_text(whole[: len(whole) // 2])
-    with pytest.raises(PreheatError, match=r"is not the record of a finished run: line .*; move it away"):
-        run(experiment, tmp_path)
+    _, text = run(experiment, tmp_path)
+    assert f"{path.name} is not the record of a finished run: line " in text
+    assert f"It is now runs/{path.name}.unreadable, and its run is made again." in text
+    assert path.with_name(f"{path.name}.unreadable").read_text() == whole[: len(whole) // 2]
+    assert count(marks) == 2
 
 
 def test_what_cannot_be_used_is_refused(tmp_path):

@@ -16,9 +16,9 @@ import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
-from typing import Any, TextIO
+from typing import Any
 
-from preheat.core.checks import measured
+from preheat.core.checks import MOST_TICKS, measured
 from preheat.core.errors import ParseError, PreheatError, shown
 from preheat.core.plan import RATE, Plan
 from preheat.core.spans import Run
@@ -86,36 +86,90 @@ def log(step: int, **metrics: float) -> None:
     """Report numbers of one update to the comparison that started this script: `log(7, loss=2.3, lr=1e-3)`.
 
     step: the update that the numbers belong to, from 0. One update may be reported in several calls; a step lower than
-    one before means that training went back, and what was reported from there on is forgotten.
+    one before means that training went back, and what was reported from there on is forgotten. The part of a name before
+    the last "/" is a stage, which counts its own updates: `log(0, **{"stage2/val_loss": 2.3})` after a first stage of a
+    thousand updates goes back in nothing but stage2.
 
-    Outside a comparison, and in processes of torchrun other than the first (RANK is not 0), nothing happens. A full
-    disk warns and does not end the training. Raises PreheatError for what is not a number.
+    Outside a comparison, and in processes of torchrun other than the first (RANK is not 0), nothing happens. Threads and
+    forked processes may call it too: every call is one line, written at once. A full disk warns and does not end the
+    training. Raises PreheatError for what is not a number, and for a name that is not text.
     """
     path = os.environ.get(LOG)
     if path is None or os.environ.get("RANK", "0") != "0":
         return
-    line = json.dumps(row(step, metrics), allow_nan=False) + "\n"
+    line = json.dumps(row(step, metrics), allow_nan=False).encode() + b"\n"
     try:
-        file = opened(path)
-        file.write(line)
-        file.flush()
+        write_whole(opened(path), line)
     except OSError as error:
         warnings.warn(f"preheat.log could not write update {step}: {error.strerror}", RuntimeWarning, stacklevel=2)
 
 
 @cache
-def opened(path: str) -> TextIO:
-    """The file of metrics, opened once a process."""
-    return open(path, "a", encoding="utf-8")
+def opened(path: str) -> int:
+    """The file of metrics, opened once a process; half a line that a killed process left at its end is cut off."""
+    mode = os.O_RDWR if os.path.isfile(path) or not os.path.exists(path) else os.O_WRONLY
+    handle = os.open(path, mode | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+    if mode == os.O_RDWR:
+        end_line(handle)
+    return handle
+
+
+def write_whole(handle: int, line: bytes | bytearray) -> None:
+    """Write a line in one call, so that those of other threads and processes cannot come between.
+
+    A disk that takes only a part of it is full: that part is cut off again where it is still the last. Raises OSError.
+    """
+    written = os.write(handle, line)
+    try:
+        while written < len(line):
+            written += os.write(handle, line[written:])
+    except OSError:
+        with suppress(OSError, AttributeError):  # Windows has no pread
+            end = os.fstat(handle).st_size
+            if os.pread(handle, written, end - written) == line[:written]:
+                os.ftruncate(handle, end - written)
+        raise
+
+
+def end_line(handle: int) -> None:
+    """End the last line of an open file of metrics: with a line break where it is whole, cut off where it is not."""
+    end = os.fstat(handle).st_size
+    rest, start = b"", end
+    while start and b"\n" not in rest:
+        size = min(start, 1 << 16)
+        start -= size
+        os.lseek(handle, start, os.SEEK_SET)
+        rest = os.read(handle, size) + rest
+    rest = rest.rpartition(b"\n")[2]
+    os.lseek(handle, 0, os.SEEK_END)
+    if not rest:
+        return
+    try:
+        json.loads(rest)
+    except (ValueError, RecursionError):
+        os.ftruncate(handle, end - len(rest))
+    else:
+        os.write(handle, b"\n")
 
 
 def row(step: object, metrics: Mapping[str, Any]) -> dict[str, int | float | str]:
     """The metrics of one update as a line of JSON holds them."""
     values: dict[str, int | float | str] = {"step": _step(step)}
     for name, value in metrics.items():
-        number = measured(name, value)
+        name = metric_name(name)
+        number = value if type(value) is float else measured(name, value)
         values[name] = number if math.isfinite(number) else str(number)
     return values
+
+
+def metric_name(name: object) -> str:
+    """The name of a metric: text, every character of which can be written to a file."""
+    try:
+        if isinstance(name, str) and (name.isascii() or name.encode()) and name != "step":
+            return name
+    except UnicodeEncodeError:
+        pass
+    raise PreheatError("the name of a metric is text, and not 'step'", given=name, write="write for example 'val_loss'")
 
 
 def json_number(name: str, value: object) -> float:
@@ -130,7 +184,7 @@ def json_number(name: str, value: object) -> float:
 
 def _step(step: Any) -> int:
     """The number of an update; integers of numpy and torch are taken too."""
-    with suppress(TypeError, ValueError, OverflowError):
-        if not isinstance(step, bool) and int(step) == step and step >= 0:
+    with suppress(TypeError, ValueError, OverflowError, RuntimeError):
+        if not isinstance(step, bool) and int(step) == step and 0 <= step <= MOST_TICKS:
             return int(step)
-    raise PreheatError(f"step is the number of an update, 0, 1, 2 …, not {shown(step)}")
+    raise PreheatError(f"step is the number of an update, 0, 1, 2 … up to 2^53, not {shown(step)}")

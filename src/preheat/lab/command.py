@@ -1,12 +1,11 @@
 """A trial that is a command: any script in any language, which reads its arm from the environment and reports by a file.
 
-The command's output goes to `runs/<run>.txt`. What it logs stays in `runs/<run>.metrics` until the run is finished: a
-script that resumes from its own checkpoint after a kill goes on in that file, one that starts again overwrites it.
+The command's output goes to `runs/<run>.txt`. What it logs is read along for the progress that is shown; the record is made
+of the file as it is when the command has ended (`attempts`).
 """
 
 import contextlib
 import hashlib
-import json
 import os
 import shlex
 import subprocess
@@ -18,7 +17,9 @@ from typing import Any
 
 from preheat.core.errors import PreheatError, shown
 from preheat.core.text.language import Target, to_text
-from preheat.lab.client import ARM, LOG, SCHEDULE, SEED, json_number
+from preheat.lab.attempts import Attempt
+from preheat.lab.client import ARM, LOG, SCHEDULE, SEED
+from preheat.lab.files import clear_way
 from preheat.lab.groups import POSIX, Guard, end, has_ended, leads
 from preheat.lab.naming import printable, relative, slug
 from preheat.lab.outcome import Log
@@ -68,24 +69,23 @@ def run(options: LaunchOptions, schedule: Target, seed: int, log: Log, *, steps:
     Raises `PreheatError` with the last line of its output if it ends with another exit code than 0.
     """
     metrics, output = log.path.with_suffix(".metrics"), log.path.with_suffix(".txt")
-    _discard_foreign(metrics, log)
+    attempt = Attempt(metrics, log)
+    clear_way(output)
     text, arm = to_text(schedule), log.trial.arm.name
     places = {"seed": str(seed), "arm": slug(arm), "run": log.trial.name, "log": str(metrics), "schedule": text}
     words = options.filled(**places)
     environment = {**os.environ, SCHEDULE: text, SEED: str(seed), ARM: arm, LOG: str(metrics), "PYTHONUNBUFFERED": "1"}
     with output.open("wb") as printed, _started(words, environment, printed) as process:
-        reader = Reader(metrics)
         parent = os.getppid()
         while not _has_ended(process):
-            reader.pass_on(log)
+            attempt.look()
             if leads() and os.getppid() != parent:
                 raise Stopped(1)  # the driver has ended
             time.sleep(INTERVAL)
-        reader.pass_on(log)
     if process.returncode:
         raise PreheatError(f"the command ended with {_exit_text(process.returncode)}: {_last_line(output)}")
-    metrics.unlink(missing_ok=True)
-    _owner_file(metrics).unlink(missing_ok=True)
+    attempt.pass_on()
+    attempt.discard()
 
 
 @contextlib.contextmanager
@@ -131,66 +131,6 @@ def _end(process: subprocess.Popen, guard: Guard | None) -> None:
     else:
         end([os.getpid()])
     process.wait()
-
-
-class Reader:
-    """Follows the file of metrics: whole lines only, from the start again if it was written anew."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.position, self.line = path, 0, 0
-
-    def pass_on(self, log: Log) -> None:
-        """Log what has come since the last look."""
-        for text in self._fresh():
-            self.line += 1
-            if text.strip():
-                step, values = _metrics(text, self.line)
-                log(step, **values)
-
-    def _fresh(self) -> list[bytes]:
-        try:
-            with self.path.open("rb") as file:
-                if os.fstat(file.fileno()).st_size < self.position:
-                    self.position = self.line = 0
-                file.seek(self.position)
-                *lines, rest = file.read().split(b"\n")
-                self.position = file.tell() - len(rest)
-        except FileNotFoundError:
-            return []
-        return lines
-
-
-def _metrics(text: bytes, line: int) -> tuple[int, dict[str, float]]:
-    """One line of metrics: the step, and every value that is a number; what else a script notes there is left out."""
-    try:
-        row = json.loads(text)
-        step = row["step"]
-        if type(step) is not int or step < 0:
-            raise ValueError("a step is 0, 1, 2 …")
-    except (ValueError, TypeError, KeyError, RecursionError):
-        example = '{"step": 0, "loss": 5.61}'
-        found = shown(text.decode(errors="replace"))
-        raise PreheatError(f"line {line} of the metrics is {found}; {example} was expected") from None
-    values = {}
-    for name, value in row.items():
-        with contextlib.suppress(PreheatError):
-            if name != "step":
-                values[name] = json_number(name, value)
-    return step, values
-
-
-def _owner_file(metrics: Path) -> Path:
-    """The file that holds the identity of the run whose metrics these are."""
-    return metrics.with_suffix(".attempt")
-
-
-def _discard_foreign(metrics: Path, log: Log) -> None:
-    """Keep the metrics of an earlier attempt at the same run; remove those of another run."""
-    own = json.dumps(log.trial.identity, sort_keys=True)
-    note = _owner_file(metrics)
-    if not note.exists() or note.read_text(encoding="utf-8") != own:
-        metrics.unlink(missing_ok=True)
-        note.write_text(own, encoding="utf-8")
 
 
 def _exit_text(code: int) -> str:

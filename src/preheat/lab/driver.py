@@ -9,20 +9,23 @@ import os
 import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from preheat.core.errors import PreheatError
+from preheat.core.errors import ParseError, PreheatError
 from preheat.lab.beginning import Beginning, tail
 from preheat.lab.engines.base import Engine
 from preheat.lab.engines.registry import as_engine
 from preheat.lab.experiment import Experiment, Trial
+from preheat.lab.files import clear_way, moved_aside, opened, removed
 from preheat.lab.groups import GRACE, is_ending
+from preheat.lab.naming import printable
 from preheat.lab.progress import Monitor
-from preheat.lab.records import Record, is_of, read_record, write_file
+from preheat.lab.records import LARGEST, Record, is_of, read_record, write_file
 from preheat.lab.report.table import print_study
 from preheat.lab.signals import STOPPING, Signals
 from preheat.lab.statistics.looks import Look, look_at, read_looks
@@ -33,6 +36,8 @@ from preheat.lab.worker import Event, Job
 
 LEFT = 2 * GRACE
 """Seconds that the watchdog of a killed comparison may take; until then it has locked the folder."""
+WRITTEN = ("summary.json", "report.html", "report.md", "figure.png", "figure.svg")
+"""The files that a comparison writes beside its runs."""
 
 
 def run_experiment(
@@ -58,7 +63,7 @@ def run_experiment(
     console, out = console or Console(), Path(out)
     engine = as_engine(engine, **settings)
     with _locked(out):
-        records = _finished(experiment, out)
+        records = _finished(experiment, out, console)
         if records:
             _print_kept(experiment, records, console)
         looked, failures = _earlier_looks(experiment, records, out), list[Failure]()
@@ -70,6 +75,7 @@ def run_experiment(
                 break
         if beginning.hopeless:
             _print_given_up(beginning, experiment, failures, console)
+        _print_absent(experiment, records, console)
         summary = summary_of(experiment, records, failures, race=race, looked=looked)
         _write(summary, out)
     _print_summary(summary, out, console)
@@ -81,16 +87,21 @@ def _locked(out: Path) -> Iterator[None]:
     """The folder, made where it is not there, for this process alone; unfinished files of a killed one are removed."""
     from filelock import FileLock, Timeout
 
+    lock = FileLock(out / ".lock", timeout=0)
     try:
         (out / "runs").mkdir(parents=True, exist_ok=True)
-        with FileLock(out / ".lock", timeout=LEFT if is_ending(str(out / ".lock")) else 0):
-            for left in (*out.glob("*.part"), *out.glob(".part-*"), *(out / "runs").glob("*.part")):
-                left.unlink(missing_ok=True)
-            yield
+        clear_way(out / ".lock", *(out / name for name in WRITTEN))
+        lock.acquire(timeout=LEFT if is_ending(str(out / ".lock")) else 0)
     except Timeout:
         raise PreheatError(f"another comparison is at work in {out}; wait for it, or write to another folder") from None
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise PreheatError(f"cannot write to {out / 'runs'}: {error.strerror}") from None
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or "it has no locks"
+        what = f"cannot write to {out / 'runs'}: {reason}"
+        raise PreheatError(what, write="write to another folder") from None
+    with lock:
+        for left in (*out.glob("*.part"), *out.glob(".part-*"), *(out / "runs").glob("*.part")):
+            removed(left)
+        yield
 
 
 def _rounds(
@@ -109,20 +120,55 @@ def _rounds(
         yield wanted
 
 
-def _finished(experiment: Experiment, out: Path) -> dict[str, Record]:
-    """The runs of the experiment that `out` already holds, by name. Refuses a folder with runs of another one."""
+def _finished(experiment: Experiment, out: Path, console: Console) -> dict[str, Record]:
+    """The runs of the experiment that `out` already holds, by name. Refuses a folder with runs of another one.
+
+    A file that is no record of a finished run, because it is damaged, say, is moved aside and told; its run is made again.
+    """
     found: dict[str, Record] = {}
     for trial in experiment.trials():
-        if not (path := _path(out, trial)).exists():
+        if not os.path.lexists(path := _path(out, trial)):
             continue
-        record = read_record(path)
+        try:
+            record = read_record(path)
+        except ParseError as error:
+            _move_aside(path, error, console)
+            continue
         if not is_of(record, trial):
             raise PreheatError(
                 f"{out} holds the runs of another comparison: in runs/{path.name}, "
                 f"{_difference(record.header, trial.identity)}; write to another folder, or remove that one"
             )
+        if (first := trial.study.metrics[0].name) not in record.result.metrics:
+            raise PreheatError(
+                f"runs/{path.name} was made without the metric {first!r}, which is to decide",
+                write="write to another folder, or name one of " + ", ".join(record.result.metrics),
+            )
         found[trial.name] = record
     return found
+
+
+def _move_aside(path: Path, error: ParseError, console: Console) -> None:
+    """Give a file that is no record another name, and say so."""
+    try:
+        other = moved_aside(path)
+    except OSError as refusal:
+        raise PreheatError(
+            f"{error.reason}; it cannot be moved aside either: {refusal.strerror}", write="move it away"
+        ) from None
+    text = f"{error.reason}. It is now runs/{other.name}, and its run is made again."
+    console.print(Text(printable(text), "yellow"), soft_wrap=True)
+
+
+def _print_absent(experiment: Experiment, records: Mapping[str, Record], console: Console) -> None:
+    """Of every metric that does not decide: in which runs it is not there."""
+    for study in experiment.studies:
+        trials = Trials.named(study, records)
+        for metric in study.metrics[1:]:
+            if absent := trials.without(metric):
+                named = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
+                text = f"{metric.name} is missing in {len(absent)} of {len(trials)} runs, where it is not compared: {named}."
+                console.print(Text(text, "yellow"), soft_wrap=True)
 
 
 def _path(out: Path, trial: Trial) -> Path:
@@ -188,6 +234,7 @@ def _followed(
             if event.kind == "finished":
                 event = _checked(event, records)
             if event.kind == "failed":
+                event = replace(event, message=printable(event.message))
                 failures.append(Failure(name, event.message))
             monitor.show(event, records.get(name))
             beginning.see(event)
@@ -223,7 +270,8 @@ def _earlier_looks(experiment: Experiment, records: Mapping[str, Record], out: P
     """What the reports in this folder were made from, by study. Where the summary cannot be read although there is a
     report, that was made from the runs that are there: from no more, and at least once. `records` are those."""
     try:
-        studies = json.loads((out / "summary.json").read_text(encoding="utf-8"))["studies"]
+        with opened(out / "summary.json", LARGEST) as file:
+            studies = json.loads(file.read())["studies"]
         return {study["title"]: read_looks(study["looked"]) for study in studies}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         if not any((out / name).exists() for name in ("summary.json", "report.html", "report.md")):
@@ -247,7 +295,7 @@ def _write(summary: Summary, out: Path) -> None:
             os.replace(part, whole)
     except OSError as error:
         raise PreheatError(
-            f"the runs are kept, but the report could not be written ({error.strerror}); the same command tries again"
+            f"the runs are kept, but the report could not be written ({error.strerror or error}); the same command tries again"
         ) from None
 
 

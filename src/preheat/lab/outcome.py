@@ -3,75 +3,116 @@
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Any
 
-from preheat.core.checks import measured
+from preheat.core.checks import counted, measured
 from preheat.core.errors import PreheatError, shown
-from preheat.lab.client import json_number
+from preheat.lab.client import json_number, metric_name
 from preheat.lab.experiment import Study, Trial
 from preheat.lab.records import Result, Writer
-
-LAST = 20
-"""Where training returns no final value of a metric, it is the mean over the last one part in so many of what it logged,
-at least the last value."""
+from preheat.lab.series import Logged, stage_of
 
 INTERVAL = 0.1
 """Seconds between two reports of progress: a report costs about 20 µs, and nobody reads faster."""
 
 Notify = Callable[[int, float, float], None]
-_FACTS = {field.name for field in fields(Result)} - {"metrics"}
 
 
 class Log:
     """The third argument of a training function: `log(step, loss=2.3, lr=1e-3, grad_norm=0.7)`, any names, any number
-    of times. `log.trial` is the run, `log.path` where its record is going to be.
+    of times, from any thread. `log.trial` is the run, `log.path` where its record is going to be.
+
+    Where training returns no final value of a metric, it is the mean over the last twentieth of what it logged of it. The
+    part of a name before the last "/" is a stage with updates of its own: `log(0, **{"stage2/val_loss": 2.3})`.
     """
 
     def __init__(self, record: Writer, trial: Trial, notify: Notify) -> None:
-        self.path, self.trial, self.last = record.path, trial, -1
+        self.path, self.trial = record.path, trial
         self._record, self._notify, self._notified = record, notify, -math.inf
-        self._logged: dict[str, list[tuple[int, float]]] = {metric.name: [] for metric in trial.study.metrics}
+        self._lasts = dict[str, int]()
 
-    def __call__(self, step: int, **metrics: float) -> None:
+    def __call__(self, /, step: int, **metrics: float) -> None:
         line = self._record.step(step, metrics)
         at = line.pop("step")
-        if at < self.last:  # training went back: what it reported from there on is forgotten
-            for name, values in self._logged.items():
-                self._logged[name] = [(earlier, value) for earlier, value in values if earlier < at]
-        self.last = at
-        for name in self._logged.keys() & line.keys():
-            self._logged[name].append((at, json_number(name, line[name])))
+        for stage in map(stage_of, line or ("",)):
+            self._lasts[stage] = at
+        self.progress(at, line)
+
+    def progress(self, step: int, line: Mapping[str, Any]) -> None:
+        """Say how far training is, without a trace in the record; `line`: values as JSON holds them."""
         if (now := time.monotonic()) - self._notified >= INTERVAL:
             self._notified = now
-            self._notify(at, *(json_number(name, line.get(name, "nan")) for name in ("loss", "lr")))
+            self._notify(step, *(json_number(name, line.get(name, "nan")) for name in ("loss", "lr")))
 
-    def final(self, name: str) -> float | None:
-        """The mean over the last part of what was logged of a metric; None where it was not."""
-        values = [value for _, value in self._logged[name]]
-        tail = values[-max(1, len(values) // LAST) :]
-        return math.fsum(tail) / len(tail) if all(map(math.isfinite, tail)) and tail else tail[-1] if tail else None
+    @property
+    def last(self) -> int:
+        """The update that was logged last, of the metrics without a stage where there are some; −1 before the first."""
+        return self._lasts.get("", max(self._lasts.values(), default=-1))
+
+    def logged(self) -> Logged:
+        """All that was logged, read back from the record."""
+        return self._record.logged()
 
 
 def result_of(returned: object, log: Log) -> Result:
     """The result of a run: what training returned, and for a metric that it did not return what it had logged.
 
-    A run whose deciding metric is not finite has diverged, whatever else training returned.
+    A run whose deciding metric is not finite has diverged, whatever else training returned. The deciding metric has to be
+    there; another one that was neither returned nor logged is not in the result.
     """
     study = log.trial.study
     given = _by_name(returned, study)
-    metrics = {name: _finite(name, value) for name, value in given.items() if name not in _FACTS}
-    for metric in study.metrics:
-        if metric.name not in metrics:
-            found = log.final(metric.name)
-            if found is None:
-                raise PreheatError(_missing(metric.name))
-            metrics[metric.name] = _finite(metric.name, found)
-    facts: dict[str, Any] = {"steps": log.last + 1 or None, **{name: given[name] for name in _FACTS & given.keys()}}
+    metrics = {metric_name(name): _finite(name, value) for name, value in given.items() if name not in _FACT}
     first = study.metrics[0].name
+    if missing := [metric.name for metric in study.metrics if metric.name not in metrics]:
+        logged = log.logged()
+        finals = {name: logged.final(name) for name in missing}
+        metrics |= {name: _finite(name, value) for name, value in finals.items() if value is not None}
+        if first not in metrics:
+            raise PreheatError(_missing(first))
+    facts: dict[str, Any] = {"steps": log.last + 1 or None}
+    facts |= {name: _FACT[name](name, given[name]) for name in given if name in _FACT and given[name] is not None}
     if metrics[first] is None:
         facts["diverged"], facts["reason"] = True, facts.get("reason") or f"{first} is not finite"
     return Result(metrics=metrics, **facts)
+
+
+def _flag(name: str, value: Any) -> bool:
+    """True or False, of Python, numpy or torch."""
+    found = value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
+    if not isinstance(found, bool):
+        raise PreheatError(f"training returned {name}, which must be True or False", given=value)
+    return found
+
+
+def _count(name: str, value: Any) -> int:
+    """A number of things, also of numpy or torch."""
+    return counted(value, f"training returned {name}, which must be a whole number of at least 0")
+
+
+def _text(name: str, value: Any) -> str:
+    """Text that can be written to a file."""
+    if isinstance(value, str) and value == value.encode(errors="ignore").decode():
+        return str(value)
+    raise PreheatError(f"training returned {name}, which must be text", given=value, write=f"write {name}=str(…)")
+
+
+def _number(name: str, value: Any) -> float:
+    """A finite number."""
+    if not math.isfinite(found := measured(name, value)):
+        raise PreheatError(f"training returned {name}, which must be finite", given=value)
+    return found
+
+
+_FACT: dict[str, Callable[[str, Any], Any]] = {
+    "diverged": _flag,
+    "reason": _text,
+    "steps": _count,
+    "parameters": _count,
+    "data": _text,
+    "chance_loss": _number,
+}
+"""What else training may return beside metrics, and what takes it; None is the same as to leave it out."""
 
 
 def _by_name(returned: object, study: Study) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from rich.table import Column
 from rich.text import Text
 
 from preheat.lab.experiment import Metric
+from preheat.lab.naming import printable
 from preheat.lab.records import Record
 from preheat.lab.statistics.verdict import fixed
 from preheat.lab.worker import Event, Job
@@ -105,7 +106,7 @@ def _outcome(record: Record, metric: Metric) -> str:
     result = record.result
     value = result.metrics.get(metric.name)
     loss = f"no finite {metric.title}" if value is None else f"{metric.title} {fixed(value, 4)}"
-    reason = f"  diverged: {result.reason}" if result.diverged else ""
+    reason = f"  diverged: {printable(result.reason)}" if result.diverged else ""
     return f"{loss}{reason}  {duration(record.seconds)}"
 
 

@@ -1,38 +1,48 @@
 """One JSON-lines file per run: a header, one line per update, an end.
 
-    {"format": 2, "kind": "run", "study": …, "arm": …, "task": …, "options": {…}, "spec": …, "seed": …, …}
+    {"format": 3, "kind": "run", "study": …, "arm": …, "task": …, "options": {…}, "spec": …, "seed": …, …}
     {"step": 0, "loss": 5.61, "lr": 3e-05, "grad_norm": 1.9}
-    {"kind": "end", "result": {"metrics": {"val_loss": 2.41}, "diverged": false, …}, "seconds": 12.5}
+    {"kind": "end", "result": {"metrics": {"val_loss": 2.41}, "diverged": false, …}, "seconds": 12.5, "check": "8d1f40c2"}
 
 A line may hold any metrics, under any names. Two lines of one step are one; a step lower than the one before means that
-training went back, and what was there from that step on is forgotten.
+training went back, and what was there from that step on is forgotten (`series`).
 
-Numbers that are not finite are the texts "nan", "inf" and "-inf", because JSON has no word for them. A run is written
-under another name and renamed when its end is on the disk, so a file that ends in `.jsonl` is a finished run. No path
-of the machine is written. Reading evaluates nothing and refuses what it does not expect.
+Numbers that are not finite are the texts "nan", "inf" and "-inf", because JSON has no word for them. `check` is the CRC-32
+of all that stands before it, so that a damaged file is not taken for a result. A run is written under another name, and
+renamed when its end is on the disk and it could be read back: a file that ends in `.jsonl` is a finished run. No path of
+the machine is written. Reading evaluates nothing and refuses what it does not expect.
 """
 
 import json
 import math
 import os
 import platform
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Self
 
 import preheat
+from preheat.core.checks import MOST_TICKS
 from preheat.core.errors import ParseError, PreheatError, shown
-from preheat.lab.client import json_number, row
+from preheat.lab.client import json_number, row, write_whole
 from preheat.lab.experiment import Trial
+from preheat.lab.files import lines_of, opened
+from preheat.lab.series import Digest, Logged, Table, stage_of
 
-FORMAT = 2
+FORMAT = 3
 LARGEST = 1 << 30  # bytes; a record of more is not one of ours
 _PLAIN = {"diverged": bool, "reason": str, "steps": int | None, "parameters": int | None, "data": str}
+_NOTHING = Table([], {})
+_BUFFER = 1 << 16  # bytes of lines that are written at once
+_ENCODER = json.JSONEncoder(allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,26 +64,57 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One finished run: its header, what was logged at each update, and the result."""
+    """One finished run: its header, what was logged at each update, and the result.
+
+    steps, columns: the metrics whose names have no stage.   stages: the others by stage; each has updates of its own.
+    digests: of a long run, whose columns hold only some of the values, by metric.
+    """
 
     header: dict[str, Any]
     steps: list[int]
     columns: dict[str, list[float]]
     result: Result
     seconds: float
+    stages: Mapping[str, Table] = field(default_factory=dict)
+    digests: Mapping[str, Digest] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """The metrics that were logged."""
+        return [*self.columns, *(name for table in self.stages.values() for name in table.columns)]
+
+    def steps_of(self, name: str) -> list[int]:
+        """The updates of a metric's stage."""
+        return self._stage(name).steps  # type: ignore[return-value]
 
     def column(self, name: str) -> list[float]:
-        """One metric, a value for every entry of `steps`; NaN where it was not logged."""
-        return self.columns.get(name) or [math.nan] * len(self.steps)
+        """One metric, a value for every entry of `steps_of(name)`; NaN where it was not logged."""
+        table = self._stage(name)
+        return table.columns[name] if name in table.columns else [math.nan] * len(table.steps)  # type: ignore[return-value]
+
+    def digest(self, name: str) -> Digest | None:
+        """All values of a metric in short, where the column holds only some of them."""
+        return self._stage(name).digests.get(name)
+
+    def _stage(self, name: str) -> Table:
+        own = Table(self.steps, self.columns, self.digests)
+        return self.stages.get(stage, _NOTHING) if (stage := stage_of(name)) else own
 
 
 class Writer:
-    """Writes a record; the file appears under its own name only when `end` was reached."""
+    """Writes a record; the file appears under its own name only when `end` was reached, and what is on the disk is that.
+
+    Threads may share it. A process that was forked from this one may not: it refuses there, and leaves the file alone.
+    """
 
     def __init__(self, path: Path, head: dict[str, Any]) -> None:
         self.path = path
-        self._partial = partial_path(path, os.getpid())
-        self._file = self._partial.open("w", encoding="utf-8")
+        self._process, self._lock = os.getpid(), threading.Lock()
+        self._partial = partial_path(path, self._process)
+        self._pending, self._size, self._check, self._ended = bytearray(), 0, 0, False
+        self._file = self._partial.open(
+            "wb", buffering=0
+        )  # what Python buffers, a forked process would write once more
         self._line(head)
 
     def step(self, step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,21 +123,72 @@ class Writer:
         self._line(line)
         return line
 
+    def logged(self) -> Logged:
+        """What was logged until now."""
+        with self._writing():
+            self._flush()
+        with opened(self._partial, LARGEST) as file:
+            return Logged(read_step(read_line(line)) for line in islice(lines_of(file), 1, None))
+
     def end(self, result: Result, seconds: float) -> None:
-        """The last line; from here on the run counts as finished."""
-        self._line({"kind": "end", "result": asdict(result), "seconds": round(seconds, 3)})
-        _publish(self._file, self.path)
+        """The last line; from here on the run counts as finished. Raises `PreheatError` for what could not be read back."""
+        end = {"kind": "end", "result": asdict(read_result(asdict(result))), "seconds": round(seconds, 3)}
+        try:
+            with self._writing():
+                self._take({**end, "check": _check_of(end, self._check)})
+                self._flush()
+                self._ended = True
+            _publish(self._file, self.path)
+        except OSError as error:
+            raise PreheatError(f"{self.path.name} cannot be written: {error.strerror}") from None
 
     def _line(self, value: dict[str, Any]) -> None:
-        self._file.write(json.dumps(value, allow_nan=False) + "\n")
+        with self._writing():
+            self._take(value)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """For one thread of this process at a time."""
+        if os.getpid() != self._process:  # asked first: a forked process may have inherited a lock that nobody opens
+            raise PreheatError(
+                "log was called in a process that was forked from the training's",
+                write="log in the process in which train runs",
+            )
+        with self._lock:
+            if self._ended:
+                raise PreheatError(
+                    "log was called after the training had ended", write="join threads before train returns"
+                )
+            yield
+
+    def _take(self, value: dict[str, Any]) -> None:
+        """One more line, written when there are enough of them."""
+        line = _ENCODER.encode(value).encode() + b"\n"
+        self._size += len(line)
+        if self._size > LARGEST:
+            raise PreheatError(f"the run's record is larger than {LARGEST >> 20} MiB", write="log less often")
+        self._check = zlib.crc32(line, self._check)
+        self._pending += line
+        if len(self._pending) > _BUFFER:
+            self._write()
+
+    def _write(self) -> None:
+        write_whole(self._file.fileno(), self._pending)
+        self._pending.clear()
+
+    def _flush(self) -> None:
+        """Everything on the disk, and nothing else."""
+        self._write()
+        if _check_of_file(self._partial) != self._check:
+            raise PreheatError("the record on the disk is not what was logged: another process writes to its file")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with suppress(OSError):  # a full disk: what is in the buffer cannot be written, and is not wanted
-            self._file.close()
-        self._partial.unlink(missing_ok=True)
+        self._file.close()
+        if os.getpid() == self._process:
+            self._partial.unlink(missing_ok=True)
 
 
 def partial_path(path: Path, process: int) -> Path:
@@ -112,7 +204,8 @@ def write_file(path: Path, content: bytes) -> None:
             file.write(content)
             _publish(file, path)
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # what could not be opened need not be removed
+            partial.unlink(missing_ok=True)
 
 
 def _publish(file: IO[Any], path: Path) -> None:
@@ -121,6 +214,20 @@ def _publish(file: IO[Any], path: Path) -> None:
     os.fsync(file.fileno())
     file.close()
     os.replace(file.name, path)
+
+
+def _check_of_file(path: Path) -> int:
+    """The checksum of all that is in a file."""
+    check = 0
+    with opened(path, LARGEST) as file:
+        while block := file.read(1 << 20):
+            check = zlib.crc32(block, check)
+    return check
+
+
+def _check_of(end: Mapping[str, Any], before: int) -> str:
+    """The checksum of a record: of the lines before its end, which have the checksum `before`, and of the end itself."""
+    return f"{zlib.crc32(json.dumps(end).encode(), before):08x}"
 
 
 def header(trial: Trial, threads: int) -> dict[str, Any]:
@@ -155,55 +262,84 @@ def is_of(record: Record, trial: Trial) -> bool:
 
 
 def read_record(path: Path) -> Record:
-    """The finished run in `path`. Raises `ParseError`, naming the file and line, for anything else."""
-    try:
-        if path.stat().st_size > LARGEST:
-            raise ParseError(f"larger than {LARGEST >> 20} MiB")
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return _record_of([_at_line(number, read_line, line) for number, line in enumerate(lines, start=1)])
-    except OSError as error:
-        raise ParseError(f"{path.name} cannot be read: {error.strerror}") from None
-    except ValueError as error:  # a PreheatError, or text that is not UTF-8
-        raise ParseError(f"{path.name} is not the record of a finished run: {error}; move it away") from None
+    """The finished run in `path`. Raises `ParseError`, naming the file and line, for anything else.
+
+    One that another version of preheat has written is no damaged one: that is a `PreheatError` which is no `ParseError`.
+    """
+    with opened(path, LARGEST) as file:
+        try:
+            return _record_of(path, lines_of(file))
+        except OSError as error:
+            raise ParseError(f"{path.name} cannot be read: {error.strerror}") from None
+        except ParseError as error:
+            what = f"{path.name} is not the record of a finished run: {error}"
+        raise ParseError(what, write="move it away")
 
 
-def _record_of(rows: list[dict[str, Any]]) -> Record:
-    """The record that the parsed lines make."""
-    if len(rows) < 2 or rows[0].get("format") != FORMAT or rows[0].get("kind") != "run":
-        raise ParseError(f'the first line must hold "format": {FORMAT} and "kind": "run"')
-    end = rows[-1]
-    if set(end) != {"kind", "result", "seconds"} or end["kind"] != "end":
+def _record_of(path: Path, lines: Iterator[bytes]) -> Record:
+    """The record that the lines make."""
+    check, logged, end, head = 0, Logged(), dict[str, Any](), dict[str, Any]()
+    for number, line in enumerate(lines, start=1):
+        value = _at_line(number, read_line, line)
+        if end:
+            raise ParseError(f"line {number} comes after the end")
+        if number == 1:
+            head = _checked_head(path, value)
+        elif "kind" in value and value["kind"] == "end":
+            end = value
+            continue
+        else:
+            logged.add(*_at_line(number, read_step, value))
+        check = zlib.crc32(line + b"\n", check)
+    if not head:
+        raise ParseError(_HEAD)
+    if set(end) != {"kind", "result", "seconds", "check"}:
         raise ParseError("the last line is not an end: the run was cut off")
-    logged = [_at_line(number, read_step, line) for number, line in enumerate(rows[1:-1], start=2)]
-    steps, columns = table(logged)
-    return Record(rows[0], steps, columns, _read_result(end["result"]), json_number("seconds", end["seconds"]))
+    if end.pop("check") != _check_of(end, check):
+        raise ParseError("its checksum is another one: it was damaged or changed")
+    tables = logged.tables()
+    own = tables.pop("", _NOTHING)
+    seconds = json_number("seconds", end["seconds"])
+    return Record(head, own.steps, own.columns, read_result(end["result"]), seconds, tables, own.digests)  # type: ignore[arg-type]
 
 
-def table(rows: Iterable[tuple[int, dict[str, float]]]) -> tuple[list[int], dict[str, list[float]]]:
-    """The rows by columns: steps ascending, each once; a step lower than the last one cuts off all from there on."""
-    known: dict[int, dict[str, float]] = {}
-    last = -1
-    for step, values in rows:
-        if step < last:
-            known = {at: kept for at, kept in known.items() if at < step}
-        known.setdefault(step, {}).update(values)
-        last = step
-    names = dict.fromkeys(name for values in known.values() for name in values)
-    return list(known), {name: [values.get(name, math.nan) for values in known.values()] for name in names}
+_HEAD = f'the first line must hold "format": {FORMAT} and "kind": "run"'
+
+
+def _checked_head(path: Path, head: dict[str, Any]) -> dict[str, Any]:
+    """The first line of a record."""
+    if head.get("kind") != "run":
+        raise ParseError(_HEAD)
+    if head.get("format") != FORMAT:
+        raise PreheatError(
+            f"{path.name} was written by another version of preheat, in format {shown(head.get('format'))}",
+            write=f"write to another folder; this version reads format {FORMAT}",
+        )
+    return head
 
 
 def _at_line(number: int, read: Callable[[Any], Any], value: object) -> Any:
     """`read(value)`, a refusal naming the line."""
     try:
         return read(value)
-    except (PreheatError, RecursionError) as error:
+    except (ParseError, RecursionError) as error:
         raise ParseError(f"line {number}: {error}") from None
 
 
-def read_line(line: str) -> dict[str, Any]:
+def _refuse_constant(text: str) -> None:
+    """Python's JSON would take a bare NaN; other readers would not."""
+    raise ParseError(f"{text} is no number of JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def read_line(line: bytes) -> dict[str, Any]:
     """One line as a JSON object."""
     try:
-        value = json.loads(line, parse_constant=_refuse_constant)
+        value = _DECODER.decode(line.decode())
+        if b"\\u" in line:
+            json.dumps(value, ensure_ascii=False).encode()  # half a character cannot be written to any report
     except ValueError as error:
         raise ParseError(f"not JSON ({error})") from None
     if not isinstance(value, dict):
@@ -213,17 +349,17 @@ def read_line(line: str) -> dict[str, Any]:
 
 def read_step(line: dict[str, Any]) -> tuple[int, dict[str, float]]:
     """One update and its metrics; null is what was not measured."""
-    step = line.get("step")
-    if type(step) is not int or step < 0:
-        raise ParseError(f'an update must hold "step": 0, 1, 2 …, not {shown(line)}')
-    values = {
-        name: math.nan if value is None else json_number(name, value) for name, value in line.items() if name != "step"
-    }
-    return step, values
+    step = line.pop("step", None)
+    if type(step) is not int or not 0 <= step <= MOST_TICKS:
+        raise ParseError(f'an update must hold "step": 0, 1, 2 … up to 2^53, not {shown(step)} beside {shown(line)}')
+    for name, value in line.items():
+        if type(value) is not float:
+            line[name] = math.nan if value is None else json_number(name, value)
+    return step, line
 
 
-def _read_result(value: object) -> Result:
-    """The result of a run, with every field there and of its type."""
+def read_result(value: object) -> Result:
+    """The result of a run, with every field there and of its type. Raises `ParseError`."""
     names = [field.name for field in fields(Result)]
     if not isinstance(value, dict) or set(value) != set(names) or not isinstance(value["metrics"], dict):
         raise ParseError(f"a result must hold {', '.join(names)}, not {shown(value)}")
@@ -234,8 +370,3 @@ def _read_result(value: object) -> Result:
         if not isinstance(value[name], kind) or (kind is not bool and isinstance(value[name], bool)):
             raise ParseError(f"{name} must be of type {getattr(kind, '__name__', kind)}, not {shown(value[name])}")
     return Result(**value)
-
-
-def _refuse_constant(text: str) -> None:
-    """Python's JSON would take a bare NaN; other readers would not."""
-    raise ParseError(f"{text} is no number of JSON")

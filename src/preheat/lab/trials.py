@@ -53,17 +53,23 @@ class Trials(Mapping[Key, Record]):
     @property
     def logged(self) -> list[str]:
         """The names under which any run has logged numbers, each once."""
-        return list(dict.fromkeys(name for record in self.values() for name in record.columns))
+        return list(dict.fromkeys(name for record in self.values() for name in record.names))
 
     def of(self, arm: Arm) -> Mapping[int, Record]:
         """The finished runs of an arm by seed, in the study's order of seeds."""
         return self._by_arm[arm.name]
 
     def finals(self, arm: Arm, metric: Metric | None = None) -> dict[int, float | None]:
-        """The final values of a metric by seed; None where not finite, or beyond `LARGEST`."""
-        name = (metric or self.study.metrics[0]).name
-        found = {seed: record.result.metrics.get(name) for seed, record in self.of(arm).items()}
+        """The final values of a metric by seed: None where not finite, or beyond `LARGEST`; no seed where a run has no
+        such metric.
+        """
+        name, runs = (metric or self.study.metrics[0]).name, self.of(arm).items()
+        found = {seed: metrics[name] for seed, record in runs if name in (metrics := record.result.metrics)}
         return {seed: None if value is None or abs(value) > LARGEST else value for seed, value in found.items()}
+
+    def without(self, metric: Metric) -> list[str]:
+        """The names of the finished runs that have no such metric."""
+        return [trial.name for trial in self.finished if metric.name not in self[trial.key].result.metrics]
 
     def costs(self, arm: Arm) -> dict[int, float]:
         """What the runs cost by the deciding metric, by seed: lower is better (`Metric.cost`)."""

@@ -118,7 +118,7 @@ def test_a_spike_is_what_the_rule_that_warms_up_again_takes_for_one(values):
         before, state = state, rule.observe(state, value, step)
         if state["since"] != before["since"]:
             expected.append((step, value))
-    assert spikes(logged) == expected
+    assert spikes(range(len(values)), values) == expected
 
 
 def test_spikes_and_the_end_of_a_run_are_found_where_they_are():

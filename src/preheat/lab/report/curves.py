@@ -13,13 +13,12 @@ from preheat.core.spans import Run
 from preheat.core.text.language import Target
 from preheat.lab.experiment import Arm, Study, Trial
 from preheat.lab.records import Record
+from preheat.lab.series import WINDOW, spikes, stage_of
 from preheat.lab.statistics.inference import student
 from preheat.lab.trials import Trials
 from preheat.plots.panel import thinned
-from preheat.session.rewarm import Rewarm
 
 POINTS = 160  # a curve: more than a screen shows
-WINDOW = 20  # the mean is taken over one part in so many of the run, half before and half after the point
 FEW = 5  # from so many seeds on a band is the interval of their mean; of fewer it is from the lowest to the highest
 
 
@@ -68,18 +67,19 @@ class ArmCurves:
 def curves(trials: Trials) -> list[ArmCurves]:
     """One entry per arm, in the order of the study; an arm without a finished run has empty lists."""
     study, column, found = trials.study, loss_column(trials), []
-    longest = max(trials.values(), key=lambda run: (run.steps[-1:], len(run.steps)), default=None)
-    updates = thinned(longest.steps, POINTS) if longest else []
+    longest = max((run.steps_of(column) for run in trials.values()), key=lambda at: (at[-1:], len(at)), default=[])
+    updates = thinned(longest, POINTS)
+    norm, rates = beside(column, "grad_norm"), beside(column, "lr")
     styles = {family: style for style, family in enumerate(study.families)}
     for arm in study.arms:
         runs = trials.of(arm)
         losses, norms = (
-            [smoothed(run.steps, run.column(name), updates, _reach(run)) for run in runs.values()]
-            for name in (column, "grad_norm")
+            [_smooth(run, name, updates, _reach(run.steps_of(name))) for run in runs.values()]
+            for name in (column, norm)
         )
         means = mean_curve(losses), *band(losses), mean_curve(norms)
         unstable = [one for seed, run in runs.items() for one in _instabilities(run, seed, column, study)]
-        rate = _rates(trials, arm, updates) if runs else []
+        rate = _rates(trials, arm, updates, rates) if runs else []
         found.append(ArmCurves(arm.name, styles[arm.family], updates, losses, *means, rate, unstable, arm.peak))
     return found
 
@@ -87,8 +87,22 @@ def curves(trials: Trials) -> list[ArmCurves]:
 def loss_column(trials: Trials) -> str:
     """What is drawn as the loss: the metric of that name, else the deciding metric, else the first that was logged."""
     logged = trials.logged
-    wanted = ["loss", trials.study.metrics[0].name, *(name for name in logged if name not in ("lr", "grad_norm"))]
+    wanted = [
+        "loss",
+        trials.study.metrics[0].name,
+        *(name for name in logged if name.rpartition("/")[2] not in ("lr", "grad_norm")),
+    ]
     return next((name for name in wanted if name in logged), "loss")
+
+
+def beside(column: str, name: str) -> str:
+    """A metric of the same stage as `column`.
+
+    >>> beside("stage2/loss", "lr"), beside("loss", "lr")
+    ('stage2/lr', 'lr')
+    """
+    stage = stage_of(column)
+    return f"{stage}/{name}" if stage else name
 
 
 def lower_is_better(study: Study, column: str) -> bool:
@@ -96,18 +110,39 @@ def lower_is_better(study: Study, column: str) -> bool:
     return not any(metric.name == column and metric.goal == "max" for metric in study.metrics)
 
 
-def _gap(run: Record) -> int:
+def _gap(steps: Sequence[int]) -> int:
     """The updates between two that were logged."""
-    return (run.steps[-1] - run.steps[0]) // max(1, len(run.steps) - 1) if run.steps else 0
+    return (steps[-1] - steps[0]) // max(1, len(steps) - 1) if len(steps) else 0
 
 
-def _reach(run: Record) -> int:
+def _reach(steps: Sequence[int]) -> int:
     """How far a mean reaches to both sides: a part of the run, and no less than to the next update that was logged."""
-    return max(_gap(run) // 2, (run.steps[-1] + 1) // WINDOW // 2 if run.steps else 0)
+    return max(_gap(steps) // 2, (steps[-1] + 1) // WINDOW // 2) if len(steps) else 0
 
 
-def smoothed(steps: Sequence[int], values: Sequence[float], updates: Sequence[int], reach: int) -> list[float]:
-    """The mean of what is finite within `reach` updates to both sides; NaN where nothing is, and after the end."""
+def _smooth(run: Record, name: str, updates: Sequence[int], reach: int) -> list[float]:
+    """One metric of a run, smoothed; of a long run from the means of its stretches."""
+    steps, values, digest = run.steps_of(name), run.column(name), run.digest(name)
+    if digest is None:
+        return smoothed(steps, values, updates, reach)
+    last = max((step for step, value in zip(steps, values, strict=True) if math.isfinite(value)), default=-1)
+    curve = smoothed(
+        digest.updates, digest.means, [min(step, digest.updates[-1]) for step in updates], reach, digest.counts
+    )
+    return [value if step <= last else math.nan for step, value in zip(updates, curve, strict=True)]
+
+
+def smoothed(
+    steps: Sequence[int],
+    values: Sequence[float],
+    updates: Sequence[int],
+    reach: int,
+    counts: Sequence[int] | None = None,
+) -> list[float]:
+    """The mean of what is finite within `reach` updates to both sides; NaN where nothing is, and after the end.
+
+    counts: of how many values each one is the mean, where it is one.
+    """
     numbers = np.asarray(values, dtype=float)
     finite = np.isfinite(numbers)
     at, kept, wanted = np.asarray(steps, dtype=np.int64)[finite], numbers[finite], np.asarray(updates, dtype=np.int64)
@@ -115,8 +150,15 @@ def smoothed(steps: Sequence[int], values: Sequence[float], updates: Sequence[in
         return [math.nan] * len(updates)
     first, last = np.searchsorted(at, wanted - reach), np.searchsorted(at, wanted + reach, side="right")
     ends = zip(updates, first.tolist(), last.tolist(), strict=True)
-    # divided first: a diverging loss may be so large that a sum would overflow
-    return [float((kept[a:b] / (b - a)).sum()) if b > a and step <= at[-1] else math.nan for step, a, b in ends]
+    weights = None if counts is None else np.asarray(counts, dtype=float)[finite]
+    return [_mean(kept, weights, a, b) if b > a and step <= at[-1] else math.nan for step, a, b in ends]
+
+
+def _mean(values: np.ndarray, weights: np.ndarray | None, start: int, end: int) -> float:
+    """The mean of a part; divided first: a diverging loss may be so large that a sum would overflow."""
+    if weights is None:
+        return float((values[start:end] / (end - start)).sum())
+    return float((values[start:end] * (weights[start:end] / weights[start:end].sum())).sum())
 
 
 def mean_curve(rows: Sequence[Sequence[float]]) -> list[float]:
@@ -144,14 +186,15 @@ def band_text(seeds: int) -> str:
     return "band: lowest to highest seed" if seeds < FEW else "band: 95 % t interval of the mean"
 
 
-def _rates(trials: Trials, arm: Arm, updates: Sequence[int]) -> list[float]:
-    """The learning rate of an arm as its longest run logged it; where nobody logged `lr`, the schedule's own values."""
+def _rates(trials: Trials, arm: Arm, updates: Sequence[int], name: str) -> list[float]:
+    """The learning rate of an arm as its longest run logged it; where nobody logged it, the schedule's own values."""
     study = trials.study
-    if "lr" in trials.logged:
-        longest = max(trials.of(arm).values(), key=lambda run: run.steps[-1:])
-        return smoothed(longest.steps, longest.column("lr"), updates, _gap(longest) // 2)
+    if name in trials.logged:
+        longest = max(trials.of(arm).values(), key=lambda run: run.steps_of(name)[-1:])
+        steps = longest.steps_of(name)
+        return smoothed(steps, longest.column(name), updates, _gap(steps) // 2)
     schedule = _rate_line(Trial(study, arm, study.seeds[0]).target)
-    total = study.steps or (updates[-1] + 1 if updates else 1)
+    total = study.steps or (updates[-1] + 1 if len(updates) else 1)
     try:
         bound = schedule.bind(Run(total=total)) if schedule else None
         return [bound(update) for update in updates] if bound else []
@@ -167,32 +210,20 @@ def _rate_line(target: Target) -> Schedule | None:
 
 def _instabilities(run: Record, seed: int, column: str, study: Study) -> list[Instability]:
     """Spikes of the loss, and where the run lost its numbers, or ended at chance."""
-    values = run.column(column)
-    logged = [(step, value) for step, value in zip(run.steps, values, strict=True) if not math.isnan(value)]
-    found = [Instability("spike", seed, *at) for at in spikes(logged)] if lower_is_better(study, column) else []
+    steps, values, digest = run.steps_of(column), run.column(column), run.digest(column)
+    found = list[Instability]()
+    if lower_is_better(study, column):
+        jumps = spikes(steps, values) if digest is None or digest.spikes is None else digest.spikes
+        found = [Instability("spike", seed, *at) for at in jumps]
     nonfinite = run.result.metrics.get(study.metrics[0].name) is None
-    if not run.steps or not (nonfinite or run.result.diverged):
+    if not len(steps) or not (nonfinite or run.result.diverged):
         return found
     finite = [position for position, value in enumerate(values) if math.isfinite(value)]
     last = values[finite[-1]] if finite else math.inf
     if not nonfinite:
-        return [*found, Instability("at chance", seed, run.steps[-1], last)]
-    end = run.steps[min(len(run.steps) - 1, finite[-1] + 1 if finite else 0)]
+        return [*found, Instability("at chance", seed, steps[-1], last)]
+    end = steps[min(len(steps) - 1, finite[-1] + 1 if finite else 0)]
     return [*(one for one in found if one.step < end), Instability("nonfinite", seed, end, last)]
-
-
-def spikes(logged: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """The updates at which `Rewarm` would warm up again: the definition of a spike is that rule's, with its defaults.
-
-    Its new warmup, during which no other spike is seen, is as long as the window that smooths a curve: so a run has few.
-    """
-    rule = Rewarm("loss", span=max(1, (logged[-1][0] + 1) // WINDOW) if logged else 1)
-    state, found = rule.start(), []
-    for step, value in logged:
-        state = rule.observe(state, value, step)
-        if state["since"] == step:
-            found.append((step, value))
-    return found
 
 
 def loss_range(arms: Sequence[ArmCurves], chance: float | None) -> tuple[float, float] | None:

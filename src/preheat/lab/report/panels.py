@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from preheat.core.plan import Absolute
 from preheat.lab.experiment import Trial
-from preheat.lab.report.curves import ArmCurves, band_text, curves, loss_column, loss_range, lower_is_better
+from preheat.lab.report.curves import ArmCurves, band_text, beside, curves, loss_column, loss_range, lower_is_better
 from preheat.lab.report.table import NONE, Rows, value_text
 from preheat.lab.statistics.arms import StudySummary
 from preheat.lab.statistics.grid import Cell, Family, GridSummary
@@ -70,7 +70,7 @@ class StudyPanels:
     def rate(self) -> Curves | None:
         """The learning rates as they were logged, else as the schedules give them."""
         series = [Series(arm.name, arm.updates, arm.rate, arm.style) for arm in self._at() if arm.rate]
-        logged = "lr" in self.trials.logged
+        logged = beside(loss_column(self.trials), "lr") in self.trials.logged
         rates = logged or all(isinstance(Trial(self.study, arm, 0).target, Absolute) for arm in self.study.arms)
         title, label = f"Schedule{self._where()}", "learning rate" if rates else "factor of the rate"
         caption = "As logged by the runs." if logged else "Computed from the schedules; the runs logged no lr."

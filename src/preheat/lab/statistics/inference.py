@@ -38,6 +38,7 @@ from typing import Any
 import numpy as np
 
 from preheat.core.errors import PreheatError
+from preheat.lab.series import mean as mean_of
 
 LEVEL = 0.95
 POWER = 0.8
@@ -131,7 +132,7 @@ def paired(own: Losses, reference: Losses, *, goal: str = "min", share: Share = 
     differences = list(by_seed.values())
     low, high = _ends(differences, share) or (None, None)
     better = sum(d > 0 if goal == "max" else d < 0 for d in differences)
-    mean, p = math.fsum(differences) / len(differences), p_value(differences)
+    mean, p = mean_of(differences), p_value(differences)
     p = None if p is None else min(1.0, p * (share.above if mean > 0 else share.below))
     at = outlier(differences, RARE / max(share.claims, 1))
     apart = None if at is None else list(by_seed)[at]
@@ -157,7 +158,7 @@ def mean_and_sd(values: Sequence[float | None]) -> tuple[float | None, float | N
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
         return None, None
-    mean = math.fsum(known) / len(known)
+    mean = mean_of(known)
     if len(known) == 1:
         return mean, None
     return mean, math.hypot(*(value - mean for value in known)) / math.sqrt(len(known) - 1)  # squares could overflow

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from preheat.lab.experiment import Arm, Trial
+from preheat.lab.series import mean
 from preheat.lab.statistics.inference import SAME
 from preheat.lab.trials import Trials
 
@@ -92,7 +93,7 @@ def _score(trials: Trials, arm: Arm, seeds: Sequence[int]) -> tuple[int, float]:
     own, diverged = trials.costs(arm), trials.diverged(arm)
     costs = [own.get(seed, math.inf) for seed in seeds]
     away = sum(seed not in own or seed in diverged for seed in seeds)
-    return away, math.fsum(costs) / len(costs) if math.inf not in costs else math.inf
+    return away, mean(costs) if math.inf not in costs else math.inf
 
 
 def race_summary(trials: Trials) -> RaceSummary:
