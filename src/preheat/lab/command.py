@@ -14,16 +14,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from preheat.core.errors import PreheatError, shown
 from preheat.core.text.language import Target, to_text
 from preheat.lab.client import ARM, LOG, SCHEDULE, SEED, json_number
-from preheat.lab.naming import relative, slug
+from preheat.lab.launched_files import digests, files_in, settings_files
+from preheat.lab.naming import relative, visible
 from preheat.lab.outcome import Log
+from preheat.lab.secrets import Mask, environment_values, without
 from preheat.lab.worker import signal_name
 
 TRAINER = "preheat.lab.command:run"
@@ -41,21 +43,39 @@ PLACES = ("seed", "arm", "run", "log", "schedule")
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchOptions:
-    """The command as it would be typed in a shell; `{seed}`, `{arm}`, `{run}`, `{log}` and `{schedule}` are filled in."""
+    """The command as it would be typed in a shell; `{seed}`, `{arm}`, `{run}`, `{log}` and `{schedule}` are filled in.
+
+    secrets: options and variables whose values are secrets, besides those that look like some.   files: what the files of
+    settings that the command names hold on the machine where it is given, as digits.
+    """
 
     command: str
+    secrets: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         try:
             words = shlex.split(self.command)
         except ValueError as error:
-            raise PreheatError(f"the command {shown(self.command)} cannot be split into words: {error}") from None
+            shown_as = shown(Mask(self.secrets).text(self.command))
+            raise PreheatError(f"the command {shown_as} cannot be split into words: {error}") from None
         if not words:
             raise PreheatError('the command is empty; write for example --launch "python train.py --seed {seed}"')
+        if "\0" in self.command:
+            raise PreheatError("a command cannot hold the character of number 0", given=self.command)
+        object.__setattr__(self, "files", digests(settings_files(words)))
 
     def public(self) -> dict[str, Any]:
-        """The command without the folders of this machine."""
-        return {"command": shlex.join(map(relative, shlex.split(self.command)))}
+        """The command without secrets and the folders of this machine, and digits for its words with the folders."""
+        words = Mask(self.secrets).words(shlex.split(self.command))
+        digits = hashlib.sha256(json.dumps(words).encode()).hexdigest()[:12]
+        return {"command": visible(shlex.join(map(relative, words))), "words": digits, "files": dict(self.files)}
+
+    def hidden(self, environment: Mapping[str, str]) -> set[str]:
+        """The secrets in the command and in the variables that it is given."""
+        mask = Mask(self.secrets)
+        mask.words(shlex.split(self.command))
+        return mask.values | environment_values(environment, self.secrets)
 
     def filled(self, **values: str) -> list[str]:
         """The words of the command. Braces around anything else stay as they are."""
@@ -73,7 +93,13 @@ def run(options: LaunchOptions, schedule: Target, seed: int, log: Log, *, steps:
     metrics, output = log.path.with_suffix(".metrics"), log.path.with_suffix(".txt")
     _discard_foreign(metrics, log)
     text, arm = to_text(schedule), log.trial.arm.name
-    places = {"seed": str(seed), "arm": slug(arm), "run": log.trial.name, "log": str(metrics), "schedule": text}
+    places = {
+        "seed": str(seed),
+        "arm": log.trial.study.files[arm],
+        "run": log.trial.name,
+        "log": str(metrics),
+        "schedule": text,
+    }
     words = options.filled(**places)
     environment = {**os.environ, SCHEDULE: text, SEED: str(seed), ARM: arm, LOG: str(metrics), "PYTHONUNBUFFERED": "1"}
     with output.open("wb") as printed, _started(words, environment, printed) as process:
@@ -86,9 +112,8 @@ def run(options: LaunchOptions, schedule: Target, seed: int, log: Log, *, steps:
             time.sleep(INTERVAL)
         reader.pass_on(log)
     if process.returncode:
-        raise PreheatError(
-            f"the command ended with {_exit_text(process.returncode)}: {_last_line(output)} ({output.name})"
-        )
+        tail = without(_last_line(output), options.hidden(environment))
+        raise PreheatError(f"the command ended with {_exit_text(process.returncode)}: {tail} ({output.name})")
     metrics.unlink(missing_ok=True)
     _owner_file(metrics).unlink(missing_ok=True)
 
@@ -200,10 +225,7 @@ def _last_line(output: Path) -> str:
 
 
 def fingerprint(command: str) -> str:
-    """Twelve digits that name the contents of the scripts in the command that lie on this machine."""
-    digest = hashlib.sha256()
-    for word in shlex.split(command):
-        with contextlib.suppress(OSError):
-            if word.endswith((".py", ".sh")):
-                digest.update(Path(word).read_bytes())
-    return digest.hexdigest()[:12]
+    """Twelve digits that name the contents of the scripts and other files in the command that lie on this machine."""
+    words = shlex.split(command)
+    files = digests(set(files_in(words)) - set(settings_files(words)))
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]

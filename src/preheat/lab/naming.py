@@ -20,7 +20,9 @@ _START = (
     r"|(?<![A-Za-z0-9])[A-Za-z]:[\\/](?![\\/]*[\s\"'`])"  # C:\Users
     r"|(?<![\w\\])\\\\[\w.$-]+\\"  # \\server\share
 )
-_NEXT = rf"(?:\s+(?=-)|[\s,:;=(\[]+(?={_URL}|{_START}))"  # where another option or another path begins, this one has ended
+_NEXT = (
+    rf"(?:\s+(?=-)|[\s,:;=(\[]+(?={_URL}|{_START}))"  # where another option or another path begins, this one has ended
+)
 _PLACES = re.compile(rf"(?P<url>{_URL})|(?P<start>{_START})(?P<rest>(?:(?!{_NEXT}){_ANY})*)", re.IGNORECASE)
 _FLAG = re.compile(r"-{1,2}[A-Za-z][\w-]*(?=/)|(?:file|[\w+.-]+(?=:///)):/*", re.IGNORECASE)
 
@@ -93,5 +95,7 @@ def _last_part(found: re.Match[str]) -> str:
     blanks = path[len(path.rstrip()) :]
     parts = [part for part in re.split(r"[/\\]+", path[len(head) :].rstrip()) if part.strip(" .")]
     last = parts[-1] if parts else "."
-    alone = len(parts) == 1 and re.match(r"~|\$|%|[A-Za-z]:", last) is not None  # a home, a drive: not a part of its own
+    alone = (
+        len(parts) == 1 and re.match(r"~|\$|%|[A-Za-z]:", last) is not None
+    )  # a home, a drive: not a part of its own
     return f"{head}{'.' if alone else last}{blanks}"

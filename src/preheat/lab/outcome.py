@@ -33,7 +33,7 @@ class Log:
         self._record, self._notify, self._notified = record, notify, -math.inf
         self._logged: dict[str, list[tuple[int, float]]] = {metric.name: [] for metric in trial.study.metrics}
 
-    def __call__(self, step: int, **metrics: float) -> None:
+    def __call__(self, /, step: int, **metrics: float) -> None:
         line = self._record.step(step, metrics)
         at = line.pop("step")
         if at < self.last:  # training went back: what it reported from there on is forgotten

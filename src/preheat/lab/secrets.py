@@ -11,9 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 HIDDEN = "***"
 """What stands in the place of a secret."""
 
-_ALWAYS = "password passwd passphrase secret secrets credential credentials apikey accesskey secretkey authtoken authorization"
+_ALWAYS = "password passwd passphrase secret secrets credential credentials apikey accesskey secretkey authtoken"
 _KEYS = "api access secret private auth account license signing encryption service wandb openai anthropic comet neptune"
-_TOKENS = "api access auth bearer bot refresh session security personal hf hub huggingface github gh gitlab wandb mlflow clearml"
+_TOKENS = (
+    "api access auth bearer bot refresh session security personal hf hub huggingface github gh gitlab wandb mlflow"
+)
 _SURE = frozenset(_ALWAYS.split())
 _BEFORE = {"key": frozenset(_KEYS.split()), "token": frozenset(_TOKENS.split())}
 _PLAIN = re.compile(r"[-+]?[\d._]+(e[-+]?\d+)?|true|false|none|null|yes|no|auto|<.*>|\$.*|\{.*\}|\*+|", re.IGNORECASE)
@@ -29,7 +31,9 @@ _ADDRESS = re.compile(r"\b([A-Za-z][\w+.-]*://)([^\s/@:\"']*:[^\s/@\"']*|[\w-]{2
 _PAIR = re.compile(r"([\w.+~-]*[A-Za-z])([\"']?\s*[=:]\s*[\"']?)(?!//)([^\s\"',;&}\])]+)")
 _WHOLE = re.compile(r"([-+~]*[\w.-]*[A-Za-z]=)(.*)", re.DOTALL)
 _OPTION = re.compile(r"-{1,2}[A-Za-z][\w.-]*")
-_COMMAND = re.compile(r"\s(-|\S*(python|torchrun|accelerate|\.(py|sh)\b))")  # KEY=x python …: more than a value with blanks
+_COMMAND = re.compile(
+    r"\s(-|\S*(python|torchrun|accelerate|\.(py|sh)\b))"
+)  # KEY=x python …: more than a value with blanks
 
 
 def is_secret(name: str, value: str, named: Iterable[str] = ()) -> bool:

@@ -23,7 +23,7 @@ _BYTES = (bytes, bytearray, memoryview)
 _LOCKS = frozenset({"lock", "RLock"})
 
 
-class Unknown(Exception):
+class UnknownError(Exception):
     """What a value holds cannot be known; the text says of what kind it is."""
 
 
@@ -44,11 +44,11 @@ class Digest:
         return self._hash.hexdigest()
 
     def add(self, value: Any) -> None:
-        """Take in a value. Raises `Unknown` for one that is known by its address only, such as an open file."""
+        """Take in a value. Raises `UnknownError` for one that is known by its address only, such as an open file."""
         try:
             self._add(value)
         except RecursionError:
-            raise Unknown("a value that is nested too deeply") from None
+            raise UnknownError("a value that is nested too deeply") from None
 
     def _put(self, kind: str, *parts: bytes) -> None:
         for part in (kind.encode(errors="surrogatepass"), *parts):
@@ -70,7 +70,7 @@ class Digest:
         if (place := self._met.get(id(value))) is not None:
             return self._put("again", str(place).encode())
         if len(self._kept) > MOST:
-            raise Unknown("a value of too many parts")
+            raise UnknownError("a value of too many parts")
         self._met[id(value)] = len(self._met)
         self._kept.append(value)
         if kind in (list, set, dict, MappingProxyType):
@@ -131,7 +131,7 @@ class Digest:
     def _pickled(self, value: Any, kind: type) -> None:
         """An object by its class and what pickling it would write."""
         if kind is object:
-            raise Unknown("an object() that nothing but its address tells from another")
+            raise UnknownError("an object() that nothing but its address tells from another")
         reduced = reduced_of(value)
         if isinstance(reduced, str):
             return self._put("global", reduced.encode())
@@ -151,14 +151,14 @@ class Digest:
 
 
 def reduced_of(value: Any) -> Any:
-    """What pickling makes of an object first. Raises `Unknown` for one that cannot be pickled."""
+    """What pickling makes of an object first. Raises `UnknownError` for one that cannot be pickled."""
     special = copyreg.dispatch_table.get(type(value))
     try:
         return special(value) if special else value.__reduce_ex__(4)
     except RecursionError:
         raise
     except Exception:  # whatever a foreign class raises, it says that there is no way to know
-        raise Unknown(f"a {name_of(type(value))}") from None
+        raise UnknownError(f"a {name_of(type(value))}") from None
 
 
 def name_of(value: Any) -> str:
@@ -187,5 +187,5 @@ def _numbers(value: Any) -> tuple[bytes, ...] | None:
         if {root for root, _ in bases} & {"jax", "jaxlib"} and hasattr(value, "__array__"):
             return _numbers(value.__array__())
     except Exception:  # such as a tensor without storage
-        raise Unknown(f"a {name_of(type(value))} whose numbers cannot be read") from None
+        raise UnknownError(f"a {name_of(type(value))} whose numbers cannot be read") from None
     return None

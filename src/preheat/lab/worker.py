@@ -22,6 +22,7 @@ from preheat.core.errors import PreheatError
 from preheat.lab.experiment import Trial
 from preheat.lab.outcome import Log, Notify, result_of
 from preheat.lab.records import Writer, header
+from preheat.lab.secrets import Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +119,10 @@ def error_line(error: BaseException) -> str:
     """One line: what was raised, and where."""
     name = type(error).__name__
     if isinstance(error, PreheatError):
-        return f"{name}: {error}"
+        return f"{name}: {Mask().text(str(error))}"
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return f"{name}: {str(error).strip() or 'no message'}{place}"
+    return f"{name}: {Mask().text(str(error).strip()) or 'no message'}{place}"
 
 
 def signal_name(number: int) -> str:
