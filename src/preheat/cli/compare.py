@@ -142,16 +142,15 @@ def compare_own_training(
         code=fingerprint(launch),
     )
     shown_as = options.public()["command"]
-    further = [
-        word
-        for option, names in (("--metric", metric), ("--secret", secret))
-        for name in names
-        for word in (option, name)
-    ]
-    words = ["--launch", shown_as, *arm_options(study, arms), *further]
+    words = ["--launch", shown_as, *arm_options(study, arms), *_repeated(metric=metric, secret=secret)]
     experiment = Experiment(titled(shown_as), (study,), ("preheat", "compare", *words, "--out", str(out)))
     defaults = {"jobs": 1, "gpus": 0} if machine.engine == "processes" else {}
     return _run(experiment, machine, out, arms.race, defaults)
+
+
+def _repeated(**options: tuple[str, ...]) -> list[str]:
+    """Options that may be given several times, as they are typed."""
+    return [word for option, given in options.items() for one in given for word in (f"--{option}", one)]
 
 
 def _task_command(name: str, options: type[TrainingOptions]) -> Callable[..., int]:

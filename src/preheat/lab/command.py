@@ -51,7 +51,7 @@ class LaunchOptions:
 
     command: str
     secrets: tuple[str, ...] = ()
-    files: Mapping[str, str] = field(init=False)
+    files: Mapping[str, str] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         try:
@@ -93,14 +93,8 @@ def run(options: LaunchOptions, schedule: Target, seed: int, log: Log, *, steps:
     metrics, output = log.path.with_suffix(".metrics"), log.path.with_suffix(".txt")
     _discard_foreign(metrics, log)
     text, arm = to_text(schedule), log.trial.arm.name
-    places = {
-        "seed": str(seed),
-        "arm": log.trial.study.files[arm],
-        "run": log.trial.name,
-        "log": str(metrics),
-        "schedule": text,
-    }
-    words = options.filled(**places)
+    places = {"arm": log.trial.study.files[arm], "run": log.trial.name, "log": str(metrics)}
+    words = options.filled(seed=str(seed), schedule=text, **places)
     environment = {**os.environ, SCHEDULE: text, SEED: str(seed), ARM: arm, LOG: str(metrics), "PYTHONUNBUFFERED": "1"}
     with output.open("wb") as printed, _started(words, environment, printed) as process:
         reader = Reader(metrics)
@@ -127,7 +121,7 @@ def _started(words: list[str], environment: dict[str, str], printed: Any) -> Ite
             words, env=environment, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, **own
         )
     except OSError as error:
-        raise PreheatError(f"the command {shown(words[0])} cannot be started: {error.strerror}") from None
+        raise PreheatError(f"the command {shown(Mask().text(words[0]))} cannot be started: {error.strerror}") from None
     try:
         yield process
     finally:

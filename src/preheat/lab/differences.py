@@ -29,6 +29,7 @@ def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 def _held_difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """What a training function holds that it did not hold then."""
     differing = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    differing.sort(key=lambda name: (then.get(name) or [""])[0] == (now.get(name) or [""])[0])  # what can be seen first
     texts = [_value_difference(name, then.get(name), now.get(name)) for name in differing]
     more = f" and {len(texts) - _MOST} more" if len(texts) > _MOST else ""
     return "; ".join(texts[:_MOST]) + more

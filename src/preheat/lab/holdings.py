@@ -205,7 +205,7 @@ class _Reach:
         return b""
 
 
-def description(value: object) -> str:
+def description(value: Any) -> str:
     """A value in a few words: itself where it is plain and short, else of what kind it is; no secret and no folder."""
     if isinstance(value, str | PurePath):
         text = repr(visible(relative(Mask().text(str(value)))))

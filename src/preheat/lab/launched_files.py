@@ -10,9 +10,7 @@ LARGEST = 1 << 20
 """Bytes up to which a file is looked at: what is larger is data."""
 
 _SETTINGS = (".yaml", ".yml", ".toml", ".json", ".ini", ".cfg", ".conf", ".gin", ".jsonnet", ".libsonnet", ".xml")
-_WRITTEN = re.compile(
-    r"(out|output|log|logs|save|result|results|dump|write|report|history|metrics|checkpoint|ckpt|resume|state)s?"
-)
+_WRITTEN = re.compile(r"(out|output|log|save|result|dump|write|report|history|metric|checkpoint|ckpt|resume|state)s?")
 
 
 def files_in(words: Sequence[str]) -> list[Path]:

@@ -12,7 +12,10 @@ from preheat.lab.secrets import Mask
 def reproduction(experiment: Experiment) -> str:
     """The command that made the experiment; the Python where there was none. No folder, no secret, nothing unprintable."""
     if experiment.command:
-        return visible(shlex.join(map(relative, Mask().words(experiment.command))))
+        given = experiment.command
+        masked = zip(("", *given), given, Mask().words(given), strict=False)
+        words = [word if before == "--secret" else shown for before, word, shown in masked]  # a name, not the secret
+        return visible(shlex.join(map(relative, words)))
     if any(study.function is not None for study in experiment.studies):
         return visible("\n".join(map(_compare_text, experiment.studies)))
     return visible(_public_lines(_python_text(experiment)))
