@@ -76,7 +76,7 @@ def reads(schedule, seed, log):
 
 def helper():
     def deeper():
-        return [WIDTH + len(SPREAD) for _ in range(2)][0]
+        return max([WIDTH + len(SPREAD) for _ in range(2)])
 
     return deeper()
 

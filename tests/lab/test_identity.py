@@ -21,6 +21,7 @@ from preheat.lab.naming import relative, titled, visible
 from preheat.lab.report.reproduce import reproduction
 
 ARMS = {"none": preheat.decay(), "warm": preheat.warmup("50%") >> preheat.decay()}
+NONE = (Arm("none", "decay()"),)
 LOGS = "import os,sys; open(os.environ['PREHEAT_LOG'],'a').write('{\"step\": 0, \"loss\": 1}\\n')"
 
 
@@ -49,9 +50,9 @@ def compare(tmp_path):
 def launch(tmp_path):
     """A launched comparison in one folder; returns what was printed."""
 
-    def run(command, secrets=(), arms=(Arm("none", "decay()"),), out="out"):
+    def run(command, secrets=(), arms=NONE, out="out"):
         page = io.StringIO()
-        options = LaunchOptions(command=command, secrets=secrets)
+        options = LaunchOptions(command=command, hide=secrets)
         code = fingerprint(command)
         study = Study("launch", "launch", options, arms, (0,), None, TRAINER, (preheat.lab.Metric("loss"),), code=code)
         words = ("preheat", "compare", "--launch", options.public()["command"])
@@ -105,9 +106,9 @@ def test_what_cannot_be_known_runs_once_and_is_not_taken_up_again_without_a_key(
     assert "4/4" in compare(function, **keyed)
     assert "4 of 4 runs were finished before" in compare(functools.partial(held.train, more=object()), **keyed)
     assert "width=64" in (tmp_path / "keyed" / "report.html").read_text()
-    with pytest.raises(PreheatError, match="key was 'width=64', and is 'width=1'|key was width=64, and is width=1"):
+    with pytest.raises(PreheatError, match="key was width=64, and is width=1"):
         compare(function, **{**keyed, "key": "width=1"})
-    with pytest.raises(PreheatError, match="the key width=64 is not given now"):
+    with pytest.raises(PreheatError, match="the key 'width=64' is not given now"):
         compare(function, out=tmp_path / "keyed")
 
 
@@ -146,7 +147,9 @@ def test_a_changed_file_of_settings_is_refused_and_a_changed_script_is_told(laun
         script.write_text(LOGS + f"  # {place}")
         assert "made by another version of the training code" in launch(command, out=out)
         settings.write_text("width: 64")
-        with pytest.raises(PreheatError, match=r"the file conf\.yaml, which the command names, has another content now"):
+        with pytest.raises(
+            PreheatError, match=r"the file conf\.yaml, which the command names, has another content now"
+        ):
             launch(command, out=out)
 
 
@@ -155,7 +158,14 @@ def test_what_the_training_writes_is_no_setting(tmp_path):
         (tmp_path / name).write_text("x")
     (tmp_path / "big.bin").write_bytes(bytes(2_000_000))
     at = {name: str(tmp_path / name) for name in ("conf.yaml", "result.json", "log.txt", "big.bin")}
-    words = ["x" * 5000, "--out", at["result.json"], f"--log-file={at['log.txt']}", at["big.bin"], f"@{at['conf.yaml']}"]
+    words = [
+        "x" * 5000,
+        "--out",
+        at["result.json"],
+        f"--log-file={at['log.txt']}",
+        at["big.bin"],
+        f"@{at['conf.yaml']}",
+    ]
     assert [path.name for path in files_in(words)] == ["conf.yaml"]
 
 
@@ -225,18 +235,22 @@ def test_of_absolute_paths_the_last_part_stays_and_nothing_else_changes():
     assert [relative(word) for word in KEPT] == list(KEPT)
 
 
-NAMES = st.text("abcdefgxyz0123456789_- .é", min_size=1, max_size=8).map(str.strip).filter(lambda name: name.strip(". -"))
+LETTERS = st.text("abcdefgxyz0123456789_- .é", min_size=1, max_size=8).map(str.strip)
+NAMES = LETTERS.filter(lambda name: name.strip(". -") and " -" not in name)
 FOLDERS = st.lists(NAMES.map(lambda name: f"Qfolder{name}"), min_size=1, max_size=4)
 ROOTS = st.sampled_from(["/", "//", "~/", "file:///", "C:\\", "D:/", "$HOME/", "\\\\srv\\"])
-BEFORE = st.sampled_from(["", "--data=", "a=b:", "-I", "x,", "{'a': '", '"', "[", "(", "key: ", "a.b=", "@", "see ", "a;"])
+BEFORE = st.sampled_from(
+    ["", "--data=", "a=b:", "-I", "x,", "{'a': '", '"', "[", "(", "key: ", "a.b=", "@", "see ", "a;"]
+)
 AFTER = st.sampled_from(["", "'", '"', ",x", ":ro", "]", " --next 1/2", ")", "\nnext"])
 
 
 @given(NAMES, BEFORE, ROOTS, FOLDERS, NAMES, AFTER)
 def test_no_folder_is_left_wherever_the_path_stands(word, before, root, folders, last, after):
     between = "\\" if "\\" in root else "/"
-    text = f"{word} {before}{root}{between.join([*folders, last])}{after}"
-    options = LaunchOptions(command=shlex.join(["python", text, text.replace(" ", "")]))
+    path = f"{root}{between.join([*folders, last])}"
+    text = f"{word} {before}{path}{after}"
+    options = LaunchOptions(command=shlex.join(["python", text, f"{before}{path}{after}"]))
     for shown in (relative(text), str(options.public()), titled(text)):
         assert "Qfolder" not in shown
     study = Study(titled(text), "launch", options, (Arm("a", "decay()"),), (0,), None, TRAINER)

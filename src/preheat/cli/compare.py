@@ -129,7 +129,7 @@ def compare_own_training(
         raise PreheatError(f'{asked}; write one of {", ".join(known)}, or --launch "python train.py"')
     from preheat.lab.command import TRAINER, LaunchOptions, fingerprint
 
-    options = LaunchOptions(command=launch, secrets=secret)
+    options = LaunchOptions(command=launch, hide=secret)
     study = Study(
         title="launch",
         task="launch",

@@ -41,23 +41,23 @@ PLACES = ("seed", "arm", "run", "log", "schedule")
 """What may stand in braces in the command."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LaunchOptions:
     """The command as it would be typed in a shell; `{seed}`, `{arm}`, `{run}`, `{log}` and `{schedule}` are filled in.
 
-    secrets: options and variables whose values are secrets, besides those that look like some.   files: what the files of
+    hide: options and variables whose values are secrets, besides those that look like some.   files: what the files of
     settings that the command names hold on the machine where it is given, as digits.
     """
 
     command: str
-    secrets: tuple[str, ...] = ()
-    files: Mapping[str, str] = field(init=False, compare=False, repr=False)
+    hide: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         try:
             words = shlex.split(self.command)
         except ValueError as error:
-            shown_as = shown(Mask(self.secrets).text(self.command))
+            shown_as = shown(Mask(self.hide).text(self.command))
             raise PreheatError(f"the command {shown_as} cannot be split into words: {error}") from None
         if not words:
             raise PreheatError('the command is empty; write for example --launch "python train.py --seed {seed}"')
@@ -65,17 +65,21 @@ class LaunchOptions:
             raise PreheatError("a command cannot hold the character of number 0", given=self.command)
         object.__setattr__(self, "files", digests(settings_files(words)))
 
+    def __repr__(self) -> str:
+        hide = f", hide={self.hide!r}" if self.hide else ""
+        return f"LaunchOptions(command={self.public()['command']!r}{hide})"
+
     def public(self) -> dict[str, Any]:
         """The command without secrets and the folders of this machine, and digits for its words with the folders."""
-        words = Mask(self.secrets).words(shlex.split(self.command))
+        words = Mask(self.hide).words(shlex.split(self.command))
         digits = hashlib.sha256(json.dumps(words).encode()).hexdigest()[:12]
         return {"command": visible(shlex.join(map(relative, words))), "words": digits, "files": dict(self.files)}
 
     def hidden(self, environment: Mapping[str, str]) -> set[str]:
         """The secrets in the command and in the variables that it is given."""
-        mask = Mask(self.secrets)
+        mask = Mask(self.hide)
         mask.words(shlex.split(self.command))
-        return mask.values | environment_values(environment, self.secrets)
+        return mask.values | environment_values(environment, self.hide)
 
     def filled(self, **values: str) -> list[str]:
         """The words of the command. Braces around anything else stay as they are."""

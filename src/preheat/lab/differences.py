@@ -28,6 +28,9 @@ def difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 def _held_difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """What a training function holds that it did not hold then."""
+    if (KEY in then) != (KEY in now):
+        key = (then if KEY in then else now)[KEY][0]
+        return f"the key {key!r} is not given now" if KEY in then else f"the key {key!r} is given now and was not then"
     differing = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     differing.sort(key=lambda name: (then.get(name) or [""])[0] == (now.get(name) or [""])[0])  # what can be seen first
     texts = [_value_difference(name, then.get(name), now.get(name)) for name in differing]
@@ -38,8 +41,6 @@ def _held_difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 def _value_difference(name: str, then: Any, now: Any) -> str:
     """One value: `width was 1, and is 64`."""
     before, after = (one[0] if isinstance(one, list) and len(one) == 2 else None for one in (then, now))
-    if name == KEY and (before is None or after is None):
-        return f"the key {after or before!r} is {'given now and was not then' if before is None else 'not given now'}"
     if now and str(now[1]).startswith(UNKNOWN):
         return (
             f"{name} is {after}, and nothing tells whether it is the one of the earlier call (in a new folder "

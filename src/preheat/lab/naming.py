@@ -10,21 +10,20 @@ from preheat.core.errors import PreheatError, shown
 LONGEST_NAME = 60
 
 _ANY = r"""[^"'`\n\r|;&<>]"""  # what may stand in a path: not the quote that ends it, nor what a shell reads
-_URL = r"(?!file:)\b[A-Za-z][\w+.-]*://(?!/)[^\s\"'`<>]+"
+_URL = r"(?!file:)\b[A-Za-z][\w+.-]+://(?!/)[^\s\"'`<>]+"
+_HOME = r"~[\w.-]*[/\\]|(?:\$HOME|\$\{HOME\}|%USERPROFILE%|\$env:USERPROFILE)[/\\]"
+_DRIVE = r"[A-Za-z]:[\\/](?![\\/]*[\s\"'`])|\\{2,}[\w.$-]+\\"  # C:\Users, \\server\share
+_LOCAL = r"(?:file|[A-Za-z][\w+.-]*(?=:///)):/{1,3}[^\s\"'`]"  # file:///home
+_OPTION = rf"-{{1,2}}[A-Za-z][\w-]*?(?=/+[^\s\"'`/]|{_HOME}|{_DRIVE}|{_LOCAL})"  # the -I of -I/home
 _START = (
-    r"(?:file|[A-Za-z][\w+.-]*(?=:///)):/{1,3}[^\s\"'`]"  # a URL of this machine
+    rf"(?<![\w./-]){_OPTION}|{_LOCAL}"
     r"|(?<![\w./\\)\]}*%$~])/+[^\s\"'`/,;:=|&<>)\]}]"  # /home
-    r"|(?<!\S)-{1,2}[A-Za-z][\w-]*/+[^\s\"'`/]"  # -I/home
-    r"|(?<![\w./\\])~[\w.-]*[/\\]"  # ~/x, ~somebody/x
-    r"|(?:\$HOME|\$\{HOME\}|%USERPROFILE%|\$env:USERPROFILE)[/\\]"
-    r"|(?<![A-Za-z0-9])[A-Za-z]:[\\/](?![\\/]*[\s\"'`])"  # C:\Users
-    r"|(?<![\w\\])\\\\[\w.$-]+\\"  # \\server\share
+    rf"|(?<![\w./\\])(?:{_HOME}|{_DRIVE})"
 )
-_NEXT = (
-    rf"(?:\s+(?=-)|[\s,:;=(\[]+(?={_URL}|{_START}))"  # where another option or another path begins, this one has ended
-)
+# where another option or another path begins, this one has ended
+_NEXT = rf"(?:\s+(?=--?[A-Za-z])|[\s,:;=(\[]+(?={_URL}|{_START}))"
 _PLACES = re.compile(rf"(?P<url>{_URL})|(?P<start>{_START})(?P<rest>(?:(?!{_NEXT}){_ANY})*)", re.IGNORECASE)
-_FLAG = re.compile(r"-{1,2}[A-Za-z][\w-]*(?=/)|(?:file|[\w+.-]+(?=:///)):/*", re.IGNORECASE)
+_BEFORE = re.compile(rf"{_OPTION}|(?:file|[\w+.-]+(?=:///)):/*", re.IGNORECASE)
 
 
 def slug(name: str) -> str:
@@ -90,7 +89,7 @@ def _last_part(found: re.Match[str]) -> str:
     if found["url"]:
         return found["url"]
     path = found[0]
-    before = _FLAG.match(path)
+    before = _BEFORE.match(path)
     head = before[0].rstrip("/") if before else ""
     blanks = path[len(path.rstrip()) :]
     parts = [part for part in re.split(r"[/\\]+", path[len(head) :].rstrip()) if part.strip(" .")]
