@@ -72,8 +72,10 @@ class LaunchOptions:
     def public(self) -> dict[str, Any]:
         """The command without secrets and the folders of this machine, and digits for its words with the folders."""
         words = Mask(self.hide).words(shlex.split(self.command))
+        public = list(map(relative, words))
+        text = self.command if public == shlex.split(self.command) else shlex.join(public)
         digits = hashlib.sha256(json.dumps(words).encode()).hexdigest()[:12]
-        return {"command": visible(shlex.join(map(relative, words))), "words": digits, "files": dict(self.files)}
+        return {"command": visible(text), "words": digits, "files": dict(self.files)}
 
     def hidden(self, environment: Mapping[str, str]) -> set[str]:
         """The secrets in the command and in the variables that it is given."""

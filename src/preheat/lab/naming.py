@@ -10,11 +10,11 @@ from preheat.core.errors import PreheatError, shown
 LONGEST_NAME = 60
 
 _ANY = r"""[^"'`\n\r|;&<>]"""  # what may stand in a path: not the quote that ends it, nor what a shell reads
-_URL = r"(?!file:)\b[A-Za-z][\w+.-]+://(?!/)[^\s\"'`<>]+"
+_URL = r"(?!file:)\b[A-Za-z][\w+.-]{1,30}://(?!/)[^\s\"'`<>]+"
 _HOME = r"~[\w.-]*[/\\]|(?:\$HOME|\$\{HOME\}|%USERPROFILE%|\$env:USERPROFILE)[/\\]"
 _DRIVE = r"[A-Za-z]:[\\/](?![\\/]*[\s\"'`])|\\{2,}[\w.$-]+\\"  # C:\Users, \\server\share
-_LOCAL = r"(?:file|[A-Za-z][\w+.-]*(?=:///)):/{1,3}[^\s\"'`]"  # file:///home
-_OPTION = rf"-{{1,2}}[A-Za-z][\w-]*?(?=/+[^\s\"'`/]|{_HOME}|{_DRIVE}|{_LOCAL})"  # the -I of -I/home
+_LOCAL = r"(?:file|\b[A-Za-z][\w+.-]{0,30}(?=:///)):/{1,3}[^\s\"'`]"  # file:///home
+_OPTION = rf"-{{1,2}}[A-Za-z][\w-]{{0,60}}?(?=/+[^\s\"'`/]|{_HOME}|{_DRIVE}|{_LOCAL})"  # the -I of -I/home
 _START = (
     rf"(?<![\w./-]){_OPTION}|{_LOCAL}"
     r"|(?<![\w./\\)\]}*%$~])/+[^\s\"'`/,;:=|&<>)\]}]"  # /home

@@ -27,8 +27,8 @@ _HEADER = re.compile(
     r"(\bauthorization[\"']?\s*[:=]\s*[\"']?|\bbearer\s+(?=\S*\d))((?:(?:bearer|basic|token)\s+)?[^\s\"',;]{6,})",
     re.IGNORECASE,
 )
-_ADDRESS = re.compile(r"\b([A-Za-z][\w+.-]*://)([^\s/@:\"']*:[^\s/@\"']*|[\w-]{20,})(?=@)")
-_PAIR = re.compile(r"([\w.+~-]*[A-Za-z])([\"']?\s*[=:]\s*[\"']?)(?!//)([^\s\"',;&}\])]+)")
+_ADDRESS = re.compile(r"\b([A-Za-z][\w+.-]{0,30}://)([^\s/@:\"']*:[^\s/@\"']*|[\w-]{20,})(?=@)")
+_PAIR = re.compile(r"(?<![\w.+~-])([\w.+~-]{0,80}[A-Za-z])([\"']?\s*[=:]\s*[\"']?)(?!//)([^\s\"',;&}\])]+)")
 _WHOLE = re.compile(r"([-+~]*[\w.-]*[A-Za-z]=)(.*)", re.DOTALL)
 _OPTION = re.compile(r"-{1,2}[A-Za-z][\w.-]*")
 _COMMAND = re.compile(
