@@ -104,7 +104,7 @@ def test_the_demo_is_the_demo(experiment):
         (("--arm", "warmup(5)"), "an arm needs a name and a schedule"),
         (("--arm", "x=warmup(500)"), "arm 'x' cannot run for 400 steps"),
         (("--arm", "x=warmup(500)"), "give a longer --steps"),
-        (("--arm", "x=decay()", "--arm", "X=decay()"), "two arms are too alike"),
+        (("--arm", "x=decay()", "--arm", "x=hold(1)"), "two arms are called 'x'"),
         (("--seeds", "0"), "--seeds must be at least 1, not 0"),
         (("--steps", "0"), "steps must be a whole number of at least 1, not 0"),
         (("--jobs", "0"), "--jobs must be at least 1, not 0"),

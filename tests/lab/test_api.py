@@ -15,6 +15,7 @@ import preheat
 from preheat.core.errors import PreheatError
 from preheat.lab.engines.processes import Processes, accelerators
 from preheat.lab.experiment import Metric
+from preheat.lab.holdings import holdings
 
 ARMS = {"none": preheat.decay(), "warm": preheat.warmup("50%") >> preheat.decay()}
 
@@ -117,7 +118,7 @@ def test_looking_again_with_more_seeds_is_counted_also_where_the_summary_was_los
 
 def test_runs_of_another_version_of_the_function_are_kept_and_told(compare, monkeypatch):
     compare()
-    monkeypatch.setattr("preheat.lab.api.source_of", lambda function: "changed")
+    monkeypatch.setattr("preheat.lab.experiment.holdings", lambda function: (holdings(function)[0], "changed"))
     _, text = compare(seeds=4)
     assert "6 of 8 runs were finished before and are kept" in text
     assert "6 of them were made by another version of the training code" in text

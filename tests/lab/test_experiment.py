@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import pytest
 from fake_runs import LINEAR, NONE, experiment_of
@@ -7,7 +8,8 @@ from fake_trainer import FakeOptions
 import preheat
 from preheat.core.errors import PreheatError
 from preheat.lab.demo import demo_experiment
-from preheat.lab.experiment import Arm, Experiment, Study
+from preheat.lab.experiment import NOT_METRICS, Arm, Experiment, Metric, Study
+from preheat.lab.records import Result
 
 
 def study_of(**changes):
@@ -62,8 +64,8 @@ def test_a_name_that_cannot_be_shown_is_refused(name):
     ("changes", "message"),
     [
         ({"arms": ()}, "has no arm"),
-        ({"arms": (NONE, Arm("None", "decay()"))}, "too alike"),
-        ({"arms": (Arm("a b", "decay()"), Arm("a-b", "decay()"))}, "too alike"),
+        ({"arms": (NONE, Arm("none", "hold(1)"))}, "two arms are called 'none'; rename one"),
+        ({"metrics": (Metric("loss"), Metric("loss", "max"))}, "two metrics are called 'loss'; rename one"),
         ({"seeds": ()}, "seeds must be different"),
         ({"seeds": (1, 1)}, "seeds must be different"),
         ({"seeds": (-1,)}, "a seed must be a whole number of at least 0"),
@@ -82,8 +84,10 @@ def test_a_study_that_cannot_be_run_is_refused(changes, message):
 
 
 def test_two_studies_that_would_share_files_are_refused():
-    with pytest.raises(PreheatError, match="too alike"):
+    with pytest.raises(PreheatError, match=r"share the file a-none-seed0\.jsonl"):
         Experiment("e", (study_of(title="A"), study_of(title="a")))
+    with pytest.raises(PreheatError, match="two studies are called 'a'"):
+        Experiment("e", (study_of(title="a"), study_of(title="a", steps=20)))
     clash = (study_of(title="a-b", arms=(Arm("c", "decay()"),)), study_of(title="a", arms=(Arm("b-c", "decay()"),)))
     with pytest.raises(PreheatError, match=r"share the file a-b-c-seed0\.jsonl"):
         Experiment("e", clash)
@@ -105,7 +109,23 @@ def test_identity_is_all_that_the_outcome_depends_on_and_not_the_names():
 def test_a_hostile_name_cannot_leave_the_folder():
     arms = (Arm("../../etc/passwd", "decay()"), Arm("<script>", "decay()"), Arm("…", "decay()"))
     names = [trial.name for trial in experiment_of(arms, seeds=(0,)).trials()]
-    assert names == ["fake-study-etc-passwd-seed0", "fake-study-script-seed0", "fake-study-unnamed-seed0"]
+    assert names[:2] == ["fake-study-etc-passwd-seed0", "fake-study-script-seed0"]
+    assert re.fullmatch(r"fake-study-unnamed-[0-9a-f]{6}-seed0", names[2])
+
+
+def test_arms_of_any_script_and_alike_but_not_equal_have_files_of_their_own():
+    alike = ("预热", "衰减", "a b", "a-b", "A b", "a b!", "ä", "ö", "plain", "warmup 5%", "a @ 0.01")
+    names = [trial.name for trial in study_of(arms=tuple(Arm(name, "decay()") for name in alike)).trials()]
+    assert len({name.casefold() for name in names}) == len(alike)
+    assert names[-3:] == ["s-plain-seed0", "s-warmup-5-seed0", "s-a-0.01-seed0"]
+    assert all(re.fullmatch(r"[\w.-]+", name, re.ASCII) for name in names)
+
+
+def test_what_is_a_fact_of_a_run_cannot_be_a_metric():
+    assert {field.name for field in dataclasses.fields(Result)} - {"metrics"} | {"step"} == NOT_METRICS
+    for name in NOT_METRICS:
+        with pytest.raises(PreheatError, match=f"a metric cannot be called '{name}'"):
+            Metric(name)
 
 
 def test_trials_come_seed_by_seed_so_that_an_early_stop_leaves_whole_pairs():

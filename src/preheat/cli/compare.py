@@ -14,6 +14,7 @@ from preheat.cli.refusals import TASK, at_prompt
 from preheat.core.errors import PreheatError, nearest, shown
 from preheat.lab.demo import demo_experiment
 from preheat.lab.experiment import Experiment, Metric, Study
+from preheat.lab.naming import titled
 from preheat.lab.tasks import TASKS, TrainingOptions
 
 _NEEDED = {
@@ -94,6 +95,7 @@ def compare_own_training(
     arms: Arms = Arms(),  # noqa: B008  frozen
     metric: tuple[str, ...] = ("val_loss",),
     steps: int | None = None,
+    secret: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     machine: Machine = Machine(),
     out: Path = Path("runs/launch"),
 ) -> int:
@@ -113,6 +115,9 @@ def compare_own_training(
         The logged number that decides, accuracy:max where higher is better; more of them are told beside it.
     steps
         Updates of a run, where that is known: it only shows how much is left.
+    secret
+        The name of an option or variable whose value is never written, such as --secret site-code; what looks like a
+        key, token or password is left out anyway.
     out
         The folder for records and report.
     """
@@ -124,7 +129,7 @@ def compare_own_training(
         raise PreheatError(f'{asked}; write one of {", ".join(known)}, or --launch "python train.py"')
     from preheat.lab.command import TRAINER, LaunchOptions, fingerprint
 
-    options = LaunchOptions(command=launch)
+    options = LaunchOptions(command=launch, hide=secret)
     study = Study(
         title="launch",
         task="launch",
@@ -136,12 +141,16 @@ def compare_own_training(
         metrics=tuple(map(Metric.read, metric)),
         code=fingerprint(launch),
     )
-    words = ["--launch", launch, *arm_options(study, arms), *(word for name in metric for word in ("--metric", name))]
-    experiment = Experiment(
-        options.public()["command"][:60], (study,), ("preheat", "compare", *words, "--out", str(out))
-    )
+    shown_as = options.public()["command"]
+    words = ["--launch", shown_as, *arm_options(study, arms), *_repeated(metric=metric, secret=secret)]
+    experiment = Experiment(titled(shown_as), (study,), ("preheat", "compare", *words, "--out", str(out)))
     defaults = {"jobs": 1, "gpus": 0} if machine.engine == "processes" else {}
     return _run(experiment, machine, out, arms.race, defaults)
+
+
+def _repeated(**options: tuple[str, ...]) -> list[str]:
+    """Options that may be given several times, as they are typed."""
+    return [word for option, given in options.items() for one in given for word in (f"--{option}", one)]
 
 
 def _task_command(name: str, options: type[TrainingOptions]) -> Callable[..., int]:

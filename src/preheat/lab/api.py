@@ -1,6 +1,5 @@
 """`preheat.compare`: people's own training under several schedules."""
 
-import hashlib
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +13,8 @@ from preheat.core.text.language import Target
 from preheat.core.text.words import Source
 from preheat.lab.driver import run_experiment
 from preheat.lab.experiment import Arm, Experiment, Metric, Study, grid
-from preheat.lab.naming import LONGEST_NAME, slug
+from preheat.lab.holdings import keyed, origin
+from preheat.lab.naming import slug, titled
 from preheat.lab.summary import Summary
 
 
@@ -27,6 +27,7 @@ def compare(
     metric: str | Sequence[str] = "loss",
     steps: int | None = None,
     title: str | None = None,
+    key: str | None = None,
     out: str | Path | None = None,
     engine: Any = "processes",
     race: bool = False,
@@ -57,10 +58,16 @@ def compare(
     peaks: with peaks every arm is run at each, and `train` gets `absolute(schedule.scaled(peak))`.
     metric: what decides, and after it what is reported beside it; "accuracy:max" where higher is better.
     steps: updates of a run, where that is known beforehand: it only shows how much is left.
+    key: names the configuration, such as "width=64", and stands for all that `train` holds; see below.
     out: the folder, by default `runs/` and the name of `train`. The same call runs only what is missing.
     engine: "processes" (jobs=…, gpus=…, patience=…), "inline", "ray" (address=…), "slurm" (folder=…), one
     that a package registers (`preheat.lab.engines.registry`), or any `concurrent.futures.Executor`.
     race: after each round of seeds only the better half of the arms goes on.
+
+    What `train` holds is configuration: arguments of a partial, a closure, defaults, the state of an object whose method it
+    is, and the values of its module that it and the functions of that module read. A folder with runs of other values is
+    refused. Where a value cannot be known in the next call, such as an open file, its runs are not taken up again without a
+    `key`. Other source is no other configuration: such runs are kept, and that is said.
 
     Returns a `Summary`: `.verdicts`, `.studies`, `.records`, `.failures`. A script that calls this needs
     `if __name__ == "__main__":` around the call, as always with processes.
@@ -69,19 +76,21 @@ def compare(
     """
     if not callable(train):
         raise PreheatError(f"compare takes a function train(schedule, seed, log), not {shown(train)}")
-    name = getattr(train, "__name__", type(train).__name__)
+    _check_signature(train)
+    inner = origin(train)
+    name = getattr(inner, "__name__", "train")
     metrics = tuple(map(Metric.read, [metric] if isinstance(metric, str) else metric))
     study = Study(
-        title=(title or name)[:LONGEST_NAME],
+        title=titled(name) if title is None else title,
         task=name,
         options=None,
         arms=_arms(arms, peaks),
         seeds=tuple(range(seeds) if isinstance(seeds, int) else seeds),
         steps=steps,
-        trainer=_reference(train),
+        trainer=_reference(inner),
         metrics=metrics,
         function=train,
-        code=source_of(train),
+        held=None if key is None else keyed(key),
     )
     experiment = Experiment(study.title, (study,))
     folder = Path(out if out is not None else Path("runs") / slug(name))
@@ -97,17 +106,23 @@ def _arms(arms: Mapping[str, Target | Source], peaks: Sequence[float]) -> tuple[
 
 
 def _reference(function: Callable[..., Any]) -> str:
-    """`module:name`; for a function of the script that is being run, the script's name."""
+    """`module:name`; for a function or class of the script that is being run, the script's name."""
     module = getattr(function, "__module__", None) or "unknown"
     if module == "__main__":
         module = Path(getattr(sys.modules["__main__"], "__file__", None) or "notebook").stem
     return f"{module}:{getattr(function, '__qualname__', type(function).__name__)}"
 
 
-def source_of(function: Callable[..., Any]) -> str:
-    """Twelve digits that name the function's source; empty where it cannot be read."""
+def _check_signature(train: Callable[..., Any]) -> None:
+    """Refuse a function that cannot be called with a schedule, a seed and a log."""
     try:
-        source = inspect.getsource(function)
-    except (OSError, TypeError):
-        return ""
-    return hashlib.sha256(source.encode()).hexdigest()[:12]
+        signature = inspect.signature(train)
+    except (TypeError, ValueError):  # a built-in one that does not say
+        return
+    try:
+        signature.bind(None, 0, None)
+    except TypeError as error:
+        raise PreheatError(
+            f"compare calls train(schedule, seed, log), and {shown(train)} cannot be called so: {error}",
+            write="write def train(schedule, seed, log), and give what else it needs by functools.partial(train, width=64)",
+        ) from None

@@ -6,12 +6,13 @@ of the file as it is when the command has ended (`attempts`).
 
 import contextlib
 import hashlib
+import json
 import os
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from preheat.lab.attempts import Attempt
 from preheat.lab.client import ARM, LOG, SCHEDULE, SEED
 from preheat.lab.files import clear_way
 from preheat.lab.groups import POSIX, Guard, end, has_ended, leads
-from preheat.lab.naming import printable, relative, slug
+from preheat.lab.launched_files import digests, files_in, settings_files
+from preheat.lab.naming import printable, relative
 from preheat.lab.outcome import Log
+from preheat.lab.secrets import Mask, environment_values, without
 from preheat.lab.signals import Stopped
 from preheat.lab.worker import signal_name
 
@@ -36,23 +39,47 @@ PLACES = ("seed", "arm", "run", "log", "schedule")
 """What may stand in braces in the command."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LaunchOptions:
-    """The command as it would be typed in a shell; `{seed}`, `{arm}`, `{run}`, `{log}` and `{schedule}` are filled in."""
+    """The command as it would be typed in a shell; `{seed}`, `{arm}`, `{run}`, `{log}` and `{schedule}` are filled in.
+
+    hide: options and variables whose values are secrets, besides those that look like some.   files: what the files of
+    settings that the command names hold on the machine where it is given, as digits.
+    """
 
     command: str
+    hide: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         try:
             words = shlex.split(self.command)
         except ValueError as error:
-            raise PreheatError(f"the command {shown(self.command)} cannot be split into words: {error}") from None
+            shown_as = shown(Mask(self.hide).text(self.command))
+            raise PreheatError(f"the command {shown_as} cannot be split into words: {error}") from None
         if not words:
             raise PreheatError('the command is empty; write for example --launch "python train.py --seed {seed}"')
+        if "\0" in self.command:
+            raise PreheatError("a command cannot hold the character of number 0", given=self.command)
+        object.__setattr__(self, "files", digests(settings_files(words)))
+
+    def __repr__(self) -> str:
+        hide = f", hide={self.hide!r}" if self.hide else ""
+        return f"LaunchOptions(command={self.public()['command']!r}{hide})"
 
     def public(self) -> dict[str, Any]:
-        """The command without the folders of this machine."""
-        return {"command": shlex.join(map(relative, shlex.split(self.command)))}
+        """The command without secrets and the folders of this machine, and digits for its words with the folders."""
+        words = Mask(self.hide).words(shlex.split(self.command))
+        public = list(map(relative, words))
+        text = self.command if public == shlex.split(self.command) else shlex.join(public)
+        digits = hashlib.sha256(json.dumps(words).encode()).hexdigest()[:12]
+        return {"command": printable(text), "words": digits, "files": dict(self.files)}
+
+    def hidden(self, environment: Mapping[str, str]) -> set[str]:
+        """The secrets in the command and in the variables that it is given."""
+        mask = Mask(self.hide)
+        mask.words(shlex.split(self.command))
+        return mask.values | environment_values(environment, self.hide)
 
     def filled(self, **values: str) -> list[str]:
         """The words of the command. Braces around anything else stay as they are."""
@@ -72,8 +99,8 @@ def run(options: LaunchOptions, schedule: Target, seed: int, log: Log, *, steps:
     attempt = Attempt(metrics, log)
     clear_way(output)
     text, arm = to_text(schedule), log.trial.arm.name
-    places = {"seed": str(seed), "arm": slug(arm), "run": log.trial.name, "log": str(metrics), "schedule": text}
-    words = options.filled(**places)
+    places = {"arm": log.trial.study.files[arm], "run": log.trial.name, "log": str(metrics)}
+    words = options.filled(seed=str(seed), schedule=text, **places)
     environment = {**os.environ, SCHEDULE: text, SEED: str(seed), ARM: arm, LOG: str(metrics), "PYTHONUNBUFFERED": "1"}
     with output.open("wb") as printed, _started(words, environment, printed) as process:
         parent = os.getppid()
@@ -83,7 +110,8 @@ def run(options: LaunchOptions, schedule: Target, seed: int, log: Log, *, steps:
                 raise Stopped(1)  # the driver has ended
             time.sleep(INTERVAL)
     if process.returncode:
-        raise PreheatError(f"the command ended with {_exit_text(process.returncode)}: {_last_line(output)}")
+        tail = without(_last_line(output), options.hidden(environment))
+        raise PreheatError(f"the command ended with {_exit_text(process.returncode)}: {tail}")
     attempt.pass_on()
     attempt.discard()
 
@@ -107,7 +135,9 @@ def _started(words: list[str], environment: dict[str, str], printed: Any) -> Ite
                 start_new_session=own,
             )
         except OSError as error:
-            raise PreheatError(f"the command {shown(words[0])} cannot be started: {error.strerror}") from None
+            raise PreheatError(
+                f"the command {shown(Mask().text(words[0]))} cannot be started: {error.strerror}"
+            ) from None
         if guard:
             guard.begin(process.pid)
         try:
@@ -147,10 +177,7 @@ def _last_line(output: Path) -> str:
 
 
 def fingerprint(command: str) -> str:
-    """Twelve digits that name the contents of the scripts in the command that lie on this machine."""
-    digest = hashlib.sha256()
-    for word in shlex.split(command):
-        with contextlib.suppress(OSError):
-            if word.endswith((".py", ".sh")):
-                digest.update(Path(word).read_bytes())
-    return digest.hexdigest()[:12]
+    """Twelve digits that name the contents of the scripts and other files in the command that lie on this machine."""
+    words = shlex.split(command)
+    files = digests(set(files_in(words)) - set(settings_files(words)))
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from preheat.core.errors import ParseError, PreheatError
 from preheat.lab.beginning import Beginning, tail
+from preheat.lab.differences import difference
 from preheat.lab.engines.base import Engine
 from preheat.lab.engines.registry import as_engine
 from preheat.lab.experiment import Experiment, Trial
@@ -137,7 +138,7 @@ def _finished(experiment: Experiment, out: Path, console: Console) -> dict[str, 
         if not is_of(record, trial):
             raise PreheatError(
                 f"{out} holds the runs of another comparison: in runs/{path.name}, "
-                f"{_difference(record.header, trial.identity)}; write to another folder, or remove that one"
+                f"{difference(record.header, trial.identity)}; write to another folder, or remove that one"
             )
         if (first := trial.study.metrics[0].name) not in record.result.metrics:
             raise PreheatError(
@@ -175,17 +176,8 @@ def _path(out: Path, trial: Trial) -> Path:
     return out / "runs" / f"{trial.name}.jsonl"
 
 
-def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """The first setting that differs, in words; of settings within settings only the one."""
-    name = next(name for name in now if then.get(name, ...) != now[name])
-    before, after = then.get(name), now[name]
-    if isinstance(before, Mapping) and isinstance(after, Mapping) and before.keys() == after.keys():
-        return _difference(before, after)
-    return f"{name} is {before!r}, and now it is {after!r}"
-
-
 def _print_kept(experiment: Experiment, records: Mapping[str, Record], console: Console) -> None:
-    """How many runs there are already, and whether the training function has changed since."""
+    """How many runs there are already, and whether the training code has changed since."""
     trials = {trial.name: trial for trial in experiment.trials()}
     console.print(f"{len(records)} of {len(trials)} runs were finished before and are kept.", highlight=False)
     code = {name: record.header.get("code", "") for name, record in records.items()}
@@ -306,8 +298,11 @@ def _print_summary(summary: Summary, out: Path, console: Console) -> None:
     if summary.failures:
         console.print(Text(f"\nFailed runs: {len(summary.failures)}. The same command tries them again.", "red"))
         for failure in summary.failures:
-            console.print(Text(f"  {failure.run}: {failure.message}"), soft_wrap=True)
+            console.print(Text(printable(f"  {failure.run}: {failure.message}")), soft_wrap=True)
     others = len(list((out / "runs").glob("*.jsonl"))) - sum(len(group) for group in summary.records)
     if others > 0:
-        console.print(f"{others} other records in {out / 'runs'} are not part of this comparison and were left alone.")
-    console.print(f"\nReport: {out / 'report.html'}", highlight=False, soft_wrap=True, markup=False)
+        folder = printable(str(out / "runs"))
+        text = f"{others} other records in {folder} are not part of this comparison and were left alone."
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
+    page = printable(str(out / "report.html"))
+    console.print(f"\nReport: {page}", highlight=False, soft_wrap=True, markup=False)

@@ -5,11 +5,12 @@ else: a finished run counts for this experiment only if its identity is equal.
 """
 
 import dataclasses
+import hashlib
 import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,10 +23,15 @@ from preheat.core.spans import Run
 from preheat.core.stated import Absolute, Relative
 from preheat.core.text.language import Target, parse, to_text
 from preheat.core.text.words import Source
-from preheat.lab.naming import check_distinct, check_name, slug
+from preheat.lab.holdings import holdings
+from preheat.lab.naming import check_distinct, check_name, relative, slug, slugs, titled
+from preheat.lab.secrets import HIDDEN, Mask, is_secret
 
 TRAINER = "preheat.lab.tasks.training:train"
 """The built-in training loop, as `module:function`: imported by the worker only."""
+
+NOT_METRICS = frozenset({"step", "diverged", "reason", "steps", "parameters", "data", "chance_loss"})
+"""What a line of a record, or a training that ends, says under these names is no metric."""
 
 _ARM_EXAMPLE = "write NAME=SCHEDULE, such as linear='warmup(\"5%\") >> decay()'"
 
@@ -88,6 +94,10 @@ class Metric:
 
     def __post_init__(self) -> None:
         check_name("a metric", self.name)
+        if self.name in NOT_METRICS:
+            raise PreheatError(
+                f"a metric cannot be called {self.name!r}, which is a fact of a run; log it as my_{self.name}"
+            )
         if self.goal not in ("min", "max"):
             raise PreheatError(f'the goal of {self.name} is "min" or "max", not {shown(self.goal)}')
 
@@ -114,8 +124,9 @@ class Study:
     The first arm is the one that the others are compared with; in a grid, at each peak. `metrics[0]` decides, the others
     are reported beside it. `options` is a frozen dataclass of plain values. `trainer` names the function that trains, as
     `module:function`, called as `train(options, schedule, seed, log, steps=steps)`. People's own training is a
-    `function`, called as `train(schedule, seed, log)`; then `options` may be None, and `steps` too. `code` is a
-    fingerprint of its source: runs of another version are kept, with a note.
+    `function`, called as `train(schedule, seed, log)`; then `options` may be None, and `steps` too. `held` is what the
+    function holds by name, each as what is shown and its digits: found by `holdings` unless it is given. `code` is a
+    fingerprint of the source: runs of another version are kept, with a note. In `title` no folder of this machine stays.
     """
 
     title: str
@@ -128,9 +139,12 @@ class Study:
     metrics: tuple[Metric, ...] = (Metric("val_loss"),)
     function: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
     code: str = field(default="", compare=False, repr=False)
+    held: Mapping[str, list[str]] | None = field(default=None, compare=False, repr=False)
+    files: Mapping[str, str] = field(init=False, compare=False, repr=False)  # the names of arms as parts of file names
 
     def __post_init__(self) -> None:
         check_name("a study", self.title)
+        object.__setattr__(self, "title", _public_title(self.title))
         for name in ("arms", "seeds", "metrics"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.arms:
@@ -138,6 +152,8 @@ class Study:
         if not self.metrics:
             raise PreheatError(f"the study {self.title!r} has no metric to compare; write Metric('val_loss')")
         check_distinct("arms", (arm.name for arm in self.arms))
+        check_distinct("metrics", (metric.name for metric in self.metrics))
+        object.__setattr__(self, "files", slugs(arm.name for arm in self.arms))
         if self.steps is not None:
             whole_number(self.steps, "steps", 1)
         for seed in self.seeds:
@@ -149,6 +165,10 @@ class Study:
         if self.trainer == TRAINER:  # what another trainer's run is worth in epochs or tokens, only that trainer knows
             for arm in self.arms:
                 _check_fit(arm, self.steps)
+        if self.function is not None:
+            held, code = holdings(self.function)
+            object.__setattr__(self, "held", held if self.held is None else self.held)
+            object.__setattr__(self, "code", self.code or code)
         self.settings()
 
     @property
@@ -171,7 +191,8 @@ class Study:
 
     def settings(self) -> dict[str, Any]:
         """What all runs of this study share, as JSON holds it."""
-        return {"task": self.task, "trainer": self.trainer, "options": _plain(self.options), "steps": self.steps}
+        shared = {"task": self.task, "trainer": self.trainer, "options": _plain(self.options), "steps": self.steps}
+        return shared if self.held is None else {**shared, "held": dict(self.held)}
 
     def trials(self) -> Iterator["Trial"]:
         """Every run, seed by seed: when it is stopped early, whole pairs are there to be compared."""
@@ -199,7 +220,7 @@ class Trial:
     @property
     def name(self) -> str:
         """The run's file name without its ending: letters, digits, `.`, `_` and `-` only."""
-        return f"{slug(self.study.title)}-{slug(self.arm.name)}-seed{self.seed}"
+        return f"{slug(self.study.title)}-{self.study.files[self.arm.name]}-seed{self.seed}"
 
     @property
     def options(self) -> Any:
@@ -227,7 +248,7 @@ class Experiment:
     """One or more studies that are run and reported together.
 
     `command` is the command line that made it, shown in the report under "How to reproduce"; without one the report
-    shows the Python instead. Absolute paths in it are shown by their last part only.
+    shows the Python instead. In both the absolute paths keep their last part only, and secrets are `***`.
     """
 
     title: str
@@ -236,6 +257,7 @@ class Experiment:
 
     def __post_init__(self) -> None:
         check_name("an experiment", self.title)
+        object.__setattr__(self, "title", _public_title(self.title))
         object.__setattr__(self, "studies", tuple(self.studies))
         object.__setattr__(self, "command", tuple(self.command))
         if not self.studies:
@@ -261,8 +283,14 @@ def _clear(name: str, given: Target | Source) -> Target:
     return target
 
 
+def _public_title(title: str) -> str:
+    """A title without folders of this machine and without secrets."""
+    public = Mask().text(relative(title))
+    return title if public == title else titled(public)
+
+
 def _plain(options: object) -> dict[str, Any] | None:
-    """Options as JSON holds them."""
+    """Options as JSON holds them; texts without folders and secrets, and then with a digest of what they were."""
     if options is None:
         return None
     if hasattr(options, "public"):
@@ -270,9 +298,26 @@ def _plain(options: object) -> dict[str, Any] | None:
     if not dataclasses.is_dataclass(options) or isinstance(options, type):
         raise PreheatError(f"options must be a dataclass of plain values, not {shown(options)}")
     try:
-        return json.loads(json.dumps(dataclasses.asdict(options), allow_nan=False))
+        plain = json.loads(json.dumps(dataclasses.asdict(options), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise PreheatError(f"options must hold plain finite values that JSON can write: {error}") from None
+    without = {name: _public(value, name, Mask().text) for name, value in plain.items()}
+    public = {name: _public(value, name, lambda text: relative(Mask().text(text))) for name, value in plain.items()}
+    if public == without:
+        return public
+    text = json.dumps(without, sort_keys=True).encode()
+    return {**public, "folders": hashlib.sha256(text).hexdigest()[:12]}
+
+
+def _public(value: Any, name: str, shown_as: Callable[[str], str]) -> Any:
+    """A value of JSON with every text in it as it is shown."""
+    if isinstance(value, dict):
+        return {key: _public(one, key, shown_as) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_public(one, name, shown_as) for one in value]
+    if isinstance(value, str):
+        return HIDDEN if is_secret(name, value) else shown_as(value)
+    return value
 
 
 def _check_fit(arm: Arm, steps: int | None) -> None:

@@ -1,19 +1,47 @@
-"""What names in an experiment must be: they become file names, columns and headings."""
+"""What names in an experiment must be, and how text is shown: no folder of this machine, nothing that does not print."""
 
+import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable
-from pathlib import PurePosixPath, PureWindowsPath
 
 from preheat.core.errors import PreheatError, shown
 
 LONGEST_NAME = 60
 
 _COLOUR = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]")
+_ANY = r"""[^"'`\n\r|;&<>]"""  # what may stand in a path: not the quote that ends it, nor what a shell reads
+_URL = r"(?!file:)\b[A-Za-z][\w+.-]{1,30}://(?!/)[^\s\"'`<>]+"
+_HOME = r"~[\w.-]*[/\\]|(?:\$HOME|\$\{HOME\}|%USERPROFILE%|\$env:USERPROFILE)[/\\]"
+_DRIVE = r"[A-Za-z]:[\\/](?![\\/]*[\s\"'`])|\\{2,}[\w.$-]+\\"  # C:\Users, \\server\share
+_LOCAL = r"(?:file|\b[A-Za-z][\w+.-]{0,30}(?=:///)):/{1,3}[^\s\"'`]"  # file:///home
+_OPTION = rf"-{{1,2}}[A-Za-z][\w-]{{0,60}}?(?=/+[^\s\"'`/]|{_HOME}|{_DRIVE}|{_LOCAL})"  # the -I of -I/home
+_START = (
+    rf"(?<![\w./-]){_OPTION}|{_LOCAL}"
+    r"|(?<![\w./\\)\]}*%$~])/+[^\s\"'`/,;:=|&<>)\]}]"  # /home
+    rf"|(?<![\w./\\])(?:{_HOME}|{_DRIVE})"
+)
+# where another option or another path begins, this one has ended
+_NEXT = rf"(?:\s+(?=--?[A-Za-z])|[\s,:;=(\[]+(?={_URL}|{_START}))"
+_PLACES = re.compile(rf"(?P<url>{_URL})|(?P<start>{_START})(?P<rest>(?:(?!{_NEXT}){_ANY})*)", re.IGNORECASE)
+_BEFORE = re.compile(rf"{_OPTION}|(?:file|[\w+.-]+(?=:///)):/*", re.IGNORECASE)
 
 
 def slug(name: str) -> str:
-    """`name` as a part of a file name."""
-    return re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.") or "unnamed"
+    """`name` as a part of a file name; where letters of other scripts are lost, a digest tells it from other names."""
+    kept = re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.")
+    return kept if name.isascii() and kept else f"{kept or 'unnamed'}-{_digest(name)}"
+
+
+def slugs(names: Iterable[str]) -> dict[str, str]:
+    """Each name as a part of a file name, no two the same on a file system that ignores case."""
+    found = {name: slug(name) for name in names}
+    uses = Counter(one.casefold() for one in found.values())
+    return {name: one if uses[one.casefold()] == 1 else f"{one}-{_digest(name)}" for name, one in found.items()}
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:6]
 
 
 def check_name(what: str, name: object) -> None:
@@ -23,14 +51,10 @@ def check_name(what: str, name: object) -> None:
 
 
 def check_distinct(what: str, names: Iterable[str]) -> None:
-    """Refuse two names that would write to the same files, on file systems that ignore case too."""
-    seen: dict[str, str] = {}
-    for name in names:
-        other = seen.setdefault(slug(name).casefold(), name)
-        if other is not name:
-            raise PreheatError(
-                f"two {what} are too alike to have files of their own: {other!r} and {name!r}; rename one"
-            )
+    """Refuse a name that is given twice."""
+    for name, uses in Counter(names).items():
+        if uses > 1:
+            raise PreheatError(f"two {what} are called {name!r}; rename one")
 
 
 def printable(text: str) -> str:
@@ -39,16 +63,46 @@ def printable(text: str) -> str:
     >>> printable("\x1b[31mred\x1b[0m \x07")
     'red \\\\x07'
     """
+    if text.isprintable():
+        return text
     plain = _COLOUR.sub("", text)
     return "".join(
         one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode() for one in plain
     )
 
 
-def relative(word: str) -> str:
-    """A word of a command without the folders of this machine."""
-    flag, equals, value = word.partition("=")
-    if equals and flag.startswith("--"):
-        return f"{flag}={relative(value)}"
-    absolute = PurePosixPath(word).is_absolute() or PureWindowsPath(word).is_absolute()
-    return PureWindowsPath(word).name or "." if absolute else word
+def titled(text: str) -> str:
+    """A text of any kind as a name: on one line, without folders, printable, and cut where it is too long."""
+    line = " ".join(printable(relative(text)).split()) or "unnamed"
+    return line if len(line) <= LONGEST_NAME else f"{line[: LONGEST_NAME - 1]}…"
+
+
+def relative(text: str) -> str:
+    r"""A word of a command, or any text, without the folders of this machine: of an absolute path the last part stays.
+
+    Paths are found after `=`, `:` and `,`, in quotes, after an option's letter, from `~`, as file:/// and as Windows
+    writes them. Addresses of the web, relative paths and fractions stay. Blanks belong to a path as long as a `/` follows
+    them: what is cut is rather too much than too little.
+
+    >>> relative("--data=/srv/me/set one/train.txt"), relative("-I/home/me/include"), relative("https://a.org/b/c")
+    ('--data=train.txt', '-Iinclude', 'https://a.org/b/c')
+    >>> relative(r"C:\Users\me\x.yaml"), relative("half/full 1/2 ./data/x")
+    ('x.yaml', 'half/full 1/2 ./data/x')
+    """
+    return "." if text == "/" else _PLACES.sub(_last_part, text)
+
+
+def _last_part(found: re.Match[str]) -> str:
+    """What is shown in the place of a path: what stands before it in the same word, and its last part."""
+    if found["url"]:
+        return found["url"]
+    path = found[0]
+    before = _BEFORE.match(path)
+    head = before[0].rstrip("/") if before else ""
+    blanks = path[len(path.rstrip()) :]
+    parts = [part for part in re.split(r"[/\\]+", path[len(head) :].rstrip()) if part.strip(" .")]
+    last = parts[-1] if parts else "."
+    alone = (
+        len(parts) == 1 and re.match(r"~|\$|%|[A-Za-z]:", last) is not None
+    )  # a home, a drive: not a part of its own
+    return f"{head}{'.' if alone else last}{blanks}"

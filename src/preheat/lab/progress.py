@@ -61,7 +61,7 @@ class Monitor:
         self.live.update(self.overall, note=self._count())
         style = "red" if event.kind == "failed" else "yellow" if record and record.result.diverged else "none"
         text = f"failed: {event.message}" if record is None else _outcome(record, event.job.trial.study.metrics[0])
-        line = f"{self._count()}  {_label(event.job).ljust(self.width)}  {text}"
+        line = printable(f"{self._count()}  {_label(event.job).ljust(self.width)}  {text}")
         self.console.print(Text(line, style), soft_wrap=True)
 
     def _advance(self, job: Job, share: float) -> None:

@@ -26,6 +26,7 @@ from preheat.lab.groups import end, lead
 from preheat.lab.naming import printable
 from preheat.lab.outcome import Log, Notify, result_of
 from preheat.lab.records import Writer, header
+from preheat.lab.secrets import Mask
 from preheat.lab.signals import STOPPING, Stopped
 
 LONGEST = 500
@@ -224,7 +225,7 @@ def _send(driver: Connection, *message: object) -> None:
 def error_line(error: BaseException) -> str:
     """One line: what was raised, and where."""
     if isinstance(error, PreheatError):
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {Mask().text(str(error))}"
     told = traceback.TracebackException.from_exception(error)  # also of an error that cannot be printed
     frames = told.stack
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
@@ -232,7 +233,7 @@ def error_line(error: BaseException) -> str:
         return f"the training ended its process by sys.exit({shown(error.code)}){place}"
     if isinstance(error, KeyboardInterrupt):
         return f"the training raised KeyboardInterrupt itself{place}"
-    text = printable(" ".join(str(told).split()))[:LONGEST]
+    text = printable(Mask().text(" ".join(str(told).split())))[:LONGEST]
     return f"{type(error).__name__}: {text or 'no message'}{place}"
 
 

@@ -4,16 +4,26 @@ import shlex
 from typing import Any
 
 from preheat.lab.experiment import Experiment, Study
-from preheat.lab.naming import relative
+from preheat.lab.holdings import KEY
+from preheat.lab.naming import printable, relative
+from preheat.lab.secrets import Mask
 
 
 def reproduction(experiment: Experiment) -> str:
-    """The command that made the experiment; the Python where there was none."""
+    """The command that made the experiment; the Python where there was none. No folder, no secret, nothing unprintable."""
     if experiment.command:
-        return shlex.join(map(relative, experiment.command))
+        given = experiment.command
+        masked = zip(("", *given), given, Mask().words(given), strict=False)
+        words = [word if before == "--secret" else shown for before, word, shown in masked]  # a name, not the secret
+        return printable(shlex.join(map(relative, words)))
     if any(study.function is not None for study in experiment.studies):
-        return "\n".join(map(_compare_text, experiment.studies))
-    return _python_text(experiment)
+        return printable("\n".join(map(_compare_text, experiment.studies)))
+    return printable(_public_lines(_python_text(experiment)))
+
+
+def _public_lines(text: str) -> str:
+    """Python without folders and secrets, line by line."""
+    return "\n".join(relative(Mask().text(line)) for line in text.split("\n"))
 
 
 def _python_text(experiment: Experiment) -> str:
@@ -36,25 +46,30 @@ if __name__ == "__main__":
 
 def _compare_text(study: Study) -> str:
     """The call of `preheat.compare` that makes the runs of a study of somebody's own training."""
-    module, _, name = study.trainer.partition(":")
+    module, _, qualified = study.trainer.partition(":")
+    name = qualified.partition(".")[0]
     arms = "".join(
         f"\n            {arm.family!r}: {arm.spec!r}," for arm in {one.family: one for one in study.arms}.values()
     )
     metrics = [metric.name + (":max" if metric.goal == "max" else "") for metric in study.metrics]
     peaks = f"\n        peaks={list(dict.fromkeys(arm.peak for arm in study.arms))!r}," if study.is_grid else ""
     steps = f"\n        steps={study.steps}," if study.steps is not None else ""
+    held = study.held or {}
+    key = f"\n        key={held[KEY][0]!r}," if KEY in held else ""
+    values = "".join(f"    # {name} = {value}\n" for name, (value, _) in held.items() if name != KEY)
+    known = f"    # what it held:\n{values}" if values else ""
     return f"""\
 import preheat
-from {module} import {name}
+from {module} import {name if name.isidentifier() else "train"}
 
 if __name__ == "__main__":
-    preheat.compare(
-        {name},
+{known}    preheat.compare(
+        {qualified if qualified.isidentifier() else "train"},
         arms={{{arms}
         }},
         seeds={list(study.seeds)!r},{peaks}
         metric={metrics!r},{steps}
-        title={study.title!r},
+        title={study.title!r},{key}
     )"""
 
 
