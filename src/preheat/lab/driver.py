@@ -28,6 +28,7 @@ from preheat.lab.naming import printable
 from preheat.lab.progress import Monitor
 from preheat.lab.records import LARGEST, Record, is_of, read_record, write_file
 from preheat.lab.report.table import print_study
+from preheat.lab.secrets import environment_values, without
 from preheat.lab.signals import STOPPING, Signals
 from preheat.lab.statistics.looks import Look, look_at, read_looks
 from preheat.lab.statistics.race import next_trials
@@ -99,10 +100,12 @@ def _locked(out: Path) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or "it has no locks"
         what = f"cannot write to {out / 'runs'}: {reason}"
         raise PreheatError(what, write="write to another folder") from None
-    with lock:
+    try:
         for left in (*out.glob("*.part"), *out.glob(".part-*"), *(out / "runs").glob("*.part")):
             removed(left)
         yield
+    finally:
+        lock.release()
 
 
 def _rounds(
@@ -241,8 +244,10 @@ def _print_given_up(beginning: Beginning, experiment: Experiment, failures: list
     text = f"The first run of every arm failed at once, so {untried} more were not tried."
     console.print(Text(text, "red"), soft_wrap=True)
     if beginning.first and (lines := tail(beginning.first.job.path)):
-        console.print(Text(f"The last lines of {beginning.first.job.trial.name}:\n"), soft_wrap=True)
-        console.print(Text(f"{lines}\n", "dim"), soft_wrap=True)
+        trial = beginning.first.job.trial
+        hidden = trial.options.hidden(os.environ) if hasattr(trial.options, "hidden") else environment_values(os.environ)
+        console.print(Text(f"The last lines of {trial.name}:\n"), soft_wrap=True)
+        console.print(Text(f"{without(lines, hidden)}\n", "dim"), soft_wrap=True)
 
 
 def _checked(event: Event, records: dict[str, Record]) -> Event:
