@@ -57,6 +57,7 @@ def compare(
     peaks: with peaks every arm is run at each, and `train` gets `absolute(schedule.scaled(peak))`.
     metric: what decides, and after it what is reported beside it; "accuracy:max" where higher is better.
     steps: updates of a run, where that is known beforehand: it only shows how much is left.
+    title: what the report is called, by default the name of `train`; with another title the same runs are found.
     out: the folder, by default `runs/` and the name of `train`. The same call runs only what is missing.
     engine: "processes" (jobs=…, gpus=…, patience=…), "inline", "ray" (address=…), "slurm" (folder=…), one
     that a package registers (`preheat.lab.engines.registry`), or any `concurrent.futures.Executor`.
@@ -72,7 +73,7 @@ def compare(
     name = getattr(train, "__name__", type(train).__name__)
     metrics = tuple(map(Metric.read, [metric] if isinstance(metric, str) else metric))
     study = Study(
-        title=(title or name)[:LONGEST_NAME],
+        title=title if title is not None else name[:LONGEST_NAME],
         task=name,
         options=None,
         arms=_arms(arms, peaks),
@@ -82,6 +83,7 @@ def compare(
         metrics=metrics,
         function=train,
         code=source_of(train),
+        key=name,
     )
     experiment = Experiment(study.title, (study,))
     folder = Path(out if out is not None else Path("runs") / slug(name))

@@ -20,6 +20,7 @@ from preheat.lab.engines.registry import as_engine
 from preheat.lab.experiment import Experiment, Trial
 from preheat.lab.progress import Monitor
 from preheat.lab.records import Record, is_of, read_record, write_file
+from preheat.lab.report.next_step import next_steps
 from preheat.lab.report.table import print_study
 from preheat.lab.statistics.race import next_trials
 from preheat.lab.summary import Failure, Summary, summary_of, to_dict
@@ -205,7 +206,7 @@ def _write(summary: Summary, out: Path) -> None:
 
 
 def _print_summary(summary: Summary, out: Path, console: Console) -> None:
-    """Tables, verdicts, failures, and where everything is."""
+    """Tables and verdicts, failures, and last what matters: the sentence, where the report is, what to run next."""
     for study in summary.studies:
         print_study(study, console)
     if summary.failures:
@@ -215,4 +216,11 @@ def _print_summary(summary: Summary, out: Path, console: Console) -> None:
     others = len(list((out / "runs").glob("*.jsonl"))) - sum(len(group) for group in summary.records)
     if others > 0:
         console.print(f"{others} other records in {out / 'runs'} are not part of this comparison and were left alone.")
-    console.print(f"\nReport: {out / 'report.html'}", highlight=False, soft_wrap=True, markup=False)
+    console.print()
+    for study, said in zip(summary.studies, summary.headlines, strict=True):
+        name = f"{study.study.title}: " if len(summary.studies) > 1 else ""
+        console.print(Text(name + said, "bold"), soft_wrap=True)
+    console.print(f"Report: {out / 'report.html'}", highlight=False, soft_wrap=True, markup=False)
+    for step in next_steps(summary)[:1]:
+        console.print(Text(step.why, "dim"), soft_wrap=True)
+        console.print(Text(step.typed), soft_wrap=True)

@@ -115,7 +115,8 @@ class Study:
     are reported beside it. `options` is a frozen dataclass of plain values. `trainer` names the function that trains, as
     `module:function`, called as `train(options, schedule, seed, log, steps=steps)`. People's own training is a
     `function`, called as `train(schedule, seed, log)`; then `options` may be None, and `steps` too. `code` is a
-    fingerprint of its source: runs of another version are kept, with a note.
+    fingerprint of its source: runs of another version are kept, with a note. `key` begins the names of the runs' files,
+    by default the title: with one, a study that gets another title finds its runs.
     """
 
     title: str
@@ -128,6 +129,7 @@ class Study:
     metrics: tuple[Metric, ...] = (Metric("val_loss"),)
     function: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
     code: str = field(default="", compare=False, repr=False)
+    key: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_name("a study", self.title)
@@ -199,7 +201,7 @@ class Trial:
     @property
     def name(self) -> str:
         """The run's file name without its ending: letters, digits, `.`, `_` and `-` only."""
-        return f"{slug(self.study.title)}-{slug(self.arm.name)}-seed{self.seed}"
+        return f"{slug(self.study.key or self.study.title)}-{slug(self.arm.name)}-seed{self.seed}"
 
     @property
     def options(self) -> Any:

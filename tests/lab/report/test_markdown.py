@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import compared, gridded, many_arms, unstable
 
-from preheat.lab.report.markdown import code, report_markdown, safe
+from preheat.lab.report.markdown import report_markdown
+from preheat.lab.report.marked import code, safe
 from preheat.lab.summary import Failure
 
 HOSTILE = ["<script>alert(1)</script>", "a | b", "*a* _b_ `c`", "[x](https://example.org)", "@someone #12", "![i](x)"]
