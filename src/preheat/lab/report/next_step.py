@@ -47,28 +47,24 @@ def next_command(summary: Summary) -> str | None:
 
 
 def next_steps(summary: Summary) -> list[Step]:
-    """What to run next, the most useful first, two at most."""
+    """What to run next, the most useful first, two at most. None for studies that were put together by hand."""
+    experiment = summary.experiment
+    if not experiment.command and any(study.function is None for study in experiment.studies):
+        return []
     missing = sum(arm.missing for study in summary.studies for arm in study.arms)
     if missing:
         if not any(map(len, summary.records)):
             why = "No run has finished. Mend what the failures say, then run the same again:"
         else:
             why = f"{missing} run{'s are' if missing > 1 else ' is'} missing; the same again runs only what is missing:"
-        return [_same(summary.experiment, why)]
+        return [_Again(experiment, experiment.studies[0]).same(why)]
     for results, trials in zip(summary.studies, summary.records, strict=True):
-        again = _Again(summary.experiment, results.study)
+        again = _Again(experiment, results.study)
         if len(results.data) > 1:
             return [again.changed("The data have changed. All runs in a new folder:", folder="-again")]
         if found := _of_study(results, trials, again):
             return found[:2]
     return []
-
-
-def _same(experiment: Experiment, why: str) -> Step:
-    """Everything as it was."""
-    study = experiment.studies[0]
-    name = study.task if study.function is not None else ""
-    return Step(why, experiment.command, "" if experiment.command else _call(name, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +73,12 @@ class _Again:
 
     experiment: Experiment
     study: Study
+
+    def same(self, why: str) -> Step:
+        """Everything as it was."""
+        return Step(
+            why, self.experiment.command, "" if self.experiment.command else f"preheat.compare({self.study.task}, ...)"
+        )
 
     def changed(
         self, why: str, *, seeds: int = 0, peaks: Sequence[float] = (), folder: str = "", arm: str = ""
@@ -104,19 +106,13 @@ class _Again:
         )
         parts += [f"arms={{..., {arm.partition('=')[0]!r}: {arm.partition('=')[2]!r}}}"] * bool(arm)
         parts += [f"out='runs/{self.study.task}{folder}'"] * bool(folder)
-        return _call(self.study.task if self.study.function is not None else "", ", ".join(parts))
+        return f"preheat.compare({', '.join([self.study.task, '...', *parts])})"
 
 
 def _with_arm(words: Sequence[str], arm: str) -> tuple[str, ...]:
     """The command with one more arm, after the ones it has."""
     last = max(place for place, word in enumerate(words) if word == "--arm") + 2
     return (*words[:last], "--arm", arm, *words[last:])
-
-
-def _call(name: str, changes: str) -> str:
-    """The call of `compare` in one line; of an experiment built by hand the line that runs it."""
-    rest = f", {changes}" if changes else ""
-    return f"preheat.compare({name}, ...{rest})" if name else f"Study(...{rest})"
 
 
 def _of_study(results: StudySummary, trials: Trials, again: _Again) -> list[Step]:
@@ -222,6 +218,6 @@ def _peak(trials: Trials) -> float | None:
     return _rounded(top, 4) if top > 0 and min(highest) >= (1 - _ALIKE) * top else None
 
 
-def _rounded(value: float, digits: int = 2) -> float:
+def _rounded(value: float, digits: int = 3) -> float:
     """So many digits, as a person would type it."""
     return float(f"{value:.{digits}g}")

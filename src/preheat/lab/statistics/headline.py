@@ -31,7 +31,7 @@ def headline(summary: StudySummary) -> str:
     said = _of_grid(summary, summary.grid) if summary.grid else _of_arms(summary)
     if stopped := sum(arm.stopped > 0 for arm in summary.arms):
         said += f"; the race stopped {stopped} of {len(summary.arms)} arms"
-    said += f" ({missing} of {finished + missing} runs are missing)" if missing else ""
+    said += f" ({missing} of {finished + missing} runs {'is' if missing == 1 else 'are'} missing)" if missing else ""
     return said if said.endswith("?") else f"{said}."
 
 
@@ -133,7 +133,7 @@ def _open(groups: _Groups) -> str:
 
 def _by(difference: Difference, metric: Metric, *, turned: bool = False) -> str:
     """`0.52 lower`, `with accuracy 0.02 higher`; turned: seen from the first arm."""
-    size = max(abs(difference.mean), _SMALLEST)
+    size = max(float(f"{abs(difference.mean):.2g}"), _SMALLEST)
     amount = f"{size:.{min(12, max(0, 1 - floor(log10(size))))}f}" if size < 1e5 else f"{size:.2g}"
     way = "lower" if (difference.mean < 0) != turned else "higher"
     return f"{amount} {way}" if _is_loss(metric) else f"with {metric.title} {amount} {way}"
