@@ -93,7 +93,8 @@ def test_a_command_of_ones_own_becomes_an_experiment(experiment):
 
 def test_the_demo_is_the_demo(experiment):
     made, _, out = experiment("demo", "--out", "z")
-    assert made == demo_experiment()
+    assert (made.title, made.studies) == (demo_experiment().title, demo_experiment().studies)
+    assert made.command == ("preheat", "compare", "demo", "--out", "z")
     assert out == Path("z")
 
 
@@ -161,16 +162,39 @@ def test_reading_the_command_line_loads_no_torch():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+def test_a_title_is_what_was_given_else_what_is_compared(experiment):
+    launched = experiment("--launch", "python3 scripts/train.py --lr 1", "--warmups", "0,5%")[0]
+    assert launched.title == launched.studies[0].title == "train.py: none vs warmup 5%"
+    own = ("--title", "Is it -- needed?", "--out", "x")
+    for task in (("bytes",), ("--launch", "python3 train.py"), ("demo",)):
+        made = experiment(*task, *own)[0]
+        assert made.title == "Is it -- needed?"
+        again = experiment(*shlex.split(shlex.join(made.command))[2:])[0]
+        assert (again, again.command) == (made, made.command)
+    assert len(experiment("bytes", "--arm", f"{'a' * 50}=decay()", "--arm", "b=decay()")[0].title) <= 60
+
+
+def test_another_title_finds_the_same_runs(experiment):
+    for task in (("bytes",), ("--launch", "python3 train.py"), ("demo",)):
+        plain, titled = (experiment(*task, *more)[0] for more in ((), ("--title", "Another name")))
+        assert [run.name for run in plain.trials()] == [run.name for run in titled.trials()]
+        assert plain.title != titled.title
+
+
+def test_where_the_runs_are_made_is_in_the_command_too(experiment):
+    made = experiment("bytes", "--jobs", "2", "--patience", "90", "--out", "x")[0]
+    assert made.command[-6:] == ("--jobs", "2", "--patience", "90", "--out", "x")
+
+
 def test_markdown_alone_is_printed_where_it_is_asked_for(ask, monkeypatch, tmp_path):
     def run(experiment, out, *, console, **more):
         console.print("tables and verdicts")
-        (out / "report.md").write_text("# The report\n")
-        return SimpleNamespace(failures=())
+        return SimpleNamespace(failures=(), to_markdown=lambda: "# The card\n")
 
     monkeypatch.setattr("preheat.lab.driver.run_experiment", run)
     monkeypatch.setattr("preheat.cli.compare.find_spec", lambda name: object())
     answer = ask("compare", "demo", "--out", str(tmp_path), "--markdown")
-    assert (answer.code, answer.out, answer.err) == (0, "# The report\n", "tables and verdicts\n")
+    assert (answer.code, answer.out, answer.err) == (0, "# The card\n", "tables and verdicts\n")
 
 
 @pytest.mark.parametrize(("failures", "code"), [((), 0), (("one",), 1)])

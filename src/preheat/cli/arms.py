@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from preheat.core.errors import ParseError, PreheatError, shown
+from preheat.lab.command_line import arm_words
 from preheat.lab.demo import LINEAR, NONE
 from preheat.lab.experiment import Arm, Study, grid
 
@@ -76,9 +77,8 @@ def _arm(text: str) -> Arm:
 
 
 def arm_options(study: Study, arms: Arms) -> list[str]:
-    """The options that make these arms again, as they are typed."""
-    named = {arm.family: arm.spec for arm in study.arms}
-    texts = [f"{name}={spec}".replace("'", '"') for name, spec in named.items()]  # what a shell quotes best
+    """The options that make these arms again: lengths of warmups as they were typed, schedules in full."""
+    known = ["--warmups", arms.warmups] if arms.warmups else arm_words(study)
     peaks = ["--peaks", arms.peaks] if arms.peaks else []
     race = ["--race"] if arms.race else []
-    return [*(word for text in texts for word in ("--arm", text)), *peaks, "--seeds", str(len(study.seeds)), *race]
+    return [*known, *peaks, "--seeds", str(len(study.seeds)), *race]

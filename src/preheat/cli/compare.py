@@ -1,10 +1,11 @@
 """`preheat compare`: the same training under several schedules, and what the difference is."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from inspect import cleandoc
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
@@ -12,9 +13,9 @@ from cyclopts import App, Parameter
 from preheat.cli.arms import Arms, arm_options, read_arms, read_seeds
 from preheat.cli.refusals import TASK, at_prompt
 from preheat.core.errors import PreheatError, nearest, shown
+from preheat.lab.command_line import COMPARE, option_words
 from preheat.lab.demo import demo_experiment
-from preheat.lab.experiment import Experiment, Metric, Study
-from preheat.lab.naming import titled
+from preheat.lab.experiment import Arm, Experiment, Metric, Study
 from preheat.lab.tasks import TASKS, TrainingOptions
 
 _NEEDED = {
@@ -24,6 +25,7 @@ _NEEDED = {
     "matplotlib": "matplotlib",
     "filelock": "filelock",
 }
+_SCRIPTS = (".py", ".sh", ".jl", ".r", ".R", ".lua", ".js")
 _SOME_FAILED = 1
 
 app = App(
@@ -77,7 +79,10 @@ class Machine:
     """Seconds without a logged update after which a run is ended, an hour by default; for processes only."""
 
     markdown: bool = False
-    """Print the report as Markdown, for a pull request; everything else goes to stderr."""
+    """Print a card in Markdown, for a pull request; everything else goes to stderr."""
+
+    title: Annotated[str | None, Parameter(show_default=False)] = None
+    """What the comparison is called in the report; without one, what is compared. Another title finds the same runs."""
 
     def settings(self) -> dict[str, Any]:
         """The keyword arguments of the engine."""
@@ -86,6 +91,14 @@ class Machine:
                 raise PreheatError(f"--{name} must be at least {low}, not {value}")
         given = {"jobs": self.jobs, "gpus": self.gpus, "address": self.address, "patience": self.patience}
         return {name: value for name, value in given.items() if value is not None}
+
+    def words(self) -> list[str]:
+        """The options that were given, as they are typed."""
+        given = [("title", self.title), ("engine", None if self.engine == "processes" else self.engine)]
+        given += [
+            (name, f"{value:g}" if isinstance(value, float) else value) for name, value in self.settings().items()
+        ]
+        return [word for name, value in given if value is not None for word in (f"--{name}", str(value))]
 
 
 @app.default
@@ -129,21 +142,23 @@ def compare_own_training(
         raise PreheatError(f'{asked}; write one of {", ".join(known)}, or --launch "python train.py"')
     from preheat.lab.command import TRAINER, LaunchOptions, fingerprint
 
-    options = LaunchOptions(command=launch, hide=secret)
+    options, known_arms = LaunchOptions(command=launch, hide=secret), read_arms(arms)
+    title = machine.title or _title(_script(options.public()["command"]), known_arms)
     study = Study(
-        title="launch",
+        title=title,
         task="launch",
         options=options,
-        arms=read_arms(arms),
+        arms=known_arms,
         seeds=read_seeds(arms),
         steps=steps,
         trainer=TRAINER,
         metrics=tuple(map(Metric.read, metric)),
         code=fingerprint(launch),
+        prefix="launch",
     )
-    shown_as = options.public()["command"]
-    words = ["--launch", shown_as, *arm_options(study, arms), *_repeated(metric=metric, secret=secret)]
-    experiment = Experiment(titled(shown_as), (study,), ("preheat", "compare", *words, "--out", str(out)))
+    words = ["--launch", launch, *arm_options(study, arms), *_repeated(metric=metric, secret=secret)]
+    words += ["--steps", str(steps)] if steps is not None else []
+    experiment = Experiment(title, (study,), (*COMPARE, *words, *machine.words(), "--out", str(out)))
     defaults = {"jobs": 1, "gpus": 0} if machine.engine == "processes" else {}
     return _run(experiment, machine, out, arms.race, defaults)
 
@@ -164,7 +179,8 @@ def _task_command(name: str, options: type[TrainingOptions]) -> Callable[..., in
         machine: Machine = Machine(),
         out: Path = Path(f"runs/{name}"),
     ) -> int:
-        return _run(_experiment(name, task, arms, length, out), machine, out, arms.race)
+        words = (*machine.words(), "--out", str(out))
+        return _run(_experiment(name, task, arms, length, title=machine.title, words=words), machine, out, arms.race)
 
     compare_task.__annotations__["task"] = Annotated[options, Parameter(name="*")]
     compare_task.__doc__ = f"""{cleandoc(options.__doc__ or name)}
@@ -196,27 +212,40 @@ def demo(*, machine: Machine = Machine(), out: Path = Path("runs/demo")) -> int:
     out
         The folder for records and report.
     """
-    return _run(demo_experiment(), machine, out)
+    experiment = demo_experiment()
+    command = (*COMPARE, "demo", *machine.words(), "--out", str(out))
+    return _run(replace(experiment, title=machine.title or experiment.title, command=command), machine, out)
 
 
-def _experiment(name: str, task: TrainingOptions, arms: Arms, length: Length, out: Path) -> Experiment:
-    """The experiment that the command line describes. Raises PreheatError for an arm or number that cannot be run."""
+def _experiment(
+    name: str, task: TrainingOptions, arms: Arms, length: Length, *, title: str | None, words: Iterable[str]
+) -> Experiment:
+    """The experiment that the command line describes; `words` end the command.
+
+    Raises PreheatError for an arm or number that cannot be run.
+    """
     try:
-        study = Study(name, name, task, read_arms(arms), read_seeds(arms), length.steps)
+        known = read_arms(arms)
+        study = Study(title or _title(name, known), name, task, known, read_seeds(arms), length.steps, prefix=name)
     except PreheatError as error:
         raise at_prompt(error, TASK) from None
-    families = dict.fromkeys(arm.family for arm in study.arms)
-    title = f"{name}: {' vs '.join(families)}"
-    words = [*arm_options(study, arms), "--steps", str(length.steps), *_changed(task)]
-    command = ("preheat", "compare", name, *words, "--out", str(out))
-    return Experiment(title if len(title) <= 60 else f"{name}: {len(families)} arms", (study,), command)
+    command = (*COMPARE, name, *arm_options(study, arms), "--steps", str(length.steps), *option_words(task), *words)
+    return Experiment(study.title, (study,), command)
 
 
-def _changed(task: TrainingOptions) -> list[str]:
-    """The options of the task that are not its defaults, as they are typed."""
-    defaults, given = asdict(type(task)()), asdict(task)
-    changed = [(name, value) for name, value in given.items() if value != defaults[name]]
-    return [word for name, value in changed for word in (f"--{name.replace('_', '-')}", str(value))]
+def _title(what: str, arms: Iterable[Arm]) -> str:
+    """What is trained, and what it is compared under."""
+    families = list(dict.fromkeys(arm.family for arm in arms))
+    title = f"{what}: {' vs '.join(families)}"
+    return title if len(title) <= LONGEST_NAME else f"{what[: LONGEST_NAME - 20]}: {len(families)} arms"
+
+
+def _script(command: str) -> str:
+    """What a command runs: its first word that is the name of a script, else its first word."""
+    words = shlex.split(command)
+    found = next((word for word in words if word.endswith(_SCRIPTS)), words[0])
+    text = "".join(letter if letter.isprintable() else " " for letter in PurePath(found).name)
+    return text.strip() or "command"
 
 
 def _run(
@@ -233,5 +262,5 @@ def _run(
     console = Console(stderr=machine.markdown)
     summary = run_experiment(experiment, out, engine=machine.engine, race=race, console=console, **settings)
     if machine.markdown:
-        print((out / "report.md").read_text(encoding="utf-8"), end="")
+        print(summary.to_markdown(), end="")
     return _SOME_FAILED if summary.failures else 0

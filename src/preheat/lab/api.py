@@ -58,6 +58,7 @@ def compare(
     peaks: with peaks every arm is run at each, and `train` gets `absolute(schedule.scaled(peak))`.
     metric: what decides, and after it what is reported beside it; "accuracy:max" where higher is better.
     steps: updates of a run, where that is known beforehand: it only shows how much is left.
+    title: what the report is called, by default the name of `train`; with another title the same runs are found.
     key: names the configuration, such as "width=64", and stands for all that `train` holds; see below.
     out: the folder, by default `runs/` and the name of `train`. The same call runs only what is missing.
     engine: "processes" (jobs=…, gpus=…, patience=…), "inline", "ray" (address=…), "slurm" (folder=…), one
@@ -90,6 +91,7 @@ def compare(
         trainer=_reference(inner),
         metrics=metrics,
         function=train,
+        prefix=name,
         held=None if key is None else keyed(key),
     )
     experiment = Experiment(study.title, (study,))

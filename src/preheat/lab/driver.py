@@ -27,6 +27,7 @@ from preheat.lab.groups import GRACE, is_ending
 from preheat.lab.naming import printable
 from preheat.lab.progress import Monitor
 from preheat.lab.records import LARGEST, Record, is_of, read_record, write_file
+from preheat.lab.report.next_step import next_steps
 from preheat.lab.report.table import print_study
 from preheat.lab.secrets import environment_values, without
 from preheat.lab.signals import STOPPING, Signals
@@ -245,7 +246,9 @@ def _print_given_up(beginning: Beginning, experiment: Experiment, failures: list
     console.print(Text(text, "red"), soft_wrap=True)
     if beginning.first and (lines := tail(beginning.first.job.path)):
         trial = beginning.first.job.trial
-        hidden = trial.options.hidden(os.environ) if hasattr(trial.options, "hidden") else environment_values(os.environ)
+        hidden = (
+            trial.options.hidden(os.environ) if hasattr(trial.options, "hidden") else environment_values(os.environ)
+        )
         console.print(Text(f"The last lines of {trial.name}:\n"), soft_wrap=True)
         console.print(Text(f"{without(lines, hidden)}\n", "dim"), soft_wrap=True)
 
@@ -269,11 +272,11 @@ def _earlier_looks(experiment: Experiment, records: Mapping[str, Record], out: P
     try:
         with opened(out / "summary.json", LARGEST) as file:
             studies = json.loads(file.read())["studies"]
-        return {study["title"]: read_looks(study["looked"]) for study in studies}
+        return {study["stem"]: read_looks(study["looked"]) for study in studies}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         if not any((out / name).exists() for name in ("summary.json", "report.html", "report.md")):
             return {}
-        return {study.title: [look_at(Trials.named(study, records))] for study in experiment.studies}
+        return {study.stem: [look_at(Trials.named(study, records))] for study in experiment.studies}
 
 
 def _write(summary: Summary, out: Path) -> None:
@@ -297,7 +300,7 @@ def _write(summary: Summary, out: Path) -> None:
 
 
 def _print_summary(summary: Summary, out: Path, console: Console) -> None:
-    """Tables, verdicts, failures, and where everything is."""
+    """Tables and verdicts, failures, and last what matters: the sentence, where the report is, what to run next."""
     for study in summary.studies:
         print_study(study, console)
     if summary.failures:
@@ -309,5 +312,12 @@ def _print_summary(summary: Summary, out: Path, console: Console) -> None:
         folder = printable(str(out / "runs"))
         text = f"{others} other records in {folder} are not part of this comparison and were left alone."
         console.print(text, highlight=False, soft_wrap=True, markup=False)
+    console.print()
+    for study, said in zip(summary.studies, summary.headlines, strict=True):
+        name = f"{study.study.title}: " if len(summary.studies) > 1 else ""
+        console.print(Text(name + said, "bold"), soft_wrap=True)
     page = printable(str(out / "report.html"))
-    console.print(f"\nReport: {page}", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"Report: {page}", highlight=False, soft_wrap=True, markup=False)
+    for step in next_steps(summary)[:1]:
+        console.print(Text(step.reason, "dim"), soft_wrap=True)
+        console.print(Text(step.typed), soft_wrap=True)

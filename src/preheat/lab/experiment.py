@@ -127,6 +127,8 @@ class Study:
     `function`, called as `train(schedule, seed, log)`; then `options` may be None, and `steps` too. `held` is what the
     function holds by name, each as what is shown and its digits: found by `holdings` unless it is given. `code` is a
     fingerprint of the source: runs of another version are kept, with a note. In `title` no folder of this machine stays.
+    `prefix` begins the names of the runs' files, by default the title: with one, a study that gets another title finds its
+    runs.
     """
 
     title: str
@@ -140,6 +142,7 @@ class Study:
     function: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
     code: str = field(default="", compare=False, repr=False)
     held: Mapping[str, list[str]] | None = field(default=None, compare=False, repr=False)
+    prefix: str = field(default="", compare=False, repr=False)
     files: Mapping[str, str] = field(init=False, compare=False, repr=False)  # the names of arms as parts of file names
 
     def __post_init__(self) -> None:
@@ -170,6 +173,11 @@ class Study:
             object.__setattr__(self, "held", held if self.held is None else self.held)
             object.__setattr__(self, "code", self.code or code)
         self.settings()
+
+    @property
+    def stem(self) -> str:
+        """What the names of the runs' files begin with, and what a study is known by whatever its title is."""
+        return self.prefix or self.title
 
     @property
     def families(self) -> dict[str, dict[float | None, Arm]]:
@@ -220,7 +228,7 @@ class Trial:
     @property
     def name(self) -> str:
         """The run's file name without its ending: letters, digits, `.`, `_` and `-` only."""
-        return f"{slug(self.study.title)}-{self.study.files[self.arm.name]}-seed{self.seed}"
+        return f"{slug(self.study.stem)}-{self.study.files[self.arm.name]}-seed{self.seed}"
 
     @property
     def options(self) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 from preheat.lab.experiment import Experiment
 from preheat.lab.records import FORMAT, Record
 from preheat.lab.statistics.arms import StudySummary, summarised
+from preheat.lab.statistics.headline import headline
 from preheat.lab.statistics.looks import Look
 from preheat.lab.statistics.verdict import study_verdict
 from preheat.lab.trials import Trials
@@ -42,34 +43,47 @@ class Summary:
     failures: tuple[Failure, ...] = ()
 
     @property
+    def headlines(self) -> list[str]:
+        """One sentence per study: what a person would say first."""
+        return [headline(study) for study in self.studies]
+
+    @property
     def verdicts(self) -> list[str]:
-        """One sentence per study."""
+        """What the intervals show of each study, in full."""
         return [study_verdict(study) for study in self.studies]
 
+    def to_markdown(self) -> str:
+        """A card for a pull request: what was found, the schedules, the table, the command, and the rest folded."""
+        from preheat.lab.report.card import card_markdown
+
+        return card_markdown(self.experiment, self.studies, self.records, environments(self))
+
     def __repr__(self) -> str:
-        """What a notebook shows: how many runs, and what they say."""
+        """What a prompt shows: how many runs, and what they say."""
         finished, failed = sum(map(len, self.records)), len(self.failures)
         head = f"Summary of {self.experiment.title}: {finished} runs" + (f", {failed} failed" if failed else "")
         return "\n".join(
-            [head, *(verdict if len(verdict) <= 500 else f"{verdict[:499]}…" for verdict in self.verdicts)]
+            [head, *self.headlines, *(text if len(text) <= 500 else f"{text[:499]}…" for text in self.verdicts)]
         )
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: of each study what it says, the table of its arms, and the loss."""
+        """What a notebook shows: of each study the sentence, the loss, the table of its arms, and what it says in full."""
         from preheat.lab.report.panels import StudyPanels
-        from preheat.lab.report.table import arm_rows
+        from preheat.lab.report.table import arm_rows, family_rows
         from preheat.plots.notebook import card, chart, table
 
-        pieces = []
-        for study, trials, verdict in zip(self.studies, self.records, self.verdicts, strict=True):
+        pieces = [f"<p>{escape(repr(self).partition(chr(10))[0])}</p>"]
+        for study, trials in zip(self.studies, self.records, strict=True):
             loss = StudyPanels(study, trials).loss()
+            name = f"{study.study.title}: " if len(self.studies) > 1 else ""
+            rows = family_rows(study.grid) if study.grid else arm_rows(study.study.metrics[0], study.arms)
             pieces += [
-                f"<p><b>{escape(study.study.title)}</b></p>",
-                table(arm_rows(study.study.metrics[0], study.arms)),
+                f"<p><b>{escape(name + headline(study))}</b></p>",
+                chart(loss, 300, legend=True) if loss else "",
+                table(rows),
+                f"<details><summary>The verdict in full</summary><p>{escape(study_verdict(study))}</p></details>",
             ]
-            pieces += [f"<p>{escape(verdict)}</p>", chart(loss, 300, legend=True) if loss else ""]
-        head = f"<p>{escape(repr(self).partition(chr(10))[0])}</p>"
-        return card([head, *pieces])
+        return card(pieces)
 
 
 def summary_of(
@@ -82,13 +96,13 @@ def summary_of(
 ) -> Summary:
     """The summary of an experiment from its finished runs by name.
 
-    race: whether the arms were raced; looked: by the title of the study what earlier reports were made from. Each on other
+    race: whether the arms were raced; looked: by the stem of the study what earlier reports were made from. Each on other
     runs than now was a chance to be misled, which the intervals allow for.
     """
     before = looked or {}
     failed = {failure.run for failure in failures}
     trials = tuple(Trials.named(study, records, failed) for study in experiment.studies)
-    studies = tuple(summarised(one, race=race, looked=before.get(one.study.title, ())) for one in trials)
+    studies = tuple(summarised(one, race=race, looked=before.get(one.study.stem, ())) for one in trials)
     return Summary(experiment, studies, trials, tuple(failures))
 
 
@@ -111,9 +125,11 @@ def _study(summary: StudySummary) -> dict[str, Any]:
     found = {name: _plain(getattr(summary, name)) for name in names}
     return {
         "title": study.title,
+        "stem": study.stem,
         **study.settings(),
         "seeds": list(study.seeds),
         "metrics": [asdict(metric) for metric in study.metrics],
+        "headline": headline(summary),
         "verdict": study_verdict(summary),
         "first": study.arms[0].name,
         **found,

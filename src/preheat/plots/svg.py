@@ -75,7 +75,7 @@ def _curves(panel: Curves, width: int, height: int, legend: bool) -> list[str]:
     body, top = _heading(panel, width, panel.named if legend else [])
     right, bottom = width - 14, height - 42
     y = Axis(*panel.y_limits, bottom, top + 8, panel.log_y)
-    labels = [(y(tick), tick_text(tick, y)) for tick in y.ticks(5)]
+    labels = [(y(tick), tick_text(tick, y)) for tick in y.ticks(min(5, max(2, (bottom - top) // 20)))]
     left = 18 + FONT * _GLYPH * max((len(text) for _, text in labels), default=1)
     x = Axis(*panel.x_limits, left, right, panel.log_x, panel.x_ticks)
     for place, text in labels:

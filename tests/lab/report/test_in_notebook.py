@@ -14,7 +14,8 @@ def test_a_comparison_shows_its_table_its_verdict_and_the_loss(make):
     assert said[0] == repr(summary).partition("\n")[0]
     assert all(verdict in said for verdict in summary.verdicts)
     rows = [[cell.text for cell in row] for row in tree.iter("tr")]
-    assert [row[0] for row in rows[1:]] == [arm.name for study in summary.studies for arm in study.arms]
+    assert [row[0] for row in rows[1:]] == list(summary.studies[0].study.families)
+    assert said.index(summary.headlines[0]) == 1
     charts = [one for one in tree.iter("svg") if one.get("role") == "img"]
     assert len(charts) == len(summary.studies)
     legend = {text.text for text in charts[0].iter("text")}

@@ -1,7 +1,8 @@
 """The report of an experiment: one HTML page that needs nothing but itself.
 
-Verdicts first, then for each study the tables and the charts, then how to do it again and where it was done. The templates
-escape every text, links are relative, and nothing is fetched.
+The first screen answers: of each study the sentence and the picture, and what to run next. Then for each study the verdict in
+full, the tables and the charts, then how to do it again and where it was done. The templates escape every text, links are
+relative, and nothing is fetched.
 """
 
 import re
@@ -12,8 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from preheat.lab.report import table
+from preheat.lab.report.next_step import next_steps
 from preheat.lab.report.panels import StudyPanels
 from preheat.lab.report.reproduce import environment_pairs, reproduction
+from preheat.lab.statistics.headline import headline
 from preheat.lab.statistics.verdict import headed, study_verdict
 from preheat.lab.summary import Summary, environments
 from preheat.plots.panel import INK, SCALE
@@ -24,7 +27,9 @@ LONG = 320  # characters of a verdict that are easily read in one piece
 
 def report_html(summary: Summary) -> str:
     """The page as text."""
-    return templates().get_template("report.html").render(summary=summary, environments=environments(summary))
+    pages = [StudyPanels(*both) for both in zip(summary.studies, summary.records, strict=True)]
+    known = {"environments": environments(summary), "steps": next_steps(summary), "pages": pages}
+    return templates().get_template("report.html").render(summary=summary, **known)
 
 
 @cache
@@ -40,13 +45,13 @@ def templates() -> Environment:
         keep_trailing_newline=True,
     )
     called: dict[str, Any] = {
-        "chart": lambda panel: Markup(svg(panel, in_page=True)),
+        "chart": lambda panel, height=300: Markup(svg(panel, height=height, in_page=True)),
         "chart_style": Markup(style()),
         "swatch": lambda style: Markup(swatch(style)),
         "scale": list(zip(SCALE, INK, strict=True)),
         "table": table,
     }
-    for function in (StudyPanels, clauses, environment_pairs, headed, reproduction, study_verdict):
+    for function in (clauses, environment_pairs, headed, headline, reproduction, study_verdict):
         called[function.__name__] = function
     found.globals.update(called)
     return found

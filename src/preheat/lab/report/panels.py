@@ -35,7 +35,7 @@ class StudyPanels:
 
     def loss(self, peak: float | None = None) -> Curves | None:
         """Training loss: the mean over seeds with its band, single seeds where they have to be seen, and instabilities."""
-        column, trials, arms, series = loss_column(self.trials), self.trials, self._at(peak), list[Series]()
+        column, trials, arms, series = loss_column(self.trials), self.trials, self.shown(peak), list[Series]()
         for arm in arms:
             series += [
                 Series(arm.name, arm.updates, row, arm.style, faint=True) for row in arm.losses if arm.shows_seeds
@@ -69,7 +69,7 @@ class StudyPanels:
 
     def rate(self) -> Curves | None:
         """The learning rates as they were logged, else as the schedules give them."""
-        series = [Series(arm.name, arm.updates, arm.rate, arm.style) for arm in self._at() if arm.rate]
+        series = [Series(arm.name, arm.updates, arm.rate, arm.style) for arm in self.shown() if arm.rate]
         logged = beside(loss_column(self.trials), "lr") in self.trials.logged
         rates = logged or all(isinstance(Trial(self.study, arm, 0).target, Absolute) for arm in self.study.arms)
         title, label = f"Schedule{self._where()}", "learning rate" if rates else "factor of the rate"
@@ -78,7 +78,7 @@ class StudyPanels:
 
     def norm(self) -> Curves | None:
         """The gradient norms, if they were logged."""
-        series = [Series(arm.name, arm.updates, arm.grad_norm, arm.style) for arm in self._at() if arm.grad_norm]
+        series = [Series(arm.name, arm.updates, arm.grad_norm, arm.style) for arm in self.shown() if arm.grad_norm]
         if not any(math.isfinite(value) and value > 0 for one in series for value in one.ys):
             return None
         return Curves(
@@ -171,7 +171,7 @@ class StudyPanels:
                 rows.append((arm.name, str(len(spikes)), seeds, first, ends, str(len(chance))))
         return rows if len(rows) > 1 else []
 
-    def _at(self, peak: float | None = None) -> list[ArmCurves]:
+    def shown(self, peak: float | None = None) -> list[ArmCurves]:
         """The curves at a peak, by default the one that comes first; all without a grid."""
         peak = self.peak if peak is None else peak
         return [arm for arm in self.arms if peak is None or arm.peak == peak]

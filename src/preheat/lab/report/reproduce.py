@@ -1,8 +1,8 @@
 """How to do an experiment again, and where it was done, as text for the page and for Markdown."""
 
-import shlex
 from typing import Any
 
+from preheat.lab.command_line import written
 from preheat.lab.experiment import Experiment, Study
 from preheat.lab.holdings import KEY
 from preheat.lab.naming import printable, relative
@@ -12,10 +12,7 @@ from preheat.lab.secrets import Mask
 def reproduction(experiment: Experiment) -> str:
     """The command that made the experiment; the Python where there was none. No folder, no secret, nothing unprintable."""
     if experiment.command:
-        given = experiment.command
-        masked = zip(("", *given), given, Mask().words(given), strict=False)
-        words = [word if before == "--secret" else shown for before, word, shown in masked]  # a name, not the secret
-        return printable(shlex.join(map(relative, words)))
+        return written(experiment.command)
     if any(study.function is not None for study in experiment.studies):
         return printable("\n".join(map(_compare_text, experiment.studies)))
     return printable(_public_lines(_python_text(experiment)))

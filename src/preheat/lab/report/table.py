@@ -88,7 +88,7 @@ def print_study(summary: StudySummary, console: Console) -> None:
         console.print(Text("  * best peak   ×n: so many runs diverged", "dim"))
     for family, spec in schedules(summary):
         console.print(Text(f"  {family} = {spec}", "dim"), soft_wrap=True)
-    console.print(Text(study_verdict(summary), "bold"))
+    console.print(Text(study_verdict(summary)))
 
 
 def _cells(arm: ArmSummary) -> tuple[str, ...]:
