@@ -6,6 +6,7 @@ from fake_trainer import FakeOptions
 
 import preheat
 from preheat.core.errors import PreheatError
+from preheat.core.spans import Run
 from preheat.lab.demo import demo_experiment
 from preheat.lab.experiment import Arm, Experiment, Study
 
@@ -115,9 +116,11 @@ def test_trials_come_seed_by_seed_so_that_an_early_stop_leaves_whole_pairs():
 
 def test_the_demo_has_two_studies_with_the_same_peak_and_a_reference_without_warmup():
     demo = demo_experiment()
-    assert [[arm.name for arm in study.arms] for study in demo.studies] == [
-        ["none", "linear", "exponential"],
-        ["none", "linear"],
-    ]
+    for study in demo.studies:
+        assert [arm.name for arm in study.arms] == ["none", "linear 5 %", "linear 50 %"]
+        for arm in study.arms[1:]:  # the name says how long the warmup is
+            share = float(arm.name.split()[1]) / 100
+            values = [arm.target.bind(Run(total=study.steps))(update) for update in range(study.steps)]
+            assert values.index(max(values)) == share * study.steps
     assert {study.options.peak for study in demo.studies} == {demo.studies[0].options.peak}
     assert [study.options.norm for study in demo.studies] == ["post", "pre"]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from preheat.core.checks import positive_number, whole_number
+from preheat.core.checks import finite_number, positive_number, whole_number
 from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.peaks import refuse_unclear
@@ -108,14 +108,45 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetValue:
+    """A fixed value that the mean of the deciding metric is to be better than: below, for the goal "max" above.
+
+    sd: the standard deviation over seeds, where it is known from other runs; None to estimate it.   level: the probability
+    of a false claim, all arms together; speed-runs ask for 0.01.
+    """
+
+    value: float
+    sd: float | None = None
+    level: float = 0.05
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", finite_number(self.value, "a target"))
+        if self.sd is not None:
+            object.__setattr__(self, "sd", positive_number(self.sd, "the standard deviation for a target"))
+        object.__setattr__(self, "level", positive_number(self.level, "the level of a target"))
+        if self.level >= 0.5:
+            what = "the level of a target is the probability of a false claim, below 0.5"
+            raise PreheatError(what, given=self.level, write="write 0.05, or 0.01")
+
+    @classmethod
+    def given(cls, value: float | None, sd: float | None, level: float | None) -> "TargetValue | None":
+        """The target of which these are known; None without any. Refuses what belongs to a target where there is none."""
+        if value is not None:
+            return cls(value, sd) if level is None else cls(value, sd, level)
+        if sd is not None or level is not None:
+            raise PreheatError("a standard deviation or level was given without a target; give the target too")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """The same task, options and number of updates under every arm, each arm with every seed.
 
     The first arm is the one that the others are compared with; in a grid, at each peak. `metrics[0]` decides, the others
-    are reported beside it. `options` is a frozen dataclass of plain values. `trainer` names the function that trains, as
-    `module:function`, called as `train(options, schedule, seed, log, steps=steps)`. People's own training is a
-    `function`, called as `train(schedule, seed, log)`; then `options` may be None, and `steps` too. `code` is a
-    fingerprint of its source: runs of another version are kept, with a note.
+    are reported beside it; `target` is asked of the first. `options` is a frozen dataclass of plain values. `trainer` names
+    the function that trains, as `module:function`, called as `train(options, schedule, seed, log, steps=steps)`. People's
+    own training is a `function`, called as `train(schedule, seed, log)`; then `options` may be None, and `steps` too. `code`
+    is a fingerprint of its source: runs of another version are kept, with a note.
     """
 
     title: str
@@ -128,6 +159,7 @@ class Study:
     metrics: tuple[Metric, ...] = (Metric("val_loss"),)
     function: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
     code: str = field(default="", compare=False, repr=False)
+    target: TargetValue | None = None
 
     def __post_init__(self) -> None:
         check_name("a study", self.title)

@@ -110,7 +110,9 @@ def to_dict(summary: Summary) -> dict[str, Any]:
 def _study(summary: StudySummary) -> dict[str, Any]:
     """One study: what was run, what came out, and the sentence."""
     study = summary.study
-    found = {name: _plain(getattr(summary, name)) for name in ("arms", "others", "grid", "race", "claims", "looks")}
+    found = {
+        name: _plain(getattr(summary, name)) for name in ("arms", "others", "grid", "race", "claims", "looks", "target")
+    }
     return {
         "title": study.title,
         **study.settings(),

@@ -4,7 +4,7 @@ import re
 from html import escape
 
 from preheat.lab.report.reproduce import environment_pairs, reproduction
-from preheat.lab.report.table import Rows, arm_rows, family_rows, further_rows, goal_text, schedules
+from preheat.lab.report.table import Rows, arm_rows, family_rows, further_rows, goal_text, schedules, target_rows
 from preheat.lab.statistics.arms import StudySummary
 from preheat.lab.statistics.verdict import headed, study_verdict
 from preheat.lab.summary import Summary, environments
@@ -28,6 +28,8 @@ def _study_parts(summary: StudySummary) -> list[str]:
     if summary.grid:
         folded = f"<details><summary>All {len(summary.arms)} arms</summary>\n\n{arms}\n\n</details>"
         parts = [_table(family_rows(summary.grid)), folded]
+    if summary.target:
+        parts += [safe(f"Against the target {summary.target.value:g}:"), _table(target_rows(summary.target))]
     for metric, rows in further_rows(summary):
         parts += [f"{safe(headed(metric))}, {goal_text(metric)}:", _table(rows)]
     parts.append("\n".join(f"- {safe(family)}: {code(spec)}" for family, spec in schedules(summary)))

@@ -26,7 +26,7 @@ def _python_text(experiment: Experiment) -> str:
     return f"""\
 from pathlib import Path
 from preheat.lab.driver import run_experiment
-from preheat.lab.experiment import Arm, Experiment, Metric, Study
+from preheat.lab.experiment import Arm, Experiment, Metric, Study, TargetValue
 {imports}
 if __name__ == "__main__":
     studies = (
@@ -43,6 +43,9 @@ def _compare_text(study: Study) -> str:
     metrics = [metric.name + (":max" if metric.goal == "max" else "") for metric in study.metrics]
     peaks = f"\n        peaks={list(dict.fromkeys(arm.peak for arm in study.arms))!r}," if study.is_grid else ""
     steps = f"\n        steps={study.steps}," if study.steps is not None else ""
+    aim = study.target
+    named = {"target": aim.value, "target_sd": aim.sd, "target_level": aim.level} if aim else {}
+    target = "".join(f"\n        {key}={value!r}," for key, value in named.items() if value is not None)
     return f"""\
 import preheat
 from {module} import {name}
@@ -53,7 +56,7 @@ if __name__ == "__main__":
         arms={{{arms}
         }},
         seeds={list(study.seeds)!r},{peaks}
-        metric={metrics!r},{steps}
+        metric={metrics!r},{target}{steps}
         title={study.title!r},
     )"""
 
