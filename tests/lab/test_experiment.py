@@ -8,7 +8,7 @@ import preheat
 from preheat.core.errors import PreheatError
 from preheat.core.spans import Run
 from preheat.lab.demo import demo_experiment
-from preheat.lab.experiment import Arm, Experiment, Study
+from preheat.lab.experiment import Arm, Experiment, Metric, Study
 
 
 def study_of(**changes):
@@ -107,6 +107,27 @@ def test_a_hostile_name_cannot_leave_the_folder():
     arms = (Arm("../../etc/passwd", "decay()"), Arm("<script>", "decay()"), Arm("…", "decay()"))
     names = [trial.name for trial in experiment_of(arms, seeds=(0,)).trials()]
     assert names == ["fake-study-etc-passwd-seed0", "fake-study-script-seed0", "fake-study-unnamed-seed0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "stage"),
+    [
+        ("val_loss", "validation loss", ""),
+        ("stage2/val_loss", "validation loss, stage2", "stage2"),
+        ("after_tuning/loss:max", "training loss, after tuning", "after_tuning"),
+        ("sft/eval/win_rate:max", "win rate, sft/eval", "sft/eval"),
+    ],
+)
+def test_a_metric_of_a_later_stage_is_titled_with_it(name, title, stage):
+    metric = Metric.read(name)
+    assert (metric.title, metric.stage) == (title, stage)
+    assert metric.goal == ("max" if name.endswith(":max") else "min")
+
+
+@pytest.mark.parametrize("name", ["stage2/", "/val_loss", "/"])
+def test_a_stage_without_a_metric_is_refused(name):
+    with pytest.raises(PreheatError, match=r"a metric has a name after its stage, not .*; write stage2/val_loss"):
+        Metric.read(name)
 
 
 def test_trials_come_seed_by_seed_so_that_an_early_stop_leaves_whole_pairs():

@@ -1,4 +1,4 @@
-"""The default comparison: a deep post-norm transformer needs warmup, and its pre-norm control does not.
+"""The default comparison: does a deep post-norm transformer need warmup, and does its pre-norm control?
 
 Two lengths of warmup: a twentieth of the run, as people use it, and half of the run, with which the rate has the same mean
 as without warmup.
@@ -19,7 +19,7 @@ def demo_experiment() -> Experiment:
     arms = (NONE, SHORT, HALF)
     post, pre = BytesOptions(norm="post"), BytesOptions(norm="pre")
     return Experiment(
-        "Does this transformer need warmup?",
+        "Warmup: none, the usual 5 % of the run, or half of it?",
         (
             Study("post-norm transformer", "bytes", post, arms, SEEDS, STEPS),
             Study("pre-norm control", "bytes", pre, arms, SEEDS, STEPS),

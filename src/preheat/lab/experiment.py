@@ -81,20 +81,30 @@ def grid(arms: Iterable[Arm], peaks: Iterable[float]) -> tuple[Arm, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A number that runs end with; `goal` says whether a lower ("min") or a higher ("max") one is better."""
+    """A number that runs end with; `goal` says whether a lower ("min") or a higher ("max") one is better.
+
+    What stands in the name before the last "/" is the stage of the training that it was measured in: `stage2/val_loss`.
+    """
 
     name: str
     goal: Literal["min", "max"] = "min"
 
     def __post_init__(self) -> None:
         check_name("a metric", self.name)
+        if self.name.startswith("/") or self.name.endswith("/"):
+            raise PreheatError("a metric has a name after its stage", given=self.name, write="write stage2/val_loss")
         if self.goal not in ("min", "max"):
             raise PreheatError(f'the goal of {self.name} is "min" or "max", not {shown(self.goal)}')
 
     @property
     def title(self) -> str:
-        """The metric in words: `validation loss` for `val_loss`."""
-        return {"val_loss": "validation loss", "loss": "training loss"}.get(self.name, self.name.replace("_", " "))
+        """The metric in words: `validation loss` for `val_loss`, `validation loss, stage2` for `stage2/val_loss`."""
+        return metric_title(self.name)
+
+    @property
+    def stage(self) -> str:
+        """The stage of the training that it is of; empty where there is only one."""
+        return self.name.rpartition("/")[0]
 
     def cost(self, value: float | None) -> float:
         """A value as one that is lower where it is better: negative for the goal "max", infinite where not finite."""
@@ -105,6 +115,17 @@ class Metric:
         """`val_loss`, or `accuracy:max` where higher is better."""
         name, _, goal = text.strip().partition(":")
         return cls(name, goal or "min")  # type: ignore[arg-type]
+
+
+def metric_title(name: str) -> str:
+    """The name of what was logged in words, its stage last.
+
+    >>> metric_title("val_loss"), metric_title("stage2/val_loss")
+    ('validation loss', 'validation loss, stage2')
+    """
+    stage, _, own = name.rpartition("/")
+    words = {"val_loss": "validation loss", "loss": "training loss"}.get(own, own.replace("_", " "))
+    return f"{words}, {stage.replace('_', ' ')}" if stage else words
 
 
 @dataclass(frozen=True, slots=True)

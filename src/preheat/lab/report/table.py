@@ -161,7 +161,9 @@ def _rich_table(rows: Rows) -> Table:
 
 def _terminal_rows(summary: StudySummary, width: int) -> Rows:
     """The arms; where there is no room without the time, then without the intervals, which the verdict gives too."""
-    rows: Rows = [("arm", "final loss", "difference", "interval", "better", "diverged", "time")]
+    metric = summary.study.metrics[0]
+    final = "final loss" if metric.name.endswith("loss") and not metric.stage else metric.title
+    rows: Rows = [("arm", final, "difference", "interval", "better", "diverged", "time")]
     for arm in summary.arms:
         *values, _, time = _cells(arm)
         rows.append((*values, f"{arm.diverged} of {arm.runs}", time))
