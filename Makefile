@@ -14,7 +14,7 @@ unexport PYTHONPATH PYTHONDONTWRITEBYTECODE
 help:  ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo: $(VENV)/.lab  ## train real models with and without warmup (about two minutes); see runs/demo/report.html
+demo: $(VENV)/.lab  ## real models without warmup, with one of 5 % and one of half the run (two minutes); see runs/demo/report.html
 	$(BIN)/preheat compare demo --out runs/demo
 
 test: $(VENV)/.dev  ## all tests, laws and doctests

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from preheat.lab.demo import LINEAR, NONE, demo_experiment
-from preheat.lab.experiment import Arm, Metric
+from preheat.lab.demo import NONE, SHORT, demo_experiment
+from preheat.lab.experiment import Arm, Metric, TargetValue
 from preheat.lab.tasks import TASKS
 
 
@@ -43,7 +43,7 @@ def test_options_become_an_experiment(experiment):
 
 def test_without_arms_no_warmup_is_compared_with_some(experiment):
     made, _, out, _ = experiment("digits", "--init-gain", "3")
-    assert made.studies[0].arms == (NONE, LINEAR)
+    assert made.studies[0].arms == (NONE, SHORT)
     assert made.studies[0].options.init_gain == 3
     assert out == Path("runs/digits")
 
@@ -69,6 +69,17 @@ def test_peaks_and_warmups_make_a_grid(experiment):
     assert race
     again = experiment(*shlex.split(shlex.join(made.command))[2:])
     assert (again[0], again[3]) == (made, True)
+
+
+@pytest.mark.parametrize("task", [("digits",), ("--launch", "python train.py")])
+def test_a_target_is_asked_of_every_arm_and_is_in_the_command_that_is_reported(experiment, task):
+    made = experiment(*task, "--target", "3.28", "--target-sd", "0.0013", "--target-level", "0.01")[0]
+    assert made.studies[0].target == TargetValue(3.28, 0.0013, 0.01)
+    assert experiment(*shlex.split(shlex.join(made.command))[2:])[0] == made
+    below = experiment(*task, "--target=-0.5")[0]
+    assert below.studies[0].target == TargetValue(-0.5, None, 0.05)
+    assert experiment(*shlex.split(shlex.join(below.command))[2:])[0] == below
+    assert experiment(*task)[0].studies[0].target is None
 
 
 def test_a_command_of_ones_own_becomes_an_experiment(experiment):
@@ -115,6 +126,11 @@ def test_the_demo_is_the_demo(experiment):
         (("--peaks", "1e-3,low"), "--peaks are numbers such as 1e-3,3e-3, not 'low'"),
         (("--peaks", "0"), "a peak must be above 0"),
         (("--warmups", "5", "--arm", "a=decay()"), "--warmups stands instead of --arm"),
+        (("--target-sd", "0.1"), "without a target; give the target too"),
+        (("--target-level", "0.01"), "without a target; give the target too"),
+        (("--target", "nan"), "a target must be finite, not nan"),
+        (("--target", "3", "--target-sd", "0"), "the standard deviation for a target must be above 0, not 0.0"),
+        (("--target", "3", "--target-level", "0.95"), "a false claim, below 0.5, not 0.95; write 0.05, or 0.01"),
     ],
 )
 def test_what_cannot_run_is_refused_before_anything_starts(ask, monkeypatch, tmp_path, tokens, words):

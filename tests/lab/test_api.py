@@ -54,6 +54,18 @@ def test_a_function_is_compared_in_processes_of_its_own_as_in_this_one(compare, 
     assert record.header["trainer"] == "own_training:train"
 
 
+def test_a_target_is_asked_of_the_runs_and_kept_out_of_what_makes_them_the_same(compare):
+    first, _ = compare(metric="val_loss")
+    found = first.studies[0].arms[1]
+    above = found.mean + 10 * found.sd
+    asked, text = compare(metric="val_loss", target=above, target_level=0.01)
+    assert "6 of 6 runs were finished before" in text
+    assert f"warm is below {above:g} (mean" in asked.verdicts[0]
+    assert asked.studies[0].target.level == 0.01
+    with pytest.raises(PreheatError, match="without a target"):
+        compare(metric="val_loss", target_sd=0.1)
+
+
 def test_a_metric_that_is_not_returned_is_the_end_of_what_was_logged(compare, tmp_path):
     logged, _ = compare(own_training.only_logs, out=tmp_path / "a")
     record = logged.records[0]["warm", 0]

@@ -7,6 +7,7 @@ from fake_trainer import FakeOptions
 
 import preheat
 from preheat.core.errors import PreheatError
+from preheat.core.spans import Run
 from preheat.lab.demo import demo_experiment
 from preheat.lab.experiment import NOT_METRICS, Arm, Experiment, Metric, Study
 from preheat.lab.records import Result
@@ -128,6 +129,27 @@ def test_what_is_a_fact_of_a_run_cannot_be_a_metric():
             Metric(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "title", "stage"),
+    [
+        ("val_loss", "validation loss", ""),
+        ("stage2/val_loss", "validation loss, stage2", "stage2"),
+        ("after_tuning/loss:max", "training loss, after tuning", "after_tuning"),
+        ("sft/eval/win_rate:max", "win rate, sft/eval", "sft/eval"),
+    ],
+)
+def test_a_metric_of_a_later_stage_is_titled_with_it(name, title, stage):
+    metric = Metric.read(name)
+    assert (metric.title, metric.stage) == (title, stage)
+    assert metric.goal == ("max" if name.endswith(":max") else "min")
+
+
+@pytest.mark.parametrize("name", ["stage2/", "/val_loss", "/"])
+def test_a_stage_without_a_metric_is_refused(name):
+    with pytest.raises(PreheatError, match=r"a metric has a name after its stage, not .*; write stage2/val_loss"):
+        Metric.read(name)
+
+
 def test_trials_come_seed_by_seed_so_that_an_early_stop_leaves_whole_pairs():
     order = [(trial.seed, trial.arm.name) for trial in experiment_of().trials()]
     assert order == [(0, "none"), (0, "linear"), (1, "none"), (1, "linear")]
@@ -135,9 +157,11 @@ def test_trials_come_seed_by_seed_so_that_an_early_stop_leaves_whole_pairs():
 
 def test_the_demo_has_two_studies_with_the_same_peak_and_a_reference_without_warmup():
     demo = demo_experiment()
-    assert [[arm.name for arm in study.arms] for study in demo.studies] == [
-        ["none", "linear", "exponential"],
-        ["none", "linear"],
-    ]
+    for study in demo.studies:
+        assert [arm.name for arm in study.arms] == ["none", "linear 5 %", "linear 50 %"]
+        for arm in study.arms[1:]:  # the name says how long the warmup is
+            share = float(arm.name.split()[1]) / 100
+            values = [arm.target.bind(Run(total=study.steps))(update) for update in range(study.steps)]
+            assert values.index(max(values)) == share * study.steps
     assert {study.options.peak for study in demo.studies} == {demo.studies[0].options.peak}
     assert [study.options.norm for study in demo.studies] == ["post", "pre"]

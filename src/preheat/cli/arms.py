@@ -7,8 +7,8 @@ from cyclopts import Parameter
 
 from preheat.core.errors import ParseError, PreheatError, shown
 from preheat.lab.command_line import arm_words
-from preheat.lab.demo import LINEAR, NONE
-from preheat.lab.experiment import Arm, Study, grid
+from preheat.lab.demo import NONE, SHORT
+from preheat.lab.experiment import Arm, Study, TargetValue, grid
 
 
 @Parameter(name="*")
@@ -20,7 +20,7 @@ class Arms:
         tuple[str, ...], Parameter(name=("--arm", "--arms"), negative=(), show_default=False, consume_multiple=True)
     ] = ()
     """NAME=SCHEDULE, with 1 as the peak; once for each arm, the others are compared with the first. Without any:
-    none="decay()" and linear="warmup(50%) >> decay()"."""
+    none="decay()" and one with a linear warmup over 5 % of the run."""
 
     warmups: str | None = None
     """Lengths of linear warmups, such as 0,50,5% , instead of --arm; each is followed by a linear decay to 0."""
@@ -34,12 +34,26 @@ class Arms:
     race: bool = False
     """After each round of seeds only the better half of the arms goes on."""
 
+    target: float | None = None
+    """A value such as 3.28 that the mean is to be better than: a one-sided test of each arm."""
+
+    target_sd: float | None = None
+    """The standard deviation over seeds, where it is known from other runs: a z test instead of Student's t."""
+
+    target_level: float | None = None
+    """The probability of a false claim on the target, all arms together: 0.05 by default; speed-runs ask for 0.01."""
+
+
+def read_target(arms: Arms) -> TargetValue | None:
+    """The target that was asked for."""
+    return TargetValue.given(arms.target, arms.target_sd, arms.target_level)
+
 
 def read_arms(arms: Arms) -> tuple[Arm, ...]:
     """The arms that were asked for, at every peak."""
     if arms.arm and arms.warmups:
         raise PreheatError("--warmups stands instead of --arm; write one of them")
-    known = tuple(map(_arm, arms.arm)) or tuple(map(_warmup_arm, _listed(arms.warmups))) or (NONE, LINEAR)
+    known = tuple(map(_arm, arms.arm)) or tuple(map(_warmup_arm, _listed(arms.warmups))) or (NONE, SHORT)
     return grid(known, map(_peak, _listed(arms.peaks))) if arms.peaks else known
 
 
@@ -81,4 +95,7 @@ def arm_options(study: Study, arms: Arms) -> list[str]:
     known = ["--warmups", arms.warmups] if arms.warmups else arm_words(study)
     peaks = ["--peaks", arms.peaks] if arms.peaks else []
     race = ["--race"] if arms.race else []
-    return [*known, *peaks, "--seeds", str(len(study.seeds)), *race]
+    asked = {"--target": arms.target, "--target-sd": arms.target_sd, "--target-level": arms.target_level}
+    # in one word, because a target below 0 would be taken for an option
+    target = [f"{name}={value!r}" for name, value in asked.items() if value is not None]
+    return [*known, *peaks, "--seeds", str(len(study.seeds)), *race, *target]

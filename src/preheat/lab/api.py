@@ -12,7 +12,7 @@ from preheat.core.errors import PreheatError, shown
 from preheat.core.text.language import Target
 from preheat.core.text.words import Source
 from preheat.lab.driver import run_experiment
-from preheat.lab.experiment import Arm, Experiment, Metric, Study, grid
+from preheat.lab.experiment import Arm, Experiment, Metric, Study, TargetValue, grid
 from preheat.lab.holdings import keyed, origin
 from preheat.lab.naming import slug, titled
 from preheat.lab.summary import Summary
@@ -25,6 +25,9 @@ def compare(
     seeds: int | Iterable[int] = 3,
     peaks: Sequence[float] = (),
     metric: str | Sequence[str] = "loss",
+    target: float | None = None,
+    target_sd: float | None = None,
+    target_level: float | None = None,
     steps: int | None = None,
     title: str | None = None,
     key: str | None = None,
@@ -57,6 +60,9 @@ def compare(
     seeds: the same ones for every arm; a number n means 0 to n − 1.
     peaks: with peaks every arm is run at each, and `train` gets `absolute(schedule.scaled(peak))`.
     metric: what decides, and after it what is reported beside it; "accuracy:max" where higher is better.
+    target: a value that the mean of the deciding metric is to be better than, asked of each arm by a one-sided test:
+    Student's, or with target_sd, a standard deviation known from other runs, a z test. target_level: the probability of
+    a false claim, all arms together, 0.05 by default.
     steps: updates of a run, where that is known beforehand: it only shows how much is left.
     title: what the report is called, by default the name of `train`; with another title the same runs are found.
     key: names the configuration, such as "width=64", and stands for all that `train` holds; see below.
@@ -91,6 +97,7 @@ def compare(
         trainer=_reference(inner),
         metrics=metrics,
         function=train,
+        target=TargetValue.given(target, target_sd, target_level),
         prefix=name,
         held=None if key is None else keyed(key),
     )

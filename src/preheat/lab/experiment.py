@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from preheat.core.checks import positive_number, whole_number
+from preheat.core.checks import finite_number, positive_number, whole_number
 from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.peaks import refuse_unclear
@@ -87,7 +87,10 @@ def grid(arms: Iterable[Arm], peaks: Iterable[float]) -> tuple[Arm, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A number that runs end with; `goal` says whether a lower ("min") or a higher ("max") one is better."""
+    """A number that runs end with; `goal` says whether a lower ("min") or a higher ("max") one is better.
+
+    What stands in the name before the last "/" is the stage of the training that it was measured in: `stage2/val_loss`.
+    """
 
     name: str
     goal: Literal["min", "max"] = "min"
@@ -98,13 +101,20 @@ class Metric:
             raise PreheatError(
                 f"a metric cannot be called {self.name!r}, which is a fact of a run; log it as my_{self.name}"
             )
+        if self.name.startswith("/") or self.name.endswith("/"):
+            raise PreheatError("a metric has a name after its stage", given=self.name, write="write stage2/val_loss")
         if self.goal not in ("min", "max"):
             raise PreheatError(f'the goal of {self.name} is "min" or "max", not {shown(self.goal)}')
 
     @property
     def title(self) -> str:
-        """The metric in words: `validation loss` for `val_loss`."""
-        return {"val_loss": "validation loss", "loss": "training loss"}.get(self.name, self.name.replace("_", " "))
+        """The metric in words: `validation loss` for `val_loss`, `validation loss, stage2` for `stage2/val_loss`."""
+        return metric_title(self.name)
+
+    @property
+    def stage(self) -> str:
+        """The stage of the training that it is of; empty where there is only one."""
+        return self.name.rpartition("/")[0]
 
     def cost(self, value: float | None) -> float:
         """A value as one that is lower where it is better: negative for the goal "max", infinite where not finite."""
@@ -117,18 +127,60 @@ class Metric:
         return cls(name, goal or "min")  # type: ignore[arg-type]
 
 
+def metric_title(name: str) -> str:
+    """The name of what was logged in words, its stage last.
+
+    >>> metric_title("val_loss"), metric_title("stage2/val_loss")
+    ('validation loss', 'validation loss, stage2')
+    """
+    stage, _, own = name.rpartition("/")
+    words = {"val_loss": "validation loss", "loss": "training loss"}.get(own, own.replace("_", " "))
+    return f"{words}, {stage.replace('_', ' ')}" if stage else words
+
+
+@dataclass(frozen=True, slots=True)
+class TargetValue:
+    """A fixed value that the mean of the deciding metric is to be better than: below, for the goal "max" above.
+
+    sd: the standard deviation over seeds, where it is known from other runs; None to estimate it.   level: the probability
+    of a false claim, all arms together; speed-runs ask for 0.01.
+    """
+
+    value: float
+    sd: float | None = None
+    level: float = 0.05
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", finite_number(self.value, "a target"))
+        if self.sd is not None:
+            object.__setattr__(self, "sd", positive_number(self.sd, "the standard deviation for a target"))
+        object.__setattr__(self, "level", positive_number(self.level, "the level of a target"))
+        if self.level >= 0.5:
+            what = "the level of a target is the probability of a false claim, below 0.5"
+            raise PreheatError(what, given=self.level, write="write 0.05, or 0.01")
+
+    @classmethod
+    def given(cls, value: float | None, sd: float | None, level: float | None) -> "TargetValue | None":
+        """The target of which these are known; None without any. Refuses what belongs to a target where there is none."""
+        if value is not None:
+            return cls(value, sd) if level is None else cls(value, sd, level)
+        if sd is not None or level is not None:
+            raise PreheatError("a standard deviation or level was given without a target; give the target too")
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Study:
     """The same task, options and number of updates under every arm, each arm with every seed.
 
     The first arm is the one that the others are compared with; in a grid, at each peak. `metrics[0]` decides, the others
-    are reported beside it. `options` is a frozen dataclass of plain values. `trainer` names the function that trains, as
-    `module:function`, called as `train(options, schedule, seed, log, steps=steps)`. People's own training is a
-    `function`, called as `train(schedule, seed, log)`; then `options` may be None, and `steps` too. `held` is what the
-    function holds by name, each as what is shown and its digits: found by `holdings` unless it is given. `code` is a
-    fingerprint of the source: runs of another version are kept, with a note. In `title` no folder of this machine stays.
-    `prefix` begins the names of the runs' files, by default the title: with one, a study that gets another title finds its
-    runs.
+    are reported beside it; `target` is asked of the first. `options` is a frozen dataclass of plain values. `trainer` names
+    the function that trains, as `module:function`, called as `train(options, schedule, seed, log, steps=steps)`. People's
+    own training is a `function`, called as `train(schedule, seed, log)`; then `options` may be None, and `steps` too.
+    `held` is what the function holds by name, each as what is shown and its digits: found by `holdings` unless it is given.
+    `code` is a fingerprint of the source: runs of another version are kept, with a note. In `title` no folder of this
+    machine stays. `prefix` begins the names of the runs' files, by default the title: with one, a study that gets another
+    title finds its runs.
     """
 
     title: str
@@ -141,6 +193,7 @@ class Study:
     metrics: tuple[Metric, ...] = (Metric("val_loss"),)
     function: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
     code: str = field(default="", compare=False, repr=False)
+    target: TargetValue | None = None
     held: Mapping[str, list[str]] | None = field(default=None, compare=False, repr=False)
     prefix: str = field(default="", compare=False, repr=False)
     files: Mapping[str, str] = field(init=False, compare=False, repr=False)  # the names of arms as parts of file names

@@ -134,7 +134,8 @@ def _finite(name: str, value: Any) -> float | None:
 
 
 def _missing(name: str) -> str:
+    named = f"{name}=…" if name.isidentifier() else f"**{{{name!r}: …}}"
     return (
-        f"training neither returned nor logged {name!r}; return {{{name!r}: …}}, call log(step, {name}=…), or name "
+        f"training neither returned nor logged {name!r}; return {{{name!r}: …}}, call log(step, {named}), or name "
         "another metric: metric= in Python, --metric on the command line"
     )

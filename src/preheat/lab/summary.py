@@ -121,7 +121,7 @@ def to_dict(summary: Summary) -> dict[str, Any]:
 def _study(summary: StudySummary) -> dict[str, Any]:
     """One study: what was run, what came out, and the sentence."""
     study = summary.study
-    names = ("arms", "others", "grid", "race", "claims", "looks", "looked", "alike")
+    names = ("arms", "others", "grid", "race", "claims", "looks", "looked", "alike", "target")
     found = {name: _plain(getattr(summary, name)) for name in names}
     return {
         "title": study.title,

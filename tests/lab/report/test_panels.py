@@ -1,13 +1,18 @@
 """What the pictures of a study show, whoever draws them."""
 
+import io
 import math
 from dataclasses import replace
 
 from made_runs import compared, gridded, made_run, made_summary, plain_study, unstable
+from rich.console import Console
 
 from preheat.lab.experiment import Metric
 from preheat.lab.report.curves import WINDOW
+from preheat.lab.report.html import report_html
+from preheat.lab.report.markdown import report_markdown
 from preheat.lab.report.panels import StudyPanels
+from preheat.lab.report.table import print_study
 
 
 def panels_of(summary):
@@ -67,3 +72,23 @@ def test_the_colours_of_a_heat_map_run_from_the_best_value_whichever_way_is_bett
         cells = StudyPanels(replace(results, study=study, grid=grid), trials).heat(grid).rows
         (found,) = [cell for _, row in cells for cell in row if cell.best]
         assert (found.text, found.colour) == (best, 0)
+
+
+def test_a_deciding_metric_of_a_later_stage_is_named_with_it_in_table_figure_page_and_sentence():
+    metrics = (Metric("stage2/val_loss"), Metric("stage2/win_rate", "max"))
+    study = plain_study(metrics=metrics)
+    names = [metric.name for metric in metrics]
+
+    def run_of(arm, seed):
+        return made_run(2.5, seed=seed, others=zip(names, (2.2 + seed / 50, 0.5), strict=True))
+
+    summary = made_summary(study, run_of)
+    (results,), (trials,) = summary.studies, summary.records
+    assert summary.verdicts[0].startswith("Validation loss, stage2 against none: ")
+    assert "Win rate, stage2 against none: " in summary.verdicts[0]
+    assert StudyPanels(results, trials).finals().x_label == "validation loss, stage2"
+    page = io.StringIO()
+    print_study(results, Console(file=page, width=120))
+    assert "validation loss, stage2" in page.getvalue().splitlines()[2]
+    assert "Win rate, stage2 (higher is better)" in report_html(summary)
+    assert "| arm | validation loss, stage2 |" in report_markdown(summary)

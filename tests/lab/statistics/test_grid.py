@@ -131,6 +131,17 @@ def test_families_are_compared_at_their_own_best_peaks_by_every_metric():
     assert found.claims == 4  # two peaks, two metrics
 
 
+def test_chance_level_and_training_loss_are_of_the_first_stage_and_no_ceiling_for_a_later_one():
+    metrics = (Metric("stage2/val_loss"),)
+    study = grid_of(["none", "linear"], [0.1, 0.2], 2, metrics)
+    table = [[2.5, 2.7], [2.8, 2.9], [2.9, 2.9], [2.2, 2.3]]
+    once = made_up.records_of(study, table, metrics=metrics, chance=3.1, loss=[5.6, 4.0])
+    assert summarised(Trials(study, once)).grid.ceiling is None
+    columns = {"stage2/val_loss": [4.5, 2.5]}
+    logged = {key: dataclasses.replace(one, steps=[0, 1], columns=columns) for key, one in once.items()}
+    assert summarised(Trials(study, logged)).grid.ceiling == 4.5
+
+
 def test_where_higher_is_better_the_highest_is_best_and_sensitivity_counts_what_is_lost():
     metrics = (Metric("accuracy", "max"),)
     study = grid_of(["none", "linear"], [0.1, 0.2], 2, metrics)

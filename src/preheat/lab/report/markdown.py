@@ -2,7 +2,7 @@
 
 from preheat.lab.report.marked import code, folded, marked_table, pre, safe
 from preheat.lab.report.reproduce import environment_pairs, reproduction
-from preheat.lab.report.table import arm_rows, family_rows, further_rows, goal_text, schedules
+from preheat.lab.report.table import arm_rows, family_rows, further_rows, goal_text, schedules, target_rows
 from preheat.lab.statistics.arms import StudySummary
 from preheat.lab.statistics.headline import headline
 from preheat.lab.statistics.verdict import headed, study_verdict
@@ -28,6 +28,8 @@ def _study_parts(summary: StudySummary) -> list[str]:
     parts = [arms := marked_table(arm_rows(summary.study.metrics[0], summary.arms))]
     if summary.grid:
         parts = [marked_table(family_rows(summary.grid)), folded(f"All {len(summary.arms)} arms", [arms])]
+    if summary.target:
+        parts += [safe(f"Against the target {summary.target.value:g}:"), marked_table(target_rows(summary.target))]
     for metric, rows in further_rows(summary):
         parts += [f"{safe(headed(metric))}, {goal_text(metric)}:", marked_table(rows)]
     parts.append("\n".join(f"- {safe(family)}: {code(spec)}" for family, spec in schedules(summary)))

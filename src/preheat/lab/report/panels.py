@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from preheat.core.plan import Absolute
-from preheat.lab.experiment import Trial
+from preheat.lab.experiment import Trial, metric_title
 from preheat.lab.report.curves import ArmCurves, band_text, beside, curves, loss_column, loss_range, lower_is_better
 from preheat.lab.report.table import NONE, Rows, value_text
 from preheat.lab.statistics.arms import StudySummary
@@ -49,9 +49,10 @@ class StudyPanels:
         seeds = max(len(arm.losses) for arm in arms)
         mean = f"; the line is the mean of {seeds} seeds" if seeds > 1 else ""
         signs = [f"{sign} {_WORDS[kind]}" for kind, sign in panel.SHAPES.items() if any(m.kind == kind for m in marks)]
+        words = metric_title(column)
         sentences = [f"smoothed over a twentieth of the run{mean}", band_text(seeds), *signs]
         return Curves(
-            title={"loss": "Training loss"}.get(column, column) + self._where(peak),
+            title=f"{words[:1].upper()}{words[1:]}{self._where(peak)}",
             x_label="update",
             y_label=column,
             series=series,

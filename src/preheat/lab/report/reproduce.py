@@ -33,7 +33,7 @@ def _python_text(experiment: Experiment) -> str:
     return f"""\
 from pathlib import Path
 from preheat.lab.driver import run_experiment
-from preheat.lab.experiment import Arm, Experiment, Metric, Study
+from preheat.lab.experiment import Arm, Experiment, Metric, Study, TargetValue
 {imports}
 if __name__ == "__main__":
     studies = (
@@ -52,9 +52,12 @@ def _compare_text(study: Study) -> str:
     peaks = f"\n        peaks={list(dict.fromkeys(arm.peak for arm in study.arms))!r}," if study.is_grid else ""
     steps = f"\n        steps={study.steps}," if study.steps is not None else ""
     held = study.held or {}
-    key = f"\n        key={held[KEY][0]!r}," if KEY in held else ""
+    named_by = f"\n        key={held[KEY][0]!r}," if KEY in held else ""
     values = "".join(f"    # {name} = {value}\n" for name, (value, _) in held.items() if name != KEY)
     known = f"    # what it held:\n{values}" if values else ""
+    aim = study.target
+    asked = {"target": aim.value, "target_sd": aim.sd, "target_level": aim.level} if aim else {}
+    target = "".join(f"\n        {option}={value!r}," for option, value in asked.items() if value is not None)
     return f"""\
 import preheat
 from {module} import {name if name.isidentifier() else "train"}
@@ -65,8 +68,8 @@ if __name__ == "__main__":
         arms={{{arms}
         }},
         seeds={list(study.seeds)!r},{peaks}
-        metric={metrics!r},{steps}
-        title={study.title!r},{key}
+        metric={metrics!r},{target}{steps}
+        title={study.title!r},{named_by}
     )"""
 
 

@@ -12,6 +12,7 @@ from preheat.lab.progress import duration
 from preheat.lab.statistics.arms import ArmSummary, StudySummary
 from preheat.lab.statistics.grid import GridSummary
 from preheat.lab.statistics.inference import Difference
+from preheat.lab.statistics.target import TargetSummary, mean_text, number_text, p_text
 from preheat.lab.statistics.verdict import difference_text, fixed, interval_text, signed, study_verdict
 from preheat.plots.panel import short
 
@@ -58,6 +59,31 @@ def family_rows_of(grid: GridSummary, metric: Metric) -> Rows:
     return rows
 
 
+def target_rows(found: TargetSummary) -> Rows:
+    """A row per arm against the target: p and the bound of the mean, by t, and by z where its deviation was given."""
+    forms = ("t", "z") if found.sd is not None else ("t",)
+    tests = [cell for form in forms for cell in (f"p ({form})", f"mean {found.side} ({form})")]
+    rows: Rows = [("arm", "seeds", "mean", "sd", *tests, f"{found.side} {found.value:g}", "more seeds")]
+    for arm in found.arms:
+        cells = []
+        for test in (getattr(arm, form) for form in forms):
+            cells += [p_text(test.p, found.each), number_text(test.bound, arm, found)] if test else [NONE, NONE]
+        said = "shown" if arm.reached else f"not shown{f': {arm.lack}' if arm.lack else ''}"
+        rows.append(
+            (arm.name, str(arm.seeds), mean_text(arm, found), short(arm.sd), *cells, said, str(arm.more or NONE))
+        )
+    return rows
+
+
+def _terminal_target_rows(found: TargetSummary) -> Rows:
+    """The same for the terminal: without the bounds, and without the reason, which the verdict gives too."""
+    rows = [
+        [cell for name, cell in zip(target_rows(found)[0], row, strict=True) if not name.startswith("mean ")]
+        for row in target_rows(found)
+    ]
+    return [(*row[:-2], row[-2].partition(":")[0]) for row in rows]
+
+
 def value_text(value: float | None) -> str:
     """One value as the tables write it."""
     return NONE if value is None else fixed(value, decimals(value))
@@ -86,6 +112,8 @@ def print_study(summary: StudySummary, console: Console) -> None:
     console.print(_rich_table(rows))
     if grid:
         console.print(Text("  * best peak   ×n: so many runs diverged", "dim"))
+    if summary.target:
+        console.print(_rich_table(_terminal_target_rows(summary.target)))
     for family, spec in schedules(summary):
         console.print(Text(f"  {family} = {spec}", "dim"), soft_wrap=True)
     console.print(Text(study_verdict(summary)))
@@ -133,7 +161,9 @@ def _rich_table(rows: Rows) -> Table:
 
 def _terminal_rows(summary: StudySummary, width: int) -> Rows:
     """The arms; where there is no room without the time, then without the intervals, which the verdict gives too."""
-    rows: Rows = [("arm", "final loss", "difference", "interval", "better", "diverged", "time")]
+    metric = summary.study.metrics[0]
+    final = "final loss" if metric.name.endswith("loss") and not metric.stage else metric.title
+    rows: Rows = [("arm", final, "difference", "interval", "better", "diverged", "time")]
     for arm in summary.arms:
         *values, _, time = _cells(arm)
         rows.append((*values, f"{arm.diverged} of {arm.runs}", time))

@@ -29,6 +29,7 @@ from preheat.lab.statistics.inference import (
 from preheat.lab.statistics.looks import Look, earlier_looks, with_look
 from preheat.lab.statistics.race import RaceSummary, race_summary
 from preheat.lab.statistics.sameness import Alike, alike
+from preheat.lab.statistics.target import TargetSummary, level_of_each, target_arm
 from preheat.lab.trials import Trials
 
 
@@ -93,6 +94,7 @@ class StudySummary:
     looks: int = 0
     looked: tuple[Look, ...] = ()
     alike: tuple[Alike, ...] = ()
+    target: TargetSummary | None = None
 
 
 def summarised(trials: Trials, *, race: bool = False, looked: Sequence[Look] = ()) -> StudySummary:
@@ -113,8 +115,25 @@ def summarised(trials: Trials, *, race: bool = False, looked: Sequence[Look] = (
     data = sorted({run.result.data for run in trials.values()} - {""})
     grid = grid_summary(trials, stopped, looks) if study.is_grid else None
     arms = tables.pop(study.metrics[0].name)
+    target = _target_summary(study, arms, looks) if study.target is not None else None
     told = with_look(trials, looked)
-    return StudySummary(study, arms, tuple(data), tables, grid, racing, claims, looks, told, alike(trials))
+    return StudySummary(study, arms, tuple(data), tables, grid, racing, claims, looks, told, alike(trials), target)
+
+
+def _target_summary(study: Study, arms: tuple[ArmSummary, ...], looks: int) -> TargetSummary | None:
+    """Each arm against the study's target; of an arm that lacks runs, or that a race stopped, nothing is said."""
+    if (target := study.target) is None:
+        return None
+    goal = study.metrics[0].goal
+    levels = tuple(level_of_each(target.level, len(arms), looks + more) for more in (0, 1))
+    found = []
+    for arm in arms:
+        lack = "stopped by the race" if arm.stopped else ""
+        lack = f"{arm.missing} of {len(study.seeds)} runs missing" if arm.missing else lack
+        values = list(arm.losses.values())
+        found.append(target_arm(arm.name, values, target, goal, levels=(levels[0], levels[1]), lack=lack))
+    side = "below" if goal == "min" else "above"
+    return TargetSummary(target.value, target.sd, target.level, levels[0], side, tuple(found))
 
 
 def _claims(trials: Trials) -> int:

@@ -126,13 +126,15 @@ def _ceiling(trials: Trials) -> float | None:
     """The cost of a model that has learned nothing; None if the runs do not tell.
 
     It is the chance level where the training named one for its loss, else the first finite value that was logged of the
-    metric, or, for a metric called a loss, of the training loss; the median over the runs.
+    metric, or, for a metric called a loss, of the training loss; the median over the runs. Chance level and training loss
+    are the first stage's: a metric of a later one has its own first value, and none where it was logged once.
     """
     metric, known = trials.study.metrics[0], list[float]()
-    is_loss = metric.goal == "min" and metric.name.endswith("loss")
+    is_loss = metric.goal == "min" and metric.name.endswith("loss") and not metric.stage
     for run in trials.values():
         chance = run.result.chance_loss if is_loss else None
-        logged = [*run.column(metric.name)[:1], *(run.column("loss")[:1] if is_loss else [])]
+        own = run.column(metric.name)
+        logged = [*(own[:1] if len(own) > 1 or not metric.stage else []), *(run.column("loss")[:1] if is_loss else [])]
         known += [value for value in (chance, *logged) if value is not None and abs(value) <= LARGEST][:1]
     return metric.cost(median(known)) if known else None
 

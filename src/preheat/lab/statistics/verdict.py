@@ -13,6 +13,7 @@ from preheat.lab.statistics.grid import Family, GridSummary, Octaves
 from preheat.lab.statistics.inference import LEVEL, LOOKING, MOST_SEEDS, Difference
 from preheat.lab.statistics.race import RaceSummary
 from preheat.lab.statistics.sameness import Alike
+from preheat.lab.statistics.target import target_sentences
 
 _LARGE = 1e5  # a loss that has blown up
 _LOSS = Metric("val_loss")
@@ -39,6 +40,8 @@ def study_verdict(summary: StudySummary) -> str:
     said += [_alike_sentence(one) for one in _told(summary)]
     if claims > 1 and any(shown):
         said.append(f"The {claims} comparisons hold together at 95 %.")
+    if summary.target is not None:
+        said += target_sentences(summary.target, headed(first))
     if summary.race is not None:
         said.append(_race_sentence(summary.race))
     said += _caveats(summary, shown)
