@@ -202,6 +202,35 @@ def test_where_the_runs_are_made_is_in_the_command_too(experiment):
     assert made.command[-6:] == ("--jobs", "2", "--patience", "90", "--out", "x")
 
 
+def test_the_last_line_can_be_pasted_and_a_new_title_finds_the_runs(ask, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "preheat.lab.report.figure.save_figure", lambda studies, records, *paths: [path.touch() for path in paths]
+    )
+    Path("my train.py").write_text(
+        "import os\n"
+        "worse = 'none' in os.environ['PREHEAT_ARM']\n"
+        "value = 2 + worse + int(os.environ['PREHEAT_SEED']) / 10 * (1 + worse / 9)\n"
+        "open(os.environ['PREHEAT_LOG'], 'a').write('{\"step\": 0, \"val_loss\": %s}\\n' % value)\n"
+    )
+    launch = shlex.join([sys.executable, "my train.py"])
+    words = ("--launch", launch, "--warmups", "0,5%", "--seeds", "1", "--engine", "inline", "--out", "my runs")
+    first = ask("compare", *words, "--title", "Isn't it?")
+    assert first.code == 0, first.err
+    *_, said, report, why, pasted = first.out.splitlines()
+    assert said == "One seed cannot tell warmup 5% from none."
+    assert report == f"Report: {Path('my runs/report.html')}"
+    assert why.endswith(":")
+    words = shlex.split(pasted)
+    assert "Isn't it?" in words
+    again = ask(*("Another title" if word == "Isn't it?" else word for word in words[1:]))
+    assert again.code == 0, again.err
+    assert "2 of 6 runs were finished before and are kept." in again.out
+    assert "Warm up: warmup 5% ends 1.0 lower than none, in all 3 seeds." in again.out
+    assert "<title>Another title</title>" in Path("my runs/report.html").read_text()
+    assert len(list(Path("my runs/runs").glob("*.jsonl"))) == 6
+
+
 def test_markdown_alone_is_printed_where_it_is_asked_for(ask, monkeypatch, tmp_path):
     def run(experiment, out, *, console, **more):
         console.print("tables and verdicts")

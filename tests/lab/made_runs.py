@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 
 from fake_trainer import FakeOptions
 
@@ -18,6 +19,7 @@ HEAD = {
 }
 NONE = Arm("none", "decay()")
 LINEAR = Arm("linear", 'warmup("50%") >> decay()')
+EXPONENTIAL = Arm("exponential", 'warmup("50%", start=0.01, shape="exponential") >> decay()')
 
 
 def made_run(final, *, steps=60, every=1, seed=0, lost_at=None, spike_at=None, lr=True, others=()):
@@ -74,6 +76,20 @@ def gridded(peaks=(1e-3, 3e-3, 1e-2), seeds=3):
         return made_run(final, seed=seed, lost_at=20 if lost else None, others={"accuracy": 0.5 + seed / 10}.items())
 
     return made_summary(study, run_of, failures=[Failure("made-study-x-seed9", "WorkerDied: killed (9)")])
+
+
+def two_studies():
+    """Two studies of one experiment, as the demo has; in each the first arm does not train."""
+    studies = tuple(
+        replace(plain_study((NONE, LINEAR, EXPONENTIAL)), title=f"the {name} of two") for name in ("first", "second")
+    )
+    experiment = Experiment(
+        "Are two questions too many?", studies, ("preheat", "compare", "demo", "--out", "runs/demo")
+    )
+    runs = {
+        run.name: made_run(2.5, seed=run.seed, lost_at=9 if run.arm == NONE else None) for run in experiment.trials()
+    }
+    return summary_of(experiment, runs)
 
 
 def many_arms():

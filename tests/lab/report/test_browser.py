@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from made_runs import compared, gridded, many_arms, unstable
+from made_runs import compared, gridded, many_arms, two_studies, unstable
 
 from preheat.lab.report.html import report_html
 
@@ -16,11 +16,13 @@ PAGES = {
     "unstable": unstable,
     "grid": gridded,
     "many arms": many_arms,
+    "two studies": two_studies,
 }
 VIEWS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1200, "height": 800}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1200, "height": 800}},
     "phone": {"color_scheme": "light", "viewport": {"width": 360, "height": 740}, "has_touch": True},
+    "laptop": {"color_scheme": "light", "viewport": {"width": 1280, "height": 800}},
 }
 MOST_TABS = 400
 
@@ -178,6 +180,15 @@ def test_charts_boxes_and_regions_have_names(opened, name):
           : !e.getAttribute("aria-label")).map(e => e.outerHTML.slice(0, 80))"""
     )
     assert nameless == []
+
+
+@pytest.mark.parametrize("name", ["unstable", "two studies"])
+def test_the_first_screen_has_the_sentence_the_picture_and_what_to_do_next(opened, name):
+    page = opened(name, "laptop")
+    for part in (".headline", ".picture > div > svg:last-child", ".next pre"):
+        for box in (one.bounding_box() for one in page.locator(part).all()):
+            assert 0 <= box["y"] < box["y"] + box["height"] <= 800, part
+    assert page.locator(".next pre").count() >= 1
 
 
 def test_a_box_of_the_legend_hides_its_curves_and_no_others(opened):
