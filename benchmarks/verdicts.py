@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from preheat.lab.experiment import Arm, Study, grid
-from preheat.lab.records import Record, Result
+from preheat.lab.records.record import Record, Result
 from preheat.lab.statistics.arms import StudySummary, summarised
 from preheat.lab.statistics.inference import student
 from preheat.lab.statistics.looks import Look

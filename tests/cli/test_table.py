@@ -81,7 +81,7 @@ def test_a_plan_is_printed_line_by_line(ask):
 
 def test_what_a_comparison_gives_its_scripts_can_be_printed(ask):
     """`preheat table "$PREHEAT_SCHEDULE"`, as docs/compare.md promises, for every kind of arm."""
-    from preheat.lab.command import TRAINER, LaunchOptions
+    from preheat.lab.running.command import TRAINER, LaunchOptions
     from preheat.lab.experiment import Arm, Study, Trial, grid
 
     plain = (Arm("a", "warmup(50%) >> decay()"), Arm("b", "relative(ramp(2, 1, 10))"))

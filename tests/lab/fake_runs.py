@@ -3,7 +3,7 @@
 from fake_trainer import FakeOptions
 
 from preheat.lab.experiment import Arm, Experiment, Study
-from preheat.lab.records import Result, Writer, header, read_record
+from preheat.lab.records.record import Result, Writer, header, read_record
 from preheat.lab.summary import summary_of
 
 NONE = Arm("none", "decay()")

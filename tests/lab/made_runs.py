@@ -7,7 +7,7 @@ from dataclasses import replace
 from fake_trainer import FakeOptions
 
 from preheat.lab.experiment import Arm, Experiment, Metric, Study, grid
-from preheat.lab.records import Record, Result
+from preheat.lab.records.record import Record, Result
 from preheat.lab.summary import Failure, Summary, summary_of
 
 HEAD = {

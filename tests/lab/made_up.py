@@ -3,7 +3,7 @@
 import numpy as np
 
 from preheat.lab.experiment import Arm, Metric, Study, grid
-from preheat.lab.records import Record, Result
+from preheat.lab.records.record import Record, Result
 from preheat.lab.statistics.arms import summarised
 from preheat.lab.statistics.verdict import study_verdict
 from preheat.lab.trials import Trials

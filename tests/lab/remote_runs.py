@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fake_runs import experiment_of
 
-from preheat.lab.records import read_record
-from preheat.lab.worker import Job
+from preheat.lab.records.record import read_record
+from preheat.lab.running.worker import Job
 
 
 def jobs_of(folder, **options):

@@ -15,7 +15,7 @@ import preheat
 from preheat.core.errors import PreheatError
 from preheat.lab.engines.processes import Processes, accelerators
 from preheat.lab.experiment import Metric
-from preheat.lab.holdings import holdings
+from preheat.lab.identity.holdings import holdings
 
 ARMS = {"none": preheat.decay(), "warm": preheat.warmup("50%") >> preheat.decay()}
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from preheat.core.errors import PreheatError
-from preheat.lab.attempts import Attempt
-from preheat.lab.series import Logged
+from preheat.lab.records.attempts import Attempt
+from preheat.lab.records.series import Logged
 
 
 class Seen:

@@ -11,7 +11,7 @@ import pytest
 import preheat
 from preheat import PreheatError
 from preheat.cli import main
-from preheat.lab.records import read_record
+from preheat.lab.records.record import read_record
 
 SCRIPT = Path(__file__).with_name("trainer_by_hand.py")
 COMMAND = f"{shlex.quote(sys.executable)} {shlex.quote(str(SCRIPT))}"

@@ -59,7 +59,7 @@ def test_what_is_no_schedule_is_refused(text, monkeypatch):
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.dictionaries(st.text(min_size=1), st.floats()), st.booleans())))
 def test_what_was_logged_is_json_that_says_the_same(rows):
     from preheat.lab.client import row
-    from preheat.lab.records import read_line, read_step
+    from preheat.lab.records.record import read_line, read_step
 
     for step, metrics, _ in rows:
         metrics.pop("step", None)

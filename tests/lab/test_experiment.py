@@ -10,7 +10,7 @@ from preheat.core.errors import PreheatError
 from preheat.core.spans import Run
 from preheat.lab.demo import demo_experiment
 from preheat.lab.experiment import NOT_METRICS, Arm, Experiment, Metric, Study
-from preheat.lab.records import Result
+from preheat.lab.records.record import Result
 
 
 def study_of(**changes):

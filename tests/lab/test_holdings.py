@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from preheat.core.errors import PreheatError
-from preheat.lab.holdings import UNKNOWN, holdings, keyed
-from preheat.lab.values import Digest
+from preheat.lab.identity.holdings import UNKNOWN, holdings, keyed
+from preheat.lab.identity.values import Digest
 
 
 def values_of(function):
@@ -95,7 +95,7 @@ def test_values_that_are_not_the_same_have_other_digits(one, other):
 
 def test_digits_are_the_same_in_every_process_and_with_every_seed_of_the_hashes():
     code = (
-        "import json, held; from preheat.lab.holdings import holdings; "
+        "import json, held; from preheat.lab.identity.holdings import holdings; "
         "print(json.dumps({name: holdings(one) for name, one in held.CALLABLES.items()}))"
     )
     here = {name: list(holdings(one)) for name, one in held.CALLABLES.items()}

@@ -13,10 +13,10 @@ from rich.console import Console
 
 import preheat
 from preheat.core.errors import PreheatError
-from preheat.lab.command import TRAINER, LaunchOptions, fingerprint
+from preheat.lab.running.command import TRAINER, LaunchOptions, fingerprint
 from preheat.lab.driver import run_experiment
 from preheat.lab.experiment import Arm, Experiment, Study
-from preheat.lab.launched_files import files_in
+from preheat.lab.identity.launched_files import files_in
 from preheat.lab.naming import printable, relative, titled
 from preheat.lab.report.reproduce import reproduction
 

@@ -15,12 +15,12 @@ from leaving_behind import SLEEP
 from remote_runs import alive, content, until
 
 import preheat
-from preheat.lab.command import TRAINER, LaunchOptions
+from preheat.lab.running.command import TRAINER, LaunchOptions
 from preheat.lab.engines.base import Inline
 from preheat.lab.engines.processes import Processes
 from preheat.lab.experiment import Experiment, Study
-from preheat.lab.groups import Guard
-from preheat.lab.worker import Job
+from preheat.lab.running.groups import Guard
+from preheat.lab.running.worker import Job
 
 PATHS = [str(Path(__file__).parent), str(Path(preheat.__file__).parents[1])]
 DRIVER = """
@@ -176,7 +176,7 @@ def test_what_is_still_there_when_the_guard_ends_is_ended_by_the_watchdog(watchd
 
 def test_a_watchdog_sees_that_its_driver_is_gone_though_a_fork_holds_the_pipe(tmp_path):
     code = (
-        "import os, subprocess, sys, time; from preheat.lab.groups import Guard\n"
+        "import os, subprocess, sys, time; from preheat.lab.running.groups import Guard\n"
         "one = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
         "with Guard() as guard:\n"
         "    guard.begin(one.pid)\n"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preheat.core.errors import ParseError, PreheatError
-from preheat.lab.records import Result, Writer, header, is_of, read_record
-from preheat.lab.series import Logged
+from preheat.lab.records.record import Result, Writer, header, is_of, read_record
+from preheat.lab.records.series import Logged
 
 
 @pytest.fixture

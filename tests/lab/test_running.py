@@ -18,7 +18,7 @@ from preheat.lab.driver import run_experiment
 from preheat.lab.engines.processes import exit_reason
 from preheat.lab.engines.registry import engine_named
 from preheat.lab.experiment import Arm
-from preheat.lab.worker import Event
+from preheat.lab.running.worker import Event
 
 
 @pytest.fixture

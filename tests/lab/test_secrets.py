@@ -6,7 +6,7 @@ import pytest
 
 from preheat.lab.experiment import Arm, Experiment, Study
 from preheat.lab.report.reproduce import reproduction
-from preheat.lab.secrets import Mask, environment_values, without
+from preheat.lab.identity.secrets import Mask, environment_values, without
 
 SECRET = [
     "python t.py --api-key Xq7",

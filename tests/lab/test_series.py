@@ -8,9 +8,9 @@ import pytest
 from made_runs import NONE, made_summary, plain_study
 
 from preheat.lab import series
-from preheat.lab.records import Record, Result
+from preheat.lab.records.record import Record, Result
 from preheat.lab.report.curves import POINTS, curves, smoothed
-from preheat.lab.series import Logged, mean, spikes
+from preheat.lab.records.series import Logged, mean, spikes
 from preheat.plots.panel import thinned
 
 

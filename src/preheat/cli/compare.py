@@ -141,7 +141,7 @@ def compare_own_training(
             f"there is no task {shown(task[0])}{nearest(task[0], known)}" if task else "nothing to compare was given"
         )
         raise PreheatError(f'{asked}; write one of {", ".join(known)}, or --launch "python train.py"')
-    from preheat.lab.command import TRAINER, LaunchOptions, fingerprint
+    from preheat.lab.running.command import TRAINER, LaunchOptions, fingerprint
 
     options, known_arms = LaunchOptions(command=launch, hide=secret), read_arms(arms)
     title = machine.title or _title(_script(options.public()["command"]), known_arms)

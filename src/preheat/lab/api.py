@@ -13,7 +13,7 @@ from preheat.core.text.language import Target
 from preheat.core.text.words import Source
 from preheat.lab.driver import run_experiment
 from preheat.lab.experiment import Arm, Experiment, Metric, Study, TargetValue, grid
-from preheat.lab.holdings import keyed, origin
+from preheat.lab.identity.holdings import keyed, origin
 from preheat.lab.naming import slug, titled
 from preheat.lab.summary import Summary
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from preheat.lab.experiment import Study
 from preheat.lab.naming import printable, relative
-from preheat.lab.secrets import HIDDEN, Mask
+from preheat.lab.identity.secrets import HIDDEN, Mask
 
 COMPARE = ("preheat", "compare")
 

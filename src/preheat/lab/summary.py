@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from preheat.lab.experiment import Experiment
-from preheat.lab.records import FORMAT, Record
+from preheat.lab.records.record import FORMAT, Record
 from preheat.lab.statistics.arms import StudySummary, summarised
 from preheat.lab.statistics.headline import headline
 from preheat.lab.statistics.looks import Look

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from preheat.lab.experiment import Arm, Metric, Study, Trial
-from preheat.lab.records import Record
+from preheat.lab.records.record import Record
 
 Key = tuple[str, int]
 """The name of an arm, and a seed."""

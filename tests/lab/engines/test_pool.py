@@ -22,7 +22,7 @@ from preheat.lab.engines.base import Inline, cores
 from preheat.lab.engines.pool import Futures, stop_file
 from preheat.lab.engines.registry import as_engine
 from preheat.lab.engines.remote import attempt, event_of
-from preheat.lab.worker import pickled
+from preheat.lab.running.worker import pickled
 
 
 def pool(workers=2):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from made_runs import LINEAR, NONE, compared, made_run, made_summary, plain_study, unstable
 
 from preheat.lab.experiment import Arm, Metric, Study
-from preheat.lab.records import Record, Result
+from preheat.lab.records.record import Record, Result
 from preheat.lab.report.curves import (
     POINTS,
     ArmCurves,

@@ -13,8 +13,8 @@ import signal
 from collections.abc import Generator, Sequence
 from typing import Protocol, runtime_checkable
 
-from preheat.lab.signals import STOPPING, Signals, Stopped
-from preheat.lab.worker import Event, Job, carry_out, see
+from preheat.lab.running.signals import STOPPING, Signals, Stopped
+from preheat.lab.running.worker import Event, Job, carry_out, see
 
 Events = Generator[Event, None, None]
 

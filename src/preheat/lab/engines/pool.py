@@ -14,7 +14,7 @@ from preheat.core.checks import whole_number
 from preheat.core.errors import PreheatError, shown
 from preheat.lab.engines.base import Events, cores
 from preheat.lab.engines.remote import attempt, check_amount, event_of, lost_text
-from preheat.lab.worker import Event, Job, pickled
+from preheat.lab.running.worker import Event, Job, pickled
 
 PATIENCE = 10.0
 """Seconds in which runs on this machine end when the comparison is stopped."""

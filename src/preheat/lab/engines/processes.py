@@ -21,10 +21,10 @@ from multiprocessing.context import SpawnProcess
 from preheat.core.checks import positive_number, whole_number
 from preheat.core.errors import PreheatError
 from preheat.lab.engines.base import Events, cores
-from preheat.lab.groups import Guard, has_ended, leading
-from preheat.lab.records import partial_path
-from preheat.lab.signals import STOPPING
-from preheat.lab.worker import Event, Job, main, pickled, signal_name
+from preheat.lab.running.groups import Guard, has_ended, leading
+from preheat.lab.records.record import partial_path
+from preheat.lab.running.signals import STOPPING
+from preheat.lab.running.worker import Event, Job, main, pickled, signal_name
 
 INTERVAL = 0.5
 """Seconds between two checks whether a worker that sends nothing is still alive."""

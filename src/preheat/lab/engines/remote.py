@@ -21,9 +21,9 @@ from typing import Any, Self
 
 from preheat.core.checks import finite_number
 from preheat.core.errors import PreheatError
-from preheat.lab.records import is_of, read_record, write_file
-from preheat.lab.signals import Signals
-from preheat.lab.worker import Event, Job, carry_out, error_line, see
+from preheat.lab.records.record import is_of, read_record, write_file
+from preheat.lab.running.signals import Signals
+from preheat.lab.running.worker import Event, Job, carry_out, error_line, see
 
 INTERVAL = 0.5
 """Seconds between two looks at the clock and the stop file."""

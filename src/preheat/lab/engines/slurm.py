@@ -14,7 +14,7 @@ from preheat.core.checks import whole_number
 from preheat.core.errors import PreheatError
 from preheat.lab.engines.base import Events
 from preheat.lab.engines.remote import attempt, check_amount, event_of, first_line, require
-from preheat.lab.worker import Event, Job, pickled
+from preheat.lab.running.worker import Event, Job, pickled
 
 POLL = 1.0
 """Seconds between two looks for what has come."""

@@ -12,8 +12,8 @@ from preheat.core.plan import Plan
 from preheat.core.spans import Run
 from preheat.core.text.language import Target
 from preheat.lab.experiment import Arm, Study, Trial
-from preheat.lab.records import Record
-from preheat.lab.series import WINDOW, spikes, stage_of
+from preheat.lab.records.record import Record
+from preheat.lab.records.series import WINDOW, spikes, stage_of
 from preheat.lab.statistics.inference import student
 from preheat.lab.trials import Trials
 from preheat.plots.panel import thinned

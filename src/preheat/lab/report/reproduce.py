@@ -4,9 +4,9 @@ from typing import Any
 
 from preheat.lab.command_line import written
 from preheat.lab.experiment import Experiment, Study
-from preheat.lab.holdings import KEY
+from preheat.lab.identity.holdings import KEY
 from preheat.lab.naming import printable, relative
-from preheat.lab.secrets import Mask
+from preheat.lab.identity.secrets import Mask
 
 
 def reproduction(experiment: Experiment) -> str:

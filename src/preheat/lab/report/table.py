@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from preheat.lab.experiment import Metric
-from preheat.lab.progress import duration
+from preheat.lab.running.progress import duration
 from preheat.lab.statistics.arms import ArmSummary, StudySummary
 from preheat.lab.statistics.grid import GridSummary
 from preheat.lab.statistics.inference import Difference

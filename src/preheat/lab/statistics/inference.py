@@ -38,7 +38,7 @@ from typing import Any
 import numpy as np
 
 from preheat.core.errors import PreheatError
-from preheat.lab.series import mean as mean_of
+from preheat.lab.records.series import mean as mean_of
 
 LEVEL = 0.95
 POWER = 0.8

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from preheat.lab.experiment import Arm, Trial
-from preheat.lab.series import mean
+from preheat.lab.records.series import mean
 from preheat.lab.statistics.inference import SAME
 from preheat.lab.trials import Trials
 

@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Literal
 
 from preheat.lab.experiment import Arm
-from preheat.lab.records import Record
+from preheat.lab.records.record import Record
 from preheat.lab.trials import Trials
 
 

@@ -17,8 +17,8 @@ from uuid import uuid4
 
 from preheat.core.errors import PreheatError
 from preheat.lab.naming import printable, relative
-from preheat.lab.secrets import Mask, is_secret
-from preheat.lab.values import Digest, UnknownError, code_parts, name_of, reduced_of
+from preheat.lab.identity.secrets import Mask, is_secret
+from preheat.lab.identity.values import Digest, UnknownError, code_parts, name_of, reduced_of
 
 UNKNOWN = "unknown "
 """How the digits of a value begin that cannot be known: they differ at every call, so no earlier run is taken for it."""

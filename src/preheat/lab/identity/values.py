@@ -13,7 +13,7 @@ from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
-from preheat.lab.secrets import HIDDEN, is_secret
+from preheat.lab.identity.secrets import HIDDEN, is_secret
 
 MOST = 2_000_000
 """Objects that are looked at in one value, so that a value that makes itself anew for ever has an end."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from preheat.lab.experiment import Experiment
 from preheat.lab.naming import printable
-from preheat.lab.worker import Event
+from preheat.lab.running.worker import Event
 
 QUICK = 20.0
 """Seconds after its start within which a run fails at once."""

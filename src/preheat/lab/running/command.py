@@ -18,18 +18,18 @@ from typing import Any
 
 from preheat.core.errors import PreheatError, shown
 from preheat.core.text.language import Target, to_text
-from preheat.lab.attempts import Attempt
+from preheat.lab.records.attempts import Attempt
 from preheat.lab.client import ARM, LOG, SCHEDULE, SEED
-from preheat.lab.files import clear_way
-from preheat.lab.groups import POSIX, Guard, end, has_ended, leads
-from preheat.lab.launched_files import digests, files_in, settings_files
+from preheat.lab.records.files import clear_way
+from preheat.lab.running.groups import POSIX, Guard, end, has_ended, leads
+from preheat.lab.identity.launched_files import digests, files_in, settings_files
 from preheat.lab.naming import printable, relative
-from preheat.lab.outcome import Log
-from preheat.lab.secrets import Mask, environment_values, without
-from preheat.lab.signals import Stopped
-from preheat.lab.worker import signal_name
+from preheat.lab.records.outcome import Log
+from preheat.lab.identity.secrets import Mask, environment_values, without
+from preheat.lab.running.signals import Stopped
+from preheat.lab.running.worker import signal_name
 
-TRAINER = "preheat.lab.command:run"
+TRAINER = "preheat.lab.running.command:run"
 """The function that starts the command, as a study names it."""
 
 INTERVAL = 0.05

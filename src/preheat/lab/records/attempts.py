@@ -22,10 +22,10 @@ from typing import Any, BinaryIO
 from preheat.core.checks import MOST_TICKS
 from preheat.core.errors import ParseError, PreheatError, shown
 from preheat.lab.client import end_line, json_number
-from preheat.lab.files import clear_way, lines_of, moved_aside, opened, removed
-from preheat.lab.outcome import Log
-from preheat.lab.records import LARGEST, write_file
-from preheat.lab.series import stage_of
+from preheat.lab.records.files import clear_way, lines_of, moved_aside, opened, removed
+from preheat.lab.records.outcome import Log
+from preheat.lab.records.record import LARGEST, write_file
+from preheat.lab.records.series import stage_of
 
 TAIL = 1 << 16
 """Bytes of news that are looked at while a command runs: enough to say how far it is."""

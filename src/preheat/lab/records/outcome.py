@@ -9,8 +9,8 @@ from preheat.core.checks import counted, measured
 from preheat.core.errors import PreheatError, shown
 from preheat.lab.client import json_number, metric_name
 from preheat.lab.experiment import Study, Trial
-from preheat.lab.records import Result, Writer
-from preheat.lab.series import Logged, stage_of
+from preheat.lab.records.record import Result, Writer
+from preheat.lab.records.series import Logged, stage_of
 
 INTERVAL = 0.1
 """Seconds between two reports of progress: a report costs about 20 µs, and nobody reads faster."""

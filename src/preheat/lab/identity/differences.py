@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from preheat.lab.holdings import KEY, UNKNOWN
+from preheat.lab.identity.holdings import KEY, UNKNOWN
 
 _MOST = 3  # values that are named
 

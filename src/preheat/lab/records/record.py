@@ -34,8 +34,8 @@ from preheat.core.checks import MOST_TICKS
 from preheat.core.errors import ParseError, PreheatError, shown
 from preheat.lab.client import json_number, row, write_whole
 from preheat.lab.experiment import Trial
-from preheat.lab.files import lines_of, opened
-from preheat.lab.series import Digest, Logged, Table, stage_of
+from preheat.lab.records.files import lines_of, opened
+from preheat.lab.records.series import Digest, Logged, Table, stage_of
 
 FORMAT = 3
 LARGEST = 1 << 30  # bytes; a record of more is not one of ours

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from preheat.lab.experiment import Metric
 from preheat.lab.naming import printable
-from preheat.lab.records import Record
+from preheat.lab.records.record import Record
 from preheat.lab.statistics.verdict import fixed
-from preheat.lab.worker import Event, Job
+from preheat.lab.running.worker import Event, Job
 
 WIDE = 100
 """Columns from which on there is room for bars."""
