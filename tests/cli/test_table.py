@@ -81,8 +81,8 @@ def test_a_plan_is_printed_line_by_line(ask):
 
 def test_what_a_comparison_gives_its_scripts_can_be_printed(ask):
     """`preheat table "$PREHEAT_SCHEDULE"`, as docs/compare.md promises, for every kind of arm."""
-    from preheat.lab.running.command import TRAINER, LaunchOptions
     from preheat.lab.experiment import Arm, Study, Trial, grid
+    from preheat.lab.running.command import TRAINER, LaunchOptions
 
     plain = (Arm("a", "warmup(50%) >> decay()"), Arm("b", "relative(ramp(2, 1, 10))"))
     rates = (Arm("c", "cosine(peak_lr=0.1)"), Arm("d", '{"lr": "decay()", "momentum": "absolute(hold(0.9))"}'))

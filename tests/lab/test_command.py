@@ -15,10 +15,10 @@ from rich.console import Console
 
 import preheat
 from preheat.core.errors import PreheatError
-from preheat.lab.running.command import TRAINER, LaunchOptions
 from preheat.lab.driver import run_experiment
 from preheat.lab.experiment import Arm, Experiment, Study, grid
 from preheat.lab.records.record import read_record
+from preheat.lab.running.command import TRAINER, LaunchOptions
 
 SCRIPT = f"{shlex.quote(sys.executable)} {shlex.quote(str(Path(__file__).with_name('launched_script.py')))}"
 ARMS = (Arm("none", "decay()"), Arm("warm", "warmup('50%') >> decay()"))

@@ -138,7 +138,7 @@ def test_a_result_of_another_type_is_that_runs_failure_by_name(compare, tmp_path
     summary, text = compare(lambda schedule, seed, log: returned, seeds=1)
     assert {failure.message.partition(": ")[2][: len(message)] for failure in summary.failures} == {message}
     assert message in text
-    assert list((tmp_path / "out" / "runs").iterdir()) == []
+    assert {path.suffix for path in (tmp_path / "out" / "runs").iterdir()} == {".txt"}  # the traceback alone
 
 
 def test_a_result_whose_meaning_is_plain_is_taken(compare):
@@ -228,7 +228,7 @@ def test_a_record_into_which_another_process_writes_gets_no_name(compare, tmp_pa
 
     summary, _ = compare(train, seeds=1)
     assert "another process writes to its file" in summary.failures[0].message
-    assert list((tmp_path / "out" / "runs").iterdir()) == []
+    assert {path.suffix for path in (tmp_path / "out" / "runs").iterdir()} == {".txt"}  # the traceback alone
 
 
 def test_losses_beyond_what_can_be_added_and_steps_beyond_what_can_be_counted(compare, tmp_path):
@@ -240,7 +240,7 @@ def test_losses_beyond_what_can_be_added_and_steps_beyond_what_can_be_counted(co
     summary, _ = compare(train, seeds=3)
     assert summary.failures == ()
     assert summary.records[0]["a", 0].result.metrics["loss"] == 1.7e308
-    assert summary.studies[0].arms[0].mean == pytest.approx(1.69e308)
+    assert summary.studies[0].arms[0].mean is None  # their squares, and sums, are beyond what can be reckoned with
     json.loads((tmp_path / "out" / "summary.json").read_text())
     summary, _ = compare(lambda schedule, seed, log: log(10**30, loss=1.0), seeds=1, out=tmp_path / "steps")
     assert "step is the number of an update, 0, 1, 2 … up to 2^53, not 1000000000" in summary.failures[0].message

@@ -9,10 +9,10 @@ import pytest
 from fake_runs import LINEAR, NONE, experiment_of
 from rich.console import Console
 
-from preheat.lab.running.command import TRAINER, LaunchOptions
 from preheat.lab.driver import run_experiment
 from preheat.lab.experiment import Experiment, Study
 from preheat.lab.naming import printable
+from preheat.lab.running.command import TRAINER, LaunchOptions
 from preheat.lab.running.worker import Event
 
 

@@ -13,12 +13,12 @@ from rich.console import Console
 
 import preheat
 from preheat.core.errors import PreheatError
-from preheat.lab.running.command import TRAINER, LaunchOptions, fingerprint
 from preheat.lab.driver import run_experiment
 from preheat.lab.experiment import Arm, Experiment, Study
 from preheat.lab.identity.launched_files import files_in
 from preheat.lab.naming import printable, relative, titled
 from preheat.lab.report.reproduce import reproduction
+from preheat.lab.running.command import TRAINER, LaunchOptions, fingerprint
 
 ARMS = {"none": preheat.decay(), "warm": preheat.warmup("50%") >> preheat.decay()}
 NONE = (Arm("none", "decay()"),)
@@ -204,23 +204,23 @@ def test_quotes_lines_escapes_and_markup_are_shown_as_they_are(launch, compare, 
 
 
 PATHS = [
-    ("data.dir=/home/me/x", "data.dir=x"),
-    ("-I/home/me", "-Ime"),
-    ("-v/home/me:/data/set", "-vme:set"),
-    ("file:///home/me/x", "file:x"),
-    ("sqlite:////home/me/x.db", "sqlite:x.db"),
-    ("--a=bc:/home/me", "--a=bc:me"),
+    ("data.dir=/srv/me/x", "data.dir=x"),
+    ("-I/srv/me", "-Ime"),
+    ("-v/srv/me:/data/set", "-vme:set"),
+    ("file:///srv/me/x", "file:x"),
+    ("sqlite:////srv/me/x.db", "sqlite:x.db"),
+    ("--a=bc:/srv/me", "--a=bc:me"),
     ("~/a/x", "x"),
     ("--x=~me/a/x", "--x=x"),
     ("$HOME/a/x", "x"),
     ("x=[/a/b,/c/d]", "x=[b,d]"),
     ("PATH=/a/b:/c/d", "PATH=b:d"),
-    ("{'a': '/home/me/z'}", "{'a': 'z'}"),
+    ("{'a': '/srv/me/z'}", "{'a': 'z'}"),
     ("/srv/my data/set one/x", "x"),
     (r"C:\Users\me\x", "x"),
     (r"--data=D:/a/b", "--data=b"),
     (r"\\server\share\x", "x"),
-    ("me@host:/home/me/x", "me@host:x"),
+    ("me@host:/srv/me/x", "me@host:x"),
     ('sh -c "cd /a/b && python /c/d.py --lr 1/2"', 'sh -c "cd b && python d.py --lr 1/2"'),
     ("/mnt/a/", "a"),
 ]

@@ -15,10 +15,10 @@ from leaving_behind import SLEEP
 from remote_runs import alive, content, until
 
 import preheat
-from preheat.lab.running.command import TRAINER, LaunchOptions
 from preheat.lab.engines.base import Inline
 from preheat.lab.engines.processes import Processes
 from preheat.lab.experiment import Experiment, Study
+from preheat.lab.running.command import TRAINER, LaunchOptions
 from preheat.lab.running.groups import Guard
 from preheat.lab.running.worker import Job
 

@@ -6,8 +6,8 @@ import pytest
 from fake_runs import experiment_of, write_record
 from rich.console import Console
 
-from preheat.lab.running.progress import Monitor, duration
 from preheat.lab.records.record import read_record
+from preheat.lab.running.progress import Monitor, duration
 from preheat.lab.running.worker import Event, Job
 
 

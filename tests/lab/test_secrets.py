@@ -5,8 +5,8 @@ import shlex
 import pytest
 
 from preheat.lab.experiment import Arm, Experiment, Study
-from preheat.lab.report.reproduce import reproduction
 from preheat.lab.identity.secrets import Mask, environment_values, without
+from preheat.lab.report.reproduce import reproduction
 
 SECRET = [
     "python t.py --api-key Xq7",

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from made_runs import NONE, made_summary, plain_study
 
-from preheat.lab import series
+from preheat.lab.records import series
 from preheat.lab.records.record import Record, Result
-from preheat.lab.report.curves import POINTS, curves, smoothed
 from preheat.lab.records.series import Logged, mean, spikes
+from preheat.lab.report.curves import POINTS, curves, smoothed
 from preheat.plots.panel import thinned
 
 

@@ -84,9 +84,7 @@ def compare(
     if not callable(train):
         raise PreheatError(f"compare takes a function train(schedule, seed, log), not {shown(train)}")
     _check_signature(train)
-    inner = origin(train)
-    name = getattr(inner, "__name__", "train")
-    metrics = tuple(map(Metric.read, [metric] if isinstance(metric, str) else metric))
+    name = getattr(origin(train), "__name__", "train")
     study = Study(
         title=titled(name) if title is None else title,
         task=name,
@@ -94,8 +92,8 @@ def compare(
         arms=_arms(arms, peaks),
         seeds=tuple(range(seeds) if isinstance(seeds, int) else seeds),
         steps=steps,
-        trainer=_reference(inner),
-        metrics=metrics,
+        trainer=_reference(origin(train)),
+        metrics=tuple(map(Metric.read, [metric] if isinstance(metric, str) else metric)),
         function=train,
         target=TargetValue.given(target, target_sd, target_level),
         prefix=name,

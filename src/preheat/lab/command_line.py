@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 from preheat.lab.experiment import Study
-from preheat.lab.naming import printable, relative
 from preheat.lab.identity.secrets import HIDDEN, Mask
+from preheat.lab.naming import printable, relative
 
 COMPARE = ("preheat", "compare")
 

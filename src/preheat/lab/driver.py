@@ -17,25 +17,25 @@ from rich.console import Console
 from rich.text import Text
 
 from preheat.core.errors import ParseError, PreheatError
-from preheat.lab.running.beginning import Beginning, tail
-from preheat.lab.identity.differences import difference
 from preheat.lab.engines.base import Engine
 from preheat.lab.engines.registry import as_engine
 from preheat.lab.experiment import Experiment, Trial
-from preheat.lab.records.files import clear_way, moved_aside, opened, removed
-from preheat.lab.running.groups import GRACE, is_ending
+from preheat.lab.identity.differences import difference
+from preheat.lab.identity.secrets import environment_values, without
 from preheat.lab.naming import printable
-from preheat.lab.running.progress import Monitor
+from preheat.lab.records.files import clear_way, moved_aside, opened, removed
 from preheat.lab.records.record import LARGEST, Record, is_of, read_record, write_file
 from preheat.lab.report.next_step import next_steps
 from preheat.lab.report.table import print_study
-from preheat.lab.identity.secrets import environment_values, without
+from preheat.lab.running.beginning import Beginning, tail
+from preheat.lab.running.groups import GRACE, is_ending
+from preheat.lab.running.progress import Monitor
 from preheat.lab.running.signals import STOPPING, Signals
+from preheat.lab.running.worker import Event, Job
 from preheat.lab.statistics.looks import Look, look_at, read_looks
 from preheat.lab.statistics.race import next_trials
 from preheat.lab.summary import Failure, Summary, summary_of, to_dict
 from preheat.lab.trials import Trials
-from preheat.lab.running.worker import Event, Job
 
 LEFT = 2 * GRACE
 """Seconds that the watchdog of a killed comparison may take; until then it has locked the folder."""

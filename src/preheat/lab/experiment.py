@@ -24,8 +24,8 @@ from preheat.core.stated import Absolute, Relative
 from preheat.core.text.language import Target, parse, to_text
 from preheat.core.text.words import Source
 from preheat.lab.identity.holdings import holdings
-from preheat.lab.naming import check_distinct, check_name, relative, slug, slugs, titled
 from preheat.lab.identity.secrets import HIDDEN, Mask, is_secret
+from preheat.lab.naming import check_distinct, check_name, relative, slug, slugs, titled
 
 TRAINER = "preheat.lab.tasks.training:train"
 """The built-in training loop, as `module:function`: imported by the worker only."""

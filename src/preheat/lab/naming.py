@@ -9,7 +9,7 @@ from preheat.core.errors import PreheatError, shown
 
 LONGEST_NAME = 60
 
-_COLOUR = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]")
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 _ANY = r"""[^"'`\n\r|;&<>]"""  # what may stand in a path: not the quote that ends it, nor what a shell reads
 _URL = r"(?!file:)\b[A-Za-z][\w+.-]{1,30}://(?!/)[^\s\"'`<>]+"
 _HOME = r"~[\w.-]*[/\\]|(?:\$HOME|\$\{HOME\}|%USERPROFILE%|\$env:USERPROFILE)[/\\]"

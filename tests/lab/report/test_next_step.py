@@ -158,8 +158,8 @@ def test_studies_put_together_by_hand_have_no_command():
 
 
 def test_what_is_written_has_no_folder_of_this_machine():
-    (step,) = next_steps(asked(2.5, 2.2, command=(*COMMAND[:-1], "/home/someone/x")))[:1]
-    assert "--out /home/someone/x-peaks" in step.typed
+    (step,) = next_steps(asked(2.5, 2.2, command=(*COMMAND[:-1], "/srv/someone/x")))[:1]
+    assert "--out /srv/someone/x-peaks" in step.typed
     assert "someone" not in step.written
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from made_up import grid_of, run, summary
 
 from preheat.lab.experiment import Metric
+from preheat.lab.records.series import Table
 from preheat.lab.statistics.arms import summarised
 from preheat.lab.statistics.grid import interval_end, largest_trainable, octaves
 from preheat.lab.trials import Trials
@@ -137,8 +138,8 @@ def test_chance_level_and_training_loss_are_of_the_first_stage_and_no_ceiling_fo
     table = [[2.5, 2.7], [2.8, 2.9], [2.9, 2.9], [2.2, 2.3]]
     once = made_up.records_of(study, table, metrics=metrics, chance=3.1, loss=[5.6, 4.0])
     assert summarised(Trials(study, once)).grid.ceiling is None
-    columns = {"stage2/val_loss": [4.5, 2.5]}
-    logged = {key: dataclasses.replace(one, steps=[0, 1], columns=columns) for key, one in once.items()}
+    stages = {"stage2": Table([0, 1], {"stage2/val_loss": [4.5, 2.5]}, {})}
+    logged = {key: dataclasses.replace(one, stages=stages) for key, one in once.items()}
     assert summarised(Trials(study, logged)).grid.ceiling == 4.5
 
 

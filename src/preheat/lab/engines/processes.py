@@ -21,8 +21,8 @@ from multiprocessing.context import SpawnProcess
 from preheat.core.checks import positive_number, whole_number
 from preheat.core.errors import PreheatError
 from preheat.lab.engines.base import Events, cores
-from preheat.lab.running.groups import Guard, has_ended, leading
 from preheat.lab.records.record import partial_path
+from preheat.lab.running.groups import Guard, has_ended, leading
 from preheat.lab.running.signals import STOPPING
 from preheat.lab.running.worker import Event, Job, main, pickled, signal_name
 

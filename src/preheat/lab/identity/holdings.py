@@ -16,9 +16,9 @@ from typing import Any
 from uuid import uuid4
 
 from preheat.core.errors import PreheatError
-from preheat.lab.naming import printable, relative
 from preheat.lab.identity.secrets import Mask, is_secret
 from preheat.lab.identity.values import Digest, UnknownError, code_parts, name_of, reduced_of
+from preheat.lab.naming import printable, relative
 
 UNKNOWN = "unknown "
 """How the digits of a value begin that cannot be known: they differ at every call, so no earlier run is taken for it."""

@@ -114,8 +114,10 @@ class _Again:
 
 def _with_arm(words: Sequence[str], arm: str) -> tuple[str, ...]:
     """The command with one more arm, after the ones it has."""
-    last = max(place for place, word in enumerate(words) if word == "--arm") + 2
-    return (*words[:last], "--arm", arm, *words[last:])
+    places = [place + 2 for place, word in enumerate(words) if word == "--arm"]
+    if not places:
+        return with_option(words, "--arm", arm)
+    return (*words[: places[-1]], "--arm", arm, *words[places[-1] :])
 
 
 def _of_study(results: StudySummary, trials: Trials, again: _Again) -> list[Step]:

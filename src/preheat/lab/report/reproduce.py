@@ -5,8 +5,8 @@ from typing import Any
 from preheat.lab.command_line import written
 from preheat.lab.experiment import Experiment, Study
 from preheat.lab.identity.holdings import KEY
-from preheat.lab.naming import printable, relative
 from preheat.lab.identity.secrets import Mask
+from preheat.lab.naming import printable, relative
 
 
 def reproduction(experiment: Experiment) -> str:

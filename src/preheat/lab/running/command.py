@@ -18,14 +18,14 @@ from typing import Any
 
 from preheat.core.errors import PreheatError, shown
 from preheat.core.text.language import Target, to_text
-from preheat.lab.records.attempts import Attempt
 from preheat.lab.client import ARM, LOG, SCHEDULE, SEED
-from preheat.lab.records.files import clear_way
-from preheat.lab.running.groups import POSIX, Guard, end, has_ended, leads
 from preheat.lab.identity.launched_files import digests, files_in, settings_files
-from preheat.lab.naming import printable, relative
-from preheat.lab.records.outcome import Log
 from preheat.lab.identity.secrets import Mask, environment_values, without
+from preheat.lab.naming import printable, relative
+from preheat.lab.records.attempts import Attempt
+from preheat.lab.records.files import clear_way
+from preheat.lab.records.outcome import Log
+from preheat.lab.running.groups import POSIX, Guard, end, has_ended, leads
 from preheat.lab.running.signals import Stopped
 from preheat.lab.running.worker import signal_name
 

@@ -22,11 +22,11 @@ from typing import Any, Literal, NoReturn
 
 from preheat.core.errors import PreheatError, shown
 from preheat.lab.experiment import Trial
-from preheat.lab.running.groups import end, lead
+from preheat.lab.identity.secrets import Mask
 from preheat.lab.naming import printable
 from preheat.lab.records.outcome import Log, Notify, result_of
 from preheat.lab.records.record import Writer, header
-from preheat.lab.identity.secrets import Mask
+from preheat.lab.running.groups import end, lead
 from preheat.lab.running.signals import STOPPING, Stopped
 
 LONGEST = 500
