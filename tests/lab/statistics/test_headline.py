@@ -2,14 +2,17 @@
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import LOSS, grid_of, study_of, summary
+from made_up import LOSS, grid_of, run, study_of, summary
 
-from preheat.lab.experiment import Arm, Metric
+from preheat.lab.experiment import Arm, Metric, TargetValue
+from preheat.lab.statistics.arms import summarised
 from preheat.lab.statistics.headline import headline
+from preheat.lab.trials import Trials
 
 NAN = math.nan
 ACCURACY = (Metric("accuracy", "max"),)
@@ -95,11 +98,6 @@ def test_where_runs_diverged_are_missing_or_are_alike_it_says_that(table, words)
 
 def test_one_arm_and_different_data_compare_nothing():
     assert said([BASE], (NONE,)) == "Only none was run, so there is nothing to compare."
-    from made_up import run
-
-    from preheat.lab.statistics.arms import summarised
-    from preheat.lab.trials import Trials
-
     study = study_of((NONE, WARM), 1)
     records = {("none", 0): run(2.0, data="a"), ("linear", 0): run(1.0, data="b")}
     assert headline(summarised(Trials(study, records))) == "These runs saw different data, so nothing can be compared."
@@ -159,3 +157,26 @@ def test_it_claims_no_direction_that_no_interval_carries(seeds, arms, up, by_pea
             assert any(one.octaves and one.octaves.excludes_zero for one in found.grid.families), text
     assert text[-1] in ".?"
     assert len(text) < 600
+
+
+def test_a_target_comes_first():
+    asked = replace(study_of((NONE, WARM), 3), target=TargetValue(2.2))
+    text = headline(summary(asked, [BASE, LOW]))
+    assert text == "linear is below 2.2; Warm up: linear ends 0.50 lower than none, in all 3 seeds."
+    assert headline(summary(asked, [BASE, BASE])).startswith(
+        "no arm is shown to be below 2.2; linear and none end alike"
+    )
+    alone = replace(study_of((WARM,), 3), target=TargetValue(2.2))
+    assert headline(summary(alone, [LOW])) == "linear is below 2.2."
+    assert headline(summary(alone, [BASE])) == "linear is not shown to be below 2.2."
+
+
+def test_values_that_are_equal_under_different_curves_are_coarse_and_no_sign_of_an_unread_schedule():
+    study = study_of((NONE, WARM), 3)
+    runs = {
+        (arm.name, seed): run(2.5, loss=[3.0, 2.9 - seed - place])
+        for place, arm in enumerate(study.arms)
+        for seed in range(3)
+    }
+    text = headline(summarised(Trials(study, runs)))
+    assert text == "linear and none end at equal values, which are too coarse to compare."

@@ -13,6 +13,7 @@ from preheat.lab.experiment import Metric
 from preheat.lab.statistics.arms import ArmSummary, StudySummary
 from preheat.lab.statistics.grid import Family, GridSummary
 from preheat.lab.statistics.inference import Difference
+from preheat.lab.statistics.target import TargetSummary
 
 _LISTED, _LENGTH = 3, 60  # names in a row, and characters of them; of more only the number is said
 _WARMUP = re.compile(r"ramp\(0\.\d+, 1\.0, [^>]*\) >> ")  # as an arm's text has it
@@ -26,9 +27,17 @@ def headline(summary: StudySummary) -> str:
         return "These runs saw different data, so nothing can be compared."
     if not finished:
         return f"None of the {missing} runs has finished." if missing > 1 else "No run has finished."
+    against = _of_target(summary.target) if summary.target else ""
     if len(summary.study.families) == 1:
-        return f"Only {summary.study.arms[0].family} was run, so there is nothing to compare."
+        return (
+            f"{against}."
+            if against
+            else f"Only {summary.study.arms[0].family} was run, so there is nothing to compare."
+        )
     said = _of_grid(summary, summary.grid) if summary.grid else _of_arms(summary)
+    said = (
+        f"{against}; {said[:1].lower() + said[1:] if said.startswith(('No ', 'One ')) else said}" if against else said
+    )
     if stopped := sum(arm.stopped > 0 for arm in summary.arms):
         said += f"; the race stopped {stopped} of {len(summary.arms)} arms"
     said += f" ({missing} of {finished + missing} runs {'is' if missing == 1 else 'are'} missing)" if missing else ""
@@ -46,6 +55,7 @@ class _Groups:
     open: dict[str, Difference] = field(default_factory=dict)
     single: list[str] = field(default_factory=list)
     same: dict[str, Difference] = field(default_factory=dict)
+    coarse: frozenset[str] = frozenset()  # arms that end like the first although what they logged differs
     unpaired: list[str] = field(default_factory=list)
     other: list[str] = field(default_factory=list)
 
@@ -76,11 +86,14 @@ class _Groups:
             said.append(f"one seed cannot tell {_listed(self.single)} from {self.first}")
         if self.unpaired:
             said.append(f"no seed has finished both in {self.first} and in {_listed(self.unpaired, 'or')}")
-        alike = [name for name, one in self.same.items() if not one.mean]
+        alike = [name for name, one in self.same.items() if not one.mean and name not in self.coarse]
+        coarse = [name for name in self.same if name in self.coarse]
         shifted = [name for name, one in self.same.items() if one.mean]
         if alike:
             what = "end alike to the last digit: does the training read its schedule?"
             said.append(f"{_listed(alike)} and {self.first} {what}")
+        if coarse:
+            said.append(f"{_listed(coarse)} and {self.first} end at equal values, which are too coarse to compare")
         if shifted:
             what = "by the same with every seed: does the training use its seed?"
             said.append(f"{_listed(shifted)} {'differs' if len(shifted) == 1 else 'differ'} from {self.first} {what}")
@@ -152,7 +165,7 @@ def _of_arms(summary: StudySummary) -> str:
         return _first_fails(first, others)
     if first.non_finite:
         return f"{_not_finite(first, metric)}, so nothing can be compared with it"
-    groups = _Groups(first.name, metric)
+    groups = _Groups(first.name, metric, coarse=_coarse(summary, first.name))
     for arm in others:
         if arm.runs and not _trains(arm):
             does = f"; {first.name} does" if len(others) == 1 else ""
@@ -163,6 +176,22 @@ def _of_arms(summary: StudySummary) -> str:
             groups.put(arm.name, arm.difference)
     text = "; ".join(groups.clauses) or f"every arm but {first.name} was stopped by the race"
     return _led(text, groups, {arm.name: arm.spec for arm in summary.arms})
+
+
+def _coarse(summary: StudySummary, first: str) -> frozenset[str]:
+    """The arms that end like the first one with every seed, although their curves differ."""
+    found = [one.arms for one in summary.alike if one.whole and one.curves == "different" and first in one.arms]
+    return frozenset(name for names in found for name in names) - {first}
+
+
+def _of_target(found: TargetSummary) -> str:
+    """Which arms are shown to be better than the target."""
+    reached = [arm.name for arm in found.arms if arm.reached]
+    place = f"{found.side} {found.value:g}"
+    if not reached:
+        none = f"{found.arms[0].name} is not" if len(found.arms) == 1 else "no arm is"
+        return f"{none} shown to be {place}"
+    return f"{_listed(reached)} {'is' if len(reached) == 1 else 'are'} {place}"
 
 
 def _trains(arm: ArmSummary) -> bool:
