@@ -107,9 +107,9 @@ def compare_own_training(
     *task: Annotated[str, Parameter(show=False)],
     launch: str | None = None,
     arms: Arms = Arms(),  # noqa: B008  frozen
-    metric: tuple[str, ...] = ("val_loss",),
+    metric: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ("val_loss",),
     steps: int | None = None,
-    secret: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    secret: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
     machine: Machine = Machine(),
     out: Path = Path("runs/launch"),
 ) -> int:
@@ -126,7 +126,8 @@ def compare_own_training(
         preheat.from_env() and reports by preheat.log(step, loss=…), or reads PREHEAT_SCHEDULE and PREHEAT_SEED and
         appends lines such as {"step": 0, "loss": 5.6} to the file PREHEAT_LOG. One run at a time unless --jobs says more.
     metric
-        The logged number that decides, accuracy:max where higher is better; more of them are told beside it.
+        The logged number that decides, val_loss by default, accuracy:max where higher is better; more of them are told
+        beside it.
     steps
         Updates of a run, where that is known: it only shows how much is left.
     secret

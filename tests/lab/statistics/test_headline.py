@@ -162,9 +162,9 @@ def test_it_claims_no_direction_that_no_interval_carries(seeds, arms, up, by_pea
 def test_a_target_comes_first():
     asked = replace(study_of((NONE, WARM), 3), target=TargetValue(2.2))
     text = headline(summary(asked, [BASE, LOW]))
-    assert text == "linear is below 2.2; Warm up: linear ends 0.50 lower than none, in all 3 seeds."
+    assert text == "linear is below 2.2. Warm up: linear ends 0.50 lower than none, in all 3 seeds."
     assert headline(summary(asked, [BASE, BASE])).startswith(
-        "no arm is shown to be below 2.2; linear and none end alike"
+        "No arm is shown to be below 2.2. linear and none end alike"
     )
     alone = replace(study_of((WARM,), 3), target=TargetValue(2.2))
     assert headline(summary(alone, [LOW])) == "linear is below 2.2."

@@ -35,9 +35,7 @@ def headline(summary: StudySummary) -> str:
             else f"Only {summary.study.arms[0].family} was run, so there is nothing to compare."
         )
     said = _of_grid(summary, summary.grid) if summary.grid else _of_arms(summary)
-    said = (
-        f"{against}; {said[:1].lower() + said[1:] if said.startswith(('No ', 'One ')) else said}" if against else said
-    )
+    said = f"{against}. {said}" if against else said
     if stopped := sum(arm.stopped > 0 for arm in summary.arms):
         said += f"; the race stopped {stopped} of {len(summary.arms)} arms"
     said += f" ({missing} of {finished + missing} runs {'is' if missing == 1 else 'are'} missing)" if missing else ""
@@ -189,7 +187,7 @@ def _of_target(found: TargetSummary) -> str:
     reached = [arm.name for arm in found.arms if arm.reached]
     place = f"{found.side} {found.value:g}"
     if not reached:
-        none = f"{found.arms[0].name} is not" if len(found.arms) == 1 else "no arm is"
+        none = f"{found.arms[0].name} is not" if len(found.arms) == 1 else "No arm is"
         return f"{none} shown to be {place}"
     return f"{_listed(reached)} {'is' if len(reached) == 1 else 'are'} {place}"
 
