@@ -13,6 +13,7 @@ from preheat.lab.experiment import Metric
 from preheat.lab.records.series import Table
 from preheat.lab.statistics.arms import summarised
 from preheat.lab.statistics.grid import interval_end, largest_trainable, octaves
+from preheat.lab.statistics.verdict import study_verdict
 from preheat.lab.trials import Trials
 
 PEAKS = (0.001, 0.002, 0.004, 0.008)
@@ -36,10 +37,16 @@ def test_sensitivity_is_the_capped_mean_over_peaks_less_the_peak_that_is_best_by
     expected = capped.mean(axis=1) - best
     found = of(table)
     for family, rows in zip(found.families, expected, strict=True):
+        if family.best is None:
+            assert family.sensitivity is None
+            continue
         assert list(family.sensitivity_by_seed.values()) == pytest.approx(list(rows), abs=1e-9)
         assert family.sensitivity == pytest.approx(rows.mean(), abs=1e-9)
         assert -1e-9 <= family.sensitivity <= CHANCE
     difference = found.families[1].sensitivity_difference
+    if any(family.best is None for family in found.families):
+        assert difference is None
+        return
     assert difference.mean == pytest.approx((expected[1] - expected[0]).mean(), abs=1e-12)
 
 
@@ -182,3 +189,20 @@ def test_families_without_a_common_peak_are_no_grid():
     study = grid_of(["none", "linear"], [0.1, 0.2], 2)
     study = dataclasses.replace(study, arms=(study.arms[0], study.arms[3]))
     assert summary(study, [[1.0, 1.1], [2.0, 2.1]]).grid is None
+
+
+@pytest.mark.parametrize("stuck", [None, CHANCE - 0.01], ids=["not finite", "at chance"])
+@pytest.mark.parametrize("reference", [True, False])
+def test_what_trains_at_no_peak_has_no_sensitivity_and_nothing_is_claimed_of_it(stuck, reference):
+    bad, good = [[stuck] * 3] * 4, [[2.0 + peak + seed / 100 for seed in range(3)] for peak in range(4)]
+    study = grid_of(["none", "linear"], PEAKS, 3)
+    runs = made_up.records_of(study, bad + good if reference else good + bad, chance=CHANCE)
+    for (name, _), one in runs.items():
+        if name.startswith("none" if reference else "linear"):
+            runs[name, _] = dataclasses.replace(one, result=dataclasses.replace(one.result, diverged=True))
+    found = summarised(Trials(study, runs))
+    assert [one.sensitivity is None for one in found.grid.families] == [reference, not reference]
+    assert [one.sensitivity_difference for one in found.grid.families] == [None, None]
+    said = study_verdict(found)
+    assert "has none, because it trains at no peak" in said
+    assert "no seed has finished in both" not in said

@@ -64,7 +64,8 @@ class Family:
     """One row of the grid. The last three are against the first family, paired by seed; None or empty for that itself.
 
     Values by seed are there for the seeds that ran at every peak in every family: in a race those of its first rung, or
-    more. `trainable` counts all runs; it is None if not even the smallest peak trains. `at_best` has a difference for
+    more. `trainable` counts all runs; it is None if not even the smallest peak trains. A family that trains at no peak has
+    no sensitivity. `at_best` has a difference for
     each metric, at the peaks that are best by the first metric.
     """
 
@@ -150,7 +151,8 @@ def _family(
         cells.append(Cell(peak, len(finals), *mean_and_sd(finals), len(diverged[peak]), arm.name in stopped))
     most = max(cell.runs for cell in cells)
     complete = [cell for cell in cells if cell.mean is not None and cell.runs == most]
-    excess = _sensitivities(_capped(trials, arms, seeds, cap))
+    trains = any(cell.runs > 2 * cell.diverged for cell in complete)  # else every peak is as bad, and none is the best
+    excess = _sensitivities(_capped(trials, arms, seeds, cap)) if trains else {}
     return Family(
         name=arms[0].family,
         spec=arms[0].spec,
@@ -224,7 +226,7 @@ def _sensitivity_difference(
 ) -> Difference | None:
     """How much more or less sensitive a family is than the first one."""
     seeds = list(family.sensitivity_by_seed)
-    if not seeds:
+    if not seeds or not reference.sensitivity_by_seed:
         return None
     above, below = (
         _doubt(_capped(trials, [trials.study.families[one.name][cell.peak] for cell in one.cells], seeds, cap))

@@ -174,15 +174,17 @@ def _grid_sentences(summary: StudySummary, grid: GridSummary) -> list[str]:
     first, *others = summary.study.metrics
     reference, *families = grid.families
     best = [f"{family.name} {_best_text(family)}" for family in grid.families]
-    best += [_claim(family.name, family.at_best.get(first.name), first) for family in families]
+    peaked = [family for family in families if family.best is not None and reference.best is not None]
+    best += [_claim(family.name, family.at_best.get(first.name), first) for family in peaked]
     flattered = f" (the best of {len(grid.peaks)}, so a little flattered)" if len(grid.peaks) > 1 else ""
     said = [f"{headed(first)} at each schedule's best peak{flattered}: {'; '.join(best)}."]
-    for metric in others if families else ():
-        claims = [_claim(family.name, family.at_best.get(metric.name), metric) for family in families]
+    for metric in others if peaked else ():
+        claims = [_claim(family.name, family.at_best.get(metric.name), metric) for family in peaked]
         said.append(f"{headed(metric)} at these peaks, against {reference.name}: {'; '.join(claims)}.")
     if any(family.sensitivity is not None for family in grid.families) and len(grid.peaks) > 1:
-        values = [f"{one.name} {fixed(one.sensitivity, 3)}" for one in grid.families if one.sensitivity is not None]
-        values += [_claim(family.name, family.sensitivity_difference, further=False) for family in families]
+        values = [f"{one.name} {_sensitivity_text(one)}" for one in grid.families]
+        compared = [one for one in families if one.sensitivity is not None and reference.sensitivity is not None]
+        values += [_claim(family.name, family.sensitivity_difference, further=False) for family in compared]
         said.append(f"Sensitivity to the peak (mean excess over the best one): {'; '.join(values)}.")
     if any(cell.diverged for family in grid.families for cell in family.cells):
         peaks = [f"{family.name} {_trainable_text(family, grid)}" for family in grid.families]
@@ -199,9 +201,14 @@ def _best_text(family: Family) -> str:
     return "has no peak at which every run is finite" if mean is None else f"{fixed(mean, 3)} at {family.best:g}"
 
 
+def _sensitivity_text(family: Family) -> str:
+    """`0.031`."""
+    return "has none, because it trains at no peak" if family.sensitivity is None else fixed(family.sensitivity, 3)
+
+
 def _trainable_text(family: Family, grid: GridSummary) -> str:
     """The largest trainable peak, and how many runs diverged in all."""
-    peak = "none" if family.trainable is None else f"{family.trainable:g}"
+    peak = "at no peak" if family.trainable is None else f"{family.trainable:g}"
     tried = ", the largest tried" if family.trainable == grid.peaks[-1] else ""
     diverged, runs = sum(cell.diverged for cell in family.cells), sum(cell.runs for cell in family.cells)
     return f"{peak}{tried} (diverged in all: {diverged} of {runs})"
