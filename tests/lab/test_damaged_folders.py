@@ -170,12 +170,30 @@ def test_a_metric_that_one_run_has_not_is_missing_there_and_told(compare):
 
     summary, text = compare(train, seeds=3, metric=("val_loss", "accuracy:max"))
     assert summary.failures == ()
-    assert "accuracy is missing in 2 of 6 runs, where it is not compared: train-a-seed1, train-b-seed1." in text
+    told = "Accuracy was neither returned nor logged in 2 of 6 runs (a 1, b 1) when they were made"
+    assert told in " ".join(text.split())
+    assert told in summary.verdicts[0]
     own, other = summary.studies[0].arms[1], summary.studies[0].others["accuracy"][1]
     assert (own.difference.seeds, other.difference.seeds) == (3, 2)
     assert other.non_finite == 0
-    with pytest.raises(PreheatError, match="was made without the metric 'accuracy', which is to decide"):
+    with pytest.raises(PreheatError, match="'accuracy' is to decide, but runs/train-a-seed1.jsonl neither"):
         compare(train, seeds=3, metric="accuracy:max")
+
+
+def test_a_metric_that_is_asked_for_later_is_what_it_would_have_been_at_the_end(compare, tmp_path):
+    def train(schedule, seed, log):
+        for step in range(40):
+            log(step, loss=1.0, accuracy=step / 100 + 0.1 * (repr(schedule) == repr(ARMS["b"])) + seed / 50)
+
+    compare(train, metric="loss")
+    beside, _ = compare(train, metric=["loss", "accuracy:max"])
+    alone, _ = compare(train, metric="accuracy:max")
+    fresh = compare(train, metric="accuracy:max", out=tmp_path / "fresh")[0].studies[0]
+    assert [arm.losses for arm in alone.studies[0].arms] == [arm.losses for arm in fresh.arms]
+    assert [arm.losses for arm in beside.studies[0].others["accuracy"]] == [arm.losses for arm in fresh.arms]
+    never, _ = compare(train, metric=["loss", "bleu:max"])
+    assert "Bleu was neither returned nor logged in any of the" in never.verdicts[0]
+    assert "no seed has finished in both" not in never.verdicts[0]
 
 
 def test_threads_of_one_training_write_whole_lines(compare):

@@ -78,7 +78,6 @@ def run_experiment(
                 break
         if beginning.hopeless:
             _print_given_up(beginning, experiment, failures, console)
-        _print_absent(experiment, records, console)
         summary = summary_of(experiment, records, failures, race=race, looked=looked)
         _write(summary, out)
     _print_summary(summary, out, console)
@@ -144,10 +143,10 @@ def _finished(experiment: Experiment, out: Path, console: Console) -> dict[str, 
                 f"{out} holds the runs of another comparison: in runs/{path.name}, "
                 f"{difference(record.header, trial.identity)}; write to another folder, or remove that one"
             )
-        if (first := trial.study.metrics[0].name) not in record.result.metrics:
+        if (first := trial.study.metrics[0].name) not in record.finals:
             raise PreheatError(
-                f"runs/{path.name} was made without the metric {first!r}, which is to decide",
-                write="write to another folder, or name one of " + ", ".join(record.result.metrics),
+                f"{first!r} is to decide, but runs/{path.name} neither returned nor logged it when it was made",
+                write="name one of " + ", ".join(record.finals) + ", or write to another folder, where all runs are made anew",
             )
         found[trial.name] = record
     return found
@@ -163,17 +162,6 @@ def _move_aside(path: Path, error: ParseError, console: Console) -> None:
         ) from None
     text = f"{error.reason}. It is now runs/{other.name}, and its run is made again."
     console.print(Text(printable(text), "yellow"), soft_wrap=True)
-
-
-def _print_absent(experiment: Experiment, records: Mapping[str, Record], console: Console) -> None:
-    """Of every metric that does not decide: in which runs it is not there."""
-    for study in experiment.studies:
-        trials = Trials.named(study, records)
-        for metric in study.metrics[1:]:
-            if absent := trials.without(metric):
-                named = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
-                text = f"{metric.name} is missing in {len(absent)} of {len(trials)} runs, where it is not compared: {named}."
-                console.print(Text(text, "yellow"), soft_wrap=True)
 
 
 def _path(out: Path, trial: Trial) -> Path:

@@ -64,12 +64,8 @@ class Trials(Mapping[Key, Record]):
         such metric.
         """
         name, runs = (metric or self.study.metrics[0]).name, self.of(arm).items()
-        found = {seed: metrics[name] for seed, record in runs if name in (metrics := record.result.metrics)}
+        found = {seed: metrics[name] for seed, record in runs if name in (metrics := record.finals)}
         return {seed: None if value is None or abs(value) > LARGEST else value for seed, value in found.items()}
-
-    def without(self, metric: Metric) -> list[str]:
-        """The names of the finished runs that have no such metric."""
-        return [trial.name for trial in self.finished if metric.name not in self[trial.key].result.metrics]
 
     def costs(self, arm: Arm) -> dict[int, float]:
         """What the runs cost by the deciding metric, by seed: lower is better (`Metric.cost`)."""

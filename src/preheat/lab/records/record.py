@@ -67,7 +67,8 @@ class Record:
     """One finished run: its header, what was logged at each update, and the result.
 
     steps, columns: the metrics whose names have no stage.   stages: the others by stage; each has updates of its own.
-    digests: of a long run, whose columns hold only some of the values, by metric.
+    digests: of a long run, whose columns hold only some of the values, by metric.   logged: the final values of all that
+    was logged, by the rule for a metric that training did not return.
     """
 
     header: dict[str, Any]
@@ -77,6 +78,12 @@ class Record:
     seconds: float
     stages: Mapping[str, Table] = field(default_factory=dict)
     digests: Mapping[str, Digest] = field(default_factory=dict)
+    logged: Mapping[str, float | None] = field(default_factory=dict)
+
+    @property
+    def finals(self) -> Mapping[str, float | None]:
+        """What the run ended at by every metric, also one that was not asked for when it was made; None is not finite."""
+        return {**self.logged, **self.result.metrics}
 
     @property
     def names(self) -> list[str]:
@@ -300,7 +307,8 @@ def _record_of(path: Path, lines: Iterator[bytes]) -> Record:
     tables = logged.tables()
     own = tables.pop("", _NOTHING)
     seconds = json_number("seconds", end["seconds"])
-    return Record(head, own.steps, own.columns, read_result(end["result"]), seconds, tables, own.digests)  # type: ignore[arg-type]
+    result, finals = read_result(end["result"]), logged.finals()
+    return Record(head, own.steps, own.columns, result, seconds, tables, own.digests, finals)  # type: ignore[arg-type]
 
 
 _HEAD = f'the first line must hold "format": {FORMAT} and "kind": "run"'

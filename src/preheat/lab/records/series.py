@@ -124,6 +124,13 @@ class Logged:
         tail = column.values[-max(1, len(column.values) // WINDOW) :]
         return mean(tail) if all(map(math.isfinite, tail)) else tail[-1]
 
+    def finals(self) -> dict[str, float | None]:
+        """The final value of every metric that was logged: None where it is not finite."""
+        found = {name: self.final(name) for name in self._columns}
+        return {
+            name: value if math.isfinite(value) else None for name, value in found.items() if value is not None
+        }
+
     def tables(self) -> dict[str, Table]:
         """Every stage by its name, a long one thinned."""
         return {name: _table(stage) for name, stage in self._stages.items() if stage.steps}

@@ -215,7 +215,7 @@ def _instabilities(run: Record, seed: int, column: str, study: Study) -> list[In
     if lower_is_better(study, column):
         jumps = spikes(steps, values) if digest is None or digest.spikes is None else digest.spikes
         found = [Instability("spike", seed, *at) for at in jumps]
-    nonfinite = run.result.metrics.get(study.metrics[0].name) is None
+    nonfinite = run.finals.get(study.metrics[0].name) is None
     if not len(steps) or not (nonfinite or run.result.diverged):
         return found
     finite = [position for position, value in enumerate(values) if math.isfinite(value)]

@@ -104,7 +104,7 @@ def _label(job: Job) -> str:
 def _outcome(record: Record, metric: Metric) -> str:
     """How a run ended: its loss or why there is none, and how long it took."""
     result = record.result
-    value = result.metrics.get(metric.name)
+    value = record.finals.get(metric.name)
     loss = f"no finite {metric.title}" if value is None else f"{metric.title} {fixed(value, 4)}"
     reason = f"  diverged: {printable(result.reason)}" if result.diverged else ""
     return f"{loss}{reason}  {duration(record.seconds)}"

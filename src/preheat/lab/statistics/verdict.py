@@ -35,8 +35,10 @@ def study_verdict(summary: StudySummary) -> str:
         shown += [family.sensitivity_difference for family in families if len(summary.grid.peaks) > 1]
     else:
         said, claims = [verdict(summary.arms, first)], summary.claims
-        said += [f"{_against(summary.others[metric.name], metric)}." for metric in others if len(summary.arms) > 1]
+        known = [metric for metric in others if len(summary.arms) > 1 and _has(summary, metric)]
+        said += [f"{_against(summary.others[metric.name], metric)}." for metric in known]
         shown = [arm.difference for arms in (summary.arms, *summary.others.values()) for arm in arms if not arm.stopped]
+    said += [_absent_sentence(summary, metric) for metric in others]
     said += [_alike_sentence(one) for one in _told(summary)]
     if claims > 1 and any(shown):
         said.append(f"The {claims} comparisons hold together at 95 %.")
@@ -49,7 +51,24 @@ def study_verdict(summary: StudySummary) -> str:
         said.append(f"The intervals allow for {_counted(summary.looks, 'earlier look')}.")
     elif any(found is not None and found.more for found in shown):
         said.append(f"{LOOKING}.")
-    return " ".join(said)
+    return " ".join(filter(None, said))
+
+
+def _has(summary: StudySummary, metric: Metric) -> bool:
+    """Whether any run has a further metric."""
+    return any(arm.losses for arm in summary.others[metric.name])
+
+
+def _absent_sentence(summary: StudySummary, metric: Metric) -> str:
+    """In how many runs a further metric is not there, and what can be done; empty where all have it."""
+    pairs = zip(summary.arms, summary.others[metric.name], strict=True)
+    lacking, runs = [(first.name, first.runs - own.runs) for first, own in pairs], sum(arm.runs for arm in summary.arms)
+    if not (count := sum(lacks for _, lacks in lacking)):
+        return ""
+    named = ", ".join(f"{name} {lacks}" for name, lacks in lacking if lacks)
+    where = f"any of the {runs} runs" if count == runs else f"{count} of {runs} runs ({named})"
+    what = f"{headed(metric)} was neither returned nor logged in {where} when they were made, and is not compared there"
+    return f"{what}: a new folder makes the runs anew, with what the training returns and logs now."
 
 
 def verdict(arms: Sequence[ArmSummary], metric: Metric = _LOSS) -> str:
@@ -178,7 +197,7 @@ def _grid_sentences(summary: StudySummary, grid: GridSummary) -> list[str]:
     best += [_claim(family.name, family.at_best.get(first.name), first) for family in peaked]
     flattered = f" (the best of {len(grid.peaks)}, so a little flattered)" if len(grid.peaks) > 1 else ""
     said = [f"{headed(first)} at each schedule's best peak{flattered}: {'; '.join(best)}."]
-    for metric in others if peaked else ():
+    for metric in (one for one in others if peaked and _has(summary, one)):
         claims = [_claim(family.name, family.at_best.get(metric.name), metric) for family in peaked]
         said.append(f"{headed(metric)} at these peaks, against {reference.name}: {'; '.join(claims)}.")
     if any(family.sensitivity is not None for family in grid.families) and len(grid.peaks) > 1:
