@@ -57,7 +57,7 @@ def test_an_arm_without_a_name_is_refused_with_an_example(text):
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb", "a\x1b[31m", "x" * 61, "\u202eabc"])
 def test_a_name_that_cannot_be_shown_is_refused(name):
-    with pytest.raises(PreheatError, match="printable name"):
+    with pytest.raises(PreheatError, match="must be printable text of 1 to 60 characters"):
         Arm(name, "decay()")
 
 

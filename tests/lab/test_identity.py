@@ -223,9 +223,11 @@ PATHS = [
     ("me@host:/srv/me/x", "me@host:x"),
     ('sh -c "cd /a/b && python /c/d.py --lr 1/2"', 'sh -c "cd b && python d.py --lr 1/2"'),
     ("/mnt/a/", "a"),
+    ("sh run </srv/me/x", "sh run <x"),
 ]
 KEPT = (
     *("a/b", "1/2", "2024/01/02", "./a/b", "../a/b", "ckpt/{run}", "{run}/x/y", "warm / cold", "warmup(5%) >> decay()"),
+    *("a </b> b", "<b>x</b> y", "1 +/- 2", "“a”/b"),
     *("https://a.org/b/c", "s3://bucket/x/y", "hf://x/y", "train.py:10", "lr=1e-3/2", "and/or", "a=ramp(1/4, 1, 3)"),
 )
 

@@ -15,8 +15,8 @@ COMPARE = ("preheat", "compare")
 
 def arm_words(study: Study) -> list[str]:
     """The options that make these arms again."""
-    named = {arm.family: arm.spec for arm in study.arms}
-    texts = [f"{name}={spec}".replace("'", '"') for name, spec in named.items()]  # what a shell quotes best
+    named = {arm.family: arm.spec.replace("'", '"') for arm in study.arms}  # what a shell quotes best
+    texts = [f"{name}={spec}" for name, spec in named.items()]
     return [word for text in texts for word in ("--arm", text)]
 
 

@@ -52,7 +52,7 @@ class Arm:
     family: str
 
     def __init__(self, name: str, target: Target | Source, peak: float | None = None, family: str = "") -> None:
-        check_name("an arm", name)
+        check_name("the name of an arm", name)
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "target", _clear(name, target))
         object.__setattr__(self, "peak", None if peak is None else positive_number(peak, "a peak"))
@@ -96,7 +96,7 @@ class Metric:
     goal: Literal["min", "max"] = "min"
 
     def __post_init__(self) -> None:
-        check_name("a metric", self.name)
+        check_name("the name of a metric", self.name)
         if self.name in NOT_METRICS:
             raise PreheatError(
                 f"a metric cannot be called {self.name!r}, which is a fact of a run; log it as my_{self.name}"
@@ -199,7 +199,7 @@ class Study:
     files: Mapping[str, str] = field(init=False, compare=False, repr=False)  # the names of arms as parts of file names
 
     def __post_init__(self) -> None:
-        check_name("a study", self.title)
+        check_name("the title of a study", self.title)
         object.__setattr__(self, "title", _public_title(self.title))
         for name in ("arms", "seeds", "metrics"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
@@ -317,7 +317,7 @@ class Experiment:
     command: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_name("an experiment", self.title)
+        check_name("the title of an experiment", self.title)
         object.__setattr__(self, "title", _public_title(self.title))
         object.__setattr__(self, "studies", tuple(self.studies))
         object.__setattr__(self, "command", tuple(self.command))

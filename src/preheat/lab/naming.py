@@ -18,7 +18,7 @@ _LOCAL = r"(?:file|\b[A-Za-z][\w+.-]{0,30}(?=:///)):/{1,3}[^\s\"'`]"  # file:///
 _OPTION = rf"-{{1,2}}[A-Za-z][\w-]{{0,60}}?(?=/+[^\s\"'`/]|{_HOME}|{_DRIVE}|{_LOCAL})"  # the -I of -I/home
 _START = (
     rf"(?<![\w./-]){_OPTION}|{_LOCAL}"
-    r"|(?<![\w./\\)\]}*%$~])/+[^\s\"'`/,;:=|&<>)\]}]"  # /home
+    r"|(?<![\w./\\)\]}*%$~”’»])(?!(?<=<)/\w+>|(?<=\+)/-)/+[^\s\"'`/,;:=|&<>)\]}]"  # /home; not </b>, nor +/-
     rf"|(?<![\w./\\])(?:{_HOME}|{_DRIVE})"
 )
 # where another option or another path begins, this one has ended
@@ -47,7 +47,8 @@ def _digest(name: str) -> str:
 def check_name(what: str, name: object) -> None:
     """Refuse a name that could not stand in a table: empty, long, or with characters that do not print."""
     if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-        raise PreheatError(f"{what} needs a printable name of 1 to {LONGEST_NAME} characters, not {shown(name)}")
+        long = f", which has {len(name)}" if isinstance(name, str) and len(name) > LONGEST_NAME else ""
+        raise PreheatError(f"{what} must be printable text of 1 to {LONGEST_NAME} characters, not {shown(name)}{long}")
 
 
 def check_distinct(what: str, names: Iterable[str]) -> None:
