@@ -308,4 +308,5 @@ def _print_summary(summary: Summary, out: Path, console: Console) -> None:
     console.print(f"Report: {page}", highlight=False, soft_wrap=True, markup=False)
     for step in next_steps(summary)[:1]:
         console.print(Text(step.reason, "dim"), soft_wrap=True)
-        console.print(Text(step.typed), soft_wrap=True)
+        if step.typed:
+            console.print(Text(step.typed), soft_wrap=True)

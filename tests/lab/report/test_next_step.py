@@ -1,6 +1,7 @@
 """What to run next: a whole command, and nothing where nothing is known."""
 
 import math
+import random
 import shlex
 from dataclasses import replace
 
@@ -8,8 +9,8 @@ import pytest
 from fake_trainer import FakeOptions
 from made_runs import LINEAR, NONE, made_run, made_summary, plain_study
 
-from preheat.lab.command_line import with_option
-from preheat.lab.experiment import TRAINER, Arm, grid
+from preheat.lab.command_line import option_of, with_option
+from preheat.lab.experiment import TRAINER, Arm, TargetValue, grid
 from preheat.lab.report.next_step import next_command, next_steps
 from preheat.lab.tasks import DigitsOptions
 
@@ -53,15 +54,18 @@ def test_where_seeds_did_not_tell_it_is_more_of_them_as_many_as_would_probably_d
     assert next_steps(summary)[0].why == f"{5 + more} seeds instead of 5 would probably tell:"
 
 
-def test_where_no_number_of_seeds_is_known_it_is_twice_as_many_and_one_seed_becomes_three():
-    assert next_command(asked(2.5, 2.5001)) == changed(seeds="6")
+def test_where_more_seeds_do_not_pay_it_is_other_peaks_and_one_seed_becomes_three():
+    dear = asked(2.5, 2.5001)
+    assert "more than 100 more would be needed" in dear.verdicts[0]
+    assert next_command(dear) == changed(peaks="0.0015,0.003,0.006", out="runs/my digits-peaks")
+    assert next_steps(dear)[0].why.startswith("More seeds do not pay. This is one peak.")
     assert next_command(asked(2.5, 2.2, seeds=1)) == changed(seeds="3")
 
 
 def test_what_was_claimed_at_one_peak_is_asked_at_half_and_twice_of_it():
     peaks = {"peaks": "0.0015,0.003,0.006", "out": "runs/my digits-peaks"}
     assert next_command(asked(2.5, 2.2)) == changed(**peaks)
-    assert [step.typed for step in next_steps(asked(2.5, 2.5001))] == [changed(seeds="6"), changed(**peaks)]
+    assert [step.typed for step in next_steps(asked(2.5, 2.489, seeds=5))][1] == changed(**peaks)
 
 
 def test_a_script_s_own_peak_is_what_every_arm_has_logged_and_else_it_is_not_guessed():
@@ -93,7 +97,7 @@ def test_a_grid_goes_on_where_its_best_peak_lies_at_an_end():
     assert next_command(asked(lambda peak: None, lambda peak: None, peaks=peaks)) == (
         changed(peaks="0.00025,0.0005,0.001,0.002,0.004")
     )
-    assert next_command(asked(middle, middle, peaks=peaks)) == changed(seeds="6")
+    assert next_command(asked(middle, middle, peaks=peaks)) is None
     assert next_command(asked(worse, middle, peaks=peaks)) == (
         """preheat show 'ramp(0.0, 1.0, "50%") >> ramp(1.0, 0.0, "rest")' --total 60 --peak 0.002"""
     )
@@ -144,13 +148,80 @@ def test_of_the_demo_one_study_goes_on_by_itself_with_its_options():
 @pytest.mark.parametrize(
     ("none", "linear", "call"),
     [
-        (2.5, 2.5001, "preheat.compare(made, ..., seeds=range(6))"),
-        (2.5, 2.2, "preheat.compare(made, ..., peaks=[0.0015, 0.003, 0.006], out='runs/made-peaks')"),
+        (2.5, 2.5001, "peaks=[0.0015, 0.003, 0.006], out='runs/made-peaks'"),
+        (2.5, 2.2, "peaks=[0.0015, 0.003, 0.006], out='runs/made-peaks'"),
     ],
 )
 def test_in_python_it_is_the_call_with_what_changes(none, linear, call):
-    assert next_command(asked(none, linear, command=(), function=print)) == call
-    compile(call, "call", "eval")
+    summary = asked(none, linear, command=(), function=print)
+    assert next_command(summary) == call
+    assert next_steps(summary)[0].why.endswith("in the call of preheat.compare, the rest as it is:")
+    compile(f"compare(made, {call})", "call", "eval")
+
+
+def test_in_python_a_second_arm_is_an_item_and_what_is_missing_needs_nothing_to_paste():
+    study = replace(plain_study((NONE,)), function=print, options=None)
+    call = next_command(made_summary(study, finals(2.5, 2.2), ()))
+    assert eval(f"{{{call}}}") == {"warmup 5%": "warmup(5%) >> decay()"}  # noqa: S307
+    gone = made_summary(study, lambda arm, seed: made_run(2.0) if seed else None, ())
+    assert next_command(gone) is None
+    assert next_steps(gone)[0].why == "1 run is missing; the same again runs only what is missing."
+
+
+@pytest.mark.parametrize("value", [2.6, 2.52, 2.4])
+@pytest.mark.parametrize("arms", [(NONE,), (NONE, LINEAR)])
+def test_with_a_target_it_is_the_seeds_that_would_show_it_or_what_is_shown(value, arms):
+    study = replace(plain_study(arms, tuple(range(3))), target=TargetValue(value))
+    summary = made_summary(study, finals(2.5, 2.5), COMMAND)
+    first = summary.studies[0].target.arms[0]
+    if first.reached:
+        assert next_command(summary).startswith("preheat show 'ramp(1.0, 0.0,")
+    elif more := [one.more for one in summary.studies[0].target.arms if one.more]:
+        assert next_command(summary) == changed(seeds=str(3 + min(more)))
+        assert f"is below {value}:" in next_steps(summary)[0].why
+    else:
+        assert next_steps(summary) == []
+
+
+def test_a_warmup_alone_is_compared_with_none():
+    words = ("preheat", "compare", "x", "--warmups", "5%", "--out", "y")
+    alone = made_summary(plain_study((Arm("warmup 5%", "warmup('5%') >> decay()"),)), finals(2.5, 2.2), words)
+    assert next_command(alone) == "preheat compare x --warmups 5%,0 --out y"
+
+
+def _follow(curve, rng, seeds=3, peaks=(), steps=12):
+    """The commands of somebody who runs what is advised, on runs of a made-up curve over the peaks."""
+    command, found = COMMAND, []
+    own = {"none": 0.0, "linear": rng.uniform(-0.1, 0.1)}
+    scatter = rng.choice([0.001, 0.02, 0.2])
+    while len(found) < steps:
+        arms = grid((NONE, LINEAR), peaks) if peaks else (NONE, LINEAR)
+
+        def run_of(arm, seed):
+            noise = random.Random(f"{own} {arm.name} {seed}").gauss(0, scatter)
+            value = curve(arm.peak or 3e-3)
+            return made_run(9, lost_at=30) if value is None else made_run(value + own[arm.family] + noise, lr=False)
+
+        text = next_command(made_summary(plain_study(arms, tuple(range(seeds))), run_of, command))
+        if text is None or text.startswith("preheat show"):
+            return found
+        found.append(text)
+        command = tuple(shlex.split(text))
+        seeds = int(option_of(command, "--seeds"))
+        peaks = tuple(map(float, (option_of(command, "--peaks") or "").split(","))) if "--peaks" in command else ()
+    return found
+
+
+@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize(
+    "curve",
+    [lambda peak: 2.0, lambda peak: 2 + peak, lambda peak: 2 - 9 * peak, lambda peak: 2.0 if peak < 2e-4 else None],
+    ids=["flat", "rising", "falling", "diverges"],
+)
+def test_who_follows_every_step_comes_to_an_end(curve, number):
+    followed = _follow(curve, random.Random(number))
+    assert len(followed) <= 8
+    assert len(set(followed)) == len(followed)
 
 
 def test_studies_put_together_by_hand_have_no_command():
