@@ -1,6 +1,7 @@
 import io
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from fake_runs import experiment_of, write_record
@@ -28,7 +29,7 @@ def test_a_terminal_shows_step_loss_rate_and_time_left_of_every_run(jobs):
     text = page.getvalue()
     assert "all runs" in text
     for arm in ("none", "linear"):
-        assert f"{arm}  seed 0  fake study" in text
+        assert f"{arm}  seed 0 " in text
     assert "10/40" in text
     assert "loss 2.5" in text
     assert "rate 3.00e-04" in text
@@ -56,9 +57,20 @@ def test_elsewhere_a_plain_line_tells_of_every_finished_run(jobs, tmp_path):
         monitor.show(Event(jobs[0], "finished"), record)
         monitor.show(Event(jobs[1], "failed", message="[red]gone[/red]"))
     assert page.getvalue().splitlines() == [
-        "2/3  fake study  none  seed 0    validation loss 2.5000  diverged:   1.5 s",
-        "2/3  fake study  linear  seed 0  failed: [red]gone[/red]",
+        "2/3  none  seed 0    validation loss 2.5000  diverged:   1.5 s",
+        "2/3  linear  seed 0  failed: [red]gone[/red]",
     ]
+
+
+def test_of_several_studies_every_line_names_its_own(jobs):
+    other = replace(jobs[0], trial=replace(jobs[0].trial, study=replace(jobs[0].trial.study, title="another")))
+    page = io.StringIO()
+    with Monitor(Console(file=page, width=200), 2) as monitor:
+        monitor.expect([jobs[0], other])
+        for job in (jobs[0], other):
+            monitor.show(Event(job, "started"))
+            monitor.show(Event(job, "failed", message="gone"))
+    assert [line.split()[1:3] for line in page.getvalue().splitlines()] == [["fake", "study"], ["another", "none"]]
 
 
 @pytest.mark.parametrize(

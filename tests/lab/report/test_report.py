@@ -13,7 +13,7 @@ import pytest
 from fake_runs import experiment_of
 from made_runs import compared, gridded, made_run, made_summary, plain_study, unstable
 
-from preheat.lab.experiment import Experiment, Metric
+from preheat.lab.experiment import Experiment, Metric, TargetValue
 from preheat.lab.naming import relative
 from preheat.lab.report.html import LONG, report_html, templates
 from preheat.lab.statistics.race import RaceSummary
@@ -327,3 +327,10 @@ def test_a_summary_in_a_notebook_is_a_few_lines(make):
     assert text.startswith(f"Summary of {summary.experiment.title}: {len(summary.records[0])} runs")
     assert summary.verdicts[0][:400] in text
     assert len(text) < 600 * (1 + len(summary.studies))
+
+
+def test_what_is_said_of_a_target_is_not_folded():
+    study = replace(plain_study(), target=TargetValue(2.6))
+    text = report_html(made_summary(study, lambda arm, seed: made_run(2.5 + seed / 50 - 0.2 * (arm.name != "none"))))
+    shown = re.sub(r"<details.*?</details>", "", text, flags=re.DOTALL)
+    assert "Validation loss against the target: " in shown

@@ -1,9 +1,11 @@
 import io
+import re
 
 import pytest
-from made_runs import compared, gridded, many_arms, unstable
+from made_runs import compared, gridded, made_run, made_summary, many_arms, plain_study, unstable
 from rich.console import Console
 
+from preheat.lab.experiment import Metric
 from preheat.lab.report.table import decimals, print_study, value_text
 
 
@@ -46,6 +48,21 @@ def test_a_grid_has_a_line_a_family_and_a_column_a_peak():
     none, linear = [line.split() for line in table_of(printed(gridded()))[1:]]
     assert none == ["none", "2.653", "2.510*", "×3"]
     assert linear == ["linear", "2.553", "2.410*", "2.567"]
+
+
+def test_further_metrics_have_a_table_below_and_the_columns_name_their_metrics():
+    study = plain_study(metrics=(Metric("accuracy", "max"), Metric("val_loss"), Metric("bleu", "max")))
+    further = {"accuracy": 0.5, "bleu": 0.25}
+    summary = made_summary(study, lambda arm, seed: made_run(2.5 + seed / 9, others=further.items()))
+    text = printed(summary)
+    assert "final loss" not in text
+    for title in ("accuracy", "validation loss", "bleu"):
+        assert re.search(rf"^arm +{title} +difference", text, re.MULTILINE)
+
+
+def test_of_what_has_not_run_nothing_is_counted():
+    text = printed(made_summary(plain_study(), lambda arm, seed: None))
+    assert "0 of 0" not in text
 
 
 def test_where_that_is_too_wide_it_has_a_line_a_peak_and_all_names_stay():

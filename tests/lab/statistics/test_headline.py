@@ -97,7 +97,7 @@ def test_where_runs_diverged_are_missing_or_are_alike_it_says_that(table, words)
 
 
 def test_one_arm_and_different_data_compare_nothing():
-    assert said([BASE], (NONE,)) == "Only none was run, so there is nothing to compare."
+    assert said([BASE], (NONE,)) == "Only one arm, none, was run, so there is nothing to compare."
     study = study_of((NONE, WARM), 1)
     records = {("none", 0): run(2.0, data="a"), ("linear", 0): run(1.0, data="b")}
     assert headline(summarised(Trials(study, records))) == "These runs saw different data, so nothing can be compared."
@@ -110,7 +110,7 @@ def test_a_grid_speaks_of_best_peaks_and_of_what_trains():
     text = headline(summary(study, none + linear, chance=5.0))
     assert text == "With its best peak linear ends 0.40 lower than none, and trains up to about 4 times the peak."
     text = headline(summary(study, [LOST] * 4 + linear, chance=5.0))
-    assert text == "none trains at none of these peaks; linear trains up to 0.008."
+    assert text == "“none” trains at no peak that was tried; linear trains up to 0.008."
     flat = [[2.5, 2.6, 2.7], [2.45, 2.5, 2.6], [2.5, 2.61, 2.7], [2.6, 2.7, 2.71]]
     same = [[2.51, 2.6, 2.7], [2.41, 2.54, 2.57], [2.5, 2.6, 2.7], [2.6, 2.7, 2.7]]
     text = headline(summary(study, flat + same, chance=5.0))
@@ -180,3 +180,40 @@ def test_values_that_are_equal_under_different_curves_are_coarse_and_no_sign_of_
     }
     text = headline(summarised(Trials(study, runs)))
     assert text == "linear and none end at equal values, which are too coarse to compare."
+
+
+BOTH = (Metric("val_loss"), Metric("accuracy", "max"))
+
+
+def two_metrics(pairs, arms=(NONE, WARM)):
+    """The headline of runs with these losses and accuracies."""
+    study = study_of(arms, 3, BOTH)
+    found = {
+        (arm.name, seed): run(loss, accuracy, metrics=BOTH)
+        for arm, (losses, accuracies) in zip(arms, pairs, strict=True)
+        for seed, (loss, accuracy) in enumerate(zip(losses, accuracies, strict=True))
+    }
+    return headline(summarised(Trials(study, found)))
+
+
+GOOD, POOR = [0.9, 0.91, 0.93], [0.8, 0.81, 0.82]
+
+
+def test_where_a_further_metric_is_worse_that_is_said_and_nothing_is_advised():
+    but = "linear ends 0.50 lower than none, in all 3 seeds, but with accuracy 0.10 lower."
+    assert two_metrics([(BASE, GOOD), (LOW, POOR)]) == but
+    assert two_metrics([(BASE, POOR), (LOW, GOOD)]).startswith("Warm up: linear ends 0.50 lower than none, in all")
+    assert two_metrics([(LOW, POOR), (BASE, GOOD)]) == (
+        "none ends 0.50 lower than linear; but linear ends with accuracy 0.10 higher than none."
+    )
+    arms = (NONE, WARM, Arm("long", "warmup('9%') >> decay()"))
+    three = two_metrics([(BASE, GOOD), (LOW, POOR), (LOW, GOOD)], arms)
+    assert "Warm up" not in three
+    assert "; but linear ends with accuracy 0.10 lower than none" in three
+
+
+def test_a_name_that_is_a_common_word_does_not_stumble():
+    assert said([BASE], (Arm("only", "decay()"),)) == "Only one arm, only, was run, so there is nothing to compare."
+    study = grid_of(["none", "linear"], [0.1, 0.2], 3)
+    lost = headline(summary(study, [LOST, LOST, BASE, BASE]))
+    assert lost.startswith("“none” trains at no peak that was tried")

@@ -139,7 +139,7 @@ def test_missing_runs_are_named(summary_from):
 
 
 def test_nothing_to_say_is_said(summary_from):
-    assert said(summary_from, {"none": HIGH}) == "Only none was run, so there is nothing to compare."
+    assert said(summary_from, {"none": HIGH}) == "Only one arm, none, was run, so there is nothing to compare."
     assert verdict([empty("none"), empty("linear")]) == "No run has finished."
 
 

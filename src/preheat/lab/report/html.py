@@ -18,6 +18,7 @@ from preheat.lab.report.panels import StudyPanels
 from preheat.lab.report.reproduce import environment_pairs, reproduction
 from preheat.lab.statistics.headline import headline
 from preheat.lab.statistics.verdict import headed, study_verdict
+from preheat.lab.statistics.target import target_sentences
 from preheat.lab.summary import Summary, environments
 from preheat.plots.panel import INK, SCALE
 from preheat.plots.svg import style, svg, swatch
@@ -51,7 +52,7 @@ def templates() -> Environment:
         "scale": list(zip(SCALE, INK, strict=True)),
         "table": table,
     }
-    for function in (clauses, environment_pairs, headed, headline, reproduction, study_verdict):
+    for function in (clauses, environment_pairs, headed, headline, reproduction, study_verdict, target_sentences):
         called[function.__name__] = function
     found.globals.update(called)
     return found

@@ -45,7 +45,7 @@ def family_rows(grid: GridSummary) -> Rows:
         value = next((cell.mean for cell in family.cells if cell.peak == family.best), None)
         octaves = family.octaves.mean if family.octaves else None
         difference, interval, _ = _difference_cells(family.at_best.get(grid.metric))
-        largest, more = _peak_text(family.trainable, "none"), NONE if octaves is None else signed(octaves, 1)
+        largest, more = _peak_text(family.trainable, "no peak"), NONE if octaves is None else signed(octaves, 1)
         numbers = (value_text(value), difference, interval, short(family.sensitivity), largest, more)
         rows.append((family.name, _peak_text(family.best), *numbers))
     return rows
@@ -110,6 +110,9 @@ def print_study(summary: StudySummary, console: Console) -> None:
     rows = _grid_rows(grid, console.width) if grid else _terminal_rows(summary, console.width)
     console.print(Text(f"\n{summary.study.title}", "bold"))
     console.print(_rich_table(rows))
+    for _, others in [] if grid else further_rows(summary):
+        console.print()
+        console.print(_rich_table(_fitted(others, console.width)))
     if grid:
         console.print(Text("  * best peak   ×n: so many runs diverged", "dim"))
     if summary.target:
@@ -123,7 +126,7 @@ def _cells(arm: ArmSummary) -> tuple[str, ...]:
     """One arm, all columns."""
     rate = arm.divergence
     within = f" ({100 * rate.low:.0f} to {100 * rate.high:.0f} %)" if rate and arm.diverged else ""
-    diverged = f"{arm.diverged} of {arm.runs}{within}"
+    diverged = f"{arm.diverged} of {arm.runs}{within}" if arm.runs else NONE
     return arm.name, _mean_text(arm), *_difference_cells(arm.difference), diverged, duration(arm.seconds)
 
 
@@ -161,17 +164,17 @@ def _rich_table(rows: Rows) -> Table:
 
 def _terminal_rows(summary: StudySummary, width: int) -> Rows:
     """The arms; where there is no room without the time, then without the intervals, which the verdict gives too."""
-    metric = summary.study.metrics[0]
-    final = "final loss" if metric.name.endswith("loss") and not metric.stage else metric.title
-    rows: Rows = [("arm", final, "difference", "interval", "better", "diverged", "time")]
+    title = summary.study.metrics[0].title
+    rows: Rows = [("arm", title, "difference", "interval", "better", "diverged", "time")]
     for arm in summary.arms:
-        *values, _, time = _cells(arm)
-        rows.append((*values, f"{arm.diverged} of {arm.runs}", time))
-    if _width(rows) > width:
-        rows = [row[:-1] for row in rows]
-    if _width(rows) > width:
-        rows = [(*row[:3], *row[4:]) for row in rows]
-    return rows
+        *values, diverged, time = _cells(arm)
+        rows.append((*values, diverged.partition(" (")[0], time))
+    return _fitted(rows if _width(rows) <= width else [row[:-1] for row in rows], width)
+
+
+def _fitted(rows: Rows, width: int) -> Rows:
+    """Rows without the intervals where there is no room for them."""
+    return rows if _width(rows) <= width else [(*row[:3], *row[4:]) for row in rows]
 
 
 def _grid_rows(grid: GridSummary, width: int) -> Rows:

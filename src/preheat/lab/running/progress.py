@@ -24,7 +24,7 @@ class Monitor:
     def __init__(self, console: Console, total: int, kept: int = 0) -> None:
         self.console = console
         self.total, self.done = total, kept
-        self.width = 1
+        self.width, self.titled = 1, True
         self.live = _live_display(console)
         self.lines: dict[Job, TaskID] = {}
         self.seen: dict[Job, float] = {}
@@ -33,7 +33,8 @@ class Monitor:
     def expect(self, jobs: list[Job]) -> None:
         """The runs that are to come: they set the length of the bar for all."""
         self.live.update(self.overall, total=len(jobs), note=self._count())
-        self.width = max((len(_label(job)) for job in jobs), default=1)
+        self.titled = len({job.trial.study.title for job in jobs}) > 1  # else it would be the same on every line
+        self.width = max((len(self._label(job)) for job in jobs), default=1)
 
     def show(self, event: Event, record: Record | None = None) -> None:
         """Take note of an event; `record` comes with a finished run."""
@@ -50,7 +51,7 @@ class Monitor:
                 self._ended(event, record)
 
     def _started(self, job: Job) -> None:
-        name = f"{job.trial.arm.name}  seed {job.trial.seed}  {job.trial.study.title}"
+        name = f"{job.trial.arm.name}  seed {job.trial.seed}{f'  {job.trial.study.title}' * self.titled}"
         self.lines[job] = self.live.add_task(name, total=job.trial.study.steps, note="starting", done="")
         self.seen[job] = 0
 
@@ -61,12 +62,16 @@ class Monitor:
         self.live.update(self.overall, note=self._count())
         style = "red" if event.kind == "failed" else "yellow" if record and record.result.diverged else "none"
         text = f"failed: {event.message}" if record is None else _outcome(record, event.job.trial.study.metrics[0])
-        line = printable(f"{self._count()}  {_label(event.job).ljust(self.width)}  {text}")
+        line = printable(f"{self._count()}  {self._label(event.job).ljust(self.width)}  {text}")
         self.console.print(Text(line, style), soft_wrap=True)
 
     def _advance(self, job: Job, share: float) -> None:
         self.live.advance(self.overall, share - self.seen[job])
         self.seen[job] = share
+
+    def _label(self, job: Job) -> str:
+        """Arm and seed, and before them the study where there are several."""
+        return f"{f'{job.trial.study.title}  ' * self.titled}{job.trial.arm.name}  seed {job.trial.seed}"
 
     def _count(self) -> str:
         return f"{self.done:>{len(str(self.total))}}/{self.total}"
@@ -94,11 +99,6 @@ def _live_display(console: Console) -> Progress:
     if console.width >= WIDE:
         columns.insert(1, BarColumn(bar_width=20))
     return Progress(*columns, console=console, disable=not console.is_terminal, transient=True, expand=True)
-
-
-def _label(job: Job) -> str:
-    """Study, arm and seed."""
-    return f"{job.trial.study.title}  {job.trial.arm.name}  seed {job.trial.seed}"
 
 
 def _outcome(record: Record, metric: Metric) -> str:

@@ -32,7 +32,7 @@ def headline(summary: StudySummary) -> str:
         return (
             f"{against}."
             if against
-            else f"Only {summary.study.arms[0].family} was run, so there is nothing to compare."
+            else f"Only one arm, {summary.study.arms[0].family}, was run, so there is nothing to compare."
         )
     said = _of_grid(summary, summary.grid) if summary.grid else _of_arms(summary)
     said = f"{against}. {said}" if against else said
@@ -56,9 +56,12 @@ class _Groups:
     coarse: frozenset[str] = frozenset()  # arms that end like the first although what they logged differs
     unpaired: list[str] = field(default_factory=list)
     other: list[str] = field(default_factory=list)
+    against: dict[str, str] = field(default_factory=dict)  # arms of which a further metric says the opposite
 
-    def put(self, name: str, difference: Difference | None) -> None:
-        """Sort an arm in."""
+    def put(self, name: str, difference: Difference | None, further: Mapping[Metric, Difference | None]) -> None:
+        """Sort an arm in; further: what other metrics say of it."""
+        if difference is not None and (but := _contrary(difference, self.metric, further)):
+            self.against[name] = but
         if difference is None:
             self.unpaired.append(name)
         elif difference.excludes_zero:
@@ -79,7 +82,7 @@ class _Groups:
     @property
     def clauses(self) -> list[str]:
         """What is said of them, the claims first."""
-        said = [_better(self), _worse(self), _open(self)]
+        said = [_better(self), _worse(self), *_buts(self), _open(self)]
         if self.single:
             said.append(f"one seed cannot tell {_listed(self.single)} from {self.first}")
         if self.unpaired:
@@ -98,6 +101,23 @@ class _Groups:
         return [one for one in (*said, *self.other) if one]
 
 
+def _contrary(difference: Difference, metric: Metric, further: Mapping[Metric, Difference | None]) -> str:
+    """What further metrics show of an arm that is the opposite of what the first one shows."""
+    if not difference.excludes_zero:
+        return ""
+    is_better = (difference.mean < 0) == (metric.goal == "min")
+    shown = [(one, found) for one, found in further.items() if found is not None and found.excludes_zero]
+    opposed = [(one, found) for one, found in shown if ((found.mean < 0) == (one.goal == "min")) != is_better]
+    return " and ".join(_by(found, one, named=True) for one, found in opposed)
+
+
+def _buts(groups: _Groups) -> list[str]:
+    """The arms of which a further metric says the opposite."""
+    only = f"but {next(iter(groups.better), '')} "  # it is the one that the sentence before it is on
+    said = [f"but {name} ends {text} than {groups.first}" for name, text in groups.against.items()]
+    return [one for one in said if len(groups.better) != 1 or not one.startswith(only)]
+
+
 def _better(groups: _Groups) -> str:
     """Of the arms that are better than the first."""
     names, first, metric = list(groups.better), groups.first, groups.metric
@@ -111,7 +131,9 @@ def _better(groups: _Groups) -> str:
     name, difference = names[0], groups.better[names[0]]
     best = f"{name} is the best of the {groups.count + 1}: it" if 1 < groups.count == 1 + len(groups.worse) else name
     every = f", {'in both' if difference.seeds == 2 else f'in all {difference.seeds}'} seeds"
-    return f"{best} ends {_by(difference, metric)} than {first}{every if difference.better == difference.seeds else ''}"
+    every = every if difference.better == difference.seeds else ""
+    but = f", but {groups.against[name]}" if name in groups.against else ""
+    return f"{best} ends {_by(difference, metric)} than {first}{every}{but}"
 
 
 def _worse(groups: _Groups) -> str:
@@ -142,12 +164,12 @@ def _open(groups: _Groups) -> str:
     return f"{shows} {_listed(names) if len(names) == 1 else _listed(names, 'or')} and {groups.first}{tell}"
 
 
-def _by(difference: Difference, metric: Metric, *, turned: bool = False) -> str:
-    """`0.52 lower`, `with accuracy 0.02 higher`; turned: seen from the first arm."""
+def _by(difference: Difference, metric: Metric, *, turned: bool = False, named: bool = False) -> str:
+    """`0.52 lower`, `with accuracy 0.02 higher`; turned: seen from the first arm; named: with the metric's name always."""
     size = max(float(f"{abs(difference.mean):.2g}"), _SMALLEST)
     amount = f"{size:.{min(12, max(0, 1 - floor(log10(size))))}f}" if size < 1e5 else f"{size:.2g}"
     way = "lower" if (difference.mean < 0) != turned else "higher"
-    return f"{amount} {way}" if _is_loss(metric) else f"with {metric.title} {amount} {way}"
+    return f"{amount} {way}" if _is_loss(metric) and not named else f"with {metric.title} {amount} {way}"
 
 
 def _is_loss(metric: Metric) -> bool:
@@ -171,7 +193,9 @@ def _of_arms(summary: StudySummary) -> str:
         elif arm.non_finite:
             groups.other.append(f"{_not_finite(arm, metric)}, so it has no mean")
         else:
-            groups.put(arm.name, arm.difference)
+            place = summary.arms.index(arm)
+            further = {one: summary.others[one.name][place].difference for one in summary.study.metrics[1:]}
+            groups.put(arm.name, arm.difference, further)
     text = "; ".join(groups.clauses) or f"every arm but {first.name} was stopped by the race"
     return _led(text, groups, {arm.name: arm.spec for arm in summary.arms})
 
@@ -227,25 +251,26 @@ def _of_grid(summary: StudySummary, grid: GridSummary) -> str:
     metric, (first, *others) = summary.study.metrics[0], grid.families
     if first.best is None:
         none = (
-            "trains at none of these peaks"
+            "trains at no peak that was tried"
             if first.trainable is None
-            else "is finite in every run at none of these peaks"
+            else "is at no peak finite in every run"
         )
         trained = [f"{one.name} trains up to {one.trainable:g}" for one in others if one.trainable is not None]
-        return "; ".join([f"{first.name} {none}", *trained])
+        return "; ".join([f"“{first.name}” {none}", *trained])
     groups = _Groups(first.name, metric)
     for family in others:
         if family.best is None:
-            groups.other.append(f"{family.name} is finite in every run at none of these peaks")
+            groups.other.append(f"“{family.name}” is at no peak finite in every run")
         else:
-            groups.put(family.name, family.at_best.get(metric.name))
+            further = {one: family.at_best.get(one.name) for one in summary.study.metrics[1:]}
+            groups.put(family.name, family.at_best.get(metric.name), further)
     told = len(groups.better) + len(groups.worse) + len(groups.open)
     where = f"At peak {grid.peaks[0]:g} " if len(grid.peaks) == 1 else "At their best peaks "
     if len(grid.peaks) > 1 and len(others) == 1 and not groups.open:
         where = "With its best peak "
     text = (where if told else "") + "; ".join(groups.clauses)
     reaches = [f"{family.name} {_reach(family)}" for family in others if _reach(family)]
-    if len(others) == 1 and groups.better and reaches:
+    if len(others) == 1 and groups.better and reaches and not groups.against:
         text, reaches = f"{text.partition(', in ')[0]}, and {_reach(others[0])}", []
     return _led("; ".join([text, *reaches]), groups, {family.name: family.spec for family in grid.families})
 
@@ -273,6 +298,7 @@ def _led(text: str, groups: _Groups, specs: Mapping[str, str]) -> str:
     first, better, worse = groups.first, groups.better, groups.worse
     pairs = [(name, first) for name in better] if not worse else [(first, name) for name in worse] if not better else []
     lead = ""
+    pairs = [] if groups.against else pairs  # then what to do depends on which metric counts for more
     if pairs and all(warm(*pair) for pair in pairs):
         lead = "Warm up: "
     elif pairs and all(warm(other, name) for name, other in pairs):

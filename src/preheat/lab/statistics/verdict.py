@@ -76,7 +76,7 @@ def verdict(arms: Sequence[ArmSummary], metric: Metric = _LOSS) -> str:
     if not any(arm.runs for arm in arms):
         return "No run has finished."
     if len(arms) == 1:
-        return f"Only {arms[0].name} was run, so there is nothing to compare{_counts(arms)}."
+        return f"Only one arm, {arms[0].name}, was run, so there is nothing to compare{_counts(arms)}."
     return f"{_against(arms, metric)}{_counts(arms)}."
 
 
@@ -227,10 +227,10 @@ def _sensitivity_text(family: Family) -> str:
 
 def _trainable_text(family: Family, grid: GridSummary) -> str:
     """The largest trainable peak, and how many runs diverged in all."""
-    peak = "at no peak" if family.trainable is None else f"{family.trainable:g}"
+    peak = "has no such peak" if family.trainable is None else f"{family.trainable:g}"
     tried = ", the largest tried" if family.trainable == grid.peaks[-1] else ""
     diverged, runs = sum(cell.diverged for cell in family.cells), sum(cell.runs for cell in family.cells)
-    return f"{peak}{tried} (diverged in all: {diverged} of {runs})"
+    return f"{peak}{tried} (diverged in all: {diverged} of {runs})" if runs else "was not run"
 
 
 def _octaves_text(name: str, ratio: Octaves) -> str:
