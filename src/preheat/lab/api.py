@@ -24,7 +24,7 @@ def compare(
     arms: Mapping[str, Target | Source],
     seeds: int | Iterable[int] = 3,
     peaks: Sequence[float] = (),
-    metric: str | Sequence[str] = "loss",
+    metric: str | Sequence[str] = "val_loss",
     target: float | None = None,
     target_sd: float | None = None,
     target_level: float | None = None,
@@ -50,7 +50,7 @@ def compare(
             return {"val_loss": evaluate(model)}
 
         preheat.compare(train, arms={"none": preheat.decay(), "warm": preheat.warmup("5%") >> preheat.decay()},
-                        seeds=range(5), metric="val_loss", out="runs/warmup")
+                        seeds=range(5), out="runs/warmup")
 
     train: called as `train(schedule, seed, log)`, by default in a process of its own. `log(step, loss=…, lr=…)` takes
     any numbers by name. What it returns are the final metrics: a dict, one number, or nothing; a metric that it does
@@ -59,7 +59,7 @@ def compare(
     compared with the first. Factors have 1 as their peak, unless they say `relative(…)`.
     seeds: the same ones for every arm; a number n means 0 to n − 1.
     peaks: with peaks every arm is run at each, and `train` gets `absolute(schedule.scaled(peak))`.
-    metric: what decides, and after it what is reported beside it; "accuracy:max" where higher is better.
+    metric: what decides, by default "val_loss" as on the command line, and after it what is reported beside it; "accuracy:max" where higher is better.
     target: a value that the mean of the deciding metric is to be better than, asked of each arm by a one-sided test:
     Student's, or with target_sd, a standard deviation known from other runs, a z test. target_level: the probability of
     a false claim, all arms together, 0.05 by default.

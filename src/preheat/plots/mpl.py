@@ -3,12 +3,17 @@
 import io
 import math
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 from preheat.core.errors import PreheatError
 from preheat.plots.axis import drawable
 from preheat.plots.panel import DASHES, INK, LIGHT, SCALE, Curves, FinalValues, HeatMap, Panel, shortened
 
+_DOTS = "osD^"  # by the round of colours, which come again after six
+_FALLBACKS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Micro Hei", "PingFang SC", "Microsoft YaHei", "SimHei")
 _MARKERS = {"spike": "^", "nonfinite": "x", "at chance": "o"}
 
 
@@ -24,9 +29,26 @@ def new_figure(extra: str, **shape: Any) -> Any:
     return figure
 
 
+@contextmanager
+def any_letters() -> Iterator[None]:
+    """Letters that the first font has not come from another, where one is installed; else boxes, without a warning."""
+    from matplotlib import font_manager, rc_context
+
+    known = {one.name for one in font_manager.fontManager.ttflist}
+    with rc_context({"font.family": ["sans-serif", *(name for name in _FALLBACKS if name in known)]}), catch_warnings():
+        filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        yield
+
+
 def png(panel: Curves) -> bytes:
     """The curves as the bytes of a PNG file, 1200 × 660 pixels. Raises PreheatError where there is no matplotlib."""
     figure = new_figure("plots", figsize=(8, 4.4), dpi=150)
+    with any_letters():
+        return _drawn(figure, panel)
+
+
+def _drawn(figure: Any, panel: Curves) -> bytes:
+    """The bytes of a figure with these curves."""
     axis = figure.add_subplot()
     draw(axis, panel)
     for line in axis.lines:
@@ -62,6 +84,11 @@ def look(style: int) -> dict[str, Any]:
     return {"color": LIGHT[style % len(LIGHT)], "ls": (0, dashes) if dashes else "-"}
 
 
+def _dot(style: int) -> str:
+    """The sign of a point of a style."""
+    return _DOTS[style // len(LIGHT) % len(_DOTS)]
+
+
 def plain(text: str) -> str:
     """Text that matplotlib shows as it is: `$` would begin a formula, and a leading `_` hide a legend entry."""
     text = text.replace("$", r"\$")
@@ -87,7 +114,7 @@ def _curves(axis: Any, panel: Curves) -> None:
         if one.faint:
             axis.plot(xs, panel.drawn(one.ys), color=colour, lw=0.5, alpha=0.35)
         else:
-            marker = "o" if one.dots else ""
+            marker = _dot(one.style) if one.dots else ""
             axis.plot(xs, panel.drawn(one.ys), marker=marker, ms=3, label=plain(one.name), **look(one.style))
     for mark in panel.marks:
         place, colour = (mark.x, panel.mark_height(mark)), look(mark.style)["color"]
@@ -96,7 +123,9 @@ def _curves(axis: Any, panel: Curves) -> None:
     if panel.level and low <= panel.level[1] <= high:
         name, value = panel.level
         axis.axhline(value, color="#777777", lw=0.8, ls=":")
-        axis.text(0.97, value, plain(name), color="#555555", ha="right", va="top", transform=axis.get_yaxis_transform())
+        paper = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.6}  # a curve may end just there
+        place = {"ha": "right", "va": "bottom", "transform": axis.get_yaxis_transform()}
+        axis.text(0.97, value, plain(name), color="#555555", bbox=paper, zorder=4, **place)
     axis.set_ylim(low, high)
     axis.margins(x=0.03)
     axis.grid(alpha=0.25)
@@ -131,7 +160,7 @@ def _finals(axis: Any, panel: FinalValues) -> None:
     for joined in zip(*columns, strict=True):
         axis.plot(joined, places, color="#999999", lw=0.5, zorder=1)
     for place, values in zip(places, columns, strict=True):
-        axis.scatter(values, [place] * len(values), color=look(place)["color"], s=12, zorder=2)
+        axis.scatter(values, [place] * len(values), color=look(place)["color"], marker=_dot(place), s=12, zorder=2)
     axis.set_yticks(places, [plain(name) for name, _ in panel.rows])
     axis.set_ylim(len(places) - 0.5, -0.5)
     axis.grid(alpha=0.25, axis="x")

@@ -177,5 +177,10 @@ def short(value: float | None) -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """`text` cut to `limit` characters."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    """`text` cut to `limit` characters, in the middle: names often differ at their ends only.
+
+    >>> shortened("a rather long name 7", 12)
+    'a rath…ame 7'
+    """
+    end = (limit - 1) // 2
+    return text if len(text) <= limit else f"{text[: limit - 1 - end]}…{text[len(text) - end :]}"

@@ -6,6 +6,7 @@ from made_runs import NONE, compared, gridded, made_run, made_summary, many_arms
 
 from preheat.core.errors import PreheatError
 from preheat.lab.report.figure import WIDTHS, save_figure
+from preheat.plots.mpl import look
 
 pytest.importorskip("matplotlib")
 MAKES = {"plain": compared, "grid": gridded, "unstable": unstable, "many": many_arms}
@@ -52,6 +53,19 @@ def test_text_in_an_svg_is_text_and_nothing_of_the_day_is_in_it(tmp_path):
 def test_names_are_shown_as_they_are(tmp_path):
     summary = compared(arms=(NONE, type(NONE)("_$x_1$ <b>&", "decay()")))
     assert "$x_1$ <b>&" in "".join(ElementTree.fromstring(saved(summary, tmp_path / "a.svg")).itertext())
+
+
+def test_names_that_differ_at_their_ends_do_so_in_the_figure(tmp_path):
+    arms = tuple(type(NONE)(f"a rather long name of an arm {k}", f"warmup({k + 1}) >> decay()") for k in range(8))
+    text = saved(compared(arms=arms), tmp_path / "a.svg").decode()
+    shown = {word for word in ElementTree.fromstring(text).itertext() if "…" in word}
+    assert len(shown) == 8
+    assert len({(look(k)["color"], str(look(k)["ls"])) for k in range(8)}) == 8
+
+
+def test_letters_that_no_font_has_are_no_warning(tmp_path, recwarn):
+    saved(compared(arms=(NONE, type(NONE)("日本語 𓀀", "decay()"))), tmp_path / "a.png")
+    assert [str(one.message) for one in recwarn] == []
 
 
 @pytest.mark.parametrize("losses", [[1e300, 2.0], [math.nan, math.inf], [0.0, 0.0], [-1.0, 5e-324]])

@@ -13,7 +13,7 @@ from preheat.core.errors import PreheatError
 from preheat.lab.report.panels import StudyPanels
 from preheat.lab.statistics.arms import StudySummary
 from preheat.lab.trials import Trials
-from preheat.plots.mpl import draw, look, new_figure, plain
+from preheat.plots.mpl import any_letters, draw, look, new_figure, plain
 from preheat.plots.panel import Panel, shortened
 
 WIDTHS = {1: 3.3, 2: 6.8}
@@ -51,7 +51,7 @@ def save_figure(studies: Sequence[StudySummary], trials: Sequence[Trials], *path
     figure = new_figure("lab", figsize=(WIDTHS[columns], sum(heights)), dpi=300)
     from matplotlib import rc_context
 
-    with rc_context(_STYLE):
+    with any_letters(), rc_context(_STYLE):
         parts = figure.subfigures(len(studies), 1, squeeze=False, height_ratios=heights)[:, 0]
         for part, study, runs in zip(parts, studies, trials, strict=True):
             _draw_study(part, study, _panels(study, runs), columns)
