@@ -34,7 +34,7 @@ def compare(tmp_path):
 
     def run(train=own_training.train, **more):
         page = io.StringIO()
-        usual = {"arms": ARMS, "seeds": 3, "engine": "inline", "out": tmp_path / "out"}
+        usual = {"arms": ARMS, "seeds": 3, "metric": "loss", "engine": "inline", "out": tmp_path / "out"}
         return preheat.compare(train, console=Console(file=page, width=200), **{**usual, **more}), page.getvalue()
 
     return run
@@ -75,6 +75,12 @@ def test_a_metric_that_is_not_returned_is_the_end_of_what_was_logged(compare, tm
     missing, _ = compare(own_training.only_logs, metric="reward", out=tmp_path / "c")
     assert len(missing.failures) == 6
     assert "neither returned nor logged 'reward'" in missing.failures[0].message
+
+
+def test_what_decides_by_default_is_that_of_the_command_line(tmp_path):
+    quiet = {"arms": ARMS, "seeds": 1, "engine": "inline", "console": Console(file=io.StringIO())}
+    summary = preheat.compare(own_training.train, out=tmp_path / "a", **quiet)
+    assert [metric.name for metric in summary.studies[0].study.metrics] == ["val_loss"]
 
 
 def test_a_loss_that_is_not_finite_at_the_end_is_a_divergence(compare):
@@ -163,7 +169,7 @@ def test_a_second_driver_is_kept_out_of_the_folder(compare, tmp_path):
     code = (
         "import preheat, own_training, sys; preheat.compare(own_training.waits, arms={'a': preheat.decay()}, seeds=1, "
     )
-    code += "engine='inline', out=sys.argv[1])"
+    code += "metric='loss', engine='inline', out=sys.argv[1])"
     folder = Path(__file__).parent
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(folder)!r}); {code}", str(tmp_path / "out")]
     first = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)

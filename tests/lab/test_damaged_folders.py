@@ -176,7 +176,7 @@ def test_a_metric_that_one_run_has_not_is_missing_there_and_told(compare):
     own, other = summary.studies[0].arms[1], summary.studies[0].others["accuracy"][1]
     assert (own.difference.seeds, other.difference.seeds) == (3, 2)
     assert other.non_finite == 0
-    with pytest.raises(PreheatError, match="'accuracy' is to decide, but runs/train-a-seed1.jsonl neither"):
+    with pytest.raises(PreheatError, match=r"'accuracy' is to decide, but runs/train-a-seed1\.jsonl neither"):
         compare(train, seeds=3, metric="accuracy:max")
 
 

@@ -39,7 +39,7 @@ def compare(tmp_path):
 
     def run(train, **more):
         page = io.StringIO()
-        usual = {"arms": ARMS, "seeds": 2, "engine": "inline", "out": tmp_path / "out"}
+        usual = {"arms": ARMS, "seeds": 2, "metric": "loss", "engine": "inline", "out": tmp_path / "out"}
         preheat.compare(train, console=Console(file=page, width=200), **{**usual, **more})
         return page.getvalue()
 

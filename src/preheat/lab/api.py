@@ -59,7 +59,8 @@ def compare(
     compared with the first. Factors have 1 as their peak, unless they say `relative(…)`.
     seeds: the same ones for every arm; a number n means 0 to n − 1.
     peaks: with peaks every arm is run at each, and `train` gets `absolute(schedule.scaled(peak))`.
-    metric: what decides, by default "val_loss" as on the command line, and after it what is reported beside it; "accuracy:max" where higher is better.
+    metric: what decides, by default "val_loss" as on the command line, and after it what is reported beside it;
+    "accuracy:max" where higher is better. One number that `train` returns is the metric that decides.
     target: a value that the mean of the deciding metric is to be better than, asked of each arm by a one-sided test:
     Student's, or with target_sd, a standard deviation known from other runs, a z test. target_level: the probability of
     a false claim, all arms together, 0.05 by default.

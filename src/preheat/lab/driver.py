@@ -146,7 +146,9 @@ def _finished(experiment: Experiment, out: Path, console: Console) -> dict[str, 
         if (first := trial.study.metrics[0].name) not in record.finals:
             raise PreheatError(
                 f"{first!r} is to decide, but runs/{path.name} neither returned nor logged it when it was made",
-                write="name one of " + ", ".join(record.finals) + ", or write to another folder, where all runs are made anew",
+                write="name one of "
+                + ", ".join(record.finals)
+                + ", or write to another folder, where all runs are made anew",
             )
         found[trial.name] = record
     return found

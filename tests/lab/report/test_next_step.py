@@ -162,7 +162,7 @@ def test_in_python_it_is_the_call_with_what_changes(none, linear, call):
 def test_in_python_a_second_arm_is_an_item_and_what_is_missing_needs_nothing_to_paste():
     study = replace(plain_study((NONE,)), function=print, options=None)
     call = next_command(made_summary(study, finals(2.5, 2.2), ()))
-    assert eval(f"{{{call}}}") == {"warmup 5%": "warmup(5%) >> decay()"}  # noqa: S307
+    assert eval(f"{{{call}}}") == {"warmup 5%": "warmup(5%) >> decay()"}
     gone = made_summary(study, lambda arm, seed: made_run(2.0) if seed else None, ())
     assert next_command(gone) is None
     assert next_steps(gone)[0].why == "1 run is missing; the same again runs only what is missing."

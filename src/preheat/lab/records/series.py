@@ -127,9 +127,7 @@ class Logged:
     def finals(self) -> dict[str, float | None]:
         """The final value of every metric that was logged: None where it is not finite."""
         found = {name: self.final(name) for name in self._columns}
-        return {
-            name: value if math.isfinite(value) else None for name, value in found.items() if value is not None
-        }
+        return {name: value if math.isfinite(value) else None for name, value in found.items() if value is not None}
 
     def tables(self) -> dict[str, Table]:
         """Every stage by its name, a long one thinned."""

@@ -17,8 +17,8 @@ from preheat.lab.report.next_step import next_steps
 from preheat.lab.report.panels import StudyPanels
 from preheat.lab.report.reproduce import environment_pairs, reproduction
 from preheat.lab.statistics.headline import headline
-from preheat.lab.statistics.verdict import headed, study_verdict
 from preheat.lab.statistics.target import target_sentences
+from preheat.lab.statistics.verdict import headed, study_verdict
 from preheat.lab.summary import Summary, environments
 from preheat.plots.panel import INK, SCALE
 from preheat.plots.svg import style, svg, swatch

@@ -74,7 +74,9 @@ def next_steps(summary: Summary) -> list[Step]:
         again = _Again(experiment, results.study)
         if len(results.data) > 1:
             renewed = (option_of(experiment.command, "--out") or "").endswith("-again")  # so they change every time
-            return [] if renewed else [again.changed("The data have changed. All runs in a new folder:", folder="-again")]
+            return (
+                [] if renewed else [again.changed("The data have changed. All runs in a new folder:", folder="-again")]
+            )
         if found := _of_study(results, trials, again):
             return found[:2]
     return []
@@ -204,7 +206,9 @@ def _seeds(found: Sequence[Difference], have: int, again: _Again) -> list[Step]:
     if not more:
         return []
     some = "" if len(more) == len(unsettled) else ", though not of every arm"
-    return [again.changed(f"{have + max(more)} seeds instead of {have} would probably tell{some}:", seeds=have + max(more))]
+    return [
+        again.changed(f"{have + max(more)} seeds instead of {have} would probably tell{some}:", seeds=have + max(more))
+    ]
 
 
 def _show(results: StudySummary, trials: Trials) -> list[Step]:

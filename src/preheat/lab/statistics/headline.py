@@ -250,11 +250,7 @@ def _of_grid(summary: StudySummary, grid: GridSummary) -> str:
     """Of a grid: who ends better with its best peak, and who trains up to higher ones."""
     metric, (first, *others) = summary.study.metrics[0], grid.families
     if first.best is None:
-        none = (
-            "trains at no peak that was tried"
-            if first.trainable is None
-            else "is at no peak finite in every run"
-        )
+        none = "trains at no peak that was tried" if first.trainable is None else "is at no peak finite in every run"
         trained = [f"{one.name} trains up to {one.trainable:g}" for one in others if one.trainable is not None]
         return "; ".join([f"“{first.name}” {none}", *trained])
     groups = _Groups(first.name, metric)
