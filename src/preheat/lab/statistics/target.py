@@ -76,7 +76,9 @@ class TargetArm:
 
 @dataclass(frozen=True, slots=True)
 class TargetSummary:
-    """The target, what each arm's p must not exceed, and the arms. `side` is where a mean has to be: below, or above."""
+    """The target, what each arm's p must not exceed, and the arms. `side` is where a mean has to be: below, or above.
+
+    absent: how many claims on a target were made in earlier reports only; they have their share of the level."""
 
     value: float
     sd: float | None
@@ -84,6 +86,7 @@ class TargetSummary:
     each: float
     side: str
     arms: tuple[TargetArm, ...]
+    absent: int = 0
 
 
 def level_of_each(level: float, arms: int, looks: int = 0) -> float:
@@ -157,7 +160,8 @@ def target_sentences(found: TargetSummary, title: str) -> list[str]:
     said = [f"{title} against the target: {'; '.join(claims)}."]
     if len(found.arms) > 1 or found.each != found.level:
         arms = f"of each of {len(found.arms)} arms" if len(found.arms) > 1 else "here"
-        said.append(f"p ≤ {found.each:.3g} is asked {arms}, for {found.level:g} in all.")
+        before = f" ({found.absent} of earlier reports among them)" if found.absent else ""
+        said.append(f"p ≤ {found.each:.3g} is asked {arms}, for {found.level:g} in all{before}.")
     if found.sd is not None and any(arm.too_wide for arm in found.arms):
         names = ", ".join(arm.name for arm in found.arms if arm.too_wide)
         said.append(

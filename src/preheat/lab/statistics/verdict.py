@@ -39,7 +39,8 @@ def study_verdict(summary: StudySummary) -> str:
         shown = [arm.difference for arms in (summary.arms, *summary.others.values()) for arm in arms if not arm.stopped]
     said += [_alike_sentence(one) for one in _told(summary)]
     if claims > 1 and any(shown):
-        said.append(f"The {claims} comparisons hold together at 95 %.")
+        before = f", {summary.absent} of earlier reports among them," if summary.absent else ""
+        said.append(f"The {claims} comparisons{before} hold together at 95 %.")
     if summary.target is not None:
         said += target_sentences(summary.target, headed(first))
     if summary.race is not None:
