@@ -17,7 +17,7 @@ from preheat.lab.statistics.verdict import study_verdict
 from preheat.lab.trials import Trials
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Failure:
     """A run that left no record, and why. `message` may name files of this machine: it is for the terminal only."""
 
@@ -30,7 +30,7 @@ class Failure:
         return self.message.partition(":")[0].partition(" (")[0]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, repr=False)  # slots would hide what is wrong with `summary.x = 1`
 class Summary:
     """What `run_experiment` returns: a table and a verdict per study, the runs behind them, and what failed.
 

@@ -12,6 +12,7 @@ from made_up import LOSS, grid_of, run, study_of, summary
 from preheat.lab.experiment import Arm, Metric, TargetValue
 from preheat.lab.statistics.arms import summarised
 from preheat.lab.statistics.headline import headline
+from preheat.lab.statistics.verdict import study_verdict
 from preheat.lab.trials import Trials
 
 NAN = math.nan
@@ -64,11 +65,10 @@ def test_where_higher_is_better_the_metric_is_named():
         ([LOW, BASE, HIGH], "none is the best of the 3: a and b both end higher than none."),
         ([BASE, LOW, [2.3, 2.51, 2.6]], "a ends 0.50 lower than none, in all 3 seeds; no difference that 3 seeds can show "
          "between b and none."),
-        ([BASE, LOW, LOST], "a ends 0.50 lower than none, in all 3 seeds; b does not train at this peak (3 of 3 runs "
-         "diverged)."),
-        ([LOST, LOW, BASE], "none does not train at this peak (3 of 3 runs diverged); a and b do."),
-        ([LOST, LOW, [None, 2.0, 2.0]], "none does not train at this peak (3 of 3 runs diverged); a does; b mostly does (1 of "
-         "3 runs diverged)."),
+        ([BASE, LOW, LOST], "a ends 0.50 lower than none, in all 3 seeds; 3 of 3 runs of b "
+         "diverged at this peak, none of none."),
+        ([LOST, LOW, BASE], "3 of 3 runs of none diverged at this peak, none of a and b."),
+        ([LOST, LOW, [None, 2.0, 2.0]], "3 of 3 runs of none diverged at this peak, none of a, 1 of 3 of b."),
     ],
 )  # fmt: skip
 def test_of_several_arms_one_is_the_best_only_where_it_is_told_apart_from_all(table, words):
@@ -79,9 +79,9 @@ def test_of_several_arms_one_is_the_best_only_where_it_is_told_apart_from_all(ta
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ([[None, None, 2.5], LOW], "none does not train at this peak (2 of 3 runs diverged); linear does."),
-        ([BASE, LOST], "linear does not train at this peak (3 of 3 runs diverged); none does."),
-        ([LOST, LOST], "Nothing trains at this peak (none: 3 of 3 runs diverged; linear: 3 of 3 runs diverged)."),
+        ([[None, None, 2.5], LOW], "2 of 3 runs of none diverged at this peak, none of linear."),
+        ([BASE, LOST], "3 of 3 runs of linear diverged at this peak, none of none."),
+        ([LOST, LOST], "Half of the runs or more of every arm diverged at this peak (none: 3 of 3; linear: 3 of 3)."),
         ([[None, 2.5, 2.5], LOW], "1 of 3 runs of none ended without a finite validation loss, so nothing can be compared with "
          "it."),
         ([[], [NAN] * 3], "None of the 6 runs has finished."),
@@ -110,7 +110,7 @@ def test_a_grid_speaks_of_best_peaks_and_of_what_trains():
     text = headline(summary(study, none + linear, chance=5.0))
     assert text == "With its best peak linear ends 0.40 lower than none, and trains up to about 4 times the peak."
     text = headline(summary(study, [LOST] * 4 + linear, chance=5.0))
-    assert text == "none trains at none of these peaks; linear trains up to 0.008."
+    assert text == "3 of 3 runs of none diverged at the lowest of these peaks; linear trains up to higher peaks."
     flat = [[2.5, 2.6, 2.7], [2.45, 2.5, 2.6], [2.5, 2.61, 2.7], [2.6, 2.7, 2.71]]
     same = [[2.51, 2.6, 2.7], [2.41, 2.54, 2.57], [2.5, 2.6, 2.7], [2.6, 2.7, 2.7]]
     text = headline(summary(study, flat + same, chance=5.0))
@@ -180,3 +180,32 @@ def test_values_that_are_equal_under_different_curves_are_coarse_and_no_sign_of_
     }
     text = headline(summarised(Trials(study, runs)))
     assert text == "linear and none end at equal values, which are too coarse to compare."
+
+
+def test_that_one_arm_diverges_more_often_is_said_only_where_the_exact_test_allows_it():
+    lost, whole = [None] * 7, [2.0, 2.01, 2.02, 2.03, 2.04, 2.05, 2.06]
+    assert said([lost, whole]) == (
+        "7 of 7 runs of none diverged at this peak, none of linear; it diverges more often than linear."
+    )
+    assert said([whole, lost]) == "linear diverges more often than none (7 of 7 runs, none)."
+    mixed = [*lost[:5], 2.0, 2.01]
+    assert said([whole, mixed]) == "5 of 7 runs of linear diverged at this peak, none of none."
+    assert "more often" not in said([mixed, whole])
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ([[0.2, 0.21, 0.22], [0.0951, 0.10512, 0.1151]], "linear ends 0.1049 lower than none"),
+        ([[30000.0, 30001.0, 30002.0], [7779.0, 7781.0, 7781.5]], "linear ends 22220 lower than none"),
+        ([[0.0, 0.0, 0.0], [-1.0e-10, -1.1e-10, -1.05e-10]], "linear ends 1e−10 lower than none"),
+        ([[0.0, 0.0, 0.0], [-2.0e-140, -2.1e-140, -2.05e-140]], "linear ends 2.1e−140 lower than none"),
+    ],
+)
+def test_the_number_of_the_headline_lies_within_its_interval_and_is_not_0(table, words):
+    assert words in said(table)
+
+
+def test_a_target_that_t_reaches_has_its_caveat_and_the_card_its_table():
+    found = summary(replace(study_of((WARM,), 3), target=TargetValue(2.2)), [LOW])
+    assert "Rare bad runs of one arm" in study_verdict(found)
