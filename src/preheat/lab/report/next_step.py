@@ -170,9 +170,7 @@ def _seeds(found: Sequence[Difference], have: int, again: _Again) -> list[Step]:
         return []
     more = [one.more for one in unsettled if one.more]
     if len(more) == len(unsettled):
-        return [
-            again.changed(f"{have + max(more)} seeds instead of {have} would probably tell:", seeds=have + max(more))
-        ]
+        return [again.changed(f"{have + max(more)} seeds instead of {have} may tell:", seeds=have + max(more))]
     if have >= MOST_SEEDS:
         return []
     return [again.changed(f"{have} seeds do not tell. Twice as many:", seeds=2 * have)]

@@ -134,9 +134,7 @@ def _open(groups: _Groups) -> str:
         return ""
     names, found = list(groups.open), groups.open.values()
     seeds, more = min(one.seeds for one in found), [one.more for one in found if one.more]
-    tell = (
-        f"; about {max(more)} more seed{'s' * (max(more) > 1)} would probably tell" if len(more) == len(names) else ""
-    )
+    tell = f"; about {max(more)} more seed{'s' * (max(more) > 1)} may tell" if len(more) == len(names) else ""
     shows = f"no difference that {seeds} seeds can show between"
     return f"{shows} {_listed(names) if len(names) == 1 else _listed(names, 'or')} and {groups.first}{tell}"
 
