@@ -88,14 +88,19 @@ def test_the_same_schedule_under_two_names_is_two_comparisons():
 def test_a_target_asked_of_one_arm_counts_its_looks():
     study = replace(study_of((A,), 10), target=TargetValue(0.0))
     known = replace(study, target=TargetValue(0.0, 1.0))
-    assert [after(*((study, n) for n in plan)).target.looks for plan in ((3,), (3, 5), (3, 5, 8, 10), (1, 3))] == [
-        0, 1, 3, 0,
-    ]  # fmt: skip
-    assert after((known, 1), (known, 3)).target.looks == 1  # where one seed can claim
+    for plan, looks in (((3,), 0), ((3, 5), 1), ((3, 5, 8, 10), 3), ((1, 3), 0)):
+        assert after(*((replace(study, seeds=range(n)), n) for n in plan)).target.looks == looks
+    assert (
+        after((study, 3), (replace(study, seeds=range(5)), 5)).target.looks == 0
+    )  # runs lacked, and nothing was claimed
+    assert (
+        after((replace(known, seeds=(0,)), 1), (replace(known, seeds=range(3)), 3)).target.looks == 1
+    )  # where one seed can claim
+    study = replace(study, seeds=range(3))
     other = replace(study, target=TargetValue(0.5))
     assert (after((study, 3), (other, 3)).target.claims, after((study, 3), (other, 3)).target.looks) == (1, 0)
-    second = replace(study_of((B,), 10), target=TargetValue(0.0))
-    found = summarised(of(second, 10), earlier=claimed(of(study, 10)).reports)
+    second = replace(study_of((B,), 3), target=TargetValue(0.0))
+    found = summarised(of(second, 3), earlier=claimed(of(study, 3)).reports)
     assert found.target.each == 0.025
     assert "p ≤ 0.025 is asked here, for 0.05 in all (1 of earlier reports among them)." in study_verdict(found)
 

@@ -85,7 +85,10 @@ def _comparisons(trials: Trials) -> list[Report]:
         if study.target is not None:
             metric = study.metrics[0]
             enough = 1 if study.target.sd is not None else 2
-            put("target", f"{metric.name}:{metric.goal}", [_text(arm)], _made([trials.of(arm)], enough))
+            whole = (
+                trials.of(arm) if len(trials.of(arm)) == len(study.seeds) else ()
+            )  # where runs lack nothing is claimed
+            put("target", f"{metric.name}:{metric.goal}", [_text(arm)], _made([whole], enough))
         if (first := study.reference(arm)) is None:
             continue
         both, pair = trials.of(arm).keys() & trials.of(first).keys(), (_text(arm), _text(first))
