@@ -184,7 +184,7 @@ def test_a_minus_is_a_minus():
     assert signed(-0.5, 3) == "−0.500"
     assert signed(0.5, 3) == "+0.500"
     assert (signed(-1e-17, 3), signed(-0.0, 3)) == ("−1e−17", "+0.000")
-    assert signed(-3.14159e30, 3) == "−3.14e+30"
+    assert signed(-3.14159e30, 3) == "−3.14159e+30"
 
 
 def test_a_question_that_a_few_seeds_would_settle_is_named_with_the_price_of_looking():
