@@ -18,7 +18,7 @@ from preheat.lab.experiment import Arm, Study, grid
 from preheat.lab.records.record import Record, Result
 from preheat.lab.statistics.arms import StudySummary, summarised
 from preheat.lab.statistics.inference import student
-from preheat.lab.statistics.looks import Look
+from preheat.lab.statistics.looks import Report
 from preheat.lab.trials import Trials
 
 Noise = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
@@ -42,7 +42,7 @@ def study_of(arms: Sequence[Arm], seeds: int) -> Study:
 
 
 def summary_of(
-    study: Study, losses: np.ndarray, looked: Sequence[Look] = (), chance: float | None = None
+    study: Study, losses: np.ndarray, earlier: Sequence[Report] = (), chance: float | None = None
 ) -> StudySummary:
     """The summary of a table arms × seeds, which may have fewer seeds than the study."""
     runs = {
@@ -50,7 +50,7 @@ def summary_of(
         for arm, row in zip(study.arms, losses, strict=True)
         for seed, loss in zip(study.seeds, row, strict=False)
     }
-    return summarised(Trials(study, runs), looked=looked)
+    return summarised(Trials(study, runs), earlier=earlier)
 
 
 def claims(summary: StudySummary) -> bool:
@@ -123,12 +123,12 @@ def looks(simulations: int) -> None:
 
 def stopped(study: Study, losses: np.ndarray, plan: Sequence[int], chance: float | None = None) -> bool:
     """Whether any report of the plan claims a direction."""
-    looked: Sequence[Look] = ()
+    earlier: Sequence[Report] = ()
     for seeds in plan:
-        found = summary_of(study, losses[:, :seeds], looked, chance)
+        found = summary_of(study, losses[:, :seeds], earlier, chance)
         if claims(found):
             return True
-        looked = found.looked
+        earlier = found.reports
     return False
 
 

@@ -1,10 +1,13 @@
 """Studies and finished runs out of numbers, without training and without files."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from preheat.lab.experiment import Arm, Metric, Study, grid
 from preheat.lab.records.record import Record, Result
 from preheat.lab.statistics.arms import summarised
+from preheat.lab.statistics.looks import claimed
 from preheat.lab.statistics.verdict import study_verdict
 from preheat.lab.trials import Trials
 
@@ -44,8 +47,10 @@ def records_of(study, values, **more):
 
 def summary(study, values, *, race=False, looks=0, **more):
     """The summary of a table arms × seeds, after so many looks at fewer of them."""
-    looked = [{arm.name: range(2 + look) for arm in study.arms[1:]} for look in range(looks)]
-    return summarised(Trials(study, records_of(study, values, **more)), race=race, looked=looked)
+    trials = Trials(study, records_of(study, values, **more))
+    now = claimed(trials).reports
+    earlier = [replace(one, made=f"earlier {look}") for look in range(looks) for one in now]
+    return summarised(trials, race=race, earlier=earlier)
 
 
 def said(study, values, **more):

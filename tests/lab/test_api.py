@@ -125,7 +125,7 @@ def test_a_race_runs_less_and_its_folder_takes_the_rest_later(compare):
 def test_looking_again_with_more_seeds_is_counted_also_where_the_summary_was_lost(compare, tmp_path):
     assert [compare(seeds=2)[0].studies[0].looks for _ in range(2)] == [0, 0]
     again = compare(seeds=4)[0].studies[0]
-    assert (again.looks, [list(look.values()) for look in again.looked]) == (1, [[(0, 1)], [(0, 1, 2, 3)]])
+    assert (again.looks, [one.made for one in again.reports]) == (1, ["0 1", "0 1 2 3"])
     for path in tmp_path.rglob("summary.json"):
         path.write_text("{")
     assert compare(seeds=4)[0].studies[0].looks == 0

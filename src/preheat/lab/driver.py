@@ -7,7 +7,7 @@ The same experiment in the same folder runs only what is missing.
 import json
 import os
 import signal
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from preheat.lab.running.groups import GRACE, is_ending
 from preheat.lab.running.progress import Monitor
 from preheat.lab.running.signals import STOPPING, Signals
 from preheat.lab.running.worker import Event, Job
-from preheat.lab.statistics.looks import Look, look_at, read_looks
+from preheat.lab.statistics.looks import Report, claimed, read_reports
 from preheat.lab.statistics.race import next_trials
 from preheat.lab.summary import Failure, Summary, summary_of, to_dict
 from preheat.lab.trials import Trials
@@ -69,7 +69,7 @@ def run_experiment(
         records = _finished(experiment, out, console)
         if records:
             _print_kept(experiment, records, console)
-        looked, failures = _earlier_looks(experiment, records, out), list[Failure]()
+        earlier, failures = _earlier_reports(experiment, records, out), list[Failure]()
         beginning = Beginning(experiment, records)
         for trials in _rounds(experiment, records, failures, race):
             jobs = _jobs(experiment, out, trials, engine)
@@ -78,7 +78,7 @@ def run_experiment(
                 break
         if beginning.hopeless:
             _print_given_up(beginning, experiment, failures, console)
-        summary = summary_of(experiment, records, failures, race=race, looked=looked)
+        summary = summary_of(experiment, records, failures, race=race, earlier=earlier)
         _write(summary, out)
     _print_summary(summary, out, console)
     return summary
@@ -256,17 +256,17 @@ def _checked(event: Event, records: dict[str, Record]) -> Event:
     return event
 
 
-def _earlier_looks(experiment: Experiment, records: Mapping[str, Record], out: Path) -> dict[str, list[Look]]:
-    """What the reports in this folder were made from, by study. Where the summary cannot be read although there is a
-    report, that was made from the runs that are there: from no more, and at least once. `records` are those."""
+def _earlier_reports(experiment: Experiment, records: Mapping[str, Record], out: Path) -> dict[str, Sequence[Report]]:
+    """What was reported from this folder, by study. Where the summary cannot be read although there is a report, that was
+    made from the runs that are there: from no more, and at least once. `records` are those."""
     try:
         with opened(out / "summary.json", LARGEST) as file:
-            studies = json.loads(file.read())["studies"]
-        return {study["stem"]: read_looks(study["looked"]) for study in studies}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            reports = json.loads(file.read())["reports"]
+        return {stem: read_reports(found) for stem, found in reports.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         if not any((out / name).exists() for name in ("summary.json", "report.html", "report.md")):
             return {}
-        return {study.stem: [look_at(Trials.named(study, records))] for study in experiment.studies}
+        return {study.stem: claimed(Trials.named(study, records)).reports for study in experiment.studies}
 
 
 def _write(summary: Summary, out: Path) -> None:

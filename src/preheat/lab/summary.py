@@ -4,7 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from html import escape
 from typing import Any
 
@@ -12,12 +12,12 @@ from preheat.lab.experiment import Experiment
 from preheat.lab.records.record import FORMAT, Record
 from preheat.lab.statistics.arms import StudySummary, summarised
 from preheat.lab.statistics.headline import headline
-from preheat.lab.statistics.looks import Look
+from preheat.lab.statistics.looks import Report
 from preheat.lab.statistics.verdict import study_verdict
 from preheat.lab.trials import Trials
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Failure:
     """A run that left no record, and why. `message` may name files of this machine: it is for the terminal only."""
 
@@ -30,17 +30,19 @@ class Failure:
         return self.message.partition(":")[0].partition(" (")[0]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, repr=False)  # slots would hide what is wrong with `summary.x = 1`
 class Summary:
     """What `run_experiment` returns: a table and a verdict per study, the runs behind them, and what failed.
 
-    records: the finished runs of each study, by the name of the arm and the seed.
+    records: the finished runs of each study, by the name of the arm and the seed.   reports: all that was ever reported from
+    the folder, by the stem of the study.
     """
 
     experiment: Experiment
     studies: tuple[StudySummary, ...]
     records: tuple[Trials, ...]
     failures: tuple[Failure, ...] = ()
+    reports: Mapping[str, tuple[Report, ...]] = field(default_factory=dict)
 
     @property
     def headlines(self) -> list[str]:
@@ -92,18 +94,19 @@ def summary_of(
     failures: Sequence[Failure] = (),
     *,
     race: bool = False,
-    looked: Mapping[str, Sequence[Look]] | None = None,
+    earlier: Mapping[str, Sequence[Report]] | None = None,
 ) -> Summary:
     """The summary of an experiment from its finished runs by name.
 
-    race: whether the arms were raced; looked: by the stem of the study what earlier reports were made from. Each on other
-    runs than now was a chance to be misled, which the intervals allow for.
+    race: whether the arms were raced; earlier: by the stem of the study what was reported before: each was a chance to be
+    misled, which the intervals allow for.
     """
-    before = looked or {}
+    before = {stem: tuple(reports) for stem, reports in (earlier or {}).items()}
     failed = {failure.run for failure in failures}
     trials = tuple(Trials.named(study, records, failed) for study in experiment.studies)
-    studies = tuple(summarised(one, race=race, looked=before.get(one.study.stem, ())) for one in trials)
-    return Summary(experiment, studies, trials, tuple(failures))
+    studies = tuple(summarised(one, race=race, earlier=before.get(one.study.stem, ())) for one in trials)
+    reports = {**before, **{one.study.stem: one.reports for one in studies}}
+    return Summary(experiment, studies, trials, tuple(failures), reports)
 
 
 def to_dict(summary: Summary) -> dict[str, Any]:
@@ -115,13 +118,14 @@ def to_dict(summary: Summary) -> dict[str, Any]:
         "studies": [_study(study) for study in summary.studies],
         "failures": [{"run": failure.run, "reason": failure.public} for failure in summary.failures],
         "environment": environments(summary),
+        "reports": _plain(summary.reports),
     }
 
 
 def _study(summary: StudySummary) -> dict[str, Any]:
     """One study: what was run, what came out, and the sentence."""
     study = summary.study
-    names = ("arms", "others", "grid", "race", "claims", "looks", "looked", "alike", "target")
+    names = ("arms", "others", "grid", "race", "claims", "looks", "alike", "target")
     found = {name: _plain(getattr(summary, name)) for name in names}
     return {
         "title": study.title,

@@ -1,11 +1,12 @@
 """The card for a pull request: short, whole, and with a picture that needs no file."""
 
 import re
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 from made_runs import LINEAR, NONE, compared, gridded, made_run, made_summary, many_arms, plain_study, unstable
 
-from preheat.lab.experiment import Arm
+from preheat.lab.experiment import Arm, TargetValue
 from preheat.lab.report.marked import safe
 
 
@@ -65,3 +66,15 @@ def test_a_name_cannot_leave_its_block():
     outside = re.sub(r"^(````+).*?^\1$", "", text, flags=re.DOTALL | re.MULTILINE)
     assert "``` </details>" in text
     assert outside.count("</details>") == 1
+
+
+def test_a_target_has_its_table():
+    study = replace(plain_study(), target=TargetValue(2.2))
+    text = made_summary(study, lambda arm, seed: made_run(2.0 + seed / 100)).to_markdown()
+    assert "Against the target 2.2:" in text
+    assert "| p (t) |" in text
+
+
+def test_a_summary_cannot_be_changed_and_says_so():
+    with pytest.raises(FrozenInstanceError):
+        compared().x = 1

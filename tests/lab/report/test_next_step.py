@@ -51,7 +51,7 @@ def test_where_seeds_did_not_tell_it_is_more_of_them_as_many_as_would_probably_d
     more = summary.studies[0].arms[1].difference.more
     assert more
     assert next_command(summary) == changed(seeds=str(5 + more))
-    assert next_steps(summary)[0].why == f"{5 + more} seeds instead of 5 would probably tell:"
+    assert next_steps(summary)[0].why == f"{5 + more} seeds instead of 5 may tell:"
 
 
 def test_where_more_seeds_do_not_pay_it_is_other_peaks_and_one_seed_becomes_three():

@@ -12,7 +12,8 @@ from made_up import claims, grid_of, run, study_of
 from preheat.lab.experiment import Metric
 from preheat.lab.statistics.arms import ArmSummary, summarised
 from preheat.lab.statistics.inference import Difference, paired
-from preheat.lab.statistics.verdict import direction, signed, study_verdict, verdict
+from preheat.lab.statistics.numbers import signed
+from preheat.lab.statistics.verdict import direction, study_verdict, verdict
 from preheat.lab.trials import Trials
 
 COMPARISONS = 1000
@@ -182,14 +183,14 @@ def test_an_end_of_the_interval_that_is_not_zero_is_not_written_as_zero(low, hig
 def test_a_minus_is_a_minus():
     assert signed(-0.5, 3) == "−0.500"
     assert signed(0.5, 3) == "+0.500"
-    assert signed(-1e-17, 3) == "+0.000"
-    assert signed(-3.14159e30, 3) == "−3.14e+30"
+    assert (signed(-1e-17, 3), signed(-0.0, 3)) == ("−1e−17", "+0.000")
+    assert signed(-3.14159e30, 3) == "−3.14159e+30"
 
 
 def test_a_question_that_a_few_seeds_would_settle_is_named_with_the_price_of_looking():
     text = made_up.said(study_of(2, 4), [[2.5, 2.5, 2.5, 2.5], [2.2, 2.4, 2.15, 2.45]])
     assert re.search(
-        r"4 seeds can show \(.*\), and \d+ more seeds would probably settle it \(in about three cases of four\)", text
+        r"4 seeds can show \(.*\), and \d+ more seeds may settle it \(enough in 46 to 84 % of simulated cases\)", text
     )
     assert "12 % instead of 5 %" in text
     again = made_up.said(study_of(2, 4), [[2.5, 2.5, 2.5, 2.5], [2.2, 2.4, 2.15, 2.45]], looks=1)

@@ -8,7 +8,7 @@ from preheat.lab.report.curves import ArmCurves
 from preheat.lab.report.marked import folded, marked_table, pre, safe
 from preheat.lab.report.panels import StudyPanels
 from preheat.lab.report.reproduce import environment_pairs, reproduction
-from preheat.lab.report.table import arm_rows, family_rows, schedules
+from preheat.lab.report.table import arm_rows, family_rows, schedules, target_rows
 from preheat.lab.statistics.arms import StudySummary
 from preheat.lab.statistics.headline import headline
 from preheat.lab.statistics.verdict import study_verdict
@@ -34,6 +34,11 @@ def card_markdown(
         parts += [pre(text, "text")] if text else []
         drawn |= set(schedules(study))  # studies often share their schedules
         parts.append(_table(study))
+        parts += (
+            [f"Against the target {study.target.value:g}:", marked_table(target_rows(study.target))]
+            if study.target
+            else []
+        )
     parts.append(pre(reproduction(experiment), "sh" if experiment.command else "python"))
     details = [safe(study_verdict(study)) for study in studies]
     for group in environments:

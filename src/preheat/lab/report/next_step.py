@@ -206,9 +206,7 @@ def _seeds(found: Sequence[Difference], have: int, again: _Again) -> list[Step]:
     if not more:
         return []
     some = "" if len(more) == len(unsettled) else ", though not of every arm"
-    return [
-        again.changed(f"{have + max(more)} seeds instead of {have} would probably tell{some}:", seeds=have + max(more))
-    ]
+    return [again.changed(f"{have + max(more)} seeds instead of {have} may tell{some}:", seeds=have + max(more))]
 
 
 def _show(results: StudySummary, trials: Trials) -> list[Step]:

@@ -10,7 +10,8 @@ from preheat.lab.report.table import NONE, Rows, value_text
 from preheat.lab.statistics.arms import StudySummary
 from preheat.lab.statistics.grid import Cell, Family, GridSummary
 from preheat.lab.statistics.inference import Difference
-from preheat.lab.statistics.verdict import difference_text, headed, interval_text
+from preheat.lab.statistics.numbers import difference_text, interval_text
+from preheat.lab.statistics.verdict import headed
 from preheat.lab.trials import Trials
 from preheat.plots import panel
 from preheat.plots.panel import Curves, FinalValues, HeatCell, HeatMap, Interval, Intervals, Mark, Series

@@ -12,8 +12,9 @@ from preheat.lab.running.progress import duration
 from preheat.lab.statistics.arms import ArmSummary, StudySummary
 from preheat.lab.statistics.grid import GridSummary
 from preheat.lab.statistics.inference import Difference
+from preheat.lab.statistics.numbers import difference_text, fixed, interval_text, signed
 from preheat.lab.statistics.target import TargetSummary, mean_text, number_text, p_text
-from preheat.lab.statistics.verdict import difference_text, fixed, interval_text, signed, study_verdict
+from preheat.lab.statistics.verdict import study_verdict
 from preheat.plots.panel import short
 
 NONE = "–"
@@ -45,7 +46,8 @@ def family_rows(grid: GridSummary) -> Rows:
         value = next((cell.mean for cell in family.cells if cell.peak == family.best), None)
         octaves = family.octaves.mean if family.octaves else None
         difference, interval, _ = _difference_cells(family.at_best.get(grid.metric))
-        largest, more = _peak_text(family.trainable, "no peak"), NONE if octaves is None else signed(octaves, 1)
+        largest = _peak_text(family.trainable, "no peak")
+        more = NONE if octaves is None else signed(round(octaves, 6) + 0.0, 1)
         numbers = (value_text(value), difference, interval, short(family.sensitivity), largest, more)
         rows.append((family.name, _peak_text(family.best), *numbers))
     return rows

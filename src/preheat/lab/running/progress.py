@@ -12,7 +12,7 @@ from preheat.lab.experiment import Metric
 from preheat.lab.naming import printable
 from preheat.lab.records.record import Record
 from preheat.lab.running.worker import Event, Job
-from preheat.lab.statistics.verdict import fixed
+from preheat.lab.statistics.numbers import fixed
 
 WIDE = 100
 """Columns from which on there is room for bars."""

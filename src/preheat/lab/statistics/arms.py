@@ -3,13 +3,13 @@
 Rules, so that no table says more than its numbers:
 
 * Runs are paired by seed: the same seed has the same initial weights and the same data in every arm.
-* Intervals of paired differences hold together at 95 %: over all arms and metrics of the study, and after earlier looks
-  at other runs, if they are given. In a grid the verdict speaks of families, so there are two sets, each of which holds
-  together: the differences of the arms at each peak, and those of the families (`GridSummary`).
+* Intervals of paired differences hold together at 95 %: over all arms and metrics, those of earlier reports among them, and
+  after earlier looks at other runs (`looks`). In a grid the verdict speaks of families, so there are two sets, each of which
+  holds together: the differences of the arms at each peak, and those of the families (`GridSummary`).
 * A run that ended in a value that is not finite has nothing to compare. If an arm has one, the arm has no mean and no
   difference, because the runs that are left are the lucky ones; the counts of diverged runs are compared instead.
 * A run that stayed at chance level has a loss. It counts in the means as it is, and among the diverged.
-* A run that a race spared is not missing.
+* A run that a race spared is not missing. An arm that a race stopped has no difference: it was stopped for what it showed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from preheat.lab.experiment import Arm, Metric, Study
 from preheat.lab.statistics.grid import GridSummary, grid_summary
 from preheat.lab.statistics.inference import (
-    LEVEL,
     Difference,
     Share,
     discordant_p,
@@ -26,7 +25,7 @@ from preheat.lab.statistics.inference import (
     mean_and_sd,
     paired,
 )
-from preheat.lab.statistics.looks import Look, earlier_looks, with_look
+from preheat.lab.statistics.looks import Claims, Report, claimed
 from preheat.lab.statistics.race import RaceSummary, race_summary
 from preheat.lab.statistics.sameness import Alike, alike
 from preheat.lab.statistics.target import TargetSummary, level_of_each, target_arm
@@ -80,8 +79,9 @@ class StudySummary:
     """The table of one study, by its first metric; `others` has the same table for each further metric.
 
     data: the fingerprints of the data that the runs saw: more than one where a comparison was continued on other data.
-    claims: the number of comparisons whose intervals hold together at 95 %; looks: how many earlier looks at the results
-    the intervals allow for; looked: what all reports so far were made from. alike: arms that ended at equal values.
+    claims: the number of comparisons of arms whose intervals hold together at 95 %; absent: how many of the comparisons
+    that the verdict speaks of were made in earlier reports only; looks: how many earlier looks it allows for; reports: all
+    comparisons that were reported so far. alike: arms that ended at equal values.
     """
 
     study: Study
@@ -92,40 +92,51 @@ class StudySummary:
     race: RaceSummary | None = None
     claims: int = 1
     looks: int = 0
-    looked: tuple[Look, ...] = ()
+    absent: int = 0
+    reports: tuple[Report, ...] = ()
     alike: tuple[Alike, ...] = ()
     target: TargetSummary | None = None
 
 
-def summarised(trials: Trials, *, race: bool = False, looked: Sequence[Look] = ()) -> StudySummary:
+def summarised(trials: Trials, *, race: bool = False, earlier: Sequence[Report] = ()) -> StudySummary:
     """The table of a study from its finished runs.
 
     race: whether the arms were raced, so that some were stopped.
-    looked: what earlier reports were made from; the intervals get wider for those on other runs than these.
+    earlier: what was reported before; the intervals get wider for it.
     """
-    study, looks = trials.study, earlier_looks(trials, looked)
+    study, found = trials.study, claimed(trials, earlier)
     racing = race_summary(trials) if race else None
     stopped = racing.stopped if racing else {}
-    claims = _claims(trials)
-    share = Share(claims, looks)
     tables = {
-        metric.name: tuple(_arm_summary(trials, arm, metric, stopped, share) for arm in study.arms)
+        metric.name: tuple(_arm_summary(trials, arm, metric, stopped, found.arms) for arm in study.arms)
         for metric in study.metrics
     }
     data = sorted({run.result.data for run in trials.values()} - {""})
-    grid = grid_summary(trials, stopped, looks) if study.is_grid else None
+    grid = grid_summary(trials, stopped, found.families) if study.is_grid else None
     arms = tables.pop(study.metrics[0].name)
-    target = _target_summary(study, arms, looks) if study.target is not None else None
-    told = with_look(trials, looked)
-    return StudySummary(study, arms, tuple(data), tables, grid, racing, claims, looks, told, alike(trials), target)
+    return StudySummary(
+        study=study,
+        arms=arms,
+        data=tuple(data),
+        others=tables,
+        grid=grid,
+        race=racing,
+        claims=found.arms.claims,
+        looks=max(share.looks for share in (found.arms, found.families, found.target)),
+        absent=found.absent[1 if grid else 0],
+        reports=found.reports,
+        alike=alike(trials),
+        target=_target_summary(study, arms, found),
+    )
 
 
-def _target_summary(study: Study, arms: tuple[ArmSummary, ...], looks: int) -> TargetSummary | None:
+def _target_summary(study: Study, arms: tuple[ArmSummary, ...], claims: Claims) -> TargetSummary | None:
     """Each arm against the study's target; of an arm that lacks runs, or that a race stopped, nothing is said."""
     if (target := study.target) is None:
         return None
     goal = study.metrics[0].goal
-    levels = tuple(level_of_each(target.level, len(arms), looks + more) for more in (0, 1))
+    share = claims.target
+    levels = tuple(level_of_each(target.level, share.claims, share.looks + more) for more in (0, 1))
     found = []
     for arm in arms:
         lack = "stopped by the race" if arm.stopped else ""
@@ -133,18 +144,7 @@ def _target_summary(study: Study, arms: tuple[ArmSummary, ...], looks: int) -> T
         values = list(arm.losses.values())
         found.append(target_arm(arm.name, values, target, goal, levels=(levels[0], levels[1]), lack=lack))
     side = "below" if goal == "min" else "above"
-    return TargetSummary(target.value, target.sd, target.level, levels[0], side, tuple(found))
-
-
-def _claims(trials: Trials) -> int:
-    """How many comparisons are made: of every arm with its reference, by each metric and by how often they diverge.
-
-    A test on divergence counts only where so many seeds are discordant that it could say anything, which takes six.
-    """
-    study = trials.study
-    pairs = [(arm, first) for arm in study.arms if (first := study.reference(arm))]
-    telling = sum(discordant_p(sum(_discordant(trials, arm, first)), 0) <= 1 - LEVEL for arm, first in pairs)
-    return max(1, len(pairs) * len(study.metrics) + telling)
+    return TargetSummary(target.value, target.sd, target.level, levels[0], side, tuple(found), claims.absent[2])
 
 
 def _arm_summary(trials: Trials, arm: Arm, metric: Metric, stopped: Mapping[str, int], share: Share) -> ArmSummary:
@@ -160,7 +160,7 @@ def _arm_summary(trials: Trials, arm: Arm, metric: Metric, stopped: Mapping[str,
         losses=own,
         mean=mean,
         sd=sd,
-        difference=None if first is None else paired(own, first, goal=metric.goal, share=share),
+        difference=None if first is None or arm.name in stopped else paired(own, first, goal=metric.goal, share=share),
         diverged=len(trials.diverged(arm)),
         non_finite=sum(value is None for value in own.values()),
         missing=max(0, due - len(runs)),

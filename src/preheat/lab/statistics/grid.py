@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
-from preheat.lab.experiment import Arm, Study
+from preheat.lab.experiment import Arm
 from preheat.lab.statistics.inference import Difference, Share, interval, mean_and_sd, paired, student
 from preheat.lab.trials import LARGEST, Trials
 
@@ -86,7 +86,7 @@ class Family:
 class GridSummary:
     """All families at all peaks. `ceiling` caps what a run can cost in the sensitivity; None if it is not known.
 
-    `claims` is the number of comparisons whose intervals hold together at 95 %.
+    `claims` is the number of claims on families whose intervals hold together at 95 %.
     """
 
     metric: str
@@ -101,26 +101,45 @@ class GridSummary:
         return [[cell.mean for cell in family.cells] for family in self.families]
 
 
-def grid_summary(trials: Trials, stopped: Mapping[str, int], looks: int = 0) -> GridSummary | None:
-    """The grid of a study from its finished runs; None if the families have no peak in common.
+@dataclass(frozen=True, slots=True)
+class GridScope:
+    """What a grid compares: the peaks that all families have, their arms at these, and of what claims can be made."""
 
-    `stopped` are the arms that a race left, `looks` the number of earlier looks at the results.
+    peaks: tuple[float, ...]
+    rows: tuple[dict[float, Arm], ...]
+    ceiling: float | None
+    has_sensitivity: bool
+    has_reach: bool
+
+
+def grid_scope(trials: Trials) -> GridScope | None:
+    """What the grid of a study compares; None if the families have no peak in common.
+
+    Of sensitivity nothing is claimed without a ceiling, nor of the largest trainable peak where every run trains.
     """
     study, families = trials.study, trials.study.families.values()
     peaks = sorted(peak for peak in {arm.peak for arm in study.arms} if peak and all(peak in row for row in families))
     if not peaks:
         return None
-    rows = [{peak: row[peak] for peak in peaks} for row in families]
-    cap = _ceiling(trials)
-    seeds = [seed for seed in study.seeds if all(seed in trials.of(arm) for row in rows for arm in row.values())]
-    reference, *others = [_family(trials, row, seeds, cap, stopped) for row in rows]
-    compared = [_compared(trials, family, reference, looks, cap) for family in others]
-    return GridSummary(study.metrics[0].name, tuple(peaks), (reference, *compared), cap, _claims(study))
+    rows = tuple({peak: row[peak] for peak in peaks} for row in families)
+    cap, several = _ceiling(trials), len(peaks) > 1
+    reach = several and any(trials.diverged(arm) for row in rows for arm in row.values())
+    return GridScope(tuple(peaks), rows, cap, several and cap is not None, reach)
 
 
-def _claims(study: Study) -> int:
-    """What is said of each family but the first: every metric at the best peaks, sensitivity, trainable peaks."""
-    return (len(study.families) - 1) * (len(study.metrics) + 2)
+def grid_summary(trials: Trials, stopped: Mapping[str, int], share: Share) -> GridSummary | None:
+    """The grid of a study from its finished runs; None if the families have no peak in common.
+
+    stopped: the arms that a race left.   share: what each claim on a family gets.
+    """
+    study, scope = trials.study, grid_scope(trials)
+    if scope is None:
+        return None
+    arms = [arm for row in scope.rows for arm in row.values()]
+    seeds = [seed for seed in study.seeds if all(seed in trials.of(arm) for arm in arms)]
+    reference, *others = [_family(trials, row, seeds, scope.ceiling, stopped) for row in scope.rows]
+    compared = [_compared(trials, family, reference, share, scope.ceiling) for family in others]
+    return GridSummary(study.metrics[0].name, scope.peaks, (reference, *compared), scope.ceiling, share.claims)
 
 
 def _ceiling(trials: Trials) -> float | None:
@@ -196,10 +215,9 @@ def _near(differences: Sequence[float]) -> bool:
     return ends[0] <= 0 <= ends[1] if ends else len(differences) < 2
 
 
-def _compared(trials: Trials, family: Family, reference: Family, looks: int, cap: float | None) -> Family:
+def _compared(trials: Trials, family: Family, reference: Family, share: Share, cap: float | None) -> Family:
     """A family with its differences from the first one."""
     study = trials.study
-    share = Share(_claims(study), looks)
     at_best: dict[str, Difference | None] = {}
     if family.best is not None and reference.best is not None:
         here, there = study.families[family.name][family.best], study.families[reference.name][reference.best]

@@ -7,17 +7,16 @@ the first one and with no other, so of two arms that are both better neither is 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import floor, log10
 
 from preheat.lab.experiment import Metric
 from preheat.lab.statistics.arms import ArmSummary, StudySummary
 from preheat.lab.statistics.grid import Family, GridSummary
 from preheat.lab.statistics.inference import Difference
+from preheat.lab.statistics.numbers import rounded_within
 from preheat.lab.statistics.target import TargetSummary
 
 _LISTED, _LENGTH = 3, 60  # names in a row, and characters of them; of more only the number is said
 _WARMUP = re.compile(r"ramp\(0\.\d+, 1\.0, [^>]*\) >> ")  # as an arm's text has it
-_SMALLEST = 1e-12
 
 
 def headline(summary: StudySummary) -> str:
@@ -157,17 +156,15 @@ def _open(groups: _Groups) -> str:
         return ""
     names, found = list(groups.open), groups.open.values()
     seeds, more = min(one.seeds for one in found), [one.more for one in found if one.more]
-    tell = (
-        f"; about {max(more)} more seed{'s' * (max(more) > 1)} would probably tell" if len(more) == len(names) else ""
-    )
+    tell = f"; about {max(more)} more seed{'s' * (max(more) > 1)} may tell" if len(more) == len(names) else ""
     shows = f"no difference that {seeds} seeds can show between"
     return f"{shows} {_listed(names) if len(names) == 1 else _listed(names, 'or')} and {groups.first}{tell}"
 
 
 def _by(difference: Difference, metric: Metric, *, turned: bool = False, named: bool = False) -> str:
     """`0.52 lower`, `with accuracy 0.02 higher`; turned: seen from the first arm; named: with the metric's name always."""
-    size = max(float(f"{abs(difference.mean):.2g}"), _SMALLEST)
-    amount = f"{size:.{min(12, max(0, 1 - floor(log10(size))))}f}" if size < 1e5 else f"{size:.2g}"
+    ends = sorted(abs(end) for end in (difference.low, difference.high) if end is not None)
+    amount = rounded_within(abs(difference.mean), ends[0], ends[-1])
     way = "lower" if (difference.mean < 0) != turned else "higher"
     return f"{amount} {way}" if _is_loss(metric) and not named else f"with {metric.title} {amount} {way}"
 
@@ -188,8 +185,7 @@ def _of_arms(summary: StudySummary) -> str:
     groups = _Groups(first.name, metric, coarse=_coarse(summary, first.name))
     for arm in others:
         if arm.runs and not _trains(arm):
-            does = f"; {first.name} does" if len(others) == 1 else ""
-            groups.other.append(f"{arm.name} does not train at this peak ({_diverged(arm)}){does}")
+            groups.other.append(_more_diverged(arm, first))
         elif arm.non_finite:
             groups.other.append(f"{_not_finite(arm, metric)}, so it has no mean")
         else:
@@ -221,38 +217,40 @@ def _trains(arm: ArmSummary) -> bool:
     return arm.runs > 2 * arm.diverged
 
 
-def _diverged(arm: ArmSummary) -> str:
-    return f"{arm.diverged} of {arm.runs} runs diverged"
-
-
 def _not_finite(arm: ArmSummary, metric: Metric) -> str:
     return f"{arm.non_finite} of {arm.runs} runs of {arm.name} ended without a finite {metric.title}"
 
 
+def _more_diverged(arm: ArmSummary, other: ArmSummary) -> str:
+    """How many runs of either arm diverged; that one does so more often only where the exact test allows it."""
+    found = arm.divergence if arm.divergence and arm.divergence.p is not None else other.divergence
+    own, against = f"{arm.diverged} of {arm.runs} runs", f"{other.diverged} of {other.runs}"
+    if found is not None and found.differs:
+        return f"{arm.name} diverges more often than {other.name} ({own}, against {against})"
+    return f"{own} of {arm.name} diverged at this peak, {against} of {other.name}"
+
+
 def _first_fails(first: ArmSummary, others: Sequence[ArmSummary]) -> str:
-    """Where no run of the first arm has finished, or it does not train."""
+    """Where no run of the first arm has finished, or half of them or more diverged."""
     if not first.runs:
         return f"No run of {first.name} has finished, so there is nothing to compare with"
     run = [arm for arm in others if arm.runs]
     if not any(map(_trains, run)):
-        return f"Nothing trains at this peak ({'; '.join(f'{arm.name}: {_diverged(arm)}' for arm in (first, *run))})"
+        counts = "; ".join(f"{arm.name}: {arm.diverged} of {arm.runs}" for arm in (first, *run))
+        return f"Half of the runs or more of every arm diverged at this peak ({counts})"
+    less = [arm.name for arm in run if arm.divergence and arm.divergence.differs and _trains(arm)]
     whole = [arm.name for arm in run if not arm.diverged]
-    said = [f"{first.name} does not train at this peak ({_diverged(first)})"]
-    said += [f"{_listed(whole)} {'does' if len(whole) == 1 else 'do'}"] if whole else []
-    for arm in run:
-        if arm.diverged:
-            does = "mostly does" if _trains(arm) else "does not either"
-            said.append(f"{arm.name} {does} ({_diverged(arm)})")
-    return "; ".join(said)
+    counts = [f"no run of {_listed(whole, 'or')}"] if whole else []
+    counts += [f"{arm.diverged} of {arm.runs} of {arm.name}" for arm in run if arm.diverged]
+    said = f"{first.diverged} of {first.runs} runs of {first.name} diverged at this peak, {', '.join(counts)}"
+    return f"{said}; {first.name} diverges more often than {_listed(less)}" if less else said
 
 
 def _of_grid(summary: StudySummary, grid: GridSummary) -> str:
     """Of a grid: who ends better with its best peak, and who trains up to higher ones."""
     metric, (first, *others) = summary.study.metrics[0], grid.families
     if first.best is None:
-        none = "trains at no peak that was tried" if first.trainable is None else "is at no peak finite in every run"
-        trained = [f"{one.name} trains up to {one.trainable:g}" for one in others if one.trainable is not None]
-        return "; ".join([f"“{first.name}” {none}", *trained])
+        return _none_finite(first, others)
     groups = _Groups(first.name, metric)
     for family in others:
         if family.best is None:
@@ -269,6 +267,16 @@ def _of_grid(summary: StudySummary, grid: GridSummary) -> str:
     if len(others) == 1 and groups.better and reaches and not groups.against:
         text, reaches = f"{text.partition(', in ')[0]}, and {_reach(others[0])}", []
     return _led("; ".join([text, *reaches]), groups, {family.name: family.spec for family in grid.families})
+
+
+def _none_finite(first: Family, others: Sequence[Family]) -> str:
+    """Where the first family has no peak at which every run is finite: counts, and who trains up to higher peaks."""
+    said = [f"“{first.name}” is at no peak finite in every run"]
+    if first.trainable is None:
+        low = first.cells[0]
+        said = [f"{low.diverged} of {low.runs} runs of {first.name} diverged at the lowest of these peaks"]
+    said += [f"{one.name} {reach}" for one in others if (reach := _reach(one))]
+    return "; ".join(said)
 
 
 def _reach(family: Family) -> str:

@@ -2,8 +2,8 @@
 
 The NanoGPT speed-run asks that the mean of a record's runs be at most 3.28 with p < 0.01, and reckons p as Student's
 one-sided test of one sample does (https://github.com/KellerJordan/modded-nanogpt, "Rules"). Its track 3, which counts
-updates, asks for (3.28 − mean) · √n ≥ 0.004 instead: a z test with a standard deviation taken as known, 0.0013, so z ≥ 3.08
-and p ≤ 0.001 (pull requests 297 and 312 there). With n runs, their mean m and their standard deviation s, for a target a
+updates, asks for (3.28 − mean) · √n ≥ 0.004 instead: a z test with a standard deviation taken as known, 0.0013, so z ≥ 3.077
+and p ≤ 0.00105 (pull requests 297 and 312 there). With n runs, their mean m and their standard deviation s, for a target a
 that the mean is to be below:
 
 * **t**, the standard deviation estimated: P(T ≤ (m − a) · √n / s), Student's T with n − 1 degrees of freedom, n ≥ 2.
@@ -26,6 +26,7 @@ import numpy as np
 from preheat.core.errors import PreheatError
 from preheat.lab.experiment import TargetValue
 from preheat.lab.statistics.inference import LEVEL, MOST_SEEDS, POWER, SAME, level_of, mean_and_sd
+from preheat.lab.statistics.numbers import fixed
 
 _TOO_WIDE = 0.05
 """With what probability a right standard deviation is taken for too small."""
@@ -76,7 +77,9 @@ class TargetArm:
 
 @dataclass(frozen=True, slots=True)
 class TargetSummary:
-    """The target, what each arm's p must not exceed, and the arms. `side` is where a mean has to be: below, or above."""
+    """The target, what each arm's p must not exceed, and the arms. `side` is where a mean has to be: below, or above.
+
+    absent: how many claims on a target were made in earlier reports only; they have their share of the level."""
 
     value: float
     sd: float | None
@@ -84,6 +87,7 @@ class TargetSummary:
     each: float
     side: str
     arms: tuple[TargetArm, ...]
+    absent: int = 0
 
 
 def level_of_each(level: float, arms: int, looks: int = 0) -> float:
@@ -157,7 +161,8 @@ def target_sentences(found: TargetSummary, title: str) -> list[str]:
     said = [f"{title} against the target: {'; '.join(claims)}."]
     if len(found.arms) > 1 or found.each != found.level:
         arms = f"of each of {len(found.arms)} arms" if len(found.arms) > 1 else "here"
-        said.append(f"p ≤ {found.each:.3g} is asked {arms}, for {found.level:g} in all.")
+        before = f" ({found.absent} of earlier reports among them)" if found.absent else ""
+        said.append(f"p ≤ {found.each:.3g} is asked {arms}, for {found.level:g} in all{before}.")
     if found.sd is not None and any(arm.too_wide for arm in found.arms):
         names = ", ".join(arm.name for arm in found.arms if arm.too_wide)
         said.append(
@@ -189,7 +194,7 @@ def number_text(value: float, arm: TargetArm, found: TargetSummary) -> str:
     """A value of an arm with as many decimals as tell its mean from the target with two digits: three to eight."""
     apart = abs((arm.mean if arm.mean is not None else found.value) - found.value)
     places = 3 if apart == 0 else min(8, max(3, 1 - math.floor(math.log10(apart))))
-    return f"{value:.{places}f}" if abs(value) < 1e5 else f"{value:.3g}"
+    return fixed(value, places)
 
 
 def p_text(p: float, level: float) -> str:

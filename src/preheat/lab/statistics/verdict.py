@@ -1,21 +1,20 @@
-"""A few sentences on a study that claim no more than its intervals allow, and how its numbers are written.
+"""A few sentences on a study that claim no more than its intervals allow.
 
 A direction ("lower", "higher", "up to higher peaks") stands only where the interval beside it leaves out 0; the intervals of
 all comparisons that are made hold together at 95 %.
 """
 
-import math
 from collections.abc import Sequence
 
 from preheat.lab.experiment import Metric
 from preheat.lab.statistics.arms import ArmSummary, StudySummary
 from preheat.lab.statistics.grid import Family, GridSummary, Octaves
 from preheat.lab.statistics.inference import LEVEL, LOOKING, MOST_SEEDS, Difference
+from preheat.lab.statistics.numbers import difference_text, fixed, interval_text, signed
 from preheat.lab.statistics.race import RaceSummary
 from preheat.lab.statistics.sameness import Alike
 from preheat.lab.statistics.target import target_sentences
 
-_LARGE = 1e5  # a loss that has blown up
 _LOSS = Metric("val_loss")
 _ROOM = 3  # sentences on arms that ended alike
 
@@ -41,7 +40,8 @@ def study_verdict(summary: StudySummary) -> str:
     said += [_absent_sentence(summary, metric) for metric in others]
     said += [_alike_sentence(one) for one in _told(summary)]
     if claims > 1 and any(shown):
-        said.append(f"The {claims} comparisons hold together at 95 %.")
+        before = f", {summary.absent} of earlier reports among them," if summary.absent else ""
+        said.append(f"The {claims} comparisons{before} hold together at 95 %.")
     if summary.target is not None:
         said += target_sentences(summary.target, headed(first))
     if summary.race is not None:
@@ -125,9 +125,12 @@ def _caveats(summary: StudySummary, shown: Sequence[Difference | None]) -> list[
         return [
             f"{seeds} far from the others: where one arm has rare runs like that, intervals fail more often than they say."
         ]
-    if any(found is not None and found.excludes_zero for found in shown):
-        return ["Rare bad runs of one arm that have not come up in these seeds are not allowed for."]
-    return []
+    claimed = [found for found in shown if found is not None and found.excludes_zero]
+    by_t = summary.target is not None and any(arm.reached and arm.form == "t" for arm in summary.target.arms)
+    said = ["A claim from 2 seeds holds for normal noise only."] if any(found.seeds == 2 for found in claimed) else []
+    if claimed or by_t:
+        said.append("Rare bad runs of one arm that have not come up in these seeds are not allowed for.")
+    return said
 
 
 def _claim(name: str, difference: Difference | None, metric: Metric = _LOSS, *, further: bool = True) -> str:
@@ -153,7 +156,7 @@ def _more_seeds(more: int | None) -> str:
     """How many further seeds would do."""
     if more is None:
         return f"more than {MOST_SEEDS} more would be needed to settle it"
-    return f"{_counted(more, 'more seed')} would probably settle it (in about three cases of four)"
+    return f"{_counted(more, 'more seed')} may settle it (enough in 46 to 84 % of simulated cases)"
 
 
 def direction(difference: Difference, metric: Metric) -> str:
@@ -205,6 +208,10 @@ def _grid_sentences(summary: StudySummary, grid: GridSummary) -> list[str]:
         compared = [one for one in families if one.sensitivity is not None and reference.sensitivity is not None]
         values += [_claim(family.name, family.sensitivity_difference, further=False) for family in compared]
         said.append(f"Sensitivity to the peak (mean excess over the best one): {'; '.join(values)}.")
+    elif grid.ceiling is None and len(grid.peaks) > 1:
+        know = ", or return chance_loss" if first == _LOSS else ""
+        what = f"what a model scores that has learned nothing is not known: log {first.name} at the first update{know}"
+        said.append(f"There is no sensitivity to the peak, because {what}.")
     if any(cell.diverged for family in grid.families for cell in family.cells):
         peaks = [f"{family.name} {_trainable_text(family, grid)}" for family in grid.families]
         peaks += [_octaves_text(family.name, family.octaves) for family in families if family.octaves is not None]
@@ -235,12 +242,12 @@ def _trainable_text(family: Family, grid: GridSummary) -> str:
 
 def _octaves_text(name: str, ratio: Octaves) -> str:
     """What can be said of a family's largest trainable peak against the first family's."""
-    low, high = (None if end is None else signed(end, 1) for end in (ratio.low, ratio.high))
+    low, high = (None if end is None else signed(round(end, 6) + 0.0, 1) for end in (ratio.low, ratio.high))
     if low and high:
         within = f"interval {low} to {high}"
     else:
         within = f"at least {low}" if low else f"at most {high}" if high else "not bounded by this grid"
-    mean = [] if ratio.mean is None else [f"{signed(ratio.mean, 1)} octaves"]
+    mean = [] if ratio.mean is None else [f"{signed(round(ratio.mean, 6) + 0.0, 1)} octaves"]
     shown = ", ".join([*mean, within, _counted(ratio.seeds, "seed")])
     if not ratio.excludes_zero:
         return f"{name} makes no difference that these peaks and seeds can show ({shown})"
@@ -279,34 +286,3 @@ def headed(metric: Metric) -> str:
 def _noun(metric: Metric) -> str:
     """What is not finite."""
     return "loss" if metric == _LOSS else metric.title
-
-
-def difference_text(difference: Difference) -> str:
-    """The mean difference with its sign."""
-    return signed(difference.mean, _decimals(difference))
-
-
-def interval_text(difference: Difference) -> str:
-    """`−0.48 to −0.31`; empty where there is no interval."""
-    if difference.low is None or difference.high is None:
-        return ""
-    places = _decimals(difference)
-    return f"{signed(difference.low, places)} to {signed(difference.high, places)}"
-
-
-def _decimals(difference: Difference) -> int:
-    """Three, or as many as show that no end of the interval which is not 0 looks like 0; eight at most."""
-    values = [abs(value) for value in (difference.low, difference.high) if value] or [abs(difference.mean)]
-    smallest = min(values)
-    return 3 if smallest == 0 else min(8, max(3, -math.floor(math.log10(smallest))))
-
-
-def signed(value: float, places: int) -> str:
-    """A number with its sign, the minus as long as the plus, and no minus before a zero."""
-    text = fixed(round(value, places) + 0.0, places).replace("-", "−")
-    return text if text.startswith("−") else f"+{text}"
-
-
-def fixed(value: float, places: int) -> str:
-    """A number with so many decimals; a loss that has blown up with three digits instead."""
-    return f"{value:.{places}f}" if abs(value) < _LARGE else f"{value:.3g}"
