@@ -23,8 +23,9 @@ from preheat.lab.experiment import Experiment, Trial
 from preheat.lab.identity.differences import difference
 from preheat.lab.identity.secrets import environment_values, without
 from preheat.lab.naming import printable
+from preheat.lab.records.attempts import was_attempted
 from preheat.lab.records.files import clear_way, moved_aside, opened, removed
-from preheat.lab.records.record import LARGEST, Record, is_of, read_record, write_file
+from preheat.lab.records.record import LARGEST, Record, is_of, late_beginning, read_record, write_file
 from preheat.lab.report.next_step import next_steps
 from preheat.lab.report.table import print_study
 from preheat.lab.running.beginning import Beginning, tail
@@ -69,6 +70,7 @@ def run_experiment(
         records = _finished(experiment, out, console)
         if records:
             _print_kept(experiment, records, console)
+        tried = records.keys() | _tried(experiment, out)
         looked, failures = _earlier_looks(experiment, records, out), list[Failure]()
         beginning = Beginning(experiment, records)
         for trials in _rounds(experiment, records, failures, race):
@@ -79,6 +81,7 @@ def run_experiment(
         if beginning.hopeless:
             _print_given_up(beginning, experiment, failures, console)
         _print_absent(experiment, records, console)
+        _print_late({name: record for name, record in records.items() if name not in tried}, console)
         summary = summary_of(experiment, records, failures, race=race, looked=looked)
         _write(summary, out)
     _print_summary(summary, out, console)
@@ -174,6 +177,21 @@ def _print_absent(experiment: Experiment, records: Mapping[str, Record], console
                 named = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
                 text = f"{metric.name} is missing in {len(absent)} of {len(trials)} runs, where it is not compared: {named}."
                 console.print(Text(text, "yellow"), soft_wrap=True)
+
+
+def _tried(experiment: Experiment, out: Path) -> set[str]:
+    """The runs of commands that were started before, and all that are no commands."""
+    trials = experiment.trials()
+    return {one.name for one in trials if was_attempted(_path(out, one)) or not hasattr(one.options, "hidden")}
+
+
+def _print_late(records: Mapping[str, Record], console: Console) -> None:
+    """Which of the runs that had no earlier attempt begin in the middle, as if they had gone on with another's work."""
+    late = {name: begin for name, record in records.items() if (begin := late_beginning(record))}
+    for name, begin in list(late.items())[:1]:
+        more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
+        text = f"runs/{name}{more} begins at update {begin}: did the script go on from a checkpoint of another run?"
+        console.print(Text(text, "yellow"), soft_wrap=True)
 
 
 def _path(out: Path, trial: Trial) -> Path:

@@ -69,7 +69,7 @@ def result_of(returned: object, log: Log) -> Result:
         finals = {name: logged.final(name) for name in missing}
         metrics |= {name: _finite(name, value) for name, value in finals.items() if value is not None}
         if first not in metrics:
-            raise PreheatError(_missing(first))
+            raise PreheatError(_missing(first, logged.forgotten(first)))
     facts: dict[str, Any] = {"steps": log.last + 1 or None}
     facts |= {name: _FACT[name](name, given[name]) for name in given if name in _FACT and given[name] is not None}
     if metrics[first] is None:
@@ -133,7 +133,13 @@ def _finite(name: str, value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _missing(name: str) -> str:
+def _missing(name: str, forgotten: tuple[int, int, int] | None) -> str:
+    if forgotten:
+        at, lower, row = forgotten
+        return (
+            f"{name!r} was logged at update {at} and then forgotten, because update {lower} followed in row {row}: training "
+            "went back; log in ascending order from one process, and the final values last"
+        )
     named = f"{name}=…" if name.isidentifier() else f"**{{{name!r}: …}}"
     return (
         f"training neither returned nor logged {name!r}; return {{{name!r}: …}}, call log(step, {named}), or name "
