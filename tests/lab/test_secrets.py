@@ -140,9 +140,14 @@ def test_only_the_value_of_a_secret_is_hidden_and_left_out_of_what_is_compared()
         for at, (piece, between) in enumerate(pieces):
             if "{}" not in piece:
                 other = [*pieces[:at], (piece + "1" if piece[-1] != "'" else piece + "'1'", between), *pieces[at + 1 :]]
-                assert digits(one) != digits(_command(other, "Qw7xzt", wrap)), (one, piece)
+                assert cut(one) != cut(_command(other, "Qw7xzt", wrap)), (one, piece)
             other = [*pieces[:at], (piece, " ; u " if between != ";" else "|"), *pieces[at + 1 :]]
-            assert digits(one) != digits(_command(other, "Qw7xzt", wrap)), (one, between)
+            assert cut(one) != cut(_command(other, "Qw7xzt", wrap)), (one, between)
+
+
+def cut(command):
+    """What of a command is digested."""
+    return Mask().cut(shlex.split(command))
 
 
 def digits(command):
@@ -159,6 +164,7 @@ def digits(command):
         ("t 'API_KEY=x prog arg'", "t 'API_KEY=x prog other'"),
         ("t --use-auth-token -a", "t --use-auth-token -b"),
         ("t --use-auth-token a.py", "t --use-auth-token b.py"),
+        ("git clone https://api-token:x@a.org/b", "git clone https://api-token:x@a.org/c"),
         ("t postgres://a:x@h", "t postgres://b:x@h"),
         ("curl -H 'Authorization: Bearer abcdefgh'", "curl -H 'Authorization: Basic abcdefgh'"),
     ],

@@ -49,7 +49,9 @@ _QUOTED = re.compile(r"\"(?P<name>[\w.+~-]{1,80})\"\s*:\s*\"(?P<value>(?:[^\"\\]
 _WHOLE = re.compile(r"([-+~]*[\w.-]*\w=)(.*)", re.DOTALL)
 _OPTION = re.compile(r"-{1,2}[A-Za-z][\w.-]*[=:]?")
 _FIRST = re.compile(rf"[^{_END}]*")
-_FILE = re.compile(r"-.*|\S*\.[A-Za-z]\w{0,4}")  # another option, a script: the one before may have no value
+_FILE = re.compile(
+    r"-.*|\S*\.(?:py|sh|jl|lua|js|R|ipynb|txt|csv|pt|yaml|yml|toml|json|ini|cfg)"
+)  # another option, a script: the one before may have no value
 _USERS = ("-u", "--user")
 _SHELLS = re.compile(r"(?:.*/)?(?:ssh|mosh|eval|su|srun|(?:ba|z|da|k|c|fi|tc)?sh)")
 _COMMANDS = ("-c", "-lc", "-ic", "--command", "--launch")  # the next word is a command
@@ -164,7 +166,7 @@ class Mask:
         for found in (*_PAIR.finditer(text), *_QUOTED.finditer(text)):
             name, value = found["name"], found["value"]
             prose = name.casefold() == "token" and ":" in found[0] and not _random(value)  # "unexpected token: x"
-            if not prose and is_secret(name, value, self.named):
+            if not prose and not marks.numbers[found.start("name")] and is_secret(name, value, self.named):
                 self._hide(marks, name, value, found.start("value"))
         return marks
 

@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +76,8 @@ class LaunchOptions:
 
     def public(self) -> dict[str, Any]:
         """The command without secrets and the folders of this machine, and digits for its words with the folders."""
-        words = Mask(self.hide).words(shlex.split(self.command))
-        public = list(map(relative, words))
-        text = self.command if public == shlex.split(self.command) else shlex.join(public)
-        digits = hashlib.sha256(json.dumps(Mask(self.hide).cut(shlex.split(self.command))).encode()).hexdigest()[:12]
-        return {"command": printable(text), "words": digits, "files": dict(self.files)}
+        text, digits = _public(self.command, self.hide)
+        return {"command": text, "words": digits, "files": dict(self.files)}
 
     def hidden(self, environment: Mapping[str, str]) -> set[str]:
         """The secrets in the command and in the variables that it is given."""
@@ -93,6 +91,15 @@ class LaunchOptions:
         for name in PLACES:
             words = [word.replace(f"{{{name}}}", values[name]) for word in words]
         return words
+
+
+@lru_cache(maxsize=64)
+def _public(command: str, hide: tuple[str, ...]) -> tuple[str, str]:
+    """The command as it is shown, and twelve digits for its words; the value of a secret is in neither."""
+    words = shlex.split(command)
+    public = list(map(relative, Mask(hide).words(words)))
+    text = command if public == words else shlex.join(public)
+    return printable(text), hashlib.sha256(json.dumps(Mask(hide).cut(words)).encode()).hexdigest()[:12]
 
 
 def _refuse_shell(command: str, first: str) -> None:
