@@ -68,11 +68,9 @@ def run_experiment(
     engine = as_engine(engine, **settings)
     with _locked(out):
         records = _finished(experiment, out, console)
-        if records:
-            _print_kept(experiment, records, console)
-        tried = records.keys() | _tried(experiment, out)
+        _print_kept(experiment, records, console)
+        tried, beginning = records.keys() | _tried(experiment, out), Beginning(experiment, records)
         looked, failures = _earlier_looks(experiment, records, out), list[Failure]()
-        beginning = Beginning(experiment, records)
         for trials in _rounds(experiment, records, failures, race):
             jobs = _jobs(experiment, out, trials, engine)
             failures += _run_jobs(jobs, engine, records, console, beginning)
@@ -199,7 +197,9 @@ def _path(out: Path, trial: Trial) -> Path:
 
 
 def _print_kept(experiment: Experiment, records: Mapping[str, Record], console: Console) -> None:
-    """How many runs there are already, and whether the training code has changed since."""
+    """How many runs there are already, if any, and whether the training code has changed since."""
+    if not records:
+        return
     trials = {trial.name: trial for trial in experiment.trials()}
     console.print(f"{len(records)} of {len(trials)} runs were finished before and are kept.", highlight=False)
     code = {name: record.header.get("code", "") for name, record in records.items()}
