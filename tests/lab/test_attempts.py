@@ -122,7 +122,7 @@ def test_values_of_an_attempt_that_failed_do_not_pass_for_those_of_one_that_logg
     failed(path, line(0, loss=9.0) + line(5, val_loss=1.0))
     for nothing in (b"", b"\n"):
         with pytest.raises(
-            PreheatError, match=r"the command logged nothing, and the lines in run.metrics are of an earlier"
+            PreheatError, match=r"the command logged nothing, and the lines in \S+/run.metrics are of an earlier"
         ):
             attempted(path, nothing)
     assert attempted(path, line(0, loss=3.0)) == {("loss", 0): 3.0}

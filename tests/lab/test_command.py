@@ -17,7 +17,7 @@ import preheat
 from preheat.core.errors import PreheatError
 from preheat.lab.driver import run_experiment
 from preheat.lab.experiment import Arm, Experiment, Study, grid
-from preheat.lab.records.record import read_record
+from preheat.lab.records.record import Record, late_beginning, read_record
 from preheat.lab.running.command import TRAINER, LaunchOptions
 
 SCRIPT = f"{shlex.quote(sys.executable)} {shlex.quote(str(Path(__file__).with_name('launched_script.py')))}"
@@ -105,6 +105,50 @@ def test_a_command_that_fails_is_a_failed_run_with_a_sentence(tmp_path, command,
     assert time.monotonic() - start < 50, "what was started has been waited for"
 
 
+def test_a_value_that_was_logged_and_forgotten_is_told_and_its_file_kept(tmp_path):
+    rows = "".join(f'{{"step": {step}, "{name}": 1.0}}\n' for step, name in ((0, "loss"), (9, "val_loss"), (3, "loss")))
+    command = shlex.join(["sh", "-c", f"printf '%s' {shlex.quote(rows)} >> {{log}}"])
+    summary, _ = run(experiment_of(command, ARMS[:1]), tmp_path)
+    assert "'val_loss' was logged at update 9 and then forgotten, because update 3 followed in row 3" in (
+        summary.failures[0].message
+    )
+    assert (tmp_path / "runs" / "launch-none-seed0.metrics").read_text() == rows
+
+
+RESUMES = """
+at=0; [ -e $1 ] && at=4; touch $1
+for step in $at $((at+1)) $((at+2)); do echo "{\\"step\\": $step, \\"val_loss\\": $step}" >> $PREHEAT_LOG; done
+"""
+
+
+def test_a_checkpoint_named_by_its_run_belongs_to_one_configuration(tmp_path):
+    script, saved = tmp_path / "t.sh", shlex.quote(str(tmp_path / "{run}"))
+    script.write_text(RESUMES)
+    for lr in (1, 2):
+        summary, page = run(experiment_of(f"sh {script} {saved} {lr}", ARMS[:1]), tmp_path / f"out{lr}")
+        assert summary.records[0]["none", 0].steps == [0, 1, 2]
+        assert "begins at" not in page
+    assert len(list(tmp_path.glob("launch-none-seed0-*"))) == 2
+
+
+def test_a_run_that_begins_in_the_middle_is_asked_about(tmp_path):
+    script = tmp_path / "t.sh"
+    script.write_text(RESUMES)
+    (tmp_path / "ckpt").touch()
+    experiment = experiment_of(f"sh {script} {tmp_path / 'ckpt'}", seeds=(0, 1))
+    _, page = run(experiment, tmp_path / "out")
+    asked = (
+        "runs/launch-none-seed0 (and 3 more) begins at update 4: did the script go on from a checkpoint of another run?"
+    )
+    assert asked in page
+    assert "begins at" not in run(experiment, tmp_path / "out")[1], "told once"
+
+
+@pytest.mark.parametrize(("steps", "late"), [([0, 1], 0), ([9, 19, 29], 0), ([4, 5, 6], 4), ([6], 0), ([1, 2, 3], 0)])
+def test_a_record_begins_late_where_its_first_distance_does_not_explain_it(steps, late):
+    assert late_beginning(Record({}, steps, {}, None, 0.0)) == late
+
+
 @pytest.mark.parametrize("resumes", [True, False], ids=["from its checkpoint", "from the start"])
 def test_a_killed_script_that_goes_on_is_the_same_run(tmp_path, resumes):
     saved = shlex.quote(str(tmp_path / "{run}.json")) if resumes else ""
@@ -179,7 +223,28 @@ def test_the_record_names_no_folder_of_this_machine(tmp_path):
     read_record(next((tmp_path / "out" / "runs").glob("*.jsonl")))
 
 
-@pytest.mark.parametrize(("command", "words"), [("", "the command is empty"), ("python 'x", "cannot be split")])
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("", "the command is empty"),
+        ("python 'x", "cannot be split"),
+        ("HF_TOKEN=Xq7 sh t.sh", "begins with HF_TOKEN=…, which only a shell reads.*write env HF_TOKEN=…"),
+        ("LR=3 sh lr.sh", "begins with LR=…"),
+        ("cd x && sh t.sh", "has '&&' in it, which only a shell reads.*write sh -c '…'"),
+        ("sh t.sh > log", "has '>' in it"),
+        ("sh t.sh 2>&1", "has '2>&1' in it"),
+        ("sh t.sh | tee x", r"has '\|' in it"),
+        ("cd x; sh t.sh", "has 'x;' in it"),
+    ],
+)
 def test_a_command_that_is_none_is_refused(command, words):
-    with pytest.raises(PreheatError, match=words):
+    with pytest.raises(PreheatError, match=words) as refusal:
         LaunchOptions(command=command)
+    assert "Xq7" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "command", ["t '|' \"x;\" a\\;", "t --pad-token <pad>", "python -c 'x; y'", "env A=1 t", "t a=1"]
+)
+def test_what_only_looks_like_words_of_a_shell_is_none(command):
+    LaunchOptions(command=command)

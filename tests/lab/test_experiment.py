@@ -66,7 +66,7 @@ def test_a_name_that_cannot_be_shown_is_refused(name):
     [
         ({"arms": ()}, "has no arm"),
         ({"arms": (NONE, Arm("none", "hold(1)"))}, "two arms are called 'none'; rename one"),
-        ({"metrics": (Metric("loss"), Metric("loss", "max"))}, "two metrics are called 'loss'; rename one"),
+        ({"metrics": (Metric("loss"), Metric("loss", "max"))}, "two metrics are called 'loss'; leave one out"),
         ({"seeds": ()}, "seeds must be different"),
         ({"seeds": (1, 1)}, "seeds must be different"),
         ({"seeds": (-1,)}, "a seed must be a whole number of at least 0"),

@@ -24,6 +24,14 @@ def test_stages_count_their_own_updates_and_going_back_cuts_one_of_them():
     assert logged.final("stage2/lr") is None
 
 
+def test_what_was_forgotten_of_a_metric_is_known():
+    logged = Logged([(0, {"loss": 5.0}), (9, {"val_loss": 4.0}), (3, {"loss": 3.0}), (4, {"loss": 3.0})])
+    assert logged.final("val_loss") is None
+    assert logged.forgotten("val_loss") == (9, 3, 3)
+    assert logged.forgotten("loss") is None
+    assert logged.forgotten("other") is None
+
+
 def test_a_later_value_of_an_update_counts_and_a_metric_may_appear_half_way():
     logged = Logged([(0, {"a": 1.0}), (0, {"b": 2.0}), (2, {"a": 3.0}), (2, {"a": 4.0}), (3, {"late": 1.0})])
     table = logged.tables()[""]

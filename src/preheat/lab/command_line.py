@@ -1,7 +1,7 @@
 """A comparison as the words of a `preheat compare` command: how a study is typed, and a command with an option changed."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
@@ -10,6 +10,7 @@ from preheat.lab.experiment import Study
 from preheat.lab.identity.secrets import HIDDEN, Mask
 from preheat.lab.naming import printable, relative
 
+_TEXTS = ("--arm", "--launch", "--metric", "--out", "--secret", "--title")  # options that take any text
 COMPARE = ("preheat", "compare")
 
 
@@ -56,12 +57,23 @@ def with_option(words: Sequence[str], name: str, value: str) -> tuple[str, ...]:
 
 def typed(words: Sequence[str]) -> str:
     """The command as it is pasted into a terminal: `***` in the place of secrets, which have to be put back."""
-    return printable(shlex.join(_masked(words)))
+    return printable(shlex.join(_joined(_masked(words))))
 
 
 def written(words: Sequence[str]) -> str:
     """The same for a file that others read: without the folders of this machine, too."""
-    return printable(shlex.join(map(relative, _masked(words))))
+    return printable(shlex.join(_joined(map(relative, _masked(words)))))
+
+
+def _joined(words: Iterable[str]) -> list[str]:
+    """The words with `--arm=-c=…` for `--arm -c=…`: what begins with a dash would be read as an option."""
+    found = list[str]()
+    for word in words:
+        if found and found[-1] in _TEXTS and word.startswith("-"):
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
 
 
 def has_secret(words: Sequence[str]) -> bool:
@@ -74,7 +86,8 @@ def _masked(words: Sequence[str]) -> list[str]:
     named = [after for before, after in pairwise(words) if before == "--secret"]
     shown = Mask(named).words(words)
     return [
-        word if before == "--secret" else one for before, word, one in zip(("", *words), words, shown, strict=False)
+        word if before in ("--secret", "--arm") else one
+        for before, word, one in zip(("", *words), words, shown, strict=False)
     ]
 
 

@@ -23,8 +23,9 @@ from preheat.lab.experiment import Experiment, Trial
 from preheat.lab.identity.differences import difference
 from preheat.lab.identity.secrets import environment_values, without
 from preheat.lab.naming import printable
+from preheat.lab.records.attempts import was_attempted
 from preheat.lab.records.files import clear_way, moved_aside, opened, removed
-from preheat.lab.records.record import LARGEST, Record, is_of, read_record, write_file
+from preheat.lab.records.record import LARGEST, Record, is_of, late_beginning, read_record, write_file
 from preheat.lab.report.next_step import next_steps
 from preheat.lab.report.table import print_study
 from preheat.lab.running.beginning import Beginning, tail
@@ -67,10 +68,9 @@ def run_experiment(
     engine = as_engine(engine, **settings)
     with _locked(out):
         records = _finished(experiment, out, console)
-        if records:
-            _print_kept(experiment, records, console)
+        _print_kept(experiment, records, console)
+        tried, beginning = records.keys() | _tried(experiment, out), Beginning(experiment, records)
         earlier, failures = _earlier_reports(experiment, records, out), list[Failure]()
-        beginning = Beginning(experiment, records)
         for trials in _rounds(experiment, records, failures, race):
             jobs = _jobs(experiment, out, trials, engine)
             failures += _run_jobs(jobs, engine, records, console, beginning)
@@ -78,6 +78,7 @@ def run_experiment(
                 break
         if beginning.hopeless:
             _print_given_up(beginning, experiment, failures, console)
+        _print_late({name: record for name, record in records.items() if name not in tried}, console)
         summary = summary_of(experiment, records, failures, race=race, earlier=earlier)
         _write(summary, out)
     _print_summary(summary, out, console)
@@ -166,12 +167,29 @@ def _move_aside(path: Path, error: ParseError, console: Console) -> None:
     console.print(Text(printable(text), "yellow"), soft_wrap=True)
 
 
+def _tried(experiment: Experiment, out: Path) -> set[str]:
+    """The runs of commands that were started before, and all that are no commands."""
+    trials = experiment.trials()
+    return {one.name for one in trials if was_attempted(_path(out, one)) or not hasattr(one.options, "hidden")}
+
+
+def _print_late(records: Mapping[str, Record], console: Console) -> None:
+    """Which of the runs that had no earlier attempt begin in the middle, as if they had gone on with another's work."""
+    late = {name: begin for name, record in records.items() if (begin := late_beginning(record))}
+    for name, begin in list(late.items())[:1]:
+        more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
+        text = f"runs/{name}{more} begins at update {begin}: did the script go on from a checkpoint of another run?"
+        console.print(Text(text, "yellow"), soft_wrap=True)
+
+
 def _path(out: Path, trial: Trial) -> Path:
     return out / "runs" / f"{trial.name}.jsonl"
 
 
 def _print_kept(experiment: Experiment, records: Mapping[str, Record], console: Console) -> None:
-    """How many runs there are already, and whether the training code has changed since."""
+    """How many runs there are already, if any, and whether the training code has changed since."""
+    if not records:
+        return
     trials = {trial.name: trial for trial in experiment.trials()}
     console.print(f"{len(records)} of {len(trials)} runs were finished before and are kept.", highlight=False)
     code = {name: record.header.get("code", "") for name, record in records.items()}

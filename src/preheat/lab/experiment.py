@@ -208,7 +208,7 @@ class Study:
         if not self.metrics:
             raise PreheatError(f"the study {self.title!r} has no metric to compare; write Metric('val_loss')")
         check_distinct("arms", (arm.name for arm in self.arms))
-        check_distinct("metrics", (metric.name for metric in self.metrics))
+        check_distinct("metrics", (metric.name for metric in self.metrics), "leave one out")
         object.__setattr__(self, "files", slugs(arm.name for arm in self.arms))
         if self.steps is not None:
             whole_number(self.steps, "steps", 1)

@@ -51,11 +51,11 @@ def check_name(what: str, name: object) -> None:
         raise PreheatError(f"{what} must be printable text of 1 to {LONGEST_NAME} characters, not {shown(name)}{long}")
 
 
-def check_distinct(what: str, names: Iterable[str]) -> None:
-    """Refuse a name that is given twice."""
+def check_distinct(what: str, names: Iterable[str], write: str = "rename one") -> None:
+    """Refuse a name that is given twice; write: what to do about it."""
     for name, uses in Counter(names).items():
         if uses > 1:
-            raise PreheatError(f"two {what} are called {name!r}; rename one")
+            raise PreheatError(f"two {what} are called {name!r}; {write}")
 
 
 def printable(text: str) -> str:

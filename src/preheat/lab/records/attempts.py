@@ -31,12 +31,17 @@ TAIL = 1 << 16
 """Bytes of news that are looked at while a command runs: enough to say how far it is."""
 
 
+def was_attempted(record: Path) -> bool:
+    """Whether a command has been started for the run whose record would be `record`."""
+    return os.path.lexists(record.with_suffix(".attempt"))
+
+
 class Attempt:
     """One attempt at the run that `log` belongs to, by a command that writes to `path`. Made before the command starts."""
 
     def __init__(self, path: Path, log: Log) -> None:
         self.path, self.log = path, log
-        self._note = path.with_suffix(".attempt")
+        self._note, self._shown = path.with_suffix(".attempt"), f"{path.parent.name}/{path.name}"
         with _named(path):
             self._before = self._settled(log.trial.identity)
         self._news, self._doubt = 0, ""
@@ -82,7 +87,7 @@ class Attempt:
             untouched = self._before["state"] == _state(self.path)
             if not _forget_overtaken(self.path, self._before, untouched=untouched):
                 raise PreheatError(
-                    f"the command logged nothing, and the lines in {self.path.name} are of an earlier attempt at this run",
+                    f"the command logged nothing, and the lines in {self._shown} are of an earlier attempt at this run",
                     write="log at least the final value after a restart, or remove that file",
                 )
             with opened(self.path, LARGEST) as file:

@@ -67,7 +67,7 @@ def result_of(returned: object, log: Log) -> Result:
     if missing := [metric.name for metric in study.metrics if metric.name not in metrics]:
         metrics |= {name: value for name, value in log.logged().finals().items() if name in missing}
         if first not in metrics:
-            raise PreheatError(_missing(first))
+            raise PreheatError(_missing(first, logged.forgotten(first)))
     facts: dict[str, Any] = {"steps": log.last + 1 or None}
     facts |= {name: _FACT[name](name, given[name]) for name in given if name in _FACT and given[name] is not None}
     if metrics[first] is None:
@@ -131,7 +131,13 @@ def _finite(name: str, value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _missing(name: str) -> str:
+def _missing(name: str, forgotten: tuple[int, int, int] | None) -> str:
+    if forgotten:
+        at, lower, row = forgotten
+        return (
+            f"{name!r} was logged at update {at} and then forgotten, because update {lower} followed in row {row}: training "
+            "went back; log in ascending order from one process, and the final values last"
+        )
     named = f"{name}=…" if name.isidentifier() else f"**{{{name!r}: …}}"
     return (
         f"training neither returned nor logged {name!r}; return {{{name!r}: …}}, call log(step, {named}), or name "

@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -106,6 +106,14 @@ class Record:
     def _stage(self, name: str) -> Table:
         own = Table(self.steps, self.columns, self.digests)
         return self.stages.get(stage, _NOTHING) if (stage := stage_of(name)) else own
+
+
+def late_beginning(record: Record) -> int:
+    """The first update that was logged, where it is later than the distance of the next ones explains; else 0."""
+    tables = [record.steps, *(table.steps for table in record.stages.values())]
+    steps = next((steps for steps in tables if len(steps) > 2), [0, 1, 2])
+    gap = max(after - before for before, after in pairwise(steps[:4]))
+    return steps[0] if steps[0] > 2 * gap else 0
 
 
 class Writer:

@@ -59,12 +59,13 @@ class Table:
 
 
 class _Column:
-    """The updates and values of one metric."""
+    """The updates and values of one metric, and what was forgotten of it last."""
 
-    __slots__ = ("stage", "steps", "values")
+    __slots__ = ("forgotten", "stage", "steps", "values")
 
     def __init__(self, stage: "_Stage") -> None:
         self.stage, self.steps, self.values = stage, array("q"), array("d")
+        self.forgotten: tuple[int, int, int] | None = None
 
 
 class _Stage:
@@ -73,13 +74,15 @@ class _Stage:
     def __init__(self) -> None:
         self.steps, self.columns = array("q"), dict[str, _Column]()
 
-    def reach(self, step: int) -> None:
-        """A row of this update: what lies ahead of it is forgotten where it is lower than the last."""
+    def reach(self, step: int, line: int) -> None:
+        """A row of this update, and which row it is: what lies ahead is forgotten where it is lower than the last."""
         steps = self.steps
         if steps and step < steps[-1]:
             del steps[bisect_left(steps, step) :]
             for column in self.columns.values():
                 cut = bisect_left(column.steps, step)
+                if cut < len(column.steps):
+                    column.forgotten = (column.steps[-1], step, line)
                 del column.steps[cut:], column.values[cut:]
         if not steps or steps[-1] != step:
             steps.append(step)
@@ -89,19 +92,20 @@ class Logged:
     """Takes rows one by one, in the order in which they were logged. 16 bytes are kept of a value."""
 
     def __init__(self, rows: Iterable[tuple[int, Mapping[str, float]]] = ()) -> None:
-        self._stages, self._columns = dict[str, _Stage](), dict[str, _Column]()
+        self._stages, self._columns, self._rows = dict[str, _Stage](), dict[str, _Column](), 0
         for step, values in rows:
             self.add(step, values)
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """One row: an update from 0 to 2^53, and its values by name. One without values belongs to the stage ""."""
+        self._rows += 1
         if not values:
-            self._stages.setdefault("", _Stage()).reach(step)
+            self._stages.setdefault("", _Stage()).reach(step, self._rows)
         for name, value in values.items():
             column = self._columns.get(name) or self._new(name)
             steps, reached = column.steps, column.stage.steps
             if not reached or reached[-1] != step:
-                column.stage.reach(step)
+                column.stage.reach(step, self._rows)
             if steps and steps[-1] == step:
                 column.values[-1] = value
             else:
@@ -128,6 +132,13 @@ class Logged:
         """The final value of every metric that was logged: None where it is not finite."""
         found = {name: self.final(name) for name in self._columns}
         return {name: value if math.isfinite(value) else None for name, value in found.items() if value is not None}
+
+    def forgotten(self, name: str) -> tuple[int, int, int] | None:
+        """Of a metric that was logged and forgotten: the last update of it that was, the lower one that followed, and in
+        which row; None where nothing was.
+        """
+        column = self._columns.get(name)
+        return column.forgotten if column else None
 
     def tables(self) -> dict[str, Table]:
         """Every stage by its name, a long one thinned."""

@@ -8,11 +8,13 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shlex
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,11 @@ from preheat.core.text.language import Target, to_text
 from preheat.lab.client import ARM, LOG, SCHEDULE, SEED
 from preheat.lab.identity.launched_files import digests, files_in, settings_files
 from preheat.lab.identity.secrets import Mask, environment_values, without
+from preheat.lab.identity.shell import bare, commands
 from preheat.lab.naming import printable, relative
 from preheat.lab.records.attempts import Attempt
 from preheat.lab.records.files import clear_way
-from preheat.lab.records.outcome import Log
+from preheat.lab.records.outcome import Log, result_of
 from preheat.lab.running.groups import POSIX, Guard, end, has_ended, leads
 from preheat.lab.running.signals import Stopped
 from preheat.lab.running.worker import signal_name
@@ -34,6 +37,9 @@ TRAINER = "preheat.lab.running.command:run"
 
 INTERVAL = 0.05
 """Seconds between two looks at what the command has reported."""
+
+_VARIABLE = re.compile(r"[A-Za-z_]\w*=")
+_OPERATOR = re.compile(r"(&&?|\|\|?|\|&|<<?|(\d|&)?>{1,2}.*|.*;)", re.DOTALL)
 
 PLACES = ("seed", "arm", "run", "log", "schedule")
 """What may stand in braces in the command."""
@@ -61,6 +67,7 @@ class LaunchOptions:
             raise PreheatError('the command is empty; write for example --launch "python train.py --seed {seed}"')
         if "\0" in self.command:
             raise PreheatError("a command cannot hold the character of number 0", given=self.command)
+        _refuse_shell(self.command, words[0])
         object.__setattr__(self, "files", digests(settings_files(words)))
 
     def __repr__(self) -> str:
@@ -69,11 +76,8 @@ class LaunchOptions:
 
     def public(self) -> dict[str, Any]:
         """The command without secrets and the folders of this machine, and digits for its words with the folders."""
-        words = Mask(self.hide).words(shlex.split(self.command))
-        public = list(map(relative, words))
-        text = self.command if public == shlex.split(self.command) else shlex.join(public)
-        digits = hashlib.sha256(json.dumps(words).encode()).hexdigest()[:12]
-        return {"command": printable(text), "words": digits, "files": dict(self.files)}
+        text, digits = _public(self.command, self.hide)
+        return {"command": text, "words": digits, "files": dict(self.files)}
 
     def hidden(self, environment: Mapping[str, str]) -> set[str]:
         """The secrets in the command and in the variables that it is given."""
@@ -89,17 +93,43 @@ class LaunchOptions:
         return words
 
 
-def run(options: LaunchOptions, schedule: Target, seed: int, log: Log, *, steps: int | None = None) -> None:
+@lru_cache(maxsize=64)
+def _public(command: str, hide: tuple[str, ...]) -> tuple[str, str]:
+    """The command as it is shown, and twelve digits for its words; the value of a secret is in neither."""
+    words = shlex.split(command)
+    public = list(map(relative, Mask(hide).words(words)))
+    text = command if public == words else shlex.join(public)
+    return printable(text), hashlib.sha256(json.dumps(Mask(hide).cut(words)).encode()).hexdigest()[:12]
+
+
+def _refuse_shell(command: str, first: str) -> None:
+    """Refuse what only a shell reads: the command is started without one."""
+    if variable := _VARIABLE.match(first):
+        name = variable[0]
+        what = f"the command begins with {name}…, which only a shell reads, and none is used"
+        raise PreheatError(what, write=f"write env {name}… before the command, or sh -c '{name}… …'")
+    for word in (word for words in commands(command, operators=False) for word in words):
+        if _OPERATOR.fullmatch(word.value) and bare(word, command):
+            what = f"the command has {shown(Mask().text(word.value))} in it, which only a shell reads, and none is used"
+            raise PreheatError(what, write="write sh -c '…' around what the shell is to read, or put it in quotes")
+
+
+def run(options: LaunchOptions, schedule: Target, seed: int, log: Log, *, steps: int | None = None) -> dict[str, Any]:
     """Start the command, pass on what it logs, and wait for its end. If this process ends, so does the command, and all
     that it started.
 
-    Raises `PreheatError` with the last line of its output if it ends with another exit code than 0.
+    Returns the final values that it logged.   Raises `PreheatError` with the last line of its output if it ends with another
+    exit code than 0.
     """
     metrics, output = log.path.with_suffix(".metrics"), log.path.with_suffix(".txt")
     attempt = Attempt(metrics, log)
     clear_way(output)
     text, arm = to_text(schedule), log.trial.arm.name
-    places = {"arm": log.trial.study.files[arm], "run": log.trial.name, "log": str(metrics)}
+    places = {
+        "arm": log.trial.study.files[arm],
+        "run": f"{log.trial.name}-{_digits(log.trial.identity)}",
+        "log": str(metrics),
+    }
     words = options.filled(seed=str(seed), schedule=text, **places)
     environment = {**os.environ, SCHEDULE: text, SEED: str(seed), ARM: arm, LOG: str(metrics), "PYTHONUNBUFFERED": "1"}
     with output.open("wb") as printed, _started(words, environment, printed) as process:
@@ -113,7 +143,9 @@ def run(options: LaunchOptions, schedule: Target, seed: int, log: Log, *, steps:
         tail = without(_last_line(output), options.hidden(environment))
         raise PreheatError(f"the command ended with {_exit_text(process.returncode)}: {tail}")
     attempt.pass_on()
+    found = result_of(None, log).metrics  # refused while what was logged can still be looked at
     attempt.discard()
+    return dict(found)
 
 
 @contextlib.contextmanager
@@ -161,6 +193,11 @@ def _end(process: subprocess.Popen, guard: Guard | None) -> None:
     else:
         end([os.getpid()])
     process.wait()
+
+
+def _digits(identity: Mapping[str, Any]) -> str:
+    """Eight digits for a configuration: what a run leaves under its name is not found by another one."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _exit_text(code: int) -> str:
