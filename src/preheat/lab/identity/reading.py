@@ -18,6 +18,7 @@ from preheat.lab.identity.values import Digest, code_parts
 
 _OTHERS = ("site-packages", "dist-packages")
 _LIBRARY = tuple({os.path.join(os.path.realpath(sysconfig.get_path(name)), "") for name in ("stdlib", "platstdlib")})
+_IMPORT = dis.opmap["IMPORT_NAME"]
 
 
 @lru_cache(maxsize=4096)
@@ -43,7 +44,7 @@ def reads(code: CodeType) -> Iterator[tuple[str, ...]]:
     `package.module.width` is ("package", "module", "width"), and so is `getattr(package.module, "width")`.
     """
     chain, asks = list[str](), False
-    for one in _steps(code):
+    for one in _steps(code) if code.co_names else ():
         if chain and one.opname in ("LOAD_ATTR", "LOAD_METHOD"):
             chain.append(one.argval)
             continue
@@ -61,7 +62,7 @@ def reads(code: CodeType) -> Iterator[tuple[str, ...]]:
 def imports(code: CodeType, package: str) -> Iterator[tuple[str, frozenset[str]]]:
     """The modules that code imports itself, functions inside it too, and the names that it may read of each."""
     before: list[Any] = [0, None]
-    for one in _steps(code):
+    for one in _steps(code) if _IMPORT in code.co_code[::2] else ():  # most functions import nothing
         if one.opname == "IMPORT_NAME":
             level, names = before[-2:]
             if (module := _absolute(one.argval, level, package)) is not None:
