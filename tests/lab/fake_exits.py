@@ -1,7 +1,9 @@
 """Trainers that leave their process instead of returning."""
 
+import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 
@@ -39,3 +41,21 @@ def fails_once(options, schedule, seed, log, *, steps):
         mark.touch()
         raise RuntimeError("once")
     return {"val_loss": 1.0}
+
+
+class Slow:
+    """Takes its time when it is unpacked."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def __reduce__(self):
+        return time.sleep, (self.seconds,)
+
+
+def trains(schedule, seed, log, more):
+    log(0, val_loss=1.0)
+
+
+def leaves_at_once(schedule, seed, log, more):
+    os._exit(1)

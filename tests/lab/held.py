@@ -44,6 +44,26 @@ class Slots:
         log(0, loss=1.0)
 
 
+class Silent:
+    """Writes nothing when it is pickled."""
+
+    def __init__(self, width):
+        self.width = width
+
+    def __getstate__(self):
+        return {}
+
+    def train(self, schedule, seed, log):
+        log(0, loss=1.0)
+
+
+class SilentSlots(Slots):
+    __slots__ = ()
+
+    def __getstate__(self):
+        return {}
+
+
 def train(schedule, seed, log, width=1, *, more=None):
     log(0, loss=1.0)
 

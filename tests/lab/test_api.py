@@ -5,8 +5,10 @@ import resource
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
+import numpy
 import own_training
 import pytest
 from rich.console import Console
@@ -149,7 +151,17 @@ def test_runs_of_another_version_of_the_function_are_kept_and_told(compare, monk
         ({"arms": [preheat.decay()]}, "arms are schedules by name"),
         ({"arms": {"a": "decayy()"}}, "did you mean 'decay'"),
         ({"arms": {"a": preheat.absolute(preheat.hold(1.0))}, "peaks": (1.0,)}, "no peak to vary"),
-        ({"seeds": 0}, "seeds must be different from one another and at least one"),
+        ({"seeds": ()}, "seeds must be different from one another and at least one"),
+        ({"seeds": 0}, r"seeds is how many there are, at least 1, .*, not 0; write seeds=3"),
+        *(({"seeds": seeds}, "seeds is how many there are") for seeds in (-1, 1.5, None, True, "3")),
+        *(({"seeds": [seed]}, "a seed must be a whole number of at least 0") for seed in (-1, 1.5, None, True, "3")),
+        ({"peaks": [0.1, 0.1]}, "the peak 0.1 is given twice"),
+        *(({"peaks": peaks}, "peaks are a list of rates") for peaks in (0.1, "0.1", numpy.float64(0.1), {0.1: 1})),
+        *(({"peaks": [peak]}, "a peak must be") for peak in ("x", True, None, -1)),
+        *(({"metric": metric}, "a metric is the name") for metric in (None, 3, [None], numpy.int64(3))),
+        *(({"out": out}, "out is the path of a folder") for out in ("a\0b", 5, "", b"a")),
+        *(({"console": console}, "console is a") for console in (5, sys.stdout)),
+        *(({"race": race}, "race must be True or False") for race in ("yes", 1, None)),
         ({"seeds": (1, 1)}, "seeds must be different"),
         ({"metric": "loss:low"}, 'the goal of loss is "min" or "max"'),
         ({"engine": "prcesses"}, "did you mean 'processes'"),
@@ -159,10 +171,26 @@ def test_runs_of_another_version_of_the_function_are_kept_and_told(compare, monk
 )
 def test_what_cannot_be_compared_is_refused_before_anything_starts(compare, tmp_path, given, words):
     with pytest.raises(PreheatError, match=words):
-        compare(**given)
+        preheat.compare(own_training.train, **{"arms": ARMS, "engine": "inline", "out": tmp_path / "out", **given})
     assert not (tmp_path / "out").exists()
     with pytest.raises(PreheatError, match="compare takes a function"):
         compare("train")
+
+
+def test_whole_numbers_of_numpy_and_rates_of_any_kind_are_taken(compare, tmp_path):
+    summary, _ = compare(seeds=numpy.int64(2), peaks=numpy.array([0.25, 0.5]), steps=numpy.int32(30))
+    assert len(summary.records[0]) == 8
+    _, text = compare(seeds=numpy.arange(2), peaks=(0.25, Fraction(1, 2)))
+    assert "8 of 8 runs were finished before" in text  # steps= only shows how much is left
+    compare(seeds=1, peaks=None, out=tmp_path / "without")
+
+
+@pytest.mark.parametrize("place", ["out", "out/runs"])
+def test_a_file_where_a_folder_is_to_be_is_named(compare, tmp_path, place):
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).touch()
+    with pytest.raises(PreheatError, match=rf"{place} is a file, and should be a folder; write to another folder"):
+        compare()
 
 
 def test_a_second_driver_is_kept_out_of_the_folder(compare, tmp_path):

@@ -11,6 +11,7 @@ from preheat.core.spans import Run
 from preheat.lab.demo import demo_experiment
 from preheat.lab.experiment import NOT_METRICS, Arm, Experiment, Metric, Study
 from preheat.lab.records.record import Result
+from preheat.lab.running.command import TRAINER, LaunchOptions
 
 
 def study_of(**changes):
@@ -105,6 +106,14 @@ def test_identity_is_all_that_the_outcome_depends_on_and_not_the_names():
         experiment_of((LINEAR,)),
     ):
         assert next(other.trials()).identity != trial.identity
+
+
+def test_updates_that_only_show_how_much_is_left_are_no_configuration():
+    launched = {"options": LaunchOptions(command="python train.py"), "trainer": TRAINER, "arms": (NONE,)}
+    own = {"options": None, "function": print, "arms": (NONE,)}
+    for given in (launched, own):
+        one, other = (study_of(**{"trainer": "a:b", "steps": steps, **given}) for steps in (None, 40))
+        assert next(one.trials()).identity == next(other.trials()).identity
 
 
 def test_a_hostile_name_cannot_leave_the_folder():

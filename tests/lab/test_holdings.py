@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from preheat.core.errors import PreheatError
-from preheat.lab.identity.holdings import UNKNOWN, holdings, keyed
+from preheat.lab.identity.holdings import UNKNOWN, holdings, keyed, secrets_of
 from preheat.lab.identity.values import Digest
 
 
@@ -39,6 +39,11 @@ def digits(value):
         (held.Model(1).train, held.Model(64).train, "self.width"),
         (held.Model(1), held.Model(64), "self.width"),
         (held.Slots(1).train, held.Slots(64).train, "self.width"),
+        (held.Silent(1).train, held.Silent(64).train, "self.width"),
+        (held.given(more=[held.Silent(1)]), held.given(more=[held.Silent(64)]), "more"),
+        (held.given(more=[held.SilentSlots(1)]), held.given(more=[held.SilentSlots(64)]), "more"),
+        (held.given(token="xbpe"), held.given(token="char"), "token"),
+        (held.given(more={"token": "xbpe"}), held.given(more={"token": "char"}), "more"),
         (held.given(more=lambda x: x + 1), held.given(more=lambda x: x + 2), "more"),
         (held.given(more=held.closure(1)), held.given(more=held.closure(64)), "train.width"),
     ],
@@ -147,6 +152,38 @@ def test_neither_secrets_nor_folders_are_in_what_is_shown():
     assert moved["width"] != values["width"]
     api_key = "abc"
     assert "api_key" not in values_of(lambda schedule, seed, log: api_key)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["--api-key", "{}"],
+        ("train.py", ["--password", "{}"], "--hf-token={}"),
+        {"url": "https://someone:{}@example.org/x"},
+        {"token": "hf_abcdefghijklmnop{}"},
+        {"headers": {"Authorization": "Bearer {}"}},
+        [{"of": {"wandb_api_key": "{}"}}],
+    ],
+    ids=str,
+)
+def test_a_secret_inside_a_value_does_not_count_and_is_known_to_be_one(value):
+    def filled(secret, value):
+        if isinstance(value, str):
+            return value.replace("{}", secret)
+        if isinstance(value, dict):
+            return {key: filled(secret, one) for key, one in value.items()}
+        return type(value)(filled(secret, one) for one in value)
+
+    first, second = (held.given(more=filled(secret, value)) for secret in ("first12345", "second67890"))
+    assert values_of(first) == values_of(second)
+    assert any("first12345" in secret for secret in secrets_of(first))
+
+
+def test_a_bare_token_counts_without_being_shown():
+    shown, digest = values_of(held.given(token="xbpe"))["token"]
+    assert shown == "***"
+    assert "xbpe" not in digest
+    assert "token" not in values_of(held.given(token="a1b2c3d4e5f6a1b2c3d4e5f6"))
 
 
 def test_the_source_of_every_function_that_is_reached_is_the_version(monkeypatch):

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import os
 import shlex
 import sys
 
@@ -88,6 +89,17 @@ def test_a_folder_with_runs_of_other_values_is_refused_and_says_which(compare, o
     with pytest.raises(PreheatError, match=words):
         compare(other)
     assert "4 of 4 runs were finished before" in compare(one)
+
+
+def test_a_failure_quotes_no_secret_that_the_function_holds(compare, tmp_path, monkeypatch):
+    def fails(schedule, seed, log, api_key, more):
+        raise RuntimeError(f"refused {api_key}, {more}, {os.environ['SOME_API_KEY']}")
+
+    monkeypatch.setenv("SOME_API_KEY", "third-secret-9")
+    secrets = {"api_key": "first-secret-7", "more": ["--password", "second-secret-8"]}
+    text = compare(functools.partial(fails, **secrets)) + written(tmp_path)
+    assert "RuntimeError: refused ***" in text
+    assert not {one for one in ("first-secret-7", "second-secret-8", "third-secret-9") if one in text}
 
 
 def test_a_changed_value_of_the_module_is_another_configuration(compare, monkeypatch):

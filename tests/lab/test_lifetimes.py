@@ -1,5 +1,6 @@
 """What a run is to the operating system: what it may start, and that nothing of it is left, however it or the driver ends."""
 
+import functools
 import os
 import shlex
 import signal
@@ -8,6 +9,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import fake_exits
 import pytest
 from fake_runs import NONE
 from fake_trainer import FakeOptions
@@ -16,7 +18,7 @@ from remote_runs import alive, content, until
 
 import preheat
 from preheat.lab.engines.base import Inline
-from preheat.lab.engines.processes import Processes
+from preheat.lab.engines.processes import Processes, exit_reason
 from preheat.lab.experiment import Experiment, Study
 from preheat.lab.running.command import TRAINER, LaunchOptions
 from preheat.lab.running.groups import Guard
@@ -137,6 +139,41 @@ def test_whatever_a_run_has_started_is_ended_before_the_run_counts(tmp_path):
     assert "ended by SIGKILL" in found["leaves kill"].message
     assert "ended by SIGKILL" in found["command kill"].message
     assert "nothing was logged for 15 s" in found["leaves hang"].message
+
+
+def slow_to_load(tmp_path, seconds, train):
+    """A job whose training function cannot be unpacked in less than so many seconds."""
+    function = functools.partial(train, more=fake_exits.Slow(seconds))
+    study = Study("slow", "slow", None, (NONE,), (0,), None, "slow:train", function=function)
+    return Job(next(study.trials()), tmp_path / "runs" / "slow.jsonl", 1)
+
+
+@pytest.fixture
+def ended(tmp_path):
+    """The last event of a run in a process of its own."""
+    (tmp_path / "runs").mkdir()
+
+    def run(seconds, train, patience):
+        with closing(
+            Processes(jobs=1, gpus=0, patience=patience).run([slow_to_load(tmp_path, seconds, train)])
+        ) as events:
+            return list(events)[-1]
+
+    return run
+
+
+def test_patience_begins_when_the_training_does_and_the_start_has_a_limit_of_its_own(ended, monkeypatch):
+    assert ended(5.0, fake_exits.trains, patience=4.0).kind == "finished"
+    monkeypatch.setattr("preheat.lab.engines.processes.PATIENCE", 0.5)
+    assert "its training had not begun after 0.5 s" in ended(600.0, fake_exits.trains, patience=0.1).message
+
+
+def test_a_process_that_ends_in_its_training_is_not_told_to_guard_its_script(ended):
+    assert (
+        ended(0.0, fake_exits.leaves_at_once, patience=60.0).message
+        == "the process ended with exit code 1 and no record"
+    )
+    assert "__main__" in exit_reason(1)
 
 
 def test_a_training_may_start_processes_and_its_forks_neither_speak_nor_write_for_it(tmp_path):

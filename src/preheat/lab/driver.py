@@ -99,6 +99,8 @@ def _locked(out: Path) -> Iterator[None]:
         raise PreheatError(f"another comparison is at work in {out}; wait for it, or write to another folder") from None
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or "it has no locks"
+        if file := next((one for one in (out / "runs", out, *out.parents) if one.is_file()), None):
+            reason = f"{file} is a file, and should be a folder"
         what = f"cannot write to {out / 'runs'}: {reason}"
         raise PreheatError(what, write="write to another folder") from None
     try:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from preheat.core.checks import finite_number, positive_number, whole_number
+from preheat.core.checks import counted, finite_number, positive_number
 from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.peaks import refuse_unclear
@@ -78,11 +78,22 @@ class Arm:
 
 def grid(arms: Iterable[Arm], peaks: Iterable[float]) -> tuple[Arm, ...]:
     """Every arm at every peak, under names such as "linear @ 0.003". Arms must be schedules in factors of the peak."""
-    arms, peaks = tuple(arms), tuple(peaks)
+    arms, peaks = tuple(arms), peaks_of(peaks)
     for arm in arms:
         if not isinstance(arm.target, Schedule | Relative):
             raise PreheatError(f"arm {arm.name!r} gives rates of its own, so it has no peak to vary; write factors")
-    return tuple(Arm(f"{arm.name} @ {peak:g}", arm.target, float(peak), arm.name) for arm in arms for peak in peaks)
+    return tuple(Arm(f"{arm.name} @ {peak:g}", arm.target, peak, arm.name) for arm in arms for peak in peaks)
+
+
+def peaks_of(peaks: Iterable[float]) -> tuple[float, ...]:
+    """The peaks of a grid as floats above 0. Raises `PreheatError` for anything else, and for one that is given twice."""
+    if isinstance(peaks, str | bytes | Mapping) or not isinstance(peaks, Iterable):
+        raise PreheatError("peaks are a list of rates", given=peaks, write="write for example peaks=(1e-3, 3e-3)")
+    found = tuple(positive_number(peak, "a peak") for peak in peaks)
+    for name, uses in Counter(f"{peak:g}" for peak in found).items():
+        if uses > 1:
+            raise PreheatError(f"the peak {name} is given {'twice' if uses == 2 else f'{uses} times'}; give each once")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +134,9 @@ class Metric:
     @classmethod
     def read(cls, text: str) -> "Metric":
         """`val_loss`, or `accuracy:max` where higher is better."""
+        if not isinstance(text, str):
+            what = "a metric is the name of what is logged or returned"
+            raise PreheatError(what, given=text, write="write for example 'val_loss', or 'accuracy:max'")
         name, _, goal = text.strip().partition(":")
         return cls(name, goal or "min")  # type: ignore[arg-type]
 
@@ -211,9 +225,9 @@ class Study:
         check_distinct("metrics", (metric.name for metric in self.metrics), "leave one out")
         object.__setattr__(self, "files", slugs(arm.name for arm in self.arms))
         if self.steps is not None:
-            whole_number(self.steps, "steps", 1)
-        for seed in self.seeds:
-            whole_number(seed, "a seed")
+            object.__setattr__(self, "steps", counted(self.steps, "steps must be a whole number of at least 1", 1))
+        what = "a seed must be a whole number of at least 0"
+        object.__setattr__(self, "seeds", tuple(counted(seed, what) for seed in self.seeds))
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise PreheatError(f"seeds must be different from one another and at least one, not {shown(self.seeds)}")
         if self.function is None and not re.fullmatch(r"[\w.]+:\w+", self.trainer):
@@ -251,8 +265,10 @@ class Study:
         return None if first == arm else first
 
     def settings(self) -> dict[str, Any]:
-        """What all runs of this study share, as JSON holds it."""
-        shared = {"task": self.task, "trainer": self.trainer, "options": _plain(self.options), "steps": self.steps}
+        """What all runs of this study share, as JSON holds it; of `steps` only where the trainer is told of them."""
+        shared: dict[str, Any] = {"task": self.task, "trainer": self.trainer, "options": _plain(self.options)}
+        if self.function is None and not hasattr(self.options, "public"):
+            shared["steps"] = self.steps
         return shared if self.held is None else {**shared, "held": dict(self.held)}
 
     def trials(self) -> Iterator["Trial"]:

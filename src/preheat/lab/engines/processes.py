@@ -36,12 +36,13 @@ POLL = 0.01
 """Seconds between two looks at a worker that is about to exit."""
 
 PATIENCE = 3600.0
-"""Seconds without a logged update after which a run counts as hung."""
+"""Seconds without a logged update after which a run counts as hung; at least so many may pass until its training begins."""
 
 
 @dataclass(slots=True)
 class _Worker:
-    """A process, its job, the connection on which it reports, its slot, the guard, and when its last report came."""
+    """A process, its job, the connection on which it reports, its slot, the guard, when its last report came, and whether
+    its training has begun."""
 
     job: Job
     process: SpawnProcess
@@ -49,6 +50,7 @@ class _Worker:
     slot: int
     guard: Guard
     reported: float = field(default_factory=time.monotonic)
+    begun: bool = False
 
 
 class Processes:
@@ -58,7 +60,8 @@ class Processes:
     its own and survives who started it is beyond that.
 
     jobs: by default one for each GPU, without GPUs one for each core. gpus: GPUs that each run sees, by
-    CUDA_VISIBLE_DEVICES; 0 leaves the variable as it is. patience: seconds without a logged update until a run is ended.
+    CUDA_VISIBLE_DEVICES; 0 leaves the variable as it is. patience: seconds without a logged update until a run is ended,
+    counted from the call of the training function; what comes before has an hour, or longer with more patience.
     """
 
     def __init__(self, jobs: int | None = None, gpus: int = 1, patience: float = PATIENCE) -> None:
@@ -119,18 +122,23 @@ class Processes:
         """What has become of a worker since the last look."""
         alive = not _has_ended(worker.process)  # asked first: what it sent before it died has then arrived
         events, ended = _received(worker) if ready or not alive else ([], False)
-        if events:
-            worker.reported = time.monotonic()
         if ended or not alive:
             return [*events, *_end_of(worker, events)]
-        if time.monotonic() - worker.reported > self.patience:
+        limit = self.patience if worker.begun else max(self.patience, PATIENCE)
+        if time.monotonic() - worker.reported > limit:
             _stop([worker])
-            message = (
-                f"ended: nothing was logged for {self.patience:g} s. If it hangs, py-spy dump shows where; "
-                "if it is only slow, log more often or raise patience"
-            )
-            return [*events, Event(worker.job, "failed", message=message)]
+            return [*events, Event(worker.job, "failed", message=_hung(limit, worker.begun))]
         return events
+
+
+def _hung(limit: float, begun: bool) -> str:
+    """What is said of a run that was ended because nothing was heard of it."""
+    if not begun:
+        return f"ended: its training had not begun after {limit:g} s. What its modules import hangs, or takes longer"
+    return (
+        f"ended: nothing was logged for {limit:g} s. If it hangs, py-spy dump shows where; "
+        "if it is only slow, log more often or raise patience"
+    )
 
 
 def accelerators() -> list[str]:
@@ -168,7 +176,10 @@ def _received(worker: _Worker) -> tuple[list[Event], bool]:
     events: list[Event] = []
     try:
         while worker.connection.poll():
-            match worker.connection.recv():
+            message, worker.reported = worker.connection.recv(), time.monotonic()
+            match message:
+                case ("begins",):
+                    worker.begun = True
                 case ("step", int(step), float(loss), float(rate)):
                     events.append(Event(worker.job, "step", step, loss, rate))
                 case ("failed", str(message)):
@@ -190,15 +201,17 @@ def _end_of(worker: _Worker, sent: list[Event]) -> list[Event]:
         return []
     if worker.job.path.exists():  # it gets its name when its end is on the disk; the driver looks at what is in it
         return [Event(worker.job, "finished")]
-    return [Event(worker.job, "failed", message=exit_reason(worker.process.exitcode or 0))]
+    return [Event(worker.job, "failed", message=exit_reason(worker.process.exitcode or 0, worker.begun))]
 
 
-def exit_reason(code: int) -> str:
-    """Why a process ended that left neither a record nor a message, as far as its exit code says."""
+def exit_reason(code: int, begun: bool = False) -> str:
+    """Why a process ended that left neither a record nor a message, as far as its exit code says, and whether its training
+    had begun."""
     if code < 0 or code == 128 + signal.SIGTERM:  # a worker that is asked to end gives this code
         name = signal_name(-code if code < 0 else signal.SIGTERM)
         return f"the process was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
-    hint = "; a script that starts a comparison needs `if __name__ == '__main__':` around it" if code == 1 else ""
+    guard = code == 1 and not begun
+    hint = "; a script that starts a comparison needs `if __name__ == '__main__':` around it" if guard else ""
     return f"the process ended with exit code {code} and no record{hint}"
 
 

@@ -1,23 +1,26 @@
-"""What a training function holds: arguments of a partial, a closure, defaults, an object's state, values of its module.
+"""What a training function holds: arguments of a partial, a closure, defaults, an object's state, values of modules.
 
-All of that is configuration: runs with another value are other runs. The source of the functions that it reaches in its
-own module is the version of the code, which is told beside the runs and does not make them others.
+All of that is configuration: runs with another value are other runs. The source of the functions that it reaches is the
+version of the code, which is told beside the runs and does not make them others. Both are looked for in all modules that are
+the user's own; what is installed from elsewhere is not entered.
 """
 
-import dis
 import enum
 import hashlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import PurePath
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 from uuid import uuid4
 
 from preheat.core.errors import PreheatError
-from preheat.lab.identity.secrets import Mask, is_secret
-from preheat.lab.identity.values import Digest, UnknownError, code_parts, name_of, reduced_of
+from preheat.lab.identity.reading import Sources, file_of, imports, is_own, reads
+from preheat.lab.identity.secrets import HIDDEN, Mask, is_secret
+from preheat.lab.identity.values import Digest, UnknownError, code_parts, is_sure, name_of, state_of
 from preheat.lab.naming import printable, relative
 
 UNKNOWN = "unknown "
@@ -25,6 +28,9 @@ UNKNOWN = "unknown "
 
 KEY = "key"
 """The name of the only entry where a text stands for all that the function holds."""
+
+MOST = 5000
+"""Functions and classes that are followed, so that code that makes itself anew for ever has an end."""
 
 _SHORT = 40
 _PLAIN = (type(None), bool, int, float, complex, str)
@@ -65,15 +71,26 @@ def origin(function: Callable[..., Any]) -> Any:
             return function if hasattr(function, "__qualname__") else type(function)
 
 
+def secrets_of(function: Callable[..., Any]) -> set[str]:
+    """The secrets among what a function holds: they are in nothing that is written."""
+    reach = _Reach()
+    reach.start(function)
+    reach.finish()
+    return reach.mask.values
+
+
 class _Reach:
-    """Follows a function to all that it holds and to the functions and classes of its own module."""
+    """Follows a function to all that it holds and to the functions and classes of the user's own modules."""
 
     def __init__(self) -> None:
         self.held: dict[str, list[str]] = {}
         self.sources: dict[str, str] = {}
+        self.mask = Mask()
         self._done: set[int] = set()
-        self._waiting: list[tuple[Any, str]] = []
+        self._files: set[str] = set()
+        self._waiting: deque[tuple[Any, str]] = deque()
         self._module: str | None = None
+        self._sources = Sources()
 
     def start(self, function: Any) -> None:
         """The outermost function: what its partials and objects hold has the plain names."""
@@ -99,8 +116,8 @@ class _Reach:
 
     def finish(self) -> None:
         """Look at what was met on the way."""
-        while self._waiting:
-            met, prefix = self._waiting.pop(0)
+        while self._waiting and len(self._done) < MOST:
+            met, prefix = self._waiting.popleft()
             if isinstance(met, type):
                 self._class(met)
             else:
@@ -112,10 +129,10 @@ class _Reach:
             return self._follow_later(owner)
         self._follow_later(type(owner))
         try:
-            state = reduced_of(owner)[2:3]
+            state = state_of(owner)
         except UnknownError:
-            state = (vars(owner),) if hasattr(owner, "__dict__") else ("",)
-        parts = [one for one in (state[0] if state and isinstance(state[0], tuple) else state) if one]
+            state = vars(owner) if hasattr(owner, "__dict__") else ""
+        parts = [one for one in (state if isinstance(state, tuple) else (state,)) if one]
         if not isinstance(owner, list | dict | set | tuple) and all(isinstance(part, Mapping) for part in parts):
             for name, value in sorted((str(name), value) for part in parts for name, value in part.items()):
                 self._hold(f"self.{name}", value)
@@ -138,14 +155,58 @@ class _Reach:
             except ValueError:  # not set yet
                 continue
             self._named(prefix + name, name, value)
-        for name, attribute in sorted(set(_globals_of(function.__code__))):
-            if name not in function.__globals__ or name.startswith("__"):
-                continue
-            value = function.__globals__[name]
-            if not isinstance(value, ModuleType):
-                self._named(name, name, value)
-            elif type(found := getattr(value, attribute, ...)) in _PLAIN and not attribute.startswith("__"):
-                self._hold(f"{name}.{attribute}", found)
+        for name, value in vars(function).items():
+            if not name.startswith("__"):
+                self._hold(f"{function.__name__}.{name}", value)
+        if self._is_own(module := function.__globals__.get("__name__")):
+            self._globals(function, "" if module == self._module else f"{module}.")
+
+    def _globals(self, function: FunctionType, prefix: str) -> None:
+        """What a function reads of its module, and of modules that it imports itself."""
+        names = function.__globals__
+        for chain in sorted(set(reads(function.__code__))):
+            if chain[0] in names and not chain[0].startswith("__"):
+                self._read(names, chain, prefix)
+        for module, asked in imports(function.__code__, names.get("__package__") or ""):
+            self._file(module, asked)
+
+    def _read(self, names: Mapping[str, Any], chain: Sequence[str], prefix: str) -> None:
+        """A value behind a name, or behind `package.module.name`."""
+        value, at = names[chain[0]], 1
+        own = True
+        while isinstance(value, ModuleType) and at < len(chain):
+            own, found = self._is_own(value.__name__), vars(value).get(chain[at], ...)
+            if found is ... or chain[at].startswith("__"):
+                return
+            value, at = found, at + 1
+        if not isinstance(value, ModuleType) and (own or type(value) in _PLAIN):
+            self._named(prefix + ".".join(chain[:at]), chain[at - 1], value)
+
+    def _file(self, module: str, asked: Iterable[str]) -> None:
+        """A module that is imported inside a function: its file is code, and so are those that it imports.
+
+        It may or may not have been loaded by now, and what is held must not depend on that: of the names that are asked for,
+        those count that the file gives a plain value.
+        """
+        if (file := file_of(module)) is None:
+            return
+        loaded = vars(sys.modules[module]) if module in sys.modules else {}
+        for name in sorted(file.values.keys() & set(asked)):
+            self._hold(f"{module}.{name}", loaded.get(name, file.values[name]))
+        self._files_from(module, [f"{module}.{name}" for name in asked])
+
+    def _files_from(self, module: str, more: Iterable[str]) -> None:
+        waiting = [module, *more]
+        while waiting and len(self._files) < MOST:
+            name = waiting.pop()
+            if name not in self._files:
+                self._files.add(name)
+                if file := file_of(name):
+                    self.sources[f"{name} (file)"] = file.text
+                    waiting += file.imports
+
+    def _is_own(self, module: str | None) -> bool:
+        return module == self._module or is_own(module)
 
     def _named(self, name: str, own: str, value: Any) -> None:
         """A value that code reaches by a name: functions and classes are followed, the rest is held."""
@@ -157,11 +218,11 @@ class _Reach:
 
     def _class(self, met: type) -> None:
         """The functions of a class, and the values that stand in it."""
-        if id(met) in self._done or met.__module__ != self._module:
+        if id(met) in self._done or not self._is_own(met.__module__):
             return
         self._done.add(id(met))
         self._source(met)
-        for base in met.__bases__:
+        for base in (*met.__bases__, type(met)):
             self._follow_later(base)
         members = {m.name: m.value for m in met} if issubclass(met, enum.Enum) else vars(met)
         for name, member in members.items():
@@ -174,19 +235,21 @@ class _Reach:
 
     def _source(self, met: Any) -> None:
         name = name_of(met)  # a wrapper has the name of what it wraps
-        self.sources[name] = self.sources.get(name, "") + _source_of(met)
+        self.sources[name] = self.sources.get(name, "") + self._sources.of(met)
 
     def _follow_later(self, met: Any) -> None:
-        if getattr(met, "__module__", None) == self._module and id(met) not in self._done:
+        if id(met) not in self._done and self._is_own(getattr(met, "__module__", None)):
             self._waiting.append((met, f"{met.__name__}."))
 
     def _hold(self, name: str, value: Any) -> None:
-        if isinstance(value, str) and is_secret(name, value):
+        if isinstance(value, str) and is_sure(name, value):
+            self.mask.values.add(value)
             return
-        digest = Digest(self._met)
+        digest = Digest(self._met, self.mask)
         try:
-            digest.add(Mask().text(value) if type(value) is str else value)
-            entry = [description(value), digest.text]
+            digest.add(value)
+            hidden = type(value) is str and is_secret(name, value)
+            entry = [HIDDEN if hidden else description(value), digest.text]
         except UnknownError as error:
             entry = [str(error), f"{UNKNOWN}{uuid4().hex}"]
         while name in self.held and self.held[name] != entry:
@@ -199,7 +262,7 @@ class _Reach:
         if isinstance(met, FunctionType) and "<" in met.__qualname__:
             digest = Digest(lambda met: b"")
             digest.add(code_parts(met.__code__))
-            if met.__module__ != self._module and id(met) not in self._done:
+            if id(met) not in self._done and not self._is_own(met.__module__):
                 self._waiting.append((met, f"{met.__name__}."))
             return digest.text.encode()
         return b""
@@ -237,18 +300,6 @@ def _defaults(function: FunctionType) -> dict[str, Any]:
     return dict(zip(function.__code__.co_varnames[count - len(values) : count], values, strict=True))
 
 
-def _globals_of(code: CodeType) -> Iterator[tuple[str, str]]:
-    """The names of the module that code reads, in functions and comprehensions inside it too, and what it asks them for."""
-    name = ""
-    for one in dis.get_instructions(code):
-        if name:
-            yield name, one.argval if one.opname in ("LOAD_ATTR", "LOAD_METHOD") else ""
-        name = one.argval if one.opname in ("LOAD_GLOBAL", "LOAD_NAME") else ""
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _globals_of(constant)
-
-
 def _functions_in(member: Any) -> list[Any]:
     """The functions of a member of a class."""
     if isinstance(member, property):
@@ -258,13 +309,3 @@ def _functions_in(member: Any) -> list[Any]:
     if isinstance(member, cached_property):
         return [member.func]
     return [member.__wrapped__ if type(member).__name__ == _WRAPPED else member]
-
-
-def _source_of(met: Any) -> str:
-    """The source of a function or class; its code where the source cannot be read."""
-    try:
-        return inspect.getsource(met.__code__ if isinstance(met, FunctionType) else met)
-    except (OSError, TypeError, IndexError):
-        digest = Digest()
-        digest.add(code_parts(met.__code__) if isinstance(met, FunctionType) else met)
-        return digest.text

@@ -13,12 +13,13 @@ from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
-from preheat.lab.identity.secrets import HIDDEN, is_secret
+from preheat.lab.identity.secrets import HIDDEN, Mask, is_secret
 
 MOST = 2_000_000
 """Objects that are looked at in one value, so that a value that makes itself anew for ever has an end."""
 
 _ATOMS = frozenset({type(None), bool, int, float, complex, str, type(Ellipsis)})
+_NUMBERS = _ATOMS - {str}
 _BYTES = (bytes, bytearray, memoryview)
 _LOCKS = frozenset({"lock", "RLock"})
 
@@ -30,11 +31,12 @@ class UnknownError(Exception):
 class Digest:
     """Takes values in, and gives the digits for all of them.
 
-    follow: called with every function and class that is met; what it returns counts besides the name.
+    follow: called with every function and class that is met; what it returns counts besides the name. Secrets do not count,
+    and are put into `mask.values`.
     """
 
-    def __init__(self, follow: Callable[[Any], bytes] = lambda met: b"") -> None:
-        self._follow, self._hash = follow, hashlib.blake2b(digest_size=8)
+    def __init__(self, follow: Callable[[Any], bytes] = lambda met: b"", mask: Mask | None = None) -> None:
+        self._follow, self._hash, self._mask = follow, hashlib.blake2b(digest_size=8), mask or Mask()
         self._met: dict[int, int] = {}
         self._kept: list[object] = []  # else another object could get the address of one that was met
 
@@ -57,6 +59,8 @@ class Digest:
 
     def _add(self, value: Any) -> None:
         kind = type(value)
+        if kind is str:
+            value = self._mask.text(value)
         if kind in _ATOMS:
             return self._put(kind.__name__, marshal.dumps(value, 2))
         if kind in _BYTES:
@@ -83,22 +87,26 @@ class Digest:
             return self._unordered(value)
         if kind in (dict, MappingProxyType):
             return self._mapping(value.items())
-        if len(value) > 8 and set(map(type, value)) <= _ATOMS:  # a long list of numbers, in one piece
+        kinds = set(map(type, value))
+        if len(value) > 8 and kinds <= _NUMBERS:  # in one piece
             return self._put("flat", marshal.dumps(value, 2))
-        for one in value:
+        for one in self._mask.words(value) if kinds == {str} else value:
             self._add(one)
         return None
 
     def _mapping(self, items: Any) -> None:
         for key, value in items:
             self._add(key)
-            self._add(HIDDEN if type(key) is type(value) is str and is_secret(key, value) else value)
+            if type(key) is type(value) is str and is_sure(key, value):
+                self._mask.values.add(value)
+                value = HIDDEN
+            self._add(value)
 
     def _unordered(self, values: Any) -> None:
         """The elements of a set, in the order of their own digits."""
         digits = []
         for one in values:
-            alone = Digest(self._follow)
+            alone = Digest(self._follow, self._mask)
             alone._met, alone._kept = dict(self._met), self._kept[:]
             alone._add(one)
             digits.append(alone.text.encode())
@@ -135,7 +143,8 @@ class Digest:
         reduced = reduced_of(value)
         if isinstance(reduced, str):
             return self._put("global", reduced.encode())
-        made, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
+        made, arguments, _, items, pairs = (*reduced, None, None, None)[:5]
+        state = state_of(value, reduced)
         self._put("made", name_of(made).encode())
         self._add(tuple(arguments))
         states = state if isinstance(state, tuple) and len(state) == 2 else (state,)
@@ -159,6 +168,19 @@ def reduced_of(value: Any) -> Any:
         raise
     except Exception:  # whatever a foreign class raises, it says that there is no way to know
         raise UnknownError(f"a {name_of(type(value))}") from None
+
+
+def state_of(value: Any, reduced: Any = None) -> Any:
+    """The state that pickling would write; where the class has nothing written, what its attributes hold all the same."""
+    reduced = reduced_of(value) if reduced is None else reduced
+    state = reduced[2] if isinstance(reduced, tuple) and len(reduced) > 2 else None
+    own = getattr(type(value), "__getstate__", None)
+    return object.__getstate__(value) if not state and own not in (None, object.__getstate__) else state
+
+
+def is_sure(name: str, value: str) -> bool:
+    """Whether a value of Python is surely a secret. A bare `token` may be one, or a piece of text: its value has to tell."""
+    return is_secret("a_token" if name.casefold() == "token" else name, value)
 
 
 def name_of(value: Any) -> str:

@@ -65,7 +65,8 @@ def result_of(returned: object, log: Log) -> Result:
     metrics = {metric_name(name): _finite(name, value) for name, value in given.items() if name not in _FACT}
     first = study.metrics[0].name
     if missing := [metric.name for metric in study.metrics if metric.name not in metrics]:
-        metrics |= {name: value for name, value in log.logged().finals().items() if name in missing}
+        logged = log.logged()
+        metrics |= {name: value for name, value in logged.finals().items() if name in missing}
         if first not in metrics:
             raise PreheatError(_missing(first, logged.forgotten(first)))
     facts: dict[str, Any] = {"steps": log.last + 1 or None}

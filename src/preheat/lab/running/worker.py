@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,8 @@ from typing import Any, Literal, NoReturn
 
 from preheat.core.errors import PreheatError, shown
 from preheat.lab.experiment import Trial
-from preheat.lab.identity.secrets import Mask
+from preheat.lab.identity.holdings import secrets_of
+from preheat.lab.identity.secrets import environment_values, without
 from preheat.lab.naming import printable
 from preheat.lab.records.outcome import Log, Notify, result_of
 from preheat.lab.records.record import Writer, header
@@ -59,27 +60,44 @@ class Event:
     message: str = ""
 
 
-def carry_out(load: Callable[[], Job], path: Path, notify: Notify, stopped: Callable[[], int | str | bool]) -> str:
+def carry_out(
+    load: Callable[[], Job],
+    path: Path,
+    notify: Notify,
+    stopped: Callable[[], int | str | bool],
+    begins: Callable[[], None] = lambda: None,
+) -> str:
     """Train and write the record; where that fails, one line that says why, else an empty one.
 
     load: gives the job, and may fail too. path: where the record goes. The whole traceback goes to the file beside it that
-    ends in .txt, where a command's output goes: what an earlier attempt left there is removed.
+    ends in .txt, where a command's output goes: what an earlier attempt left there is removed. No secret is in either.
     stopped: whether the run is not wanted any more. Then what was raised goes on, whatever it is; all else that can be
-    raised, `SystemExit` and `KeyboardInterrupt` too, is the training's own failure.
+    raised, `SystemExit` and `KeyboardInterrupt` too, is the training's own failure. begins: called when the training is.
     """
-    output = path.with_suffix(".txt")
+    output, job = path.with_suffix(".txt"), None
     try:
         output.unlink(missing_ok=True)
-        perform(load(), notify, stopped)
+        job = load()
+        perform(job, notify, stopped, begins)
     except BaseException as error:
         if isinstance(error, Stopped) or stopped():
             raise
+        hidden = _secrets(job)
         if not output.exists():  # else a command's own words are there
             with suppress(OSError):
-                text = "".join(traceback.format_exception(error))
+                text = without("".join(traceback.format_exception(error)), hidden)
                 output.write_text(text, encoding="utf-8", errors="backslashreplace")
-        return error_line(error)
+        return error_line(error, hidden)
     return ""
+
+
+def _secrets(job: Job | None) -> set[str]:
+    """The secrets that a failure may quote: of the environment, and of what the training function holds."""
+    found = environment_values(os.environ)
+    if job is not None and job.trial.study.function is not None:
+        with suppress(Exception):  # the failure is to be told, whatever a foreign object raises
+            found |= secrets_of(job.trial.study.function)
+    return found
 
 
 def see(path: Path) -> str:
@@ -88,8 +106,14 @@ def see(path: Path) -> str:
     return f"; see {output.parent.name}/{output.name}" if output.exists() else ""
 
 
-def perform(job: Job, notify: Notify, stopped: Callable[[], int | str | bool] = bool) -> None:
-    """Train and write the record; `notify(step, loss, lr)` is called from time to time, and at the end of one that fails.
+def perform(
+    job: Job,
+    notify: Notify,
+    stopped: Callable[[], int | str | bool] = bool,
+    begins: Callable[[], None] = lambda: None,
+) -> None:
+    """Train and write the record; `notify(step, loss, lr)` is called from time to time, and at the end of one that fails;
+    `begins()` when all that the training needs is loaded.
 
     Raises `Stopped` where the training has returned because it was stopped: it may have caught what stopped it.
     """
@@ -99,6 +123,7 @@ def perform(job: Job, notify: Notify, stopped: Callable[[], int | str | bool] = 
         torch.set_num_threads(job.threads)
     with Writer(job.path, header(trial, job.threads)) as record:
         log = Log(record, trial, notify)
+        begins()
         start = time.perf_counter()
         try:
             returned = _returned(train, trial, log)
@@ -175,15 +200,20 @@ def pickled(job: Job) -> bytes:
 def main(job: bytes, path: Path, driver: Connection, environment: dict[str, str], parent: int) -> None:
     """The process of one run, which leads a group of its own.
 
-    Sends `("step", …)`, `("failed", message)` at the end of one that leaves no record, and last `("ended",)`: the end of
-    the connection may not come, because processes that the training left behind hold it too.
+    Sends `("begins",)` when the training is called, `("step", …)`, `("failed", message)` at the end of one that leaves no
+    record, and last `("ended",)`: the end of the connection may not come, because processes that the training left behind
+    hold it too.
     """
     ended = list[int]()
     _lead(parent, ended.append)
     os.environ.update(environment)
     try:
         failure = carry_out(
-            lambda: pickle.loads(job), path, lambda *progress: _send(driver, "step", *progress), lambda: bool(ended)
+            lambda: pickle.loads(job),
+            path,
+            lambda *progress: _send(driver, "step", *progress),
+            lambda: bool(ended),
+            lambda: _send(driver, "begins"),
         )
         if failure:
             _send(driver, "failed", failure + see(path))
@@ -222,18 +252,18 @@ def _send(driver: Connection, *message: object) -> None:
         raise Stopped(1) from None
 
 
-def error_line(error: BaseException) -> str:
-    """One line: what was raised, and where."""
+def error_line(error: BaseException, hidden: Iterable[str] = ()) -> str:
+    """One line: what was raised, and where. hidden: secrets that it may quote."""
     if isinstance(error, PreheatError):
-        return f"{type(error).__name__}: {Mask().text(str(error))}"
+        return f"{type(error).__name__}: {without(str(error), hidden)}"
     told = traceback.TracebackException.from_exception(error)  # also of an error that cannot be printed
     frames = told.stack
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     if isinstance(error, SystemExit):
-        return f"the training ended its process by sys.exit({shown(error.code)}){place}"
+        return f"the training ended its process by sys.exit({without(shown(error.code), hidden)}){place}"
     if isinstance(error, KeyboardInterrupt):
         return f"the training raised KeyboardInterrupt itself{place}"
-    text = printable(Mask().text(" ".join(str(told).split())))[:LONGEST]
+    text = printable(without(" ".join(str(told).split()), hidden))[:LONGEST]
     return f"{type(error).__name__}: {text or 'no message'}{place}"
 
 
