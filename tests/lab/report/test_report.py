@@ -193,7 +193,7 @@ def test_every_curve_has_its_numbers_as_a_table():
 
 def test_what_a_band_is_stands_below_it():
     assert "Band: lowest to highest seed." in report_html(compared(seeds=3))
-    assert "Band: 95 % t interval of the mean." in report_html(compared(seeds=5))
+    assert "Band: 95 % t interval." in report_html(compared(seeds=5))
     assert "Band" not in report_html(compared(seeds=1))
 
 

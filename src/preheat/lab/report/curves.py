@@ -183,7 +183,7 @@ def band_text(seeds: int) -> str:
     """What a band is; empty for one seed."""
     if seeds < 2:
         return ""
-    return "band: lowest to highest seed" if seeds < FEW else "band: 95 % t interval of the mean"
+    return "band: lowest to highest seed" if seeds < FEW else "band: 95 % t interval"
 
 
 def _rates(trials: Trials, arm: Arm, updates: Sequence[int], name: str) -> list[float]:
