@@ -20,6 +20,7 @@ from preheat.lab.identity.launched_files import files_in
 from preheat.lab.naming import printable, relative, titled
 from preheat.lab.report.reproduce import reproduction
 from preheat.lab.running.command import TRAINER, LaunchOptions, fingerprint
+from preheat.lab.summary import Failure
 
 ARMS = {"none": preheat.decay(), "warm": preheat.warmup("50%") >> preheat.decay()}
 NONE = (Arm("none", "decay()"),)
@@ -271,3 +272,14 @@ def test_no_folder_is_left_wherever_the_path_stands(word, before, root, folders,
     command = ("preheat", "--launch", options.command, text)
     assert "Qfolder" not in reproduction(Experiment("x", (study,), command))
     assert "Qfolder" not in reproduction(Experiment("x", (study,)))
+
+
+def test_what_a_report_says_of_a_failure_names_its_kind_and_no_folder():
+    assert (
+        Failure("r", "the command ended with exit code 3: no file; see runs/r.txt").public
+        == "the command ended with exit code 3"
+    )
+    assert (
+        Failure("r", "cannot read /srv/me/data.bin with api_key=Xq7Xq7: gone").public
+        == "cannot read data.bin with api_key=***"
+    )

@@ -9,6 +9,8 @@ from html import escape
 from typing import Any
 
 from preheat.lab.experiment import Experiment
+from preheat.lab.identity.secrets import Mask
+from preheat.lab.naming import relative
 from preheat.lab.records.record import FORMAT, Record
 from preheat.lab.statistics.arms import StudySummary, summarised
 from preheat.lab.statistics.headline import headline
@@ -26,8 +28,8 @@ class Failure:
 
     @property
     def public(self) -> str:
-        """The kind of failure, without the text that came with it."""
-        return self.message.partition(":")[0].partition(" (")[0]
+        """The kind of failure, without the text that came with it, folders and secrets."""
+        return relative(Mask().text(self.message.partition(":")[0].partition(" (")[0]))
 
 
 @dataclass(frozen=True, repr=False)  # slots would hide what is wrong with `summary.x = 1`

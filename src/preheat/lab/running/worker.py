@@ -255,7 +255,7 @@ def _send(driver: Connection, *message: object) -> None:
 def error_line(error: BaseException, hidden: Iterable[str] = ()) -> str:
     """One line: what was raised, and where. hidden: secrets that it may quote."""
     if isinstance(error, PreheatError):
-        return f"{type(error).__name__}: {without(str(error), hidden)}"
+        return without(str(error), hidden)
     told = traceback.TracebackException.from_exception(error)  # also of an error that cannot be printed
     frames = told.stack
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
