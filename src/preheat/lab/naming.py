@@ -62,7 +62,7 @@ def printable(text: str) -> str:
     r"""`text` for a terminal or a page: colours are left out, other control characters shown as Python writes them.
 
     >>> printable("\x1b[31mred\x1b[0m \x07")
-    'red \\\\x07'
+    'red \\x07'
     """
     if text.isprintable():
         return text
