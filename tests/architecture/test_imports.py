@@ -15,6 +15,10 @@ LATE: dict[tuple[str, str], str] = {
     ("preheat.lab.driver", "_write"): "the report brings Jinja and matplotlib, which a run does not need",
     ("preheat.lab.summary", "_repr_html_"): "only a notebook needs what draws",
     ("preheat.lab.summary", "to_markdown"): "only a card needs what draws",
+    (
+        "preheat.recipes.batches",
+        "batch_ramp",
+    ): "scaling rules bring dataclasses, a quarter of what import preheat costs",
     ("preheat.lab.tasks.bytes", "model"): "models bring torch, and the command line reads the options without it",
     ("preheat.lab.tasks.digits", "model"): "models bring torch, and the command line reads the options without it",
 }

@@ -17,7 +17,6 @@ from preheat.core.spans import Run, SpanLike, lasting
 from preheat.core.stated import Absolute, Relative, Sizes, plain
 from preheat.core.text.words import Source, learn, target
 from preheat.recipes.arguments import spanned
-from preheat.recipes.scaling import scaled_peak
 
 _UNITS = {"": 0, "step": 0, "sample": 0, "token": 0}
 _MOST_SIZES = 1000
@@ -50,6 +49,8 @@ def batch_ramp(start: int, to: int, over: SpanLike, *, increment: int, rule: str
     an unknown rule, an `over` in other units. NVIDIA, Megatron-LM (num_microbatches_calculator); DeepSeek-AI 2024,
     arXiv:2412.19437 (§4.2).
     """
+    from preheat.recipes.scaling import scaled_peak
+
     sizes = _sizes(_whole(start, "start"), _whole(to, "to"), _whole(increment, "increment"))
     spans = [*_shares(over, len(sizes) - 1), "rest"]
     if rule is None:
