@@ -39,6 +39,15 @@ def test_no_word_on_warming_up_where_more_than_a_warmup_tells_the_arms_apart():
     assert said([BASE, LOW], (NONE, other)) == "cosine ends 0.50 lower than none, in all 3 seeds."
 
 
+def test_to_leave_the_warmup_out_is_said_only_where_no_other_warmup_is_left_open():
+    arms = (NONE, WARM, Arm("long", "warmup('50%') >> decay()"))
+    text = said([LOW, BASE, [2.02, 1.99, 2.04]], arms)
+    assert text.startswith(
+        "linear ends 0.50 higher than none; no difference that 3 seeds can show between long and none"
+    )
+    assert said([LOW, BASE, HIGH], arms).startswith("Leave the warmup out: none is the best of the 3")
+
+
 def test_where_nothing_can_be_told_it_says_how_many_seeds_may_tell():
     text = said([[2.5, 2.51, 2.52, 2.49, 2.55], [2.489, 2.51, 2.496, 2.486, 2.535]])
     assert re.fullmatch(

@@ -305,7 +305,7 @@ def _led(text: str, groups: _Groups, specs: Mapping[str, str]) -> str:
     pairs = [] if groups.against else pairs  # then what to do depends on which metric counts for more
     if pairs and all(warm(*pair) for pair in pairs):
         lead = "Warm up: "
-    elif pairs and all(warm(other, name) for name, other in pairs):
+    elif pairs and len(pairs) == groups.count and all(warm(other, name) for name, other in pairs):  # none is left open
         lead = "Leave the warmup out: "
     if lead:
         return lead + (text[:1].lower() + text[1:] if text.startswith(("At ", "With ")) else text)
