@@ -15,3 +15,11 @@ def summary_from(tmp_path):
     from fake_runs import summary_of_table
 
     return partial(summary_of_table, tmp_path / "written")
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Empty files in their place: matplotlib takes longer than everything else that a comparison does."""
+    monkeypatch.setattr(
+        "preheat.lab.report.figure.save_figure", lambda studies, records, *paths: [path.touch() for path in paths]
+    )

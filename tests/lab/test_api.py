@@ -22,12 +22,7 @@ from preheat.lab.identity.holdings import holdings
 ARMS = {"none": preheat.decay(), "warm": preheat.warmup("50%") >> preheat.decay()}
 
 
-@pytest.fixture(autouse=True)
-def picture(monkeypatch):
-    """No pictures: matplotlib takes longer than everything else here."""
-    monkeypatch.setattr(
-        "preheat.lab.report.figure.save_figure", lambda studies, records, *paths: [path.touch() for path in paths]
-    )
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 @pytest.fixture

@@ -19,12 +19,7 @@ RUN = preheat.Run(total=20)
 WARM = preheat.warmup("50%") >> preheat.decay()
 
 
-@pytest.fixture(autouse=True)
-def picture(monkeypatch):
-    """No pictures: matplotlib takes longer than everything else here."""
-    monkeypatch.setattr(
-        "preheat.lab.report.figure.save_figure", lambda studies, records, *paths: [path.touch() for path in paths]
-    )
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 def rates_of(out):

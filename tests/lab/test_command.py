@@ -24,12 +24,7 @@ SCRIPT = f"{shlex.quote(sys.executable)} {shlex.quote(str(Path(__file__).with_na
 ARMS = (Arm("none", "decay()"), Arm("warm", "warmup('50%') >> decay()"))
 
 
-@pytest.fixture(autouse=True)
-def picture(monkeypatch):
-    """No pictures: matplotlib takes longer than everything else here."""
-    monkeypatch.setattr(
-        "preheat.lab.report.figure.save_figure", lambda studies, records, *paths: [path.touch() for path in paths]
-    )
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 def experiment_of(command, arms=ARMS, seeds=(0,)):

@@ -15,13 +15,7 @@ from preheat.lab.naming import printable
 from preheat.lab.running.command import TRAINER, LaunchOptions
 from preheat.lab.running.worker import Event
 
-
-@pytest.fixture(autouse=True)
-def picture(monkeypatch):
-    """No pictures: matplotlib takes longer than everything else here."""
-    monkeypatch.setattr(
-        "preheat.lab.report.figure.save_figure", lambda studies, records, *paths: [path.touch() for path in paths]
-    )
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 def run(experiment, out, **more):

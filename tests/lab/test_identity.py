@@ -27,12 +27,7 @@ NONE = (Arm("none", "decay()"),)
 LOGS = "import os,sys; open(os.environ['PREHEAT_LOG'],'a').write('{\"step\": 0, \"loss\": 1}\\n')"
 
 
-@pytest.fixture(autouse=True)
-def picture(monkeypatch):
-    """No pictures: matplotlib takes longer than everything else here."""
-    monkeypatch.setattr(
-        "preheat.lab.report.figure.save_figure", lambda studies, records, *paths: [path.touch() for path in paths]
-    )
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 @pytest.fixture

@@ -42,9 +42,7 @@ def holdings(function: Callable[..., Any]) -> tuple[dict[str, list[str]], str]:
 
     Values that are secrets by their name are left out; no folder of this machine is shown.
     """
-    reach = _Reach()
-    reach.start(function)
-    reach.finish()
+    reach = _reached(function)
     source = "\n".join(f"{name}\n{text}" for name, text in sorted(reach.sources.items()))
     return reach.held, hashlib.sha256(source.encode(errors="surrogatepass")).hexdigest()[:12]
 
@@ -73,10 +71,15 @@ def origin(function: Callable[..., Any]) -> Any:
 
 def secrets_of(function: Callable[..., Any]) -> set[str]:
     """The secrets among what a function holds: they are in nothing that is written."""
+    return _reached(function).mask.values
+
+
+def _reached(function: Callable[..., Any]) -> "_Reach":
+    """All that a function reaches."""
     reach = _Reach()
     reach.start(function)
     reach.finish()
-    return reach.mask.values
+    return reach
 
 
 class _Reach:

@@ -202,7 +202,7 @@ def p_value(differences: Sequence[float]) -> float | None:
     sizes = [size]
     if count >= SKEWNESS_FROM:
         sizes.append(_skewed(size, _skewness(differences), count))
-    return float(2 * _special().stdtr(count - 1, -math.sqrt(count) * min(map(abs, sizes))))
+    return float(2 * special().stdtr(count - 1, -math.sqrt(count) * min(map(abs, sizes))))
 
 
 def outlier(differences: Sequence[float], rare: float = RARE) -> int | None:
@@ -253,7 +253,7 @@ def _unskewed(value: float, skewness: float, count: int) -> float:
 
 def student(freedom: int, level: float = LEVEL) -> float:
     """The two-sided quantile of Student's t."""
-    return float(_special().stdtrit(freedom, (1 + level) / 2))
+    return float(special().stdtrit(freedom, (1 + level) / 2))
 
 
 def exact_interval(count: int, runs: int, level: float = LEVEL) -> tuple[float, float]:
@@ -263,8 +263,8 @@ def exact_interval(count: int, runs: int, level: float = LEVEL) -> tuple[float, 
     [0.0, 0.71]
     """
     tail = (1 - level) / 2
-    low = _special().betaincinv(count, runs - count + 1, tail) if count else 0.0
-    high = _special().betaincinv(count + 1, runs - count, 1 - tail) if count < runs else 1.0
+    low = special().betaincinv(count, runs - count + 1, tail) if count else 0.0
+    high = special().betaincinv(count + 1, runs - count, 1 - tail) if count < runs else 1.0
     return float(low), float(high)
 
 
@@ -292,23 +292,23 @@ def more_seeds(differences: Sequence[float], share: Share = ALONE) -> int | None
     mean, sd = _mean_and_scatter(differences) or (0.0, 0.0)
     if not mean or not sd:
         return None
-    have, special, size = len(differences), _special(), abs(mean) / sd
+    have, functions, size = len(differences), special(), abs(mean) / sd
     further = np.arange(1, MOST_SEEDS + 1)
     seeds = have + further
-    scatter = np.sqrt((have - 1) / special.chdtri(have - 1, _PROBABILITIES))[:, None]  # true over seen, by quantiles
+    scatter = np.sqrt((have - 1) / functions.chdtri(have - 1, _PROBABILITIES))[:, None]  # true over seen, by quantiles
     then = np.sqrt((have - 1 + further * scatter**2) / (seeds - 1))
     unknown = scatter * np.sqrt(further / seeds / have)
     power = np.zeros(MOST_SEEDS)
     for sign, factor in zip(
         (1, -1), (share.above, share.below) if mean > 0 else (share.below, share.above), strict=True
     ):
-        reach = special.stdtrit(seeds - 1, (1 + share.side(factor, 1)) / 2) * then / np.sqrt(seeds)
-        power += special.ndtr((sign * size - reach) / unknown).mean(axis=0)
+        reach = functions.stdtrit(seeds - 1, (1 + share.side(factor, 1)) / 2) * then / np.sqrt(seeds)
+        power += functions.ndtr((sign * size - reach) / unknown).mean(axis=0)
     enough = np.flatnonzero(power >= POWER)
     return int(further[enough[0]]) if enough.size else None
 
 
-def _special() -> Any:
+def special() -> Any:
     """`scipy.special`, loaded when the first interval is asked for."""
     try:
         from scipy import special as functions

@@ -19,13 +19,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 
-from preheat.core.errors import PreheatError
 from preheat.lab.experiment import TargetValue
-from preheat.lab.statistics.inference import LEVEL, MOST_SEEDS, POWER, SAME, level_of, mean_and_sd
+from preheat.lab.statistics.inference import LEVEL, MOST_SEEDS, POWER, SAME, level_of, mean_and_sd, special
 from preheat.lab.statistics.numbers import fixed
 
 _TOO_WIDE = 0.05
@@ -117,7 +115,7 @@ def target_arm(
     sign, n = (1 if goal == "min" else -1), len(values)
     t = _test(mean, sd, n, target, sign=sign, level=levels[0], form="t") if sd else None
     z = _test(mean, target.sd, n, target, sign=sign, level=levels[0], form="z") if target.sd else None
-    too_wide = bool(sd and target.sd and _special().chdtrc(n - 1, (n - 1) * (sd / target.sd) ** 2) < _TOO_WIDE)
+    too_wide = bool(sd and target.sd and special().chdtrc(n - 1, (n - 1) * (sd / target.sd) ** 2) < _TOO_WIDE)
     form = "z" if z and not too_wide else "t" if t else ""
     deciding = z if form == "z" else t
     reached = deciding is not None and deciding.p <= levels[0]
@@ -133,8 +131,8 @@ def _test(mean: float, sd: float, n: int, target: TargetValue, *, sign: int, lev
     away = sign * (mean - target.value) / error
     if form == "z":
         return OneSided(form, sd, _NORMAL.cdf(away), mean + sign * error * _NORMAL.inv_cdf(1 - level))
-    reach = error * float(_special().stdtrit(n - 1, 1 - level))
-    return OneSided(form, sd, float(_special().stdtr(n - 1, away)), mean + sign * reach)
+    reach = error * float(special().stdtrit(n - 1, 1 - level))
+    return OneSided(form, sd, float(special().stdtr(n - 1, away)), mean + sign * reach)
 
 
 def _more(short: float, test: OneSided, have: int, level: float) -> int | None:
@@ -143,14 +141,14 @@ def _more(short: float, test: OneSided, have: int, level: float) -> int | None:
     short: how far the mean is on the right side of the target. An estimated standard deviation is taken with caution, as
     its upper 80 % bound; the level is that of the next look.
     """
-    special, seeds = _special(), np.arange(have + 1, have + MOST_SEEDS + 1)
+    functions, seeds = special(), np.arange(have + 1, have + MOST_SEEDS + 1)
     if test.form == "z":
-        power = special.ndtr(short * np.sqrt(seeds) / test.sd - _NORMAL.inv_cdf(1 - level))
+        power = functions.ndtr(short * np.sqrt(seeds) / test.sd - _NORMAL.inv_cdf(1 - level))
     else:
-        cautious = test.sd * math.sqrt((have - 1) / special.chdtri(have - 1, POWER))
+        cautious = test.sd * math.sqrt((have - 1) / functions.chdtri(have - 1, POWER))
         with np.errstate(all="ignore"):
             away = np.minimum(short / cautious * np.sqrt(seeds), 1e3)
-            power = 1 - special.nctdtr(seeds - 1, away, special.stdtrit(seeds - 1, 1 - level))
+            power = 1 - functions.nctdtr(seeds - 1, away, functions.stdtrit(seeds - 1, 1 - level))
     enough = np.flatnonzero(power >= POWER)
     return int(seeds[enough[0]]) - have if enough.size else None
 
@@ -204,12 +202,3 @@ def p_text(p: float, level: float) -> str:
     return next(
         (text for text in (f"{p:.{k}g}" for k in range(2, 9)) if (float(text) <= level) == (p <= level)), f"{p:.9g}"
     )
-
-
-def _special() -> Any:
-    """`scipy.special`, loaded when the first test is asked for."""
-    try:
-        from scipy import special as functions
-    except ImportError:
-        raise PreheatError("tests against a target need scipy; pip install 'preheat[lab]'") from None
-    return functions
