@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("KERAS_BACKEND", "torch")  # Keras chooses when it is imported, by default the slowest to start
 gc.disable()  # while everything is imported, nothing is garbage
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks, which run what is held to them
 sys.path.insert(0, str(Path(__file__).parent / "laws"))  # the strategies, for laws and core alike
 
 _COMMON = {

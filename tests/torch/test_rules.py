@@ -432,7 +432,6 @@ def test_a_group_at_0_has_no_peak_and_is_told_how_to_stand_still() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda o: Scheduler(o, ph.presets["gpt3"]), "write its .schedule"),
         (lambda o: Scheduler(o, WARM, run={"total": 9}), "'_target_: preheat.Run'"),
         (lambda o: Scheduler(o, WARM, rules=[{"kind": "Plateau"}]), "Plateau lacks metric, not"),
     ],

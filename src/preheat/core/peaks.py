@@ -131,9 +131,14 @@ def refuse_below_zero(plan: Plan) -> None:
             raise PreheatError(what, write=f"write an end of 0 or above in {shown(line.target, 60)}")
 
 
+def peaks_at_one(schedule: Any) -> bool:
+    """Whether the peak of a schedule is known to be 1, so that it can only be factors."""
+    return _peaks_at_one(peak_of(schedule), None)
+
+
 def refuse_unclear_peak(schedule: Any, peak: float) -> None:
     """The same for one schedule of factors that is to become rates, `peak` being what factor 1 stands for."""
-    if not _peaks_at_one(peak_of(schedule), None):
+    if not peaks_at_one(schedule):
         raise _unclear(schedule, "", f": with peak={peak:g} the rate would reach {{:g}}", peak, _AT_ONE)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from preheat.core.errors import PreheatError, shown
+from preheat.core.meant import Meant
 from preheat.core.node import Schedule
 from preheat.core.notebook import html_of
 from preheat.core.spans import Run
@@ -81,8 +82,9 @@ class Plan(Mapping[str, "Schedule | Absolute | Relative"]):
     __slots__ = ("lines",)
     lines: tuple[Line, ...]
 
-    def __init__(self, lines: Mapping[str, Any] | Schedule | Absolute | Relative | str) -> None:
-        given: Any = mapping_from(lines) if isinstance(lines, str) and is_json(lines) else lines
+    def __init__(self, lines: Mapping[str, Any] | Schedule | Absolute | Relative | Meant | str) -> None:
+        given: Any = lines.target if isinstance(lines, Meant) else lines
+        given = mapping_from(given) if isinstance(given, str) and is_json(given) else given
         if not isinstance(given, Mapping) or "kind" in given:
             given = {RATE: target(given)}
         if not given:

@@ -8,13 +8,14 @@ from functools import cache
 from typing import Any
 
 from preheat.core.errors import PreheatError, nearest, shown
+from preheat.core.meant import Meant
 from preheat.core.node import Schedule
 from preheat.core.spans import Run, Span
 from preheat.core.text.language import parse
 
 
 @dataclass(frozen=True, slots=True)
-class Preset:
+class Preset(Meant):
     """A published run: its schedule in factors of its peak, its peak, its source, and how far it was checked.
 
     model: what was trained.   year: when its source was first published.
@@ -44,6 +45,11 @@ class Preset:
     total: str | None = None
     clock: str = "step"
     steps_per_epoch: int | None = None
+
+    @property
+    def target(self) -> Schedule:
+        """The schedule, so that whatever takes one takes a preset."""
+        return self.schedule
 
     def run(self, **known: Any) -> Run:
         """The run that the source states; known: what it does not, or what is otherwise in yours, as a Run takes it.

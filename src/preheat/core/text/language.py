@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from preheat.core.errors import PreheatError
+from preheat.core.meant import Meant
 from preheat.core.node import Schedule
 from preheat.core.plan import Plan
 from preheat.core.stated import Absolute, Relative, Stated
@@ -19,7 +20,7 @@ Target = Schedule | Absolute | Relative | Plan
 def parse(value: Target | Source) -> Any:
     """The schedule, `absolute(…)`, `relative(…)` or Plan that is meant by `value`. Nothing is evaluated.
 
-    value: any of these, which stay as they are;
+    value: any of these, which stay as they are; a preset, or what preheat.compat restates, for what it stands for;
         text: what repr prints, with the recipe words, and lengths and names without quotes;
         a mapping, OmegaConf's too, or its JSON: with the key "kind" the data of `to_dict`, else the lines of a Plan.
     Text and JSON: at most 256 KiB, nested at most 32 deep.
@@ -32,6 +33,8 @@ def parse(value: Target | Source) -> Any:
     Raises ParseError (a PreheatError) with the column, and the nearest word where there is one; PreheatError for anything
     that cannot be a schedule.
     """
+    if isinstance(value, Meant):
+        value = value.target
     if isinstance(value, str) and is_json(value):
         value = mapping_from(value)
     if isinstance(value, Plan):

@@ -11,6 +11,7 @@ from typing import Any
 from preheat.core import shapes
 from preheat.core.checks import MAX_TEXT
 from preheat.core.errors import ParseError, PreheatError, shown
+from preheat.core.meant import Meant
 from preheat.core.node import KINDS, Schedule
 from preheat.core.spans import REST, Span
 from preheat.core.stated import Absolute, Relative, Stated, joined
@@ -89,6 +90,8 @@ def read(text: str) -> Any:
 
 def target(value: Any) -> Schedule | Absolute | Relative:
     """One schedule, and what is said of it, from all that can be meant by it: see `parse`. A plan is refused."""
+    if isinstance(value, Meant):
+        value = value.target
     if isinstance(value, Schedule | Absolute | Relative):
         return value
     if isinstance(value, str):
@@ -159,8 +162,6 @@ def _no_schedule(value: Any) -> PreheatError:
     name = getattr(value, "__name__", None)
     if isinstance(name, str) and name in _language().words:
         return PreheatError(f"{name} is the function that makes a schedule", write=f"call it: {name}(…)")
-    if isinstance(getattr(value, "schedule", None), Schedule):
-        return PreheatError("a schedule is needed, or its text", given=value, write="write its .schedule")
     return PreheatError("a schedule is needed, or its text", given=value, write=_EXAMPLE)
 
 

@@ -1,0 +1,63 @@
+"""Other libraries' schedulers, restated as schedules; their configs, read and written. Nothing of them is imported.
+
+    compat.transformers.cosine(num_warmup_steps=500, num_training_steps=10_000, base_lr=3e-4)
+    compat.restate("torch", "OneCycleLR", max_lr=0.1, total_steps=1000)
+    compat.read("training_args.json")
+
+A restatement equals the library at every update of the run, and keeps its last value after it; with `faithful=True` it does
+after the end what the library does. Arguments are the library's own, by name; base_lr= is the rate the optimizer was built with.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from preheat.compat.peer import Peer
+from preheat.compat.restated import Restated
+from preheat.core.errors import PreheatError, nearest, shown
+
+if TYPE_CHECKING:
+    from preheat.compat.configs import Reading, read
+
+__all__ = ["PEERS", "Reading", "Restated", "peer", "read", "restate"]
+
+PEERS = ("transformers",)
+"""The libraries that are restated, each a module of this package."""
+_OTHERWISE = {"huggingface": "transformers", "hf": "transformers"}
+
+
+def peer(name: str) -> Peer:
+    """A library that is restated: its version, its source, its schedulers. Raises PreheatError for an unknown one."""
+    known = name.lower().replace("-", "_") if isinstance(name, str) else name
+    known = _OTHERWISE.get(known, known)
+    if known not in PEERS:
+        raise PreheatError(f"no library {shown(name)} is restated{nearest(str(name), PEERS)}")
+    return import_module(f"preheat.compat.{known}").PEER
+
+
+def restate(library: str, scheduler: str, /, **arguments: Any) -> Restated:
+    """A scheduler of another library as a schedule, by that library's names: one door to all of `preheat.compat`.
+
+    library: one of PEERS.   scheduler: its own name, such as "CosineAnnealingLR", or that of the function here.
+    arguments: the scheduler's own, by name; base_lr: the optimizer's rate, 1 by default, so that the values are factors;
+    faithful: also after the end of the run do what the library does.
+
+    >>> restate("transformers", "cosine", num_warmup_steps=2, num_training_steps=6).table(3).tolist()
+    [0.0, 0.5, 1.0]
+
+    Raises PreheatError for a library, scheduler or argument that is not known, and where the library itself fails.
+    """
+    return peer(library)[scheduler](**arguments)
+
+
+def __getattr__(name: str) -> object:
+    if name in PEERS:
+        return import_module(f"preheat.compat.{name}")
+    if name in ("Reading", "read"):
+        return getattr(import_module("preheat.compat.configs"), name)
+    raise AttributeError(f"module 'preheat.compat' has no attribute {name!r}{nearest(name, PEERS)}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *PEERS, "Reading", "read"])

@@ -1,0 +1,49 @@
+"""Other libraries' configs, read as data: the schedule, the run, and what could not be carried over."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from preheat.compat.configs.files import Config
+from preheat.compat.configs.reading import Given, Keys, Reading, not_known
+from preheat.core.errors import PreheatError, nearest, shown
+
+__all__ = ["Config", "Given", "Keys", "Reading", "read", "read_config"]
+
+READERS: tuple[str, ...] = ()
+"""Whose configs are read, the most telling first: each a module here with `recognises(config)` and `read(config, given)`."""
+
+
+def read(
+    path: str | Path,
+    *,
+    library: str | None = None,
+    total: int | None = None,
+    steps_per_epoch: float | None = None,
+    samples: int | None = None,
+    world_size: int | None = None,
+    base_lr: float | None = None,
+) -> Reading:
+    """A config file of another library as a schedule (or a plan), its Run, and findings.
+
+    path: the file. It is data: nothing in it is imported or evaluated.   library: whose it is, if that cannot be told.
+    total, steps_per_epoch, samples (of the data set), world_size (processes), base_lr: what the file does not say.
+
+    Raises PreheatError for a file that cannot be read or recognised, where something is needed that it does not say, and where
+    two are said that contradict each other.
+    """
+    return read_config(Config.of(path), Given(total, steps_per_epoch, samples, world_size, base_lr), library)
+
+
+def read_config(config: Config, given: Given = Given(), library: str | None = None) -> Reading:  # noqa: B008  immutable
+    """The same for a config that has been loaded."""
+    if library is not None:
+        if library not in READERS:
+            raise PreheatError(f"no configs of {shown(library)} are read{nearest(library, READERS)}")
+        return import_module(f"preheat.compat.configs.{library}").read(config, given)
+    for name in READERS:
+        module = import_module(f"preheat.compat.configs.{name}")
+        if module.recognises(config):
+            return module.read(config, given)
+    raise not_known(config, READERS)

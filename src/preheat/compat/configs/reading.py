@@ -1,0 +1,146 @@
+"""What is read from another library's config: a value, the run, and what could not be carried over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from preheat.compat.restated import Restated
+from preheat.core.errors import PreheatError, nearest, shown
+from preheat.core.findings import Finding
+from preheat.core.meant import Meant
+from preheat.core.plan import Plan
+from preheat.core.spans import Run
+from preheat.core.value import Value
+
+_MISSING = object()
+
+
+class Given(NamedTuple):
+    """What somebody says beside a config, where the config does not: None is not said.
+
+    total: updates in the run.   steps_per_epoch: updates in an epoch.   samples: of the data set.   world_size: processes.
+    base_lr: the rate that the optimizer is built with.
+    """
+
+    total: int | None = None
+    steps_per_epoch: float | None = None
+    samples: int | None = None
+    world_size: int | None = None
+    base_lr: float | None = None
+
+
+class Reading(Meant, Value):
+    """A config as a value: whatever takes a schedule takes it.
+
+    target: the schedule or rates, or a plan where several things move.   run: the total and the worths that the config says.
+    findings: what could not be carried over, keys that are not known, and what its library does that one should know.
+    library: whose config it is, a name of compat.PEERS.
+    """
+
+    __slots__ = ("findings", "library", "meant", "run")
+
+    run: Run
+    findings: tuple[Finding, ...]
+    library: str
+
+    def __init__(self, meant: Any, run: Run, findings: Iterable[Finding] = (), library: str = "") -> None:
+        self._set(meant=meant, run=run, findings=tuple(findings), library=library)
+
+    @property
+    def target(self) -> Any:
+        """The schedule, rates or plan."""
+        return self.meant.target if isinstance(self.meant, Meant) else self.meant
+
+    @classmethod
+    def of(cls, restated: Restated, run: Run, findings: Iterable[Finding] = (), library: str = "") -> Reading:
+        """A restatement on its run, its findings after those of the config."""
+        return cls(restated.target, run, (*findings, *restated.findings), library)
+
+    def __repr__(self) -> str:
+        """The text of the schedule; of a plan, its JSON."""
+        return self.target.to_text() if isinstance(self.target, Plan) else repr(self.target)
+
+
+class Keys:
+    """The keys of a config, each asked for once; what nobody asked for is left over.
+
+    >>> keys = Keys({"lr": "1e-4", "warmup_step": 5})
+    >>> keys.number("lr"), keys.number("warmup_steps", 0)
+    (0.0001, 0)
+    >>> print(*keys.left(known=["output_dir"]))
+    warmup_step: no key that is known here; did you mean 'warmup_steps'? (unknown-key)
+    """
+
+    def __init__(self, data: Mapping[str, Any], where: str = "") -> None:
+        self.data, self.where = data, where
+        self._asked: set[str] = set()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.data
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value as it stands, or the default; a null is the default."""
+        self._asked.add(key)
+        value = self.data.get(key)
+        return default if value is None else value
+
+    def number(self, key: str, default: Any = _MISSING) -> Any:
+        """A number, of text too: YAML takes 1e-4 for text. Raises PreheatError for anything else, and where it is needed."""
+        value = self.get(key)
+        if value is None:
+            if default is _MISSING:
+                raise PreheatError(f"the config does not say {self.where}{key}")
+            return default
+        return number(value, f"{self.where}{key}")
+
+    def whole(self, key: str, default: Any = _MISSING) -> Any:
+        """A whole number, 100.0 too."""
+        value = self.number(key, default)
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        if value is not default and not isinstance(value, int):
+            raise PreheatError(f"{self.where}{key} must be a whole number", given=value)
+        return value
+
+    def section(self, key: str) -> Keys:
+        """The keys of a mapping inside; of none where there is none."""
+        value = self.get(key, {})
+        if not isinstance(value, Mapping):
+            raise PreheatError(f"{self.where}{key} must be a section with keys of its own", given=value)
+        return Keys(value, f"{self.where}{key}.")
+
+    def left(self, known: Iterable[str] = ()) -> list[Finding]:
+        """A finding for each key that nobody asked for and that is not among `known`, which say nothing of a schedule."""
+        harmless = set(known)
+        unknown = [key for key in self.data if key not in self._asked and key not in harmless]
+        near = self._asked | harmless
+        return [
+            Finding("unknown-key", f"{self.where}{key}", f"no key that is known here{_near(str(key), near)}")
+            for key in unknown
+        ]
+
+
+def number(value: Any, what: str) -> int | float:
+    """A number, of text too."""
+    if isinstance(value, str):
+        text = value.strip().replace("_", "")
+        with suppress(ValueError):
+            value = int(text) if text.lstrip("+-").isdigit() else float(text)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PreheatError(f"{what} must be a number", given=value)
+    return value
+
+
+def _near(key: str, known: Iterable[str]) -> str:
+    hint = nearest(key, known)
+    return hint if hint.startswith("; did") else ""
+
+
+def not_known(config: Any, libraries: Iterable[str]) -> PreheatError:
+    """What there is to say of a file that no reader recognises."""
+    return PreheatError(
+        f"{shown(config)} is no config that is known here",
+        write=f"say whose it is: library= (--library), one of {', '.join(libraries)}",
+    )

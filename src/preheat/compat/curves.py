@@ -1,0 +1,43 @@
+"""Curves that several libraries share, so that no formula is written twice."""
+
+from __future__ import annotations
+
+from preheat.core.checks import Number
+from preheat.core.node import Schedule
+from preheat.core.nodes.leaves import Hold, Ramp
+from preheat.core.nodes.sequence import Sequence
+from preheat.core.nodes.wrapped import Scaled
+from preheat.core.shapes import Shape
+
+
+def short_ramp(start: float, end: float, ticks: Number, shape: Shape | str = "linear") -> Schedule:
+    """A ramp in so many updates, of fewer than one too, which `ramp` refuses because a share may be meant."""
+    return Ramp(start, end, ticks, shape)
+
+
+def cosine_wave(half: Number, low: float = 0.0, until: Number | None = None) -> Schedule:
+    """From 1 down to `low` in `half` updates along a cosine, up again in as many, and on: (1 + cos(πt/half))/2.
+
+    until: where it stops and keeps its value; None for never.
+    """
+    down = short_ramp(1.0, low, half, "cosine")
+    if until is not None and until <= half:
+        return down if until == half else down.truncated(until)
+    waves = (down >> short_ramp(low, 1.0, half, "cosine")).repeated()
+    return waves if until is None else waves.truncated(until)
+
+
+def multiplied(curve: Schedule, factor: float) -> Schedule:
+    """`curve.scaled(factor)`, with the factor written into the parts where that is exact enough: easier to read."""
+    if isinstance(curve, Ramp):
+        return Ramp(curve.start * factor, curve.end * factor, curve.span, curve.shape)
+    if isinstance(curve, Hold):
+        return Hold(curve.value * factor, curve.span)
+    if isinstance(curve, Scaled):
+        return multiplied(curve.base, curve.factor * factor)
+    if isinstance(curve, Sequence) and all(isinstance(part, Ramp | Hold) for part in curve.parts):
+        first, *others = (multiplied(part, factor) for part in curve.parts)
+        for part in others:
+            first = first >> part
+        return first
+    return curve.scaled(factor)

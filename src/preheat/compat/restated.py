@@ -1,0 +1,141 @@
+"""What another library's scheduler computes, as a value: the schedule, what else it moves, and what to know about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from preheat.compat.curves import multiplied
+from preheat.core.checks import Number, positive_number
+from preheat.core.findings import Finding
+from preheat.core.meant import Meant
+from preheat.core.node import Schedule
+from preheat.core.peaks import peaks_at_one
+from preheat.core.plan import RATE, Plan
+from preheat.core.stated import Absolute, Relative, plain
+from preheat.core.times import MISSING
+from preheat.core.value import Value
+
+Curve = Schedule | Absolute | Relative
+
+
+class Restated(Meant, Value):
+    """A scheduler of another library, restated: its values at every update, equal to what that library computes.
+
+    schedule: the learning rate: factors where `base_lr` was left at 1, else rates.
+    others: what else it moves, as pairs of a plan's key and its schedule: momentum, weight decay, the rate of one group.
+    findings: what that library does that one should know; see Finding.
+
+    It is called, tabled, measured and bound like its schedule, and whatever takes a schedule takes it.
+
+    >>> from preheat import compat
+    >>> s = compat.transformers.linear(num_warmup_steps=2, num_training_steps=6)
+    >>> s, s.table(6).tolist()
+    (ramp(0.0, 1.0, 2) >> ramp(1.0, 0.0, 4), [0.0, 0.5, 1.0, 0.75, 0.5, 0.25])
+    >>> compat.transformers.constant(num_warmup_steps=2).findings[0].code
+    'ignored-argument'
+    """
+
+    __slots__ = ("findings", "others", "schedule")
+
+    schedule: Curve
+    others: tuple[tuple[str, Curve], ...]
+    findings: tuple[Finding, ...]
+
+    def __init__(
+        self,
+        schedule: Curve,
+        others: Mapping[str, Curve] | Iterable[tuple[str, Curve]] = (),
+        findings: Iterable[Finding] = (),
+    ) -> None:
+        pairs = others.items() if isinstance(others, Mapping) else others
+        self._set(schedule=schedule, others=tuple(pairs), findings=tuple(findings))
+
+    @property
+    def target(self) -> Curve | Plan:
+        """What a Scheduler follows: the schedule alone, or a plan where it moves more than the rate."""
+        return Plan({RATE: self.schedule} | dict(self.others)) if self.others else self.schedule
+
+    @property
+    def plan(self) -> Plan:
+        """The same as a plan, with the line "lr"."""
+        return Plan({RATE: self.schedule} | dict(self.others))
+
+    def __call__(self, t: Any = MISSING) -> Any:
+        """The rate, or its factor, at time `t`, as a schedule gives it."""
+        return self.schedule(t)
+
+    def table(self, n: int) -> Any:
+        """The values of updates 0 … n − 1, a float64 numpy array of shape (n,)."""
+        return self.schedule.table(n)
+
+    @property
+    def length(self) -> Number:
+        """Updates from its start to its end; math.inf if it never ends."""
+        return self.schedule.length
+
+    @property
+    def function(self) -> Callable[[float], float]:
+        """The specialised Python function of one number: equal to a call, bit for bit."""
+        return self.schedule.function
+
+    def bind(self, *args: Any, **kwargs: Any) -> Any:
+        """The schedule, or the plan where it moves more than the rate, bound to a run: see Schedule.bind and Plan.bind."""
+        return self.target.bind(*args, **kwargs)
+
+    def having(self, *findings: Finding) -> Restated:
+        """The same with further findings."""
+        return Restated(self.schedule, self.others, (*self.findings, *findings))
+
+    def __repr__(self) -> str:
+        """The text of what it stands for, which `parse` reads: a plan's as JSON."""
+        return self.target.to_text() if self.others else repr(self.schedule)
+
+
+def factors(curve: Schedule, base_lr: float = 1.0, findings: Iterable[Finding] = ()) -> Restated:
+    """What multiplies the optimizer's own rate: factors while that rate is 1, which is "not said"; else the rates."""
+    base = positive_number(base_lr, "base_lr")
+    if base != 1.0:
+        return Restated(Absolute(multiplied(curve, base)), findings=findings)
+    return Restated(curve if peaks_at_one(curve) else Relative(curve), findings=findings)
+
+
+def rates(curve: Schedule, base_lr: float = 1.0, findings: Iterable[Finding] = ()) -> Restated:
+    """What the other library is given as rates; base_lr multiplies them, as an optimizer does that scales updates by them."""
+    base = positive_number(base_lr, "base_lr")
+    return Restated(Absolute(curve if base == 1.0 else multiplied(curve, base)), findings=findings)
+
+
+def ignored(place: str, value: object, default: object, why: str, write: str = "") -> list[Finding]:
+    """A finding where an argument that is not used was given another value than its default."""
+    return [] if value == default else [Finding("ignored-argument", place, f"{value!r} is not used: {why}", write)]
+
+
+def rate_argument(place: str, value: float | None, base_lr: float) -> list[Finding]:
+    """A finding where an argument is a rate and the base is not said: the factors are those of a base rate of 1."""
+    if base_lr != 1.0 or not value:
+        return []
+    what = f"{value!r} is a rate, and what it is of the peak depends on the optimizer's own rate, taken as 1 here"
+    return [Finding("rate-argument", place, what, "give base_lr=, the rate that the optimizer was built with")]
+
+
+def resumed(last_epoch: int) -> list[Finding]:
+    """A finding where a position was given: a schedule has none, and the library's own way of resuming is often off."""
+    why = "a schedule has no position; resume with the Scheduler's state"
+    return ignored("last_epoch", last_epoch, -1, why)
+
+
+def held(curve: Schedule, total: Number, faithful: bool, what: str) -> tuple[Schedule, list[Finding]]:
+    """A curve that goes on after the run of `total` updates: as it is if faithful, else cut there, with a finding.
+
+    what: what the other library does after the end, as a sentence.
+    """
+    if faithful:
+        return curve, []
+    cut = curve if curve.length == total else curve.truncated(total)
+    return cut, [Finding("after-the-end", f"update {total}", f"{what}; here the last value is kept")]
+
+
+def curve_of(value: Any) -> Schedule:
+    """The bare schedule of a restatement, of rates or of a schedule: to compose one library's schedulers."""
+    return plain(value.schedule if isinstance(value, Restated) else value)
