@@ -32,6 +32,22 @@ class Case(NamedTuple):
     tolerance: float = 1e-12
 
 
+class Public(NamedTuple):
+    """A published config, its facts in our own file, and what the library itself makes of it.
+
+    file: beside the module.   source: where it was published.   beside: what `compat.read` is told that the file does not say.
+    rates: the values of the first n updates as the library computes them from the same facts, by a plan's key.
+    updates: of the run.   tolerance: of the largest value.
+    """
+
+    file: str
+    source: str
+    beside: dict[str, Any]
+    rates: Callable[[int], Rates | Mapping[str, Rates]]
+    updates: int
+    tolerance: float = 1e-12
+
+
 class Compared(NamedTuple):
     """How far a restatement is from what the library gave: the largest difference, as a share of the largest value."""
 
@@ -63,16 +79,16 @@ def off(restated: Restated, key: str, rates: Rates, first: int) -> float:
     return max((abs(a - b) / largest for a, b in zip(ours[first:], rates[first:], strict=True)), default=0.0)
 
 
-def names() -> list[str]:
-    """The libraries that can be run where they are installed."""
-    return sorted(one.name for one in iter_modules([str(Path(__file__).parent / "peers")]))
+def names(kind: str = "peers") -> list[str]:
+    """The libraries that can be run where they are installed; kind: "peers", or "public" for their published configs."""
+    return sorted(one.name for one in iter_modules([str(Path(__file__).parent / kind)]))
 
 
-def installed() -> Iterator[ModuleType]:
+def installed(kind: str = "peers") -> Iterator[ModuleType]:
     """Those that are installed here."""
-    for name in names():
+    for name in names(kind):
         try:
-            yield import_module(f"benchmarks.parity.peers.{name}")
+            yield import_module(f"benchmarks.parity.{kind}.{name}")
         except ImportError:
             continue
 

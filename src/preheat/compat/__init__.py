@@ -5,7 +5,7 @@
     compat.read("training_args.json")
 
 A restatement equals the library at every update of the run, and keeps its last value after it; with `faithful=True` it does
-after the end what the library does. Arguments are the library's own, by name; base_lr= is the rate the optimizer was built with.
+after the end what the library does. Arguments are the library's own, by name; base_lr= is the optimizer's own rate.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PEERS", "Reading", "Restated", "peer", "read", "restate"]
 
-PEERS = ("transformers",)
+PEERS: tuple[str, ...] = (
+    "transformers",
+)  # fmt: skip
 """The libraries that are restated, each a module of this package."""
 _OTHERWISE = {"huggingface": "transformers", "hf": "transformers"}
 

@@ -12,6 +12,7 @@ from preheat.core.meant import Meant
 from preheat.core.node import Schedule
 from preheat.core.peaks import peaks_at_one
 from preheat.core.plan import RATE, Plan
+from preheat.core.spans import Run
 from preheat.core.stated import Absolute, Relative, plain
 from preheat.core.times import MISSING
 from preheat.core.value import Value
@@ -50,6 +51,14 @@ class Restated(Meant, Value):
     ) -> None:
         pairs = others.items() if isinstance(others, Mapping) else others
         self._set(schedule=schedule, others=tuple(pairs), findings=tuple(findings))
+
+    @classmethod
+    def of(cls, target: Any, run: Run | None = None) -> Restated:
+        """A schedule, rates or a plan with a line "lr", bound to a run where one is given."""
+        bound = target if run is None else target.bind(run)
+        if not isinstance(bound, Plan):
+            return cls(bound)
+        return cls(bound[RATE], {key: bound[key] for key in bound if key != RATE})
 
     @property
     def target(self) -> Curve | Plan:
