@@ -11,7 +11,7 @@ from typing import Any
 from unittest import mock
 
 
-def module_from(package: str, path: str, stubs: Mapping[str, Any] = {}) -> ModuleType:  # noqa: B006  not changed
+def module_from(package: str, path: str, stubs: Mapping[str, Any] = {}) -> ModuleType:
     """The module that a file of `package` defines, its source unchanged.
 
     path: inside the package, such as "core/optimizer_param_scheduler.py".   stubs: by module name, what its own imports get in
