@@ -101,7 +101,14 @@ if TYPE_CHECKING:
     from preheat.session import HoldUntil, Plateau, Rewarm, Rewind
 
 _ADAPTERS = ("accelerate", "axolotl", "jax", "keras", "lightning", "timm", "torch", "torchtitan", "transformers")
-_ROOMS = ("session", "lab", "compat", "review", *_ADAPTERS)  # entered on demand: some of them import frameworks
+_ROOMS = (
+    "session",
+    "lab",
+    "compat",
+    "review",
+    "testing",
+    *_ADAPTERS,
+)  # entered on demand: some of them import frameworks
 _LATE = {
     "HoldUntil": "session",
     "Plateau": "session",

@@ -15,7 +15,7 @@ LAYERS = (
     ("lab",),
     ("plots",),
     ("axolotl",),  # its trainers are those of transformers
-    ("accelerate", "jax", "keras", "lightning", "measure", "timm", "torchtitan", "transformers"),
+    ("accelerate", "jax", "keras", "lightning", "measure", "testing", "timm", "torchtitan", "transformers"),
     ("torch",),
     ("review",),
     ("recipes", "compat", "session"),

@@ -1,0 +1,57 @@
+"""What a suite reports: which law is broken, and how that shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+LAWS = {
+    "finite": "every value is a finite number",
+    "bounds": "every value lies between 0 and the peak",
+    "pure": "asking changes nothing: the same update has the same value, in any order of asking",
+    "arrays": "an array of updates gives what its updates give one by one",
+    "ends": "after the run the value does not rise again, and nothing fails",
+    "reported": "what the scheduler says the rate is, is the rate that the update uses",
+    "resumed, built first": "built, then optimizer and scheduler loaded in either order: it goes on as if never stopped",
+    "resumed, built last": "optimizer loaded, then built, then the scheduler loaded: it goes on as if never stopped",
+    "resumed twice": "loading the same state again changes nothing",
+    "state is data": "the state passes through torch.save and torch.load(weights_only=True)",
+    "copied": "a copy (deepcopy) goes on as the original does, and neither moves the other",
+    "groups": "groups of different rates keep their ratio",
+    "added group": "a group that is added later follows the same factor, and nothing fails",
+    "tensor rates": "a rate that is a tensor takes the same values, in the same tensor, and groups do not share one",
+}
+"""Every law by its name."""
+
+
+class Broken(NamedTuple):
+    """A law that does not hold, and how that shows: the first update where it does not, and both values.
+
+    >>> print(Broken("bounds", "update 7: -0.1"))
+    bounds: every value lies between 0 and the peak; update 7: -0.1
+    """
+
+    law: str
+    shown: str
+
+    def __str__(self) -> str:
+        return f"{self.law}: {LAWS[self.law]}; {self.shown}"
+
+
+def told(broken: Iterable[Broken]) -> str:
+    """All of them, one a line."""
+    return "\n".join(map(str, broken))
+
+
+def differing(expected: list[float], found: list[float], first: int = 0, near: float = 1e-6) -> str:
+    """The first update at which two runs differ by more than `near` of the largest value, in words; "" if none.
+
+    first: the update that both begin with.
+    """
+    largest = max(map(abs, expected), default=0.0) or 1.0
+    for t, (a, b) in enumerate(zip(expected, found, strict=False), start=first):
+        if not abs(a - b) <= near * largest:
+            return f"update {t}: {b:.6g} instead of {a:.6g}"
+    if len(found) < len(expected):
+        return f"update {first + len(found)}: nothing instead of {expected[len(found)]:.6g}"
+    return ""
