@@ -1,7 +1,7 @@
-"""python -m benchmarks.parity [--tries N] [--golden] [PEER …]: run every library that is installed beside its restatement.
+"""python -m benchmarks.parity [--tries N] [--golden] [--write PAGE] [PEER …]: run libraries beside their restatements.
 
 Prints a table, one row a scheduler: the version, how many random arguments, the largest difference, as a share of the largest
-value. --golden also writes golden vectors, a few runs each, to tests/parity/golden/.
+value; and one row for each published config. --golden also writes golden vectors, a few runs each, to tests/parity/golden/.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from benchmarks.parity.case import Case, Compared, arguments_of, compared, installed
+from benchmarks.parity.case import Case, Compared, Public, arguments_of, compared, installed, off
+from benchmarks.parity.case import lines as lines_of
+from benchmarks.parity.pages import rewritten
+from preheat.compat import PEERS, Restated, peer, read
 
 GOLDEN = Path(__file__).parents[2] / "tests" / "parity" / "golden"
 KEPT, LONGEST = 4, 60  # golden runs of a scheduler, and their updates
@@ -23,21 +26,60 @@ def main() -> None:
     parser.add_argument("peers", nargs="*", help="the libraries, all that are installed by default")
     parser.add_argument("--tries", type=int, default=200, help="random arguments for each scheduler")
     parser.add_argument("--golden", action="store_true", help="write golden vectors")
+    parser.add_argument("--write", type=Path, help="a page with parts between the marks of this command")
     options = parser.parse_args()
-    for module in installed():
-        if options.peers and module.PEER not in options.peers:
-            continue
-        if options.golden:
+    modules = [one for one in installed() if not options.peers or one.PEER in options.peers]
+    if options.golden:
+        for module in modules:
             write_golden(module)
-        for case in module.CASES:
-            print(" | ".join(("", *row(module, case, options.tries), "")).strip())
+    tables = {"parity": schedulers(modules, options.tries), "published": configs(options.peers)}
+    for name, lines in tables.items():
+        print("\n".join([*lines, ""]))
+        if options.write:
+            rewritten(options.write, name, "\n".join(lines))
+
+
+def schedulers(modules: list[ModuleType], tries: int) -> list[str]:
+    """The table of schedulers, and of those that are restated and not run here."""
+    head = ("library", "version", "scheduler", "runs", "largest difference", "after the end")
+    ran = [(module.PEER, case.scheduler) for module in modules for case in module.CASES]
+    found = [row(module, case, tries) for module in modules for case in module.CASES]
+    for name in PEERS:
+        found += [
+            (name, peer(name).version, scheduler, "read, not run", "", "")
+            for scheduler in peer(name).functions
+            if (name, scheduler) not in ran
+        ]
+    return [_line(head), "|---" * len(head) + "|", *map(_line, sorted(found))]
+
+
+def configs(peers: list[str]) -> list[str]:
+    """The table of published configs."""
+    head = ("config", "library", "updates", "largest difference", "source")
+    rows = [
+        (public.file, f"{module.PEER} {module.VERSION}", f"{public.updates:,}", f"{_apart(public):.1e}", public.source)
+        for module in installed("public")
+        if not peers or module.PEER in peers
+        for public in module.PUBLIC
+    ]
+    return [_line(head), "|---" * len(head) + "|", *map(_line, rows)]
+
+
+def _apart(public: Public) -> float:
+    reading = read(Path(__file__).parent / "public" / public.file, **public.beside)
+    restated = Restated.of(reading.target, reading.run)
+    return max(off(restated, key, rates, 0) for key, rates in lines_of(public.rates(public.updates)).items())
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def row(module: ModuleType, case: Case, tries: int) -> tuple[str, ...]:
-    """The library, the scheduler, the version, arguments tried, the largest differences inside the run and after it."""
+    """The library, its version, the scheduler, arguments tried, the largest differences inside the run and after it."""
     found = [compared(module.PEER, case, arguments_of(module.PEER, case, seed)) for seed in range(tries)]
     inside, after = max(one.inside for one in found), max(one.after for one in found)
-    return module.PEER, case.scheduler, module.VERSION, f"{tries}", f"{inside:.1e}", f"{after:.1e}"
+    return module.PEER, module.VERSION, case.scheduler, f"{tries}", f"{inside:.1e}", f"{after:.1e}"
 
 
 def write_golden(module: ModuleType) -> None:

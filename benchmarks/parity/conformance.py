@@ -93,9 +93,7 @@ def of_transformers() -> Iterator[Suspect]:
     names = ("linear", "cosine", "cosine_with_restarts", "polynomial", "constant_with_warmup", "inverse_sqrt", *special)
 
     def make(name: str) -> Callable[[Any], Any]:
-        return lambda optimizer: get_scheduler(
-            name, optimizer, WARM, N, scheduler_specific_kwargs=special.get(name)
-        )
+        return lambda optimizer: get_scheduler(name, optimizer, WARM, N, scheduler_specific_kwargs=special.get(name))
 
     yield from _objects("transformers", {name: make(name) for name in names})
 
