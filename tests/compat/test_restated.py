@@ -57,7 +57,7 @@ def test_it_is_text_and_data_of_the_language(library: str, name: str, arguments:
 @pytest.mark.parametrize(("library", "name", "arguments"), KEPT)
 def test_factors_where_the_base_is_one_and_rates_where_it_is_said(library: str, name: str, arguments: dict) -> None:
     """A restatement never gives a Scheduler rates that would be taken for factors."""
-    found = compat.restate(library, name, **arguments | {"base_lr": 0.25})
+    found = compat.restate(library, name, **arguments | {"base_lr": 1.5 * arguments["base_lr"] + 1})
     assert found.schedule == ph.absolute(curve_of(found))
 
 
