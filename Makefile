@@ -5,10 +5,13 @@ VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 FRAMEWORKS := .venv-frameworks
+PARITY := .venv-parity
+# what the parity environment is held to: nothing, so that it has the newest torch and peers; `-c constraints.txt` for ours
+HELD ?=
 # A stray PYTHONPATH would test something else than what is installed; without bytecode every process compiles everything anew.
 unexport PYTHONPATH PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test frameworks oldest check bench soak clean
+.PHONY: help demo test frameworks parity oldest check bench soak clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -22,6 +25,10 @@ test: $(VENV)/.dev  ## all tests, laws and doctests
 
 frameworks: $(FRAMEWORKS)/.dev  ## the tests of every framework, with all of them installed (some gigabytes)
 	$(FRAMEWORKS)/bin/pytest -q -n auto --dist loadgroup tests/frameworks
+
+parity: $(PARITY)/.peers  ## other libraries run beside their restatements, with the newest of them (some gigabytes)
+	$(PARITY)/bin/pytest -q -n auto --dist loadgroup tests/parity tests/compat
+	$(PARITY)/bin/python -m benchmarks.parity
 
 oldest: $(OLDEST)/.dev  ## the tests with the oldest version of every dependency that is claimed (torch is large there)
 	$(OLDEST)/bin/pytest -q -n auto --dist loadgroup -W default tests src
@@ -50,6 +57,14 @@ $(OLDEST)/.dev: pyproject.toml constraints-oldest.txt
 $(FRAMEWORKS)/.dev: pyproject.toml constraints.txt
 	test -x $(FRAMEWORKS)/bin/python || $(PYTHON) -m venv $(FRAMEWORKS)
 	$(FRAMEWORKS)/bin/python -m pip install --quiet -c constraints.txt -e ".[frameworks]"
+	@touch $@
+
+$(PARITY)/.peers: pyproject.toml requirements-parity.txt
+	test -x $(PARITY)/bin/python || $(PYTHON) -m venv $(PARITY)
+	$(PARITY)/bin/python -m pip install --quiet $(HELD) -e ".[dev]"
+	grep -v '^#' requirements-parity.txt | while read peer; do \
+		$(PARITY)/bin/python -m pip install --quiet --no-deps "$$peer" || echo "left out, for it cannot be installed here: $$peer"; \
+	done
 	@touch $@
 
 $(VENV)/.lab: $(VENV)/bin/python pyproject.toml constraints.txt
