@@ -116,8 +116,11 @@ def on_its_run(subject: Subject, other: Subject) -> Subject:
     if subject.run.total is not None or _length(subject) < math.inf:
         return subject
     total = _length(other) if other.run.total is None else other.run.total
-    if total == math.inf or (other.run.clock != subject.run.clock and _counts_ticks(subject)):
+    if total == math.inf:
         return subject
+    if other.run.clock != subject.run.clock and _counts_ticks(subject):
+        what = f"{subject.name} has lengths in {subject.run.clock}s, and the other's run counts {other.run.clock}s"
+        raise PreheatError(what, write="write its lengths with their unit, such as '500 steps' or '5%'")
     own = {name: worth for name in _WORTHS if (worth := getattr(subject.run, name)) is not None}
     return subject._replace(run=other.run.replace(total=math.ceil(total), **own))
 

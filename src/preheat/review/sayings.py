@@ -114,10 +114,10 @@ def _phases(one: Explained) -> list[str]:
 
 
 def _with_ends(phase: Phase) -> str:
-    """ "rises linearly from 0 to 1", what is in brackets or after a comma last."""
-    return f"{phase.does.partition(',')[0]} from {phase.begins:.6g} to {phase.ends:.6g}" + (
-        f",{phase.does.partition(',')[2]}," if "," in phase.does else ""
-    )
+    """ "rises linearly from 0 to 1"; where how it does so takes several words: "falls from 1 to 0, in steps, one each day,"."""
+    ends = f"from {phase.begins:.6g} to {phase.ends:.6g}"
+    verb, _, how = phase.does.partition(" ")
+    return f"{verb} {ends}, {how}," if "," in how else f"{phase.does} {ends}"
 
 
 def _factors(line: Laid) -> list[str]:
