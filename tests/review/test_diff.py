@@ -104,9 +104,13 @@ def test_what_has_no_run_of_its_own_is_bound_to_the_others():
 
 
 def test_ticks_are_not_taken_for_another_clocks():
-    with pytest.raises(ph.PreheatError, match="has lengths in steps, and the other's run counts tokens; .*'500 steps'"):
+    with pytest.raises(
+        ph.PreheatError, match=r"has lengths in steps, and the other's run counts tokens; .*'500 steps'"
+    ):
         diff("gpt3", "warmup(500) >> decay()")
-    with pytest.raises(ph.PreheatError, match="one run counts tokens, an update being 3,200,000, and the other steps, 1"):
+    with pytest.raises(
+        ph.PreheatError, match="one run counts tokens, an update being 3,200,000, and the other steps, 1"
+    ):
         diff("gpt3", "warmup(500) >> decay(500)")
 
 

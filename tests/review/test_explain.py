@@ -245,7 +245,11 @@ def test_all_of_it_is_data_for_a_program_and_a_picture_for_a_notebook():
         ("absolute(hold(0.1))", {"weight_decay": 0}, "must be above 0"),
         ("absolute(hold(0.1))", {"weight_decay": 10.0}, "rate × weight decay is 1 or more at update 0"),
         ("absolute(ramp(0, -1, 9))", {"weight_decay": 0.1}, "is below 0 at update 1"),
-        ('{"lr": "absolute(hold(0.1))", "weight_decay": "absolute(hold(0.1))"}', {"weight_decay": 0.1}, "the weight decay itself"),
+        (
+            '{"lr": "absolute(hold(0.1))", "weight_decay": "absolute(hold(0.1))"}',
+            {"weight_decay": 0.1},
+            "the weight decay itself",
+        ),
         ('{"lr": "hold()", "weight_decay": "warmup(5000)"}', {}, "the line 'weight_decay'"),
         (f"hold(1, {MOST + 1})", {"run": None}, "at most 16,777,216"),
         ("no_such_preset", {}, "no_such_preset"),

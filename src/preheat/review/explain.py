@@ -35,8 +35,16 @@ class Explanation:
     @property
     def sentences(self) -> list[str]:
         """All that it says beside the tables."""
-        said = subject_sentences(self.subject, [one.line for one in self.lines])
-        return [*said, *(sentence for one in self.lines for sentence in line_sentences(one))]
+        return [*self.heading, *(sentence for one in self.lines for sentence in self.said(one))]
+
+    @property
+    def heading(self) -> list[str]:
+        """What is said of all lines together: what it is, on which run, where it stands, what its source says of itself."""
+        return subject_sentences(self.subject, [one.line for one in self.lines])
+
+    def said(self, one: Explained) -> list[str]:
+        """What is said of one line."""
+        return line_sentences(one)
 
     def rows(self, key: str = "lr") -> list[tuple[str, ...]]:
         """The table of the phases of one line of the plan, as text, its head first."""
@@ -53,9 +61,9 @@ class Explanation:
         }
 
     def __str__(self) -> str:
-        pieces = ["\n".join(_wrapped(subject_sentences(self.subject, [one.line for one in self.lines])))]
+        pieces = ["\n".join(_wrapped(self.heading))]
         for one in self.lines:
-            pieces += ["\n".join(_aligned(phase_rows(one))), "\n".join(_wrapped(line_sentences(one)))]
+            pieces += ["\n".join(_aligned(phase_rows(one))), "\n".join(_wrapped(self.said(one)))]
         return "\n\n".join(pieces)
 
     __repr__ = __str__
