@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from cyclopts import Parameter
 
-from preheat.cli.explain import wrapped
+from preheat.cli.explain import fitted
 from preheat.cli.pictures import saved
 from preheat.cli.refusals import SCHEDULE, at_prompt
 from preheat.cli.resolved import RunOptions
@@ -92,7 +92,7 @@ def diff(
         print(json.dumps(found.to_dict(), indent=1))
         return DIFFERENT * bool(found)
     terminal = Terminal.of(sys.stdout)
-    pieces = ["\n".join(wrapped(found.sentences, terminal))]
+    pieces = ["\n".join(fitted(found.sentences, terminal))]
     if shown and shown.first is not None:
         pieces.append(_picture(shown, terminal))
     print("\n\n".join(pieces))

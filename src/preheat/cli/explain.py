@@ -2,7 +2,6 @@
 
 import json
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from preheat.core.errors import PreheatError
 from preheat.plots.terminal import Terminal
 from preheat.review.explain import Explanation
 from preheat.review.explain import explain as explained
+from preheat.review.sayings import wrapped
 
 
 def explain(
@@ -66,15 +66,13 @@ def explain(
 
 def _pieces(found: Explanation, terminal: Terminal) -> Iterator[list[str]]:
     """What is said of all, then the table and the sentences of each line."""
-    yield list(wrapped(found.heading, terminal))
+    yield fitted(found.heading, terminal)
     for one in found.lines:
         rows = found.rows(one.line.key)
         yield columns(rows, "<" * len(rows[0]), terminal)
-        yield list(wrapped(found.said(one), terminal))
+        yield fitted(found.said(one), terminal)
 
 
-def wrapped(sentences: Iterable[str], terminal: Terminal) -> Iterator[str]:
-    """Sentences as lines that fit the terminal."""
-    for sentence in sentences:
-        lines = textwrap.wrap(sentence, terminal.width - 1, break_on_hyphens=False, subsequent_indent="  ")
-        yield from map(terminal.text, lines)
+def fitted(sentences: Iterable[str], terminal: Terminal) -> list[str]:
+    """Sentences as lines that fit the terminal, in characters that it can show."""
+    return wrapped(map(terminal.text, sentences), terminal.width - 1, "  ")

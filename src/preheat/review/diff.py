@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from dataclasses import dataclass
 from html import escape
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from preheat.core.errors import PreheatError
 from preheat.core.spans import Run
 from preheat.review.laid import Laid, has_factors, laid_out, on_its_run
 from preheat.review.opened import subject_of
-from preheat.review.sayings import called, number, share
+from preheat.review.sayings import called, number, share, wrapped
 from preheat.review.sayings import counted as said
 from preheat.review.subject import Subject
 from preheat.session.comparison import ROUNDING, Comparison
@@ -102,7 +101,7 @@ class Difference:
         }
 
     def __str__(self) -> str:
-        return "\n".join(line for text in self.sentences for line in textwrap.wrap(text, 100, break_on_hyphens=False))
+        return "\n".join(wrapped(self.sentences))
 
     __repr__ = __str__
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,7 +13,7 @@ from preheat.core.spans import Run
 from preheat.review.laid import has_factors, laid_out
 from preheat.review.measured import Explained, explained
 from preheat.review.opened import subject_of
-from preheat.review.sayings import line_sentences, phase_rows, subject_sentences
+from preheat.review.sayings import line_sentences, phase_rows, subject_sentences, wrapped
 from preheat.review.subject import Subject
 
 
@@ -61,9 +60,9 @@ class Explanation:
         }
 
     def __str__(self) -> str:
-        pieces = ["\n".join(_wrapped(self.heading))]
+        pieces = ["\n".join(wrapped(self.heading))]
         for one in self.lines:
-            pieces += ["\n".join(_aligned(phase_rows(one))), "\n".join(_wrapped(self.said(one)))]
+            pieces += ["\n".join(_aligned(phase_rows(one))), "\n".join(wrapped(self.said(one)))]
         return "\n\n".join(pieces)
 
     __repr__ = __str__
@@ -127,7 +126,3 @@ def _data(one: Explained) -> dict[str, Any]:
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def _wrapped(sentences: Sequence[str]) -> list[str]:
-    return [line for sentence in sentences for line in textwrap.wrap(sentence, 100, break_on_hyphens=False)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 
 from preheat.core.errors import shown
 from preheat.core.peaks import peaks_at_one
@@ -14,6 +15,13 @@ from preheat.review.subject import Subject
 
 SAID, LISTED = 6, 12  # phases that have a sentence, and a row
 _LONGEST = 300
+
+
+def wrapped(sentences: Iterable[str], width: int = 100, indent: str = "") -> list[str]:
+    """Sentences as lines of a width, a % never parted from its number; indent: before what goes on in the next line."""
+    held = (sentence.replace(" %", "\u00a0%") for sentence in sentences)
+    lines = (textwrap.wrap(one, width, break_on_hyphens=False, subsequent_indent=indent) for one in held)
+    return [line.replace("\u00a0", " ") for each in lines for line in each]
 
 
 def number(value: float) -> str:
