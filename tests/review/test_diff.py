@@ -173,3 +173,13 @@ def test_it_is_data_and_html():
     assert read["equal"] is False
     assert read["lines"][0]["first"] == {"at": 1, "a": 0.99, "b": 0.98, "difference": pytest.approx(-0.01)}
     assert "<p>The first update that differs is 1" in found._repr_html_()
+
+
+def test_of_a_run_under_way_only_what_is_to_come_is_compared():
+    saved = Subject("saved", ph.parse("warmup(100) >> decay(900)"), RUN, position=150)
+    assert not diff(saved, "hold(0, 100) >> decay(900)")
+    changed = diff(saved, "warmup(100) >> decay(900) * (hold(1, 300) >> hold(0.5))", run=RUN)
+    (line,) = changed.lines
+    assert (line.start, line.updates, line.first.at) == (150, 850, 400)
+    assert "Compared is what is to come, from update 150 on." in changed.sentences
+    assert line.areas[0] == pytest.approx(sum((1000 - t) / 900 for t in range(150, 1000)))

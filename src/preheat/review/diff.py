@@ -38,6 +38,7 @@ class Point(NamedTuple):
 class Differing(NamedTuple):
     """How one line differs over the updates that both runs have.
 
+    start: the first update that is compared: where a run under way stands, else 0.   updates: how many are, from there on.
     first: the first update whose values differ; largest: the one where they differ most; both None where none does.
     areas: the sum of the values of each.   highest: the largest absolute value of both.   asked: at the update asked for.
     shares: the same as first and largest, compared at equal shares of the runs; None where that was not asked for.
@@ -45,6 +46,7 @@ class Differing(NamedTuple):
 
     key: str
     lines: tuple[Laid, Laid]
+    start: int
     updates: int
     first: Point | None
     largest: Point | None
@@ -58,6 +60,7 @@ class Differing(NamedTuple):
 class Difference:
     """How `b` differs from `a`; false where it does not. Printed, it is sentences.
 
+    Of a run under way, a checkpoint's, only what is to come is compared.
     lines: one Differing for each line that both have.   only: the lines that only a has, and only b.
     totals: the updates of each run; None of what never ends.
 
@@ -125,6 +128,7 @@ def diff(
     peak: the rate that factor 1 stands for, of those that are factors.   by_share: also compare them at equal shares of their
     runs, where these are of different lengths.
 
+    Of a run under way, a checkpoint's, what is to come is compared.
     Values are the same where they differ by rounding only (1e-14 of their own size), as they are when a run is resumed.
     Raises PreheatError where one cannot be read or bound, for factors against rates without a peak, and for two clocks.
     """
@@ -145,7 +149,8 @@ def compared(
     if as_factors:
         a, b = a._replace(peak=None), b._replace(peak=None)
     ours, theirs = ({line.key: line for line in laid_out(one, peak if has_factors(one) else None)} for one in (a, b))
-    lines = [_differing(ours[key], theirs[key], at, by_share) for key in ours if key in theirs]
+    position = max(a.position, b.position)
+    lines = [_differing((ours[key], theirs[key]), position, at, by_share) for key in ours if key in theirs]
     only = tuple(key for key in ours if key not in theirs), tuple(key for key in theirs if key not in ours)
     lengths = [one.updates if one.ends else None for one in (next(iter(ours.values())), next(iter(theirs.values())))]
     totals = lengths[0] or lengths[1], lengths[1] or lengths[0]  # what never ends goes on as long as the other
@@ -158,20 +163,29 @@ def _are_factors(a: Subject, b: Subject, peak: float | None) -> bool:
     return has_factors(a) and has_factors(b) and not all(known)
 
 
-def _differing(a: Laid, b: Laid, at: int | None, by_share: bool) -> Differing:
-    """How one line differs."""
+def _differing(lines: tuple[Laid, Laid], position: float, at: int | None, by_share: bool) -> Differing:
+    """How one line differs from a position on, in ticks."""
+    a, b = lines
     _check(a, b)
     import numpy
 
-    updates = min(a.updates, b.updates)
-    ours, theirs = a.values()[:updates], b.values()[:updates]
-    first = _first(a, b, updates)
-    largest = None if first is None else _point(a, b, int(numpy.argmax(numpy.abs(ours - theirs))))
-    highest = float(max(numpy.abs(ours).max(), numpy.abs(theirs).max()))
-    areas = math.fsum(ours), math.fsum(theirs)
-    asked = None if at is None else _point(a, b, at)
-    shares = _by_share(a, b) if by_share else None
-    return Differing(a.key, (a, b), updates, first, largest, areas, highest, asked, shares)
+    stop = min(a.updates, b.updates)
+    start = min(a.update_of(position), stop - 1)
+    ours, theirs = (line.values()[start:stop] for line in lines)
+    first = _first(a, b, start, stop)
+    largest = None if first is None else _point(a, b, start + int(numpy.argmax(numpy.abs(ours - theirs))))
+    return Differing(
+        key=a.key,
+        lines=lines,
+        start=start,
+        updates=stop - start,
+        first=first,
+        largest=largest,
+        areas=(math.fsum(ours), math.fsum(theirs)),
+        highest=float(max(numpy.abs(ours).max(), numpy.abs(theirs).max())),
+        asked=None if at is None else _point(a, b, at),
+        shares=_by_share(a, b) if by_share else None,
+    )
 
 
 def _check(a: Laid, b: Laid) -> None:
@@ -187,15 +201,14 @@ def _check(a: Laid, b: Laid) -> None:
         raise PreheatError(what, write="give both one clock, and what an update is worth on it")
 
 
-def _first(a: Laid, b: Laid, updates: int) -> Point | None:
+def _first(a: Laid, b: Laid, start: int, stop: int) -> Point | None:
     """The first update whose values differ by more than rounding, found as it is when a run is resumed."""
-    comparison = Comparison(a.curve, b.curve, (1.0, 1.0), ROUNDING, a.tick)
-    change = comparison.first(0, (updates - 1) * a.tick)
+    comparison, begin = Comparison(a.curve, b.curve, (1.0, 1.0), ROUNDING, a.tick), start * a.tick
+    change = comparison.first(begin, (stop - 1) * a.tick)
     if change is None:
         return None
-    exact = comparison.among(
-        0, a.tick, int(change.time) // a.tick + 1
-    )  # of long curves it is told only that they are apart
+    count = (int(change.time) - begin) // a.tick + 1
+    exact = comparison.among(begin, a.tick, count)  # of long curves it is told only that they are apart
     return _point(a, b, int(change.time if exact is None else exact.time) // a.tick)
 
 
@@ -233,6 +246,8 @@ def _heading(found: Difference) -> list[str]:
             text.append(
                 f"Only {name} has the {'lines' if len(keys) > 1 else 'line'} {', '.join(keys)}; {other} has none."
             )
+    if found.lines and (start := found.lines[0].start):
+        text.append(f"Compared is what is to come, from update {number(start)} on.")
     if found.is_equal:
         text.append("They are equal at every update.")
     return text
@@ -290,6 +305,12 @@ def _data(one: Differing) -> dict[str, Any]:
     def plain(point: Point | None) -> dict[str, float] | None:
         return None if point is None else {**point._asdict(), "difference": point.difference}
 
-    found = {"key": one.key, "updates": one.updates, "first": plain(one.first), "largest": plain(one.largest)}
+    found = {
+        "key": one.key,
+        "start": one.start,
+        "updates": one.updates,
+        "first": plain(one.first),
+        "largest": plain(one.largest),
+    }
     found |= {"areas": list(one.areas), "highest": one.highest, "at": plain(one.asked)}
     return found | {"shares": None if one.shares is None else [plain(point) for point in one.shares]}

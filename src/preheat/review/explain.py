@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from preheat.core.errors import PreheatError
+from preheat.core.errors import PreheatError, shown
 from preheat.core.notebook import html_of
 from preheat.core.spans import Run
 from preheat.review.laid import has_factors, laid_out
@@ -42,8 +42,9 @@ class Explanation:
         return subject_sentences(self.subject, [one.line for one in self.lines])
 
     def said(self, one: Explained) -> list[str]:
-        """What is said of one line."""
-        return line_sentences(one)
+        """What is said of one line, of several which it is first."""
+        which = [f"{one.line.key} is {shown(one.line.written, 300)}."] if len(self.lines) > 1 else []
+        return [*which, *line_sentences(one)]
 
     def rows(self, key: str = "lr") -> list[tuple[str, ...]]:
         """The table of the phases of one line of the plan, as text, its head first."""

@@ -43,10 +43,11 @@ def counted(count: float, unit: str) -> str:
 
 
 def called(subject: Subject) -> str:
-    """A subject by its name and its text."""
-    if isinstance(subject.target, Plan):
-        return subject.name
-    text = shown(subject.target, _LONGEST)
+    """A subject by its name and its text, of a plan the text of its only line."""
+    target = subject.target
+    if isinstance(target, Plan):
+        return subject.name if list(target) != ["lr"] else f"{subject.name}, {shown(target['lr'], _LONGEST)}"
+    text = shown(target, _LONGEST)
     return text if subject.name == shown(subject.target, 60) else f"{subject.name}, {text}"
 
 
@@ -58,7 +59,7 @@ def subject_sentences(subject: Subject, lines: Sequence[Laid]) -> list[str]:
         whole += f" ({number(line.total)} {line.run.clock}s)"
     length = f"on a run of {whole}" if line.ends else f"which never ends; looked at are the first {whole}"
     what = called(subject)
-    if isinstance(subject.target, Plan):
+    if len(lines) > 1:
         what += f", {counted(len(lines), 'line')}: {', '.join(one.key for one in lines)}"
     said = [f"{what}, {length}."]
     if subject.position:
