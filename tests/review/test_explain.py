@@ -252,6 +252,11 @@ def test_all_of_it_is_data_for_a_program_and_a_picture_for_a_notebook():
         ),
         ('{"lr": "hold()", "weight_decay": "warmup(5000)"}', {}, "the line 'weight_decay'"),
         (f"hold(1, {MOST + 1})", {"run": None}, "at most 16,777,216"),
+        (
+            "absolute(hold(0.1))",
+            {"weight_decay": 0.1, "run": ph.Run(total=90, clock="epoch")},
+            "how many updates one epoch has is not known",
+        ),
         ("no_such_preset", {}, "no_such_preset"),
     ],
 )  # fmt: skip
@@ -271,3 +276,15 @@ def test_phases_of_a_long_list_are_cut_in_the_table_and_kept_in_the_numbers():
     assert found.rows()[-1][0] == "and 18 more"
     assert "And so on: 24 more phases." in found.sentences
     assert phases_of(found.lines[0].line, found.lines[0].line.values()) == found.lines[0].phases
+
+
+@pytest.mark.parametrize(
+    "text", ["hold(0, 10)", "hold(-1, 10)", "hold(1e308, 100)", "ramp(-1, 1, 7)", "hold(1, 1)", "hold()"]
+)
+def test_odd_values_are_told_too(text):
+    assert "in all, a mean of" in " ".join(explain(f"absolute({text})").sentences)
+
+
+def test_the_sentences_of_a_constant_and_of_a_sum_without_end():
+    assert "It has the value 0.1 throughout." in explain("absolute(hold(0.1, 10))").sentences
+    assert only("absolute(hold(1e308, 100))").all.area == math.inf

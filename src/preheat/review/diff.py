@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from html import escape
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 from preheat.core.checks import counted
 from preheat.core.errors import PreheatError
 from preheat.core.spans import Run
-from preheat.review.laid import Laid, has_factors, laid_out, on_its_run
+from preheat.review.laid import Laid, area_of, has_factors, laid_out, on_its_run
 from preheat.review.opened import subject_of
 from preheat.review.sayings import called, number, share, wrapped
 from preheat.review.sayings import counted as said
@@ -181,7 +180,7 @@ def _differing(lines: tuple[Laid, Laid], position: float, at: int | None, by_sha
         updates=stop - start,
         first=first,
         largest=largest,
-        areas=(math.fsum(ours), math.fsum(theirs)),
+        areas=(area_of(ours), area_of(theirs)),
         highest=float(max(numpy.abs(ours).max(), numpy.abs(theirs).max())),
         asked=None if at is None else _point(a, b, at),
         shares=_by_share(a, b) if by_share else None,

@@ -103,6 +103,9 @@ def explain(
     if weight_decay is not None and not any(line.is_rate and line.rates for line in lines):
         what = "how much of the final weights an update keeps follows from rates, and these are factors"
         raise PreheatError(what, write="give peak= (--peak), the rate that factor 1 stands for")
+    if weight_decay is not None and lines[0].unit != "update":
+        what = f"a weight decay acts at every update, and how many updates one {lines[0].unit} has is not known here"
+        raise PreheatError(what, write="give a run that counts steps, or what a step is worth on its clock")
     return Explanation(found, tuple(explained(line, lines, weight_decay, found.position) for line in lines))
 
 

@@ -81,6 +81,14 @@ class Laid(NamedTuple):
         return self.curve.along(numpy.arange(self.updates, dtype=numpy.float64) * self.tick)
 
 
+def area_of(values: Any) -> float:
+    """The sum of values, rounded once; infinite where no float holds it."""
+    try:
+        return math.fsum(values)
+    except OverflowError:
+        return math.inf
+
+
 def laid_out(subject: Subject, peak: float | None = None) -> tuple[Laid, ...]:
     """Every line of a subject on its run; peak: what factor 1 of a learning rate stands for, by default the subject's own.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from preheat.review.laid import Laid
+from preheat.review.laid import Laid, area_of
 from preheat.review.phases import Phase, phases_of
 from preheat.review.weights import decay_for, kept
 
@@ -69,7 +68,7 @@ def explained(line: Laid, lines: Sequence[Laid], weight_decay: float | None, pos
     begin = line.update_of(position)
 
     def summed(first: int, stop: int) -> Summed:
-        return Summed(math.fsum(values[first:stop]), None if shares is None else float(shares[first:stop].sum()))
+        return Summed(area_of(values[first:stop]), None if shares is None else float(shares[first:stop].sum()))
 
     peak = float(values.max())
     high = numpy.flatnonzero(values >= peak / 2) if peak > 0 else numpy.arange(0)
