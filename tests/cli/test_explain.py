@@ -70,6 +70,8 @@ def test_json_holds_all_numbers(ask):
         (("hold(1, 10)", "--weight-decay", "0.1"), "--peak"),
         (("absolute(hold(0.1, 10))", "--peak", "0.1"), "--peak"),
         (("wramup(10)",), "did you mean 'warmup'"),
+        (("lama2_7b",), "there is no file lama2_7b, and no preset of that name; did you mean 'llama2_7b'?"),
+        (("runs/training_args.json",), "there is no file runs/training_args.json, and no preset of that name\n"),
         ((), "requires an argument"),
     ],
 )

@@ -1,5 +1,6 @@
 """From what names a schedule at a prompt, a text, a preset, a config or a checkpoint, to a subject on its run."""
 
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import preheat
 from preheat.cli.refusals import SCHEDULE, at_prompt
 from preheat.cli.resolved import RunOptions
 from preheat.compat.configs import Given
-from preheat.core.errors import PreheatError
+from preheat.core.errors import PreheatError, nearest
 from preheat.core.spans import Run
 from preheat.review.opened import subject_of
 from preheat.review.subject import Subject
+
+_NAME = re.compile(r"[\w.~/\\:-]*[A-Za-z][\w.~/\\:-]*")  # no text of a schedule, which has brackets
 
 
 @Parameter(name="*")
@@ -37,6 +40,9 @@ def opened(source: str, options: RunOptions, config: ConfigOptions) -> Subject:
     """
     try:
         preset = source in preheat.presets and not Path(source).exists()
+        if not preset and _NAME.fullmatch(source) and not Path(source).exists():
+            near = nearest(source, preheat.presets).partition("; known")[0]
+            raise PreheatError(f"there is no file {source}, and no preset of that name{near}")
         said = options != RunOptions()
         run = options.run(preheat.presets[source] if preset else None) if said else None
         return subject_of(source, run, _beside(run, options, config))
