@@ -15,7 +15,7 @@ from preheat.core.spans import Run
 from preheat.review.opened import subject_of
 from preheat.review.subject import Subject
 
-_NAME = re.compile(r"[\w.~/\\:-]*[A-Za-z][\w.~/\\:-]*")  # no text of a schedule, which has brackets
+_NAME = re.compile(r"(?=\D)[\w.~/\\:-]+")  # no text of a schedule, which has brackets
 
 
 @Parameter(name="*")
