@@ -54,6 +54,8 @@ __all__ = [
     "constant",
     "cosine",
     "decay",
+    "diff",
+    "explain",
     "exponential_decay",
     "from_dict",
     "from_env",
@@ -98,6 +100,8 @@ if TYPE_CHECKING:
     from preheat.lab.client import from_env, log
     from preheat.recipes.published import presets
     from preheat.recipes.scaling import scaled_adam, scaled_peak
+    from preheat.review.diff import diff
+    from preheat.review.explain import explain
     from preheat.session import HoldUntil, Plateau, Rewarm, Rewind
 
 _ADAPTERS = ("accelerate", "axolotl", "jax", "keras", "lightning", "timm", "torch", "torchtitan", "transformers")
@@ -115,6 +119,8 @@ _LATE = {
     "Rewarm": "session",
     "Rewind": "session",
     "compare": "lab.api",
+    "diff": "review.diff",
+    "explain": "review.explain",
     "from_env": "lab.client",
     "log": "lab.client",
     "presets": "recipes.published",

@@ -13,7 +13,7 @@ from preheat.core.errors import PreheatError
 if TYPE_CHECKING:
     from cyclopts import App
 
-COMMANDS = ("show", "table", "presets", "compare", "schema")
+COMMANDS = ("show", "table", "presets", "compare", "schema", "explain", "diff")
 REFUSED, INTERRUPTED = 2, 130
 
 HELP = """
@@ -40,7 +40,7 @@ preheat.torch.Scheduler trains with it.
 def main(tokens: Sequence[str] | None = None) -> int:
     """Run the command line, `sys.argv` by default, and return the exit code.
 
-    0: done. 1: some runs of a comparison failed. 2: refused, with one line on stderr. 130: Ctrl-C.
+    0: done. 1: some runs of a comparison failed, or two schedules differ. 2: refused, with one line on stderr. 130: Ctrl-C.
     A comparison that is ended by SIGTERM or SIGHUP gives 143 or 129.
     """
     try:
@@ -113,6 +113,8 @@ def _app() -> "App":
     app.command("preheat.cli.presets:presets", sort_key=3)
     app.command("preheat.cli.compare:app", name="compare", sort_key=4)
     app.command("preheat.cli.schema:schema", sort_key=5)
+    app.command("preheat.cli.explain:explain", sort_key=6)
+    app.command("preheat.cli.diff:diff", sort_key=7)
     return app
 
 

@@ -3,15 +3,15 @@
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from cyclopts import Parameter
 
 import preheat
 from preheat.cli.columns import columns
+from preheat.cli.pictures import saved
 from preheat.cli.presets import in_a_line
 from preheat.cli.resolved import Resolved, RunOptions, resolve
 from preheat.core.checks import Number
@@ -22,6 +22,9 @@ from preheat.core.sampling import Phase, edges, highest, phases, sampled
 from preheat.core.stated import plain
 from preheat.plots.phases import ends, extent
 from preheat.plots.terminal import Terminal, braille, number
+
+if TYPE_CHECKING:
+    from preheat.plots.panel import Curves
 
 POINTS = 4000  # values looked at for a curve: some 25 to a dot of a wide terminal
 LISTED, AROUND = 12, 6  # phases that are listed, and edges whose values are, before the list is cut
@@ -106,7 +109,7 @@ def show(
     if log and max(values) <= 0:
         raise PreheatError("--log needs a value above 0, and this schedule has none")
     curve = _Curve(at, values, log)
-    wrote = [_saved(path, kind, resolved, curve) for path, kind in ((png, "png"), (svg, "svg")) if path]
+    wrote = saved(_panel(resolved, curve), png=png, svg=svg) if png or svg else []
     terminal = Terminal.of(sys.stdout)
     width = terminal.width if terminal.unicode else terminal.width - 1
     drawn = braille(values, at=at, width=width, height=12, x_label=resolved.tick, log_y=log, terminal=terminal)
@@ -183,22 +186,9 @@ def _cut(more: int, what: str) -> list[str]:
     return [f"and {more:,} more {what}"] if more > 0 else []
 
 
-def _saved(path: Path, kind: str, resolved: Resolved, curve: _Curve) -> Path:
-    """Write the picture and return where it is."""
-    from preheat.plots.panel import Curves, Series, shortened  # only a picture needs them
+def _panel(resolved: Resolved, curve: _Curve) -> "Curves":
+    """The picture of a file."""
+    from preheat.plots.panel import Curves, Series  # only a picture needs them
 
     title, series = repr(resolved.written), [Series("value", curve.at, curve.values)]
-    panel = Curves(title=title, series=series, x_label=resolved.tick, y_label="value", log_y=curve.log)
-    if kind == "png":
-        from preheat.plots.mpl import png
-
-        content = png(panel)
-    else:
-        from preheat.plots.svg import svg
-
-        content = svg(replace(panel, title=shortened(title, 90)), width=720, height=400).encode()
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise PreheatError(f"cannot write {path}: {error.strerror}") from None
-    return path
+    return Curves(title=title, series=series, x_label=resolved.tick, y_label="value", log_y=curve.log)

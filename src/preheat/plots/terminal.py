@@ -5,15 +5,18 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TextIO
 
 from preheat.plots.axis import Axis
 
 # the dots of a braille cell, by column and row
 _DOTS = {(0, 0): 1, (0, 1): 2, (0, 2): 4, (1, 0): 8, (1, 1): 16, (1, 2): 32, (0, 3): 64, (1, 3): 128}
+_GAP, _STEEP = 3, 4  # dots of a dash, and dots above one another that make a line steep
 _NEEDED = "⣿│┤└─┴→…×"
-_PLAIN = str.maketrans({"│": "|", "┤": "+", "└": "+", "─": "-", "┴": "+", "→": "->", "…": "...", "×": "x"})  # type: ignore[arg-type]
+_PLAIN = str.maketrans(
+    {"│": "|", "┤": "+", "└": "+", "─": "-", "┴": "+", "→": "->", "…": "...", "×": "x", "−": "-", "–": "-"}
+)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +53,31 @@ def braille(
     x_label: str = "update",
     log_y: bool = False,
     terminal: Terminal = Terminal(),
+    beside: Sequence[float] = (),
 ) -> str:
     """A curve through `values`, as lines of text with both axes, `width` columns in all and `height` rows of dots.
 
     at: where the values are, ascending; 0, 1, 2 … by default. log_y: a logarithmic axis; what is not above 0 leaves a
     gap, as does what is not finite. Nothing to draw gives an empty frame. In ASCII a column shows one star per row.
+    beside: the values of a second curve at the same places, broken, in another colour, and of o in ASCII.
     """
     at = range(len(values)) if at is None else at
-    drawn = [v if math.isfinite(v) and (v > 0 or not log_y) else None for v in values]
-    y = _vertical([v for v in drawn if v is not None], log_y)
+    drawn, other = (
+        [v if math.isfinite(v) and (v > 0 or not log_y) else None for v in each] for each in (values, beside)
+    )
+    y = _vertical([v for v in (*drawn, *other) if v is not None], log_y)
     labels = _labels(y, height)
     margin = max(map(len, labels.values()), default=0)
     columns = max(8, width - margin - 3)
     wide, tall = (2, 4) if terminal.unicode else (1, 1)
-    dots = _dots(_placed(at, drawn, y, columns * wide, height * tall))
+    size = columns * wide, height * tall
+    dots = _dots(_placed(at, drawn, y, *size))
+    broken = _broken(_dots(_placed(at[: len(other)], other, y, *size)), *size, _GAP if terminal.unicode else 1) - dots
     lines = []
     for row in range(height):
-        if terminal.unicode:
-            cells = "".join(_cell(dots, column, row) for column in range(columns))
-        else:
-            cells = "".join(" *"[(column, row) in dots] for column in range(columns))
+        cells = [_signs(dots, broken, column, row, terminal) for column in range(columns)]
         axis = f"{labels.get(row, ''):>{margin}} {'┤' if row in labels else '│'} "
-        lines.append(axis + terminal.styled(cells.rstrip(), "33"))
+        lines.append(axis + _coloured(cells, terminal))
     lines += _bottom(at, margin, columns, x_label)
     return terminal.text("\n".join(line.rstrip() for line in lines))
 
@@ -132,6 +138,32 @@ def _dots(places: Iterator[tuple[int, int] | None]) -> set[tuple[int, int]]:
             dots |= {(round(a + (c - a) * k / length), round(b + (d - b) * k / length)) for k in range(length + 1)}
         last = place
     return dots
+
+
+def _broken(dots: set[tuple[int, int]], columns: int, rows: int, gap: int) -> set[tuple[int, int]]:
+    """A line of dashes: along the way that it runs in, every second stretch of `gap` dots is left out."""
+    if gap == 1:
+        return dots
+    tall = {x for x in range(columns) if sum((x, y) in dots for y in range(rows)) > _STEEP}
+    return {(x, y) for x, y in dots if ((y if x in tall else x) // gap) % 2 == 0}
+
+
+def _signs(
+    dots: set[tuple[int, int]], broken: set[tuple[int, int]], column: int, row: int, terminal: Terminal
+) -> tuple[str, bool]:
+    """What stands in one cell, and whether that is of the second curve only."""
+    if terminal.unicode:
+        first, both = _cell(dots, column, row), _cell(dots | broken, column, row) if broken else " "
+        return (both, first == " ") if broken else (first, False)
+    own = (column, row) in dots
+    return ("*" if own else "o" if (column, row) in broken else " "), not own
+
+
+def _coloured(cells: Sequence[tuple[str, bool]], terminal: Terminal) -> str:
+    """A row of cells, those of the second curve in a colour of their own."""
+    end = max((i + 1 for i, (sign, _) in enumerate(cells) if sign != " "), default=0)
+    runs = groupby(cells[:end], key=lambda cell: cell[0] != " " and cell[1])
+    return "".join(terminal.styled("".join(sign for sign, _ in run), "36" if other else "33") for other, run in runs)
 
 
 def _cell(dots: set[tuple[int, int]], column: int, row: int) -> str:

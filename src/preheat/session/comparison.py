@@ -102,10 +102,10 @@ class Comparison:
         )
         room = min(count, self._left, ENOUGH if is_smooth(stretch.old) and is_smooth(stretch.new) else MOST)
         self._left -= room
-        change = self._among(begin, step, room)
+        change = self.among(begin, step, room)
         return change if change or room == count else self._far(stretch, begin + step * room, last, step)
 
-    def _among(self, begin: float, step: int, count: int) -> Change | None:
+    def among(self, begin: float, step: int, count: int) -> Change | None:
         """The first of `count` updates from `begin` whose value differs."""
         import numpy
 

@@ -1,0 +1,211 @@
+"""python -m benchmarks.parity.same_words [--write]: one sentence in the words of many libraries, and what each makes of it.
+
+"Linear warmup over 4 updates, then linear decay to 0, 12 updates in all", at a rate of 1 at the peak. What the sentence does
+not say is left at the library's default. Prints a table, beside the running library where it is installed; --write puts it
+into docs/conventions.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from fractions import Fraction
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.parity.case import arguments_of, lines
+from preheat.compat import PEERS, restate
+
+PAGE = Path(__file__).parents[2] / "docs" / "conventions.md"
+BEGIN, END = "<!-- table of benchmarks.parity.same_words -->", "<!-- end of the table -->"
+WARMUP, TOTAL, SHOWN = 4, 12, 14
+NEAR = 1e-6  # two libraries compute in single precision
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class Row(NamedTuple):
+    """The sentence as one library is told it."""
+
+    library: str
+    scheduler: str
+    arguments: dict[str, Any]
+
+
+ROWS = (
+    Row("transformers", "linear", {"num_warmup_steps": WARMUP, "num_training_steps": TOTAL}),
+    Row(
+        "torch",
+        "SequentialLR",
+        {
+            "schedulers": [
+                ["LinearLR", {"total_iters": WARMUP}],
+                ["LinearLR", {"start_factor": 1.0, "end_factor": 0.0, "total_iters": TOTAL - WARMUP}],
+            ],
+            "milestones": [WARMUP],
+        },
+    ),
+    Row("optax", "join_schedules", {"schedules": ["warmup(4)", "decay(8)"], "boundaries": [WARMUP]}),
+    Row("pytorch_warmup", "linear_warmup", {"warmup_period": WARMUP, "lr_scheduler": f"decay({TOTAL})"}),
+    Row(
+        "ignite",
+        "create_lr_scheduler_with_warmup",
+        {"lr_scheduler": "decay(8)", "warmup_start_value": 0.0, "warmup_duration": WARMUP},
+    ),
+    Row("timm", "PolyLRScheduler", {"t_initial": TOTAL, "power": 1.0, "warmup_t": WARMUP}),
+    Row("torchtitan", "lr_schedulers_container", {"warmup_steps": WARMUP, "training_steps": TOTAL}),
+    Row(
+        "nanochat",
+        "base_train",
+        {"num_iterations": TOTAL, "warmup_steps": 4, "warmdown_ratio": 8 / 12, "final_lr_frac": 0.0},
+    ),
+    Row("olmo_core", "linear_with_warmup", {"warmup": WARMUP, "t_max": TOTAL, "alpha_f": 0.0, "max_steps": TOTAL}),
+    Row("fairseq", "polynomial_decay", {"lr": 1.0, "warmup_updates": WARMUP, "total_num_update": TOTAL}),
+    Row(
+        "deepspeed",
+        "WarmupDecayLR",
+        {"total_num_steps": TOTAL, "warmup_max_lr": 1.0, "warmup_num_steps": WARMUP, "warmup_type": "linear"},
+    ),
+    Row(
+        "megatron",
+        "arguments",
+        {"lr": 1.0, "lr_decay_style": "linear", "lr_warmup_iters": WARMUP, "train_iters": TOTAL},
+    ),
+    Row("nemo", "PolynomialDecayAnnealing", {"max_steps": TOTAL, "warmup_steps": WARMUP, "power": 1.0}),
+    Row(
+        "mmengine",
+        "param_scheduler",
+        {
+            "schedulers": [
+                {"type": "LinearLR", "begin": 0, "end": WARMUP, "by_epoch": False},
+                {
+                    "type": "LinearLR",
+                    "start_factor": 1.0,
+                    "end_factor": 0.0,
+                    "begin": 4,
+                    "end": TOTAL,
+                    "by_epoch": False,
+                },
+            ]
+        },
+    ),
+    Row(
+        "detectron2",
+        "warmup_param_scheduler",
+        {
+            "scheduler": {"type": "LinearParamScheduler", "start_value": 1.0, "end_value": 0.0},
+            "warmup_factor": 0.001,
+            "warmup_length": WARMUP / TOTAL,
+            "max_iter": TOTAL,
+        },
+    ),
+    Row("composer", "linear_with_warmup_scheduler", {"t_warmup": "4ba", "max_duration": "12ba"}),
+    Row(
+        "levanter",
+        "optimizer_config",
+        {
+            "num_train_steps": TOTAL,
+            "learning_rate": 1.0,
+            "warmup": WARMUP,
+            "lr_schedule": "linear",
+            "min_lr_ratio": 0.0,
+        },
+    ),
+    Row(
+        "paddle",
+        "LinearWarmup",
+        {
+            "learning_rate": {"type": "PolynomialDecay", "learning_rate": 1.0, "decay_steps": 8, "end_lr": 0.0},
+            "warmup_steps": WARMUP,
+            "start_lr": 0.0,
+            "end_lr": 1.0,
+        },
+    ),
+    Row("pytorch_optimizer", "linear", {"t_max": TOTAL, "max_lr": 1.0, "warmup_steps": WARMUP}),
+)
+"""The libraries in whose words it can be said; one that is not restated yet is left out."""
+
+
+class Made(NamedTuple):
+    """What a library makes of the sentence: the values of the first updates, and a letter for the sequence of the run."""
+
+    row: Row
+    values: list[float]
+    letter: str
+
+
+def made() -> list[Made]:
+    """The rows of libraries that are restated, each with its sequence."""
+    found, sequences = list[Made](), list[list[float]]()
+    for row in ROWS:
+        if row.library not in PEERS:
+            continue
+        values = restate(row.library, row.scheduler, **row.arguments).table(SHOWN).tolist()
+        for known in sequences:
+            if all(abs(a - b) <= NEAR for a, b in zip(known[:TOTAL], values[:TOTAL], strict=True)):
+                break
+        else:
+            known = values
+            sequences.append(values)
+        found.append(Made(row, values, LETTERS[sequences.index(known)]))
+    return found
+
+
+def beside(row: Row) -> float | None:
+    """The largest difference to the running library within the run; None where it is not installed."""
+    try:
+        module = import_module(f"benchmarks.parity.peers.{row.library}")
+    except ImportError:
+        return None
+    for case in module.CASES:
+        if _key(case.scheduler) == _key(row.scheduler):
+            base = {"base_lr": 1.0} if "base_lr" in arguments_of(row.library, case, 0) else {}
+            given = lines(case.run(base | row.arguments, TOTAL))["lr"]
+            ours = restate(row.library, row.scheduler, **row.arguments).table(TOTAL).tolist()
+            return max(abs(a - b) for a, b in zip(ours, given, strict=False))
+    return None
+
+
+def _key(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
+def shown(value: float) -> str:
+    """A value as the fraction that it is, else in three digits."""
+    fraction = Fraction(value).limit_denominator(100)
+    return str(fraction) if abs(value - fraction) < NEAR else f"{value:.3g}"
+
+
+def table(rows: list[Made]) -> list[str]:
+    """The table in Markdown, those with the same sequence together."""
+    head = ["library", "what it is told", *map(str, range(TOTAL)), "sequence"]
+    body = [
+        [one.row.library, f"`{one.row.scheduler}`", *map(shown, one.values[:TOTAL]), one.letter]
+        for one in sorted(rows, key=lambda one: one.letter)
+    ]
+    return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *body)]
+
+
+def said(rows: list[Made]) -> str:
+    """How many there are of each."""
+    libraries, sequences = len({one.row.library for one in rows}), len({one.letter for one in rows})
+    return f"{libraries} libraries make {sequences} different sequences of it."
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.parity.same_words", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write the table into docs/conventions.md")
+    options, rows = parser.parse_args(), made()
+    text = "\n".join([said(rows), "", *table(rows)])
+    print(text)
+    for one in rows:
+        off = beside(one.row)
+        print(f"{one.row.library}: {'not installed' if off is None else f'{off:.1e} from the running library'}")
+    if options.write:
+        page = PAGE.read_text(encoding="utf-8")
+        written = re.sub(f"(?<={BEGIN}\n).*?(?={END})", lambda _: f"\n{text}\n\n", page, flags=re.DOTALL)
+        PAGE.write_text(written, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Curves written to files, as PNG and SVG."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from preheat.core.errors import PreheatError
+
+if TYPE_CHECKING:
+    from preheat.plots.panel import Curves
+
+KINDS = ("png", "svg")
+
+
+def saved(panel: "Curves", **files: Path | None) -> list[Path]:
+    """Write the curves to each file that is given, png= and svg=, and return where they are."""
+    return [_written(panel, kind, path) for kind in KINDS if (path := files.get(kind)) is not None]
+
+
+def _written(panel: "Curves", kind: str, path: Path) -> Path:
+    if kind == "png":
+        from preheat.plots.mpl import png
+
+        content = png(panel)
+    else:
+        from preheat.plots.panel import shortened
+        from preheat.plots.svg import svg
+
+        content = svg(replace(panel, title=shortened(panel.title, 90)), width=720, height=400).encode()
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise PreheatError(f"cannot write {path}: {error.strerror}") from None
+    return path

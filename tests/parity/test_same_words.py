@@ -1,0 +1,43 @@
+"""docs/conventions.md: what one sentence is in many libraries, by the restatements and by the libraries themselves."""
+
+import pytest
+from benchmarks.parity import same_words
+
+from preheat import parse
+from preheat.compat import PEERS
+
+ROWS = [row for row in same_words.ROWS if row.library in PEERS]
+LINES = [
+    [cell.strip() for cell in line.strip("|").split("|")] for line in same_words.PAGE.read_text("utf-8").splitlines()
+]
+WRITTEN = {line[0]: line for line in LINES if len(line) == same_words.TOTAL + 3 and line[1].startswith("`")}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.library)
+def test_a_restatement_is_what_the_page_says(row):
+    (found,) = (one for one in same_words.made() if one.row == row)
+    cells = [row.library, f"`{row.scheduler}`", *map(same_words.shown, found.values[: same_words.TOTAL])]
+    assert WRITTEN[row.library][:-1] == cells, "python -m benchmarks.parity.same_words --write"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.library)
+def test_a_restatement_is_what_the_running_library_does(row):
+    off = same_words.beside(row)
+    if off is None:
+        pytest.skip(f"{row.library} is not installed")
+    assert off <= 2e-6
+
+
+def test_libraries_of_one_letter_have_one_sequence_and_others_another():
+    sequences: dict[str, set[tuple[str, ...]]] = {}
+    for line in WRITTEN.values():
+        sequences.setdefault(line[-1], set()).add(tuple(line[2:-1]))
+    assert all(len(each) == 1 for each in sequences.values())
+    assert len(set.union(*sequences.values())) == len(sequences)
+    text = same_words.PAGE.read_text("utf-8")
+    assert f"{len(WRITTEN)} libraries make {len(sequences)} different sequences of it." in text
+
+
+def test_transformers_has_the_sequence_that_preheats_own_words_have():
+    (one,) = (one for one in same_words.made() if one.row.library == "transformers")
+    assert one.values == parse("warmup(4) >> decay(8)").table(same_words.SHOWN).tolist()
