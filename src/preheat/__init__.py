@@ -49,6 +49,7 @@ __all__ = [
     "StateError",
     "absolute",
     "batch_ramp",
+    "check",
     "compare",
     "compose",
     "constant",
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from preheat.lab.client import from_env, log
     from preheat.recipes.published import presets
     from preheat.recipes.scaling import scaled_adam, scaled_peak
+    from preheat.review.check import check
     from preheat.session import HoldUntil, Plateau, Rewarm, Rewind
 
 _ADAPTERS = ("accelerate", "axolotl", "jax", "keras", "lightning", "timm", "torch", "torchtitan", "transformers")
@@ -107,6 +109,7 @@ _LATE = {
     "Plateau": "session",
     "Rewarm": "session",
     "Rewind": "session",
+    "check": "review.check",
     "compare": "lab.api",
     "from_env": "lab.client",
     "log": "lab.client",

@@ -13,7 +13,7 @@ from preheat.core.errors import PreheatError
 if TYPE_CHECKING:
     from cyclopts import App
 
-COMMANDS = ("show", "table", "presets", "compare", "schema")
+COMMANDS = ("show", "table", "presets", "compare", "schema", "check")
 REFUSED, INTERRUPTED = 2, 130
 
 HELP = """
@@ -113,6 +113,7 @@ def _app() -> "App":
     app.command("preheat.cli.presets:presets", sort_key=3)
     app.command("preheat.cli.compare:app", name="compare", sort_key=4)
     app.command("preheat.cli.schema:schema", sort_key=5)
+    app.command("preheat.cli.check:check", sort_key=6)
     return app
 
 
