@@ -110,6 +110,8 @@ def check(
     if source is None:
         raise PreheatError("SOURCE requires an argument; see preheat check --help, and --list for the codes")
     subject, given = _subject(source, run, facts, peak)
+    if plan is not None:
+        subject = opened(source)
     try:
         found = found_in(subject, given, plan=plan, ignore=ignore, facts=Facts(**asdict(facts)))
     except PreheatError as error:

@@ -10,13 +10,14 @@ from preheat.core.findings import CODES, Finding
 from preheat.core.plan import Plan
 from preheat.core.spans import Run
 from preheat.review.beginnings import beginning, below_zero
-from preheat.review.endings import afterwards, ending
+from preheat.review.checkpoint import Checkpoint
+from preheat.review.endings import afterwards, climbing, ending
 from preheat.review.facts import Facts
 from preheat.review.jumps import joints
 from preheat.review.looked import Look
 from preheat.review.opened import opened
 from preheat.review.optimizers import decayed, optimizing
-from preheat.review.resumed import resuming
+from preheat.review.resumed import resumed, resuming
 from preheat.review.subject import Subject
 from preheat.review.totals import lengths
 
@@ -51,21 +52,31 @@ decay out, so that it fills the run (floor-early)
         if code not in CODES:
             raise PreheatError("no finding has this code", given=code, write="see preheat check --list")
     given = Facts(**_known(known)) if facts is None else facts._replace(**_known(known))
-    meant = opened(subject, run)
-    found = findings(meant, given.checked())
-    if plan is not None:
-        found += resuming(opened(subject), plan, run)
+    if plan is None:
+        found = findings(opened(subject, run), given.checked())
+    else:
+        before = opened(subject)
+        after = resumed(before, plan, run)
+        found = [*findings(after, given.checked()), *resuming(before, after)]
     return tuple(finding for finding in found if finding.code not in ignore)
 
 
 def findings(subject: Subject, facts: Facts) -> list[Finding]:
     """The findings of a subject, those of its source first."""
+    facts = _completed(facts, subject)
     found = [*subject.findings, *lengths(subject.run, facts)]
-    if subject.library and facts.library is None:
-        facts = facts._replace(library=subject.library)
     if subject.target is not None:
         found += _of_lines(subject, facts)
     return list(dict.fromkeys(found))
+
+
+def _completed(facts: Facts, subject: Subject) -> Facts:
+    """The facts with what a config or a checkpoint says of itself."""
+    more: dict[str, Any] = {"library": facts.library or subject.library or None}
+    if isinstance(subject.facts, Checkpoint):
+        more["beta2"] = facts.beta2 if facts.beta2 is not None else subject.facts.beta2
+        more["without_decay"] = facts.without_decay or subject.facts.without_decay
+    return facts._replace(**more)
 
 
 def _of_lines(subject: Subject, facts: Facts) -> Iterator[Finding]:
@@ -77,7 +88,7 @@ def _of_lines(subject: Subject, facts: Facts) -> Iterator[Finding]:
         if not subject.position or subject.position < look.warmup * look.tick:
             found = [*beginning(look, facts), *found]
             found += optimizing(look, facts, _peak(line, look, subject.peak)) if line.group is None else []
-        found += afterwards(look) if subject.foreign else []
+        found += [*climbing(look), *afterwards(look)] if subject.foreign else []
         for finding in found:
             yield finding if len(rates) == 1 else finding._replace(place=f"{line.key}, {finding.place}")
     yield from decayed(whole, facts)

@@ -1,9 +1,10 @@
-"""What a checkpoint says of its schedule: where it stands, what it follows. Files are data; nothing is unpickled but tensors."""
+"""What a checkpoint says of its schedule: where it stands, what it follows. Files are data: only tensors are unpickled."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,10 +112,9 @@ def _loads(source: Any, **how: Any) -> Any:
         return torch.load(source, map_location="cpu", weights_only=True, **how)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
         name = source.name if isinstance(source, Path) else "an entry"
-        why = next(
-            (line.strip() for line in str(error).splitlines() if "Unsupported" in line), str(error).split("\n")[0]
-        )
-        what = f"{name} holds more than tensors and plain data, or is damaged, and is not read: {why[:200]}"
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        why = f"holds {named[1]}, more than tensors and plain data," if named else "is damaged, or no file of torch's,"
+        what = f"{name} {why} and is not read"
         raise StateError(what, write="save the scheduler's and the optimizer's state_dict() alone") from None
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from preheat.core.checks import Number
 from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
+from preheat.core.nodes.repeated import Repeated
 from preheat.core.sampling import edges
 from preheat.review.looked import NOTICED, Look
 
@@ -60,18 +61,14 @@ def _in_the_middle(look: Look, cut: _Cut) -> Finding:
     place = f"{look.word} {look.n - 1:,}"
     length, left = (cut.end - cut.start) / look.tick, (cut.end - look.total) / look.tick
     if look.warmup and abs(left - look.warmup) < 1.5:
-        what = f"the {length:,g} {look.word}s of the decay are counted after the warmup of {look.warmup:,g}, so that the run of "
-        what += f"{look.n:,} ends {left:,g} before its end, at {last:.6g} instead of {cut.floor:.6g}"
-        return Finding(
-            "decay-clock",
-            place,
-            what,
-            f"write a decay of {look.n - look.warmup:,g} {look.word}s, or leave its length out",
-        )
+        what = f"the {length:,g} {look.word}s of the decay are counted after the warmup of {look.warmup:,g}, and "
+        what += f"the run of {look.n:,} ends {left:,g} before its end, at {last:.6g} instead of {cut.floor:.6g}"
+        write = f"write a decay of {look.n - look.warmup:,g} {look.word}s, or leave its length out"
+        return Finding("decay-clock", place, what, write)
     at = f"the run ends {share:.3g} % into a phase of {length:,g} {look.word}s"
     if last > cut.floor:
-        what = f"{at}: the last rate is {last:.6g}, {last / look.high:.3g} of the peak, and the plan goes down to {cut.floor:.6g}"
-        return Finding("above-floor", place, what, "leave the length of the decay out, so that it fills the run")
+        what = f"{at}: the last rate is {last:.6g}, {last / look.high:.3g} of the peak, and the plan goes to {cut.floor:.6g}"
+        return Finding("above-floor", place, what, _FILL)
     what = f"{at}, which goes on to {cut.floor:.6g}: the last rate is {last:.6g}"
     return Finding("ends-mid-phase", place, what, "let the phases, or a whole number of cycles, fill the run")
 
@@ -90,13 +87,30 @@ def _early(look: Look) -> Iterator[Finding]:
     left = look.n - math.ceil(begin)
     if left <= (max(1, _WASTED * look.n) if abs(floor) <= 1e-12 * look.high else _EARLY * look.n):
         return
-    what = f"the rate is at its floor of {floor:.6g} from here on, for {left:,} of {look.n:,} {look.word}s ({100 * left / look.n:.3g} %)"
-    yield Finding(
-        "floor-early",
-        f"{look.word} {math.ceil(begin):,}",
-        what,
-        "leave the length of the decay out, so that it fills the run",
-    )
+    share = f"{left:,} of {look.n:,} {look.word}s ({100 * left / look.n:.3g} %)"
+    what = f"the rate is at its floor of {floor:.6g} from here on, for {share}"
+    yield Finding("floor-early", f"{look.word} {math.ceil(begin):,}", what, _FILL)
+
+
+_FILL = "leave the length of the decay out, so that it fills the run"
+
+
+def climbing(look: Look) -> Iterator[Finding]:
+    """A decay that turns inside the run, as another library's cosine does after its end: no cycle is written."""
+    if look.has(Repeated):
+        return
+    lowest = look.high
+    for update, value in zip(look.at, look.values, strict=True):
+        if update < look.top:
+            continue
+        lowest = min(lowest, value)
+        if value - lowest > NOTICED * look.high:
+            last = look.value(look.n - 1)
+            what = f"the rate falls to {lowest:.6g} and climbs again inside the run: the last is {last:.6g}"
+            yield Finding(
+                "rebound", f"{look.word} {update:,}", what, f"let the decay last up to {look.word} {look.n:,}"
+            )
+            return
 
 
 def afterwards(look: Look) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from preheat.recipes.published import presets
 from preheat.review.facts import Facts
 from preheat.review.looked import Look
 
-_SHORT = 4  # times shorter than the rule
+_SHORT, _MUCH = 4, 5  # times shorter than the rule, on a run that is so many times as long as it
 _SIZES, _FAR = 4.0, 3.0  # how much another size may differ, and how far beyond the published peaks
 _OWN = {
     "radam": "RAdam warms up by itself (its variance rectification)",
@@ -85,15 +85,11 @@ def _key(name: str | None) -> str:
 def _untuned(look: Look, beta2: float) -> Iterator[Finding]:
     """Ma and Yarats: a linear warmup over 2/(1 − β₂) updates does what RAdam does."""
     rule = 2 / (1 - beta2)
-    if look.word != "update" or look.warmup * _SHORT >= rule:
+    if look.word != "update" or look.warmup * _SHORT >= rule or look.n < _MUCH * rule:
         return
     chosen = f"the warmup has {look.warmup:,g} updates" if look.warmup else "there is no warmup"
-    what = f"{chosen}, and the untuned rule for β₂ = {beta2:g} is 2/(1 − β₂) = {rule:,.6g} (Ma and Yarats 2019, arXiv:1910.04209)"
-    write = (
-        f"write warmup({round(rule)}), or a smaller β₂"
-        if rule < look.n
-        else "write a smaller β₂: the run is shorter than that"
-    )
+    what = f"{chosen}, and the untuned rule is 2/(1 − {beta2:g}) = {rule:,.6g} (Ma and Yarats 2019, arXiv:1910.04209)"
+    write = f"write warmup({round(rule)}), or a smaller β₂"
     yield Finding("short-warmup", "the warmup", what, write)
 
 

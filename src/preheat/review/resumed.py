@@ -50,29 +50,37 @@ def _tick(run: Run) -> float:
     return worth or 1
 
 
-def resuming(subject: Subject, plan: Any, run: Run | None = None) -> list[Finding]:
-    """Findings of a checkpoint that is to go on with another plan, on another run where one is given.
-
-    Raises PreheatError for a subject that is no checkpoint.
-    """
-    facts = subject.facts
-    if not isinstance(facts, Checkpoint):
-        raise PreheatError(
-            "a plan to go on with is for a checkpoint", given=subject.name, write="leave plan= (--plan) out"
-        )
+def resumed(subject: Subject, plan: Any, run: Run | None = None) -> Subject:
+    """A checkpoint under another plan, on another run where one is given; raises PreheatError for what is no checkpoint."""
+    if not isinstance(subject.facts, Checkpoint):
+        what = "a plan to go on with is for a checkpoint"
+        raise PreheatError(what, given=subject.name, write="leave plan= (--plan) out")
     ahead = run if run is not None and run.total is not None else subject.run
-    given = parse(plan)
-    new = bound_plan(given if isinstance(given, Plan) else Plan(given), ahead)
-    if subject.target is None:
-        return list(_against_last(facts, new, subject.position))
-    old = bound_plan(subject.target if isinstance(subject.target, Plan) else Plan(subject.target), subject.run)
-    gains = _gains(old, new, _base(subject))
-    change = first_change(old, new, subject.position, tick=int(_tick(ahead)), gains=gains or None)
+    return subject._replace(target=parse(plan), run=ahead, findings=(), foreign=False, library="")
+
+
+def resuming(before: Subject, after: Subject) -> list[Finding]:
+    """Findings of a checkpoint that is to go on as another subject says: what differs, the first difference first."""
+    facts: Checkpoint = before.facts
+    new = _bound(after)
+    if before.target is None:
+        return list(_against_last(facts, new, before.position))
+    old = _bound(before)
+    gains = _gains(old, new, _base(before))
+    change = first_change(old, new, before.position, tick=int(_tick(after.run)), gains=gains or None)
     if change is None:
         return []
-    what = f"{change}{_largest(old, new, subject, gains)}"
-    write = "resume with on_change='adopt' for this plan, 'keep' for the saved one, 'rebase' to go on from the rate in force"
-    return [Finding("resume-differs", f"update {facts.updates:,}", what, write)]
+    what = f"{change}{_largest(old, new, before, gains)}"
+    return [Finding("resume-differs", f"update {facts.updates:,}", what, _POLICIES)]
+
+
+_POLICIES = (
+    "resume with on_change='adopt' for this plan, 'keep' for the saved one, 'rebase' to go on from the rate in force"
+)
+
+
+def _bound(subject: Subject) -> Plan:
+    return bound_plan(subject.target if isinstance(subject.target, Plan) else Plan(subject.target), subject.run)
 
 
 def _base(subject: Subject) -> float | None:

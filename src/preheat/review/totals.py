@@ -14,7 +14,7 @@ def lengths(run: Run, facts: Facts) -> Iterator[Finding]:
     """Findings of the total and of updates in an epoch, where the data is known."""
     if facts.loader is None:
         return
-    per_epoch = _per_epoch(facts)
+    per_epoch = updates_per_epoch(facts)
     if run.clock == "step" and run.steps_per_epoch is not None and not _fits(run.steps_per_epoch, facts, 1):
         said = f"{run.steps_per_epoch:g} updates are said to be an epoch; {_data(facts)} make {per_epoch:,}"
         what = said + _why(run.steps_per_epoch, facts, 1)
@@ -29,7 +29,9 @@ def lengths(run: Run, facts: Facts) -> Iterator[Finding]:
     expected = math.ceil(facts.epochs * per_epoch)
     if run.clock == "step" and not _fits(run.total, facts, facts.epochs):
         if run.total == facts.epochs:
-            what = f"the plan counts {run.total:,} updates, as many as there are epochs; {_data(facts)} make {expected:,}"
+            what = (
+                f"the plan counts {run.total:,} updates, as many as there are epochs; {_data(facts)} make {expected:,}"
+            )
             yield Finding("per-epoch", "total", what, f"write total={expected}, or plan in epochs: clock='epoch'")
         else:
             what = f"the run has {run.total:,} updates; {facts.epochs:g} epochs of {_data(facts)} make {expected:,}"
@@ -41,14 +43,15 @@ def lengths(run: Run, facts: Facts) -> Iterator[Finding]:
         yield Finding("total-differs", "total", what, f"write total={facts.epochs:g}")
 
 
-def _per_epoch(facts: Facts) -> int:
+def updates_per_epoch(facts: Facts) -> int:
+    """Updates in one pass over the data, which must be known."""
     return math.ceil(math.ceil(facts.loader / facts.world_size) / facts.accumulation)  # type: ignore[operator]
 
 
 def _fits(updates: float, facts: Facts, epochs: float) -> bool:
     """Whether so many updates are that data, whether or not the last, incomplete batches of an epoch are dropped."""
     least = max(1, facts.loader // facts.world_size // facts.accumulation)  # type: ignore[operator]
-    return math.floor(epochs * least) <= updates <= math.ceil(epochs * _per_epoch(facts))
+    return math.floor(epochs * least) <= updates <= math.ceil(epochs * updates_per_epoch(facts))
 
 
 def _why(updates: float, facts: Facts, epochs: float) -> str:
