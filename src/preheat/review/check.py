@@ -39,9 +39,8 @@ def check(
         accumulation, world_size, library (whose scheduler is to follow it).   ignore: codes that are not asked for.
 
     >>> from preheat import Run, check
-    >>> print(*check("warmup(500) >> decay(500)", Run(total=2000)), sep="\\n")
-    update 1,000: the rate is at its floor of 0 from here on, for 1,000 of 2,000 updates (50 %); leave the length of the \\
-decay out, so that it fills the run (floor-early)
+    >>> [(found.code, found.place) for found in check("warmup(50) >> decay(500)", Run(total=2000))]
+    [('floor-early', 'update 550')]
     >>> check("warmup(5%) >> decay()", Run(total=2000))
     ()
 

@@ -53,8 +53,8 @@ _APART = "count the decay from the end of the warmup: warmup(…) >> decay(…),
 
 
 def _is_meant(look: Look, edge: Number, before: float, after: float) -> bool:
-    """A restart, or a step of a staircase."""
-    if after > before and look.has(Repeated):
+    """A restart of a cycle, or a step of a staircase."""
+    if look.has(Repeated):
         return True
     left = look.curve(max(0, edge - look.tick)), before
     right = after, look.curve(edge + look.tick)

@@ -85,10 +85,10 @@ def _key(name: str | None) -> str:
 def _untuned(look: Look, beta2: float) -> Iterator[Finding]:
     """Ma and Yarats: a linear warmup over 2/(1 − β₂) updates does what RAdam does."""
     rule = 2 / (1 - beta2)
-    if look.word != "update" or look.warmup * _SHORT >= rule or look.n < _MUCH * rule:
+    if look.word != "update" or not look.warmup or look.warmup * _SHORT >= rule or look.n < _MUCH * rule:
         return
-    chosen = f"the warmup has {look.warmup:,g} updates" if look.warmup else "there is no warmup"
-    what = f"{chosen}, and the untuned rule is 2/(1 − {beta2:g}) = {rule:,.6g} (Ma and Yarats 2019, arXiv:1910.04209)"
+    what = f"the warmup has {look.warmup:,g} updates, and the untuned rule is 2/(1 − {beta2:g}) = {rule:,.6g}"
+    what += " (Ma and Yarats 2019, arXiv:1910.04209)"
     write = f"write warmup({round(rule)}), or a smaller β₂"
     yield Finding("short-warmup", "the warmup", what, write)
 
@@ -116,7 +116,7 @@ def decayed(plan: Plan, facts: Facts) -> Iterator[Finding]:
         if line.hyper == "weight_decay" and named and line.is_absolute:
             highest = max(abs(line.schedule(0)), abs(line.schedule(line.schedule.length)))
             if highest:
-                what = f"the group {line.group!r} was given no weight decay, and the plan gives it up to {highest:g}"
+                what = f"the group {line.group!r} is one without weight decay, and the plan gives it up to {highest:g}"
                 yield Finding("decayed-group", line.key, what, f"leave the line {line.key!r} out")
 
 

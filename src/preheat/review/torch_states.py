@@ -26,7 +26,7 @@ KINDS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("ExponentialLR", ("gamma",), ("gamma",)),
 )
 """Each class, the most telling first: the keys by which its state is known, and those that are its arguments."""
-_MANY = 100
+_MANY, _SAME = 100, 1e-6
 
 
 class TorchState(NamedTuple):
@@ -68,9 +68,13 @@ def restated(state: TorchState) -> Restated | None:
     if meant is None:
         return None
     try:
-        return meant(state.bases[0] if state.bases else 1.0)
+        found = meant(state.bases[0] if state.bases else 1.0)
     except PreheatError:  # arguments that the library takes and that have no schedule
         return None
+    if not state.bases or not state.last:
+        return found
+    off = abs(found(state.updates) - state.last[0])  # it may have been stepped otherwise, or edited by hand
+    return found if off <= _SAME * max(map(abs, (*state.bases, *state.last))) else None
 
 
 def _factors(state: TorchState) -> Callable[[float], Restated] | None:

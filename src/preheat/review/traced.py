@@ -10,14 +10,14 @@ from preheat.core.nodes.leaves import Hold, Ramp
 from preheat.core.nodes.sequence import sequence
 
 NEAR = 1e-4  # of the largest value: how far a piece may be off
-_JUMP, _UNLIKE = 0.02, 8.0  # of the largest value, and times as steep as the updates around it
+_JUMP, _UNLIKE = 0.02, 7.0  # of the largest value, and times as steep as the updates around it
 
 
 def traced(values: Sequence[float]) -> Schedule:
     """A schedule within NEAR of the values, one for each update, that keeps the last.
 
-    >>> traced([0.0, 0.5, 1.0, 0.2, 0.2, 0.2])
-    ramp(0.0, 1.0, 2) >> hold(1.0, 1) >> hold(0.2, 2)
+    >>> traced([0.0, 0.1, 0.2, 1.0, 1.0, 1.0])
+    ramp(0.0, 0.2, 2) >> hold(0.2, 1) >> hold(1.0, 2)
     """
     largest = max(map(abs, values), default=0.0) or 1.0
     parts: list[Schedule] = []

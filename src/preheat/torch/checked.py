@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -94,10 +95,13 @@ def _facts(optimizer: Optimizer, schedulers: Sequence[Any], loader: Any) -> Fact
         loader=len(loader) * _processes() if hasattr(loader, "__len__") else None,
         world_size=_processes(),
         warmups=tuple(own),
-        without_decay=tuple(
-            str(group.get("name", i)) for i, group in enumerate(groups) if group.get("weight_decay") == 0
-        ),
+        without_decay=tuple(str(group.get("name", i)) for i, group in enumerate(groups) if _is_without_decay(group)),
     )
+
+
+def _is_without_decay(group: dict[str, Any]) -> bool:
+    """Whether a group is given no weight decay, or holds only vectors: a plan may have written to it since."""
+    return group.get("weight_decay") == 0 or all(parameter.ndim <= 1 for parameter in group["params"])
 
 
 def _processes() -> int:
@@ -130,9 +134,10 @@ def _tried_out(schedulers: Sequence[Any], total: int, per: str) -> Subject:
     stand_in.param_groups[0]["lr"] = rates[0]
     copies = [copy.deepcopy(one, {id(own): stand_in}) for one in schedulers]
     n, found = min(total, _MOST), [rates[0]]
-    stand_in.step()
-    while len(found) < (3 * n if n == total else n) and (value := _next(stand_in, copies)) is not None:
-        found.append(value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that no update is made: none is meant to be
+        while len(found) < (3 * n if n == total else n) and (value := _next(stand_in, copies)) is not None:
+            found.append(value)
     inside = found[:n]
     curve = traced(inside) if n == total else traced(inside) >> hold(inside[-1])
     run = Run(total=n, clock="epoch" if per == "epoch" else "step") if n == total else Run()
@@ -170,10 +175,12 @@ def _ends(found: list[float], n: int, per: str) -> Iterator[Finding]:
         (k for k in range(n, len(found)) if (found[k] > found[k - 1]) != rising or found[k] == found[k - 1]), len(found)
     )
     last, later, place = found[n - 1], found[turn - 1], f"{per} {n - 1:,}"
-    if abs(later - last) <= NOTICED * peak:
+    slower = abs(found[turn - 1] - found[turn - 2]) < abs(found[n] - last) / 2
+    if abs(later - last) <= NOTICED * peak or (turn == len(found) and slower):  # without an end, such as 1/√t
         return
-    what = f"the rate is still {'rising' if rising else 'falling'} when the run ends: the last is {last:.6g}, and it would go to"
-    what += f" {later:.6g} by {per} {turn - 1:,}"
+    way = "rising" if rising else "falling"
+    what = f"the rate is still {way} when the run ends: the last is {last:.6g}, and it would go to {later:.6g}"
+    what += f" by {per} {turn - 1:,}"
     if rising:
         yield Finding("warmup-over-run", place, what, "write a shorter warmup")
     else:
