@@ -99,17 +99,14 @@ def climbing(look: Look) -> Iterator[Finding]:
     """A decay that turns inside the run, as another library's cosine does after its end: no cycle is written."""
     if look.has(Repeated):
         return
-    lowest = look.high
+    lowest, turn = look.high, look.top
     for update, value in zip(look.at, look.values, strict=True):
-        if update < look.top:
-            continue
-        lowest = min(lowest, value)
-        if value - lowest > NOTICED * look.high:
+        if update >= look.top and value < lowest:
+            lowest, turn = value, update
+        if update >= look.top and value - lowest > NOTICED * look.high:
             last = look.value(look.n - 1)
             what = f"the rate falls to {lowest:.6g} and climbs again inside the run: the last is {last:.6g}"
-            yield Finding(
-                "rebound", f"{look.word} {update:,}", what, f"let the decay last up to {look.word} {look.n:,}"
-            )
+            yield Finding("rebound", f"{look.word} {turn:,}", what, f"let the decay last up to {look.word} {look.n:,}")
             return
 
 

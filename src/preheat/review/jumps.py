@@ -14,7 +14,7 @@ from preheat.core.nodes.wrapped import Scaled, Shifted
 from preheat.review.looked import NOTICED, Look
 
 _TENFOLD = 10.0 * (1 + 1e-9)
-_FLAT = 1e-9  # of the highest value
+_FLAT = 1e-15  # of the highest value: a hold is exactly flat, a slow curve is not
 _MOST = 5  # of a kind, in one line
 
 
@@ -56,10 +56,13 @@ def _is_meant(look: Look, edge: Number, before: float, after: float) -> bool:
     """A restart of a cycle, or a step of a staircase."""
     if look.has(Repeated):
         return True
-    left = look.curve(max(0, edge - look.tick)), before
-    right = after, look.curve(edge + look.tick)
-    flat = all(abs(a - b) <= _FLAT * look.high + 1e-5 * abs(a) for a, b in (left, right))
-    return flat and (after < before or after <= _TENFOLD * before)
+    half = look.tick / 2
+    around = ((max(0, edge - half), before), (edge + half, after))
+    steady, flat = (abs(look.curve(at) - value) <= _FLAT * look.high for at, value in around)
+    if after < before:
+        return steady and flat
+    first = next(look.seams())[0] == edge and 2 * after <= look.high  # of a warmup in steps
+    return steady and (after <= _TENFOLD * before or first)
 
 
 def _jump(look: Look, update: int, before: float, after: float) -> Finding:

@@ -17,21 +17,25 @@ def traced(values: Sequence[float]) -> Schedule:
     """A schedule within NEAR of the values, one for each update, that keeps the last.
 
     >>> traced([0.0, 0.1, 0.2, 1.0, 1.0, 1.0])
-    ramp(0.0, 0.2, 2) >> hold(0.2, 1) >> hold(1.0, 2)
+    ramp(0.0, 0.2, 2) >> ramp(0.2, 0.30000000000000004, 1) >> hold(1.0, 2)
     """
     largest = max(map(abs, values), default=0.0) or 1.0
     parts: list[Schedule] = []
     begin = 0
     while begin < len(values) - 1:
         if _jumps(values, begin, largest):
-            parts.append(Hold(values[begin], 1))
+            before = values[max(0, begin - 1)]  # up to the jump it goes on as it went, so that only a step looks flat
+            parts.append(_piece(values[begin], 2 * values[begin] - before, 1))
             begin += 1
             continue
         end = _straight(values, begin, largest)
-        first, last = values[begin], values[end]
-        parts.append(Hold(first, end - begin) if first == last else Ramp(first, last, end - begin))
+        parts.append(_piece(values[begin], values[end], end - begin))
         begin = end
     return sequence(parts) if parts else Hold(values[0], 1)
+
+
+def _piece(first: float, last: float, span: int) -> Schedule:
+    return Hold(first, span) if first == last else Ramp(first, last, span)
 
 
 def _jumps(values: Sequence[float], at: int, largest: float) -> bool:

@@ -169,6 +169,8 @@ def _ends(found: list[float], n: int, per: str) -> Iterator[Finding]:
         what = f"the scheduler raises an error when it is stepped for {per} {len(found):,} of {n:,}"
         yield Finding("after-the-end", f"{per} {len(found):,}", what, "give it more updates")
         return
+    if len(found) == n:
+        return
     peak = max(map(abs, found[:n]))
     rising = found[n - 1] == max(found[:n]) > found[0]
     turn = next(
