@@ -39,7 +39,9 @@ def test_the_exit_code_says_whether_something_was_found(ask, line, code):
 
 def test_for_people_findings_stand_under_their_code_with_place_and_cure(ask):
     out = ask(*LONG).out
-    assert out.startswith(f"warmup-share: {CODES['warmup-share']}\n  update 10,000: the warmup of 10,000 updates is 50 %")
+    assert out.startswith(
+        f"warmup-share: {CODES['warmup-share']}\n  update 10,000: the warmup of 10,000 updates is 50 %"
+    )
     assert "\n    → " in out
     assert all(len(line) <= 80 for line in out.splitlines())
     assert ask("check", "warmup(5%) >> decay()", "--total", "20k").out == "nothing found\n"

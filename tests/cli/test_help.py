@@ -14,6 +14,7 @@ PAGES = [
     ("show",),
     ("table",),
     ("presets",),
+    ("check",),
     ("compare",),
     ("compare", "bytes"),
     ("compare", "digits"),

@@ -74,8 +74,9 @@ def of_readme():
         exec(compile(ast.Module([statement], []), "readme", "exec"), scope)
         if statement.targets[0].id != "s":
             continue
-        tokens = number == 3  # its run is said in the next statement
-        run = Run(total="100B tokens", tokens_per_step=1_048_576) if tokens else Run(total=10_000)
+        # two of them say their run in the next statement, or have none
+        runs = {3: Run(total="100B tokens", tokens_per_step=1_048_576), 5: Run()}
+        run = runs.get(number, Run(total=10_000))
         yield f"README, recipe {number + 1}", scope["s"], run
     first = re.search(r"ph\.absolute\((ph\.ramp\(0\.01.*?)\), run=ph\.Run\(total=(\d+)\)", README)
     yield "README, the first example", ph.absolute(eval(first[1], scope)), Run(total=int(first[2]))
