@@ -139,6 +139,16 @@ def test_two_warmups_are_one_too_many():
     assert [one.code for one in check(optimizer, two, total=1000)] == ["double-warmup"]
 
 
+@pytest.mark.filterwarnings("ignore:double warmup")  # the Scheduler says so too
+def test_an_optimizer_that_is_asked_for_a_warmup_of_its_own():
+    schedulefree = pytest.importorskip("schedulefree")
+    run = ph.Run(total=10_000)
+    for steps, found in ((500, ["double-warmup"]), (0, [])):
+        weights = [torch.nn.Parameter(torch.zeros(4, 4))]
+        optimizer = schedulefree.AdamWScheduleFree(weights, lr=1e-3, betas=(0.9, 0.95), warmup_steps=steps)
+        assert [one.code for one in check(optimizer, Scheduler(optimizer, "warmup(5%) >> hold()", run=run))] == found
+
+
 def test_weight_decay_on_a_group_that_had_none():
     weights, norms = (torch.nn.Parameter(torch.zeros(size)) for size in ((2, 2), (2,)))
     groups = [{"params": [weights], "name": "weights"}, {"params": [norms], "name": "norms", "weight_decay": 0.0}]

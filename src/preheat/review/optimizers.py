@@ -14,9 +14,8 @@ from preheat.review.looked import Look
 _SHORT, _MUCH = 4, 5  # times shorter than the rule, on a run that is so many times as long as it
 _SIZES, _FAR = 4.0, 3.0  # how much another size may differ, and how far beyond the published peaks
 _OWN = {
-    "radam": "RAdam warms up by itself (its variance rectification)",
-    "schedulefree": "schedule-free optimizers warm up by themselves (warmup_steps) and are made for a constant rate",
-}
+    "radam": "RAdam warms up by itself (its variance rectification)"
+}  # whatever its arguments; others are asked for it
 _ADAMS = ("adam", "adamw", "nadam", "adamax", "adamwscheduled", "fusedadam", "cpuadam", "lamb", "adamw8bit")
 
 
