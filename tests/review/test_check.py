@@ -3,7 +3,8 @@
 import pytest
 
 from preheat import PreheatError, Run, check, compat, parse
-from preheat.core.findings import CODES
+from preheat.compat.configs import Reading
+from preheat.core.findings import CODES, Finding
 from preheat.review.subject import Subject
 
 T = 20_000
@@ -168,3 +169,11 @@ def test_the_source_of_a_published_peak_is_told():
     found = check("llama2_7b", optimizer="adamw", parameters=1e12)
     assert [one.code for one in found] == ["peak-range"]
     assert "arXiv:" in found[0].what
+
+
+def test_a_config_is_looked_at_with_its_own_run_and_findings():
+    meant = compat.transformers.constant_with_warmup(num_warmup_steps=5000, num_training_steps=T)
+    ignored = Finding("unknown-key", "warmup_step", "no key that is known here")
+    reading = Reading.of(meant, Run(total=T), [ignored], "transformers")
+    assert [one.code for one in check(reading)] == ["unknown-key", "warmup-share"]
+    assert [one.code for one in check(reading, Run(total=2 * T))] == ["unknown-key"]  # what is said beside it counts
