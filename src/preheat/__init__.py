@@ -49,6 +49,7 @@ __all__ = [
     "StateError",
     "absolute",
     "batch_ramp",
+    "check",
     "compare",
     "compose",
     "constant",
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
     from preheat.lab.client import from_env, log
     from preheat.recipes.published import presets
     from preheat.recipes.scaling import scaled_adam, scaled_peak
+    from preheat.review.check import check
     from preheat.review.diff import diff
     from preheat.review.explain import explain
     from preheat.session import HoldUntil, Plateau, Rewarm, Rewind
@@ -118,6 +120,7 @@ _LATE = {
     "Plateau": "session",
     "Rewarm": "session",
     "Rewind": "session",
+    "check": "review.check",
     "compare": "lab.api",
     "diff": "review.diff",
     "explain": "review.explain",

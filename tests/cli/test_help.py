@@ -16,6 +16,7 @@ PAGES = [
     ("presets",),
     ("explain",),
     ("diff",),
+    ("check",),
     ("compare",),
     ("compare", "bytes"),
     ("compare", "digits"),

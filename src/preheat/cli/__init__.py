@@ -13,7 +13,7 @@ from preheat.core.errors import PreheatError
 if TYPE_CHECKING:
     from cyclopts import App
 
-COMMANDS = ("show", "table", "presets", "compare", "schema", "explain", "diff")
+COMMANDS = ("show", "table", "check", "explain", "diff", "presets", "compare", "schema")
 REFUSED, INTERRUPTED = 2, 130
 
 HELP = """
@@ -113,8 +113,9 @@ def _app() -> "App":
     app.command("preheat.cli.presets:presets", sort_key=3)
     app.command("preheat.cli.compare:app", name="compare", sort_key=4)
     app.command("preheat.cli.schema:schema", sort_key=5)
-    app.command("preheat.cli.explain:explain", sort_key=6)
-    app.command("preheat.cli.diff:diff", sort_key=7)
+    app.command("preheat.cli.check:check", sort_key=6)
+    app.command("preheat.cli.explain:explain", sort_key=7)
+    app.command("preheat.cli.diff:diff", sort_key=8)
     return app
 
 

@@ -14,6 +14,30 @@ CODES = {
     "not-carried": "a setting that changes the rates and cannot be carried over",
     "unknown-key": "a key of a config that its library does not know, or that is not known here",
     "assumed": "a number that the file does not say, and what was taken for it",
+    # what a check finds of a schedule on its run
+    "zero-start": "first updates at rate 0, where they are a share of the run that counts",
+    "zero-warmup": "a warmup of no update, which the library that follows it keeps the start of, or refuses",
+    "warmup-over-run": "a warmup that takes the whole run, or more",
+    "warmup-share": "a warmup longer than a fifth of the run",
+    "peak-not-reached": "no update runs at the peak that is written",
+    "jump": "a rate that changes at once: no restart, no staircase",
+    "decay-clock": "a decay whose length counts the warmup where that is not meant, or does not count it",
+    "above-floor": "a last rate above the one that the plan goes down to",
+    "floor-early": "a decay that is over well before the run",
+    "ends-mid-phase": "a run that ends in the middle of a phase that goes up",
+    "does-not-fit": "parts that need more than the run has",
+    "negative": "a rate below 0",
+    "rebound": "a rate that climbs again after the end",
+    # what a check finds of a training around a schedule
+    "per-epoch": "a plan in updates, stepped or counted once an epoch",
+    "total-differs": "a total that the data, the epochs, the accumulation and the processes do not make",
+    "double-warmup": "something else that warms up beside the plan",
+    "short-warmup": "a warmup several times shorter than the untuned rule 2/(1 − β₂)",
+    "peak-range": "a peak far outside of what is published for the optimizer and the size",
+    "decayed-group": "weight decay on a group that was given none",
+    # what a check finds of a checkpoint
+    "unknown-plan": "a checkpoint that does not say what it follows",
+    "resume-differs": "what resuming under another plan would change",
 }
 """Every code and what it stands for. docs/check.md explains each."""
 

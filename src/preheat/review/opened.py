@@ -1,16 +1,18 @@
-"""Whatever names a schedule, opened: a value, text, a preset's name, the path of a config."""
+"""Whatever names a schedule, opened: a value, text, a preset's name, the path of a config or a checkpoint."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from preheat.compat.configs import Config, Given, read_config
+from preheat.compat.configs import Config, Given, Reading, read_config
+from preheat.compat.restated import Restated
 from preheat.core.errors import PreheatError, shown
 from preheat.core.plan import Plan
 from preheat.core.spans import Run
 from preheat.core.text.language import parse
 from preheat.recipes.published import presets
+from preheat.review.checkpoint import is_checkpoint, not_known, read_checkpoint
 from preheat.review.subject import Subject
 
 
@@ -18,16 +20,28 @@ def subject_of(given: Any, run: Run | None = None, beside: Given = Given()) -> S
     """What is meant by a schedule, a plan, text, JSON, a preset's name, or the path of a config or a checkpoint.
 
     run: what is known of the run beside it.   beside: the same for a config.
-    Raises PreheatError for anything else.
+    Raises PreheatError for anything else, and for a checkpoint that does not say what it follows.
     """
+    subject = opened(given, run, beside)
+    if subject.target is None:
+        raise not_known(subject)
+    return subject
+
+
+def opened(given: Any, run: Run | None = None, beside: Given = Given()) -> Subject:  # noqa: B008  immutable
+    """The same; the target is None of a checkpoint that does not say what it follows."""
     if isinstance(given, Subject):
         return given
     if isinstance(given, Path) or (isinstance(given, str) and _is_path(given)):
-        return _opened(Path(given), beside)
+        return _opened(Path(given), run, beside)
     if isinstance(given, str) and given in presets:
         preset = presets[given]
         known = run if run is not None else preset.run()
         return Subject(given, preset.schedule, known, peak=preset.peak_lr)
+    if isinstance(given, Reading):
+        return Subject(shown(given, 60), given.target, _on(given.run, run), given.findings, given.library, foreign=True)
+    if isinstance(given, Restated):
+        return Subject(shown(given, 60), given.target, run or Run(), given.findings, foreign=True)
     target = parse(given)
     return Subject(shown(target, 60) if not isinstance(target, Plan) else "the plan", target, run or Run())
 
@@ -39,8 +53,24 @@ def _is_path(text: str) -> bool:
         return False
 
 
-def _opened(path: Path, beside: Given) -> Subject:
+def _opened(path: Path, run: Run | None, beside: Given) -> Subject:
     if not path.exists():
         raise PreheatError(f"there is no file {path}")
+    if is_checkpoint(path):
+        subject = read_checkpoint(path)
+        return subject._replace(run=_on(subject.run, run))
     reading = read_config(Config.of(path), beside)
-    return Subject(path.name, reading.target, reading.run, reading.findings, reading.library)
+    run = _on(reading.run, run)
+    return Subject(path.name, reading.target, run, reading.findings, reading.library, foreign=True)
+
+
+def _on(own: Run, run: Run | None) -> Run:
+    """The run that a file says, with what somebody says beside it."""
+    if run is None:
+        return own
+    said = {
+        name: value
+        for name in ("total", "steps_per_epoch", "samples_per_step", "tokens_per_step")
+        if (value := getattr(run, name)) is not None
+    }
+    return own.replace(**said) if said else own

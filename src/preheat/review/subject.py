@@ -14,6 +14,7 @@ class Subject(NamedTuple):
     name: what it is called in sentences: the text, the preset's or the file's name.   target: as written, not bound.
     run: what is known of the run.   findings: what its source says of itself.   library: whose config it is, "" for none.
     peak: the rate at the peak, where the target is factors and that is known.   position: the updates that have passed.
+    foreign: whether another library's scheduler is meant, which may go on after the end.
     """
 
     name: str
@@ -24,3 +25,4 @@ class Subject(NamedTuple):
     peak: float | None = None
     position: float = 0
     facts: Any = None  # what a checkpoint says beside its plan
+    foreign: bool = False

@@ -6,7 +6,8 @@ with needed("preheat.torch", "torch"):
     from preheat.torch import groups
     from preheat.torch.audit import Audit
     from preheat.torch.averaging import average
+    from preheat.torch.checked import check
     from preheat.torch.described import describe
     from preheat.torch.scheduler import Scheduler
 
-__all__ = ["Audit", "Scheduler", "average", "describe", "groups"]
+__all__ = ["Audit", "Scheduler", "average", "check", "describe", "groups"]

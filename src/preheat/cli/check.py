@@ -1,0 +1,208 @@
+"""`preheat check`: what will go wrong, before the run and before the resume."""
+
+import json as jsons
+import sys
+import textwrap
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+import preheat
+from preheat.cli.refusals import SCHEDULE, at_prompt
+from preheat.cli.resolved import RunOptions
+from preheat.compat.configs import Given
+from preheat.core.errors import PreheatError
+from preheat.core.findings import CODES, Finding
+from preheat.core.spans import Run
+from preheat.plots.terminal import Terminal
+from preheat.review.check import check as found_in
+from preheat.review.checkpoint import Checkpoint
+from preheat.review.facts import Facts
+from preheat.review.opened import opened
+from preheat.review.resumed import coming
+from preheat.review.subject import Subject
+
+FOUND = 1
+_SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
+_Flag = Parameter(negative=(), show_default=False)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class FactOptions:
+    """What is known of the training beside its schedule; what is not said is not looked at."""
+
+    optimizer: str | None = None
+    """The optimizer's name, such as AdamW, RAdam or SGD."""
+
+    beta2: float | None = None
+    """Adam's β₂."""
+
+    parameters: float | None = None
+    """Parameters of the model, such as 7e9; with --optimizer and --peak the peak is compared with published ones."""
+
+    epochs: float | None = None
+    """Passes over the data."""
+
+    loader: int | None = None
+    """Batches in one pass, before they are shared among processes: len(loader)."""
+
+    accumulation: int = 1
+    """Batches in one update of one process."""
+
+    world_size: int = 1
+    """Processes."""
+
+    library: str | None = None
+    """The library whose scheduler follows the schedule, such as torch or optax."""
+
+
+def check(
+    source: str | None = None,
+    /,
+    *,
+    run: RunOptions = RunOptions(),  # noqa: B008  frozen
+    facts: FactOptions = FactOptions(),
+    peak: float | None = None,
+    plan: str | None = None,
+    ignore: tuple[str, ...] = (),
+    format: Literal["text", "json", "sarif"] = "text",
+    json: Annotated[bool, _Flag] = False,
+    list: Annotated[bool, _Flag] = False,
+) -> int:
+    """Say what will go wrong: in a schedule on its run, a config or a checkpoint.
+
+    Try:
+
+        preheat check "warmup(5%) >> decay()" --total 10k
+        preheat check gpt3
+        preheat check "warmup(5%) >> decay()" --total 3000 --epochs 3 --loader 1000
+        preheat check --list
+
+    Also the file of a config, or a checkpoint: then it says where it stands, what
+    the coming rates are, and with --plan what another plan would change.
+    Exit code 0: nothing was found. 1: findings. 2: it cannot be read.
+    Each finding has a code, and docs/check.md explains it.
+
+    Parameters
+    ----------
+    source
+        A schedule in quotes, a plan as JSON, the name of a preset, or the path of a config or a checkpoint.
+    peak
+        The rate at the peak, where the schedule is factors.
+    plan
+        What a checkpoint is to go on with; with --total, on a run of that length.
+    ignore
+        A code that is not asked for; may be given again.
+    format
+        text; json, a line for each finding; or sarif, for tools that read SARIF 2.1.
+    json
+        The same as --format json.
+    list
+        Explain every code, and check nothing.
+    """
+    if list:
+        print("\n".join(_codes(Terminal.of(sys.stdout))))
+        return 0
+    if source is None:
+        raise PreheatError("SOURCE requires an argument; see preheat check --help, and --list for the codes")
+    subject, given = _subject(source, run, facts, peak)
+    if plan is not None:
+        subject = opened(source)
+    try:
+        found = found_in(subject, given, plan=plan, ignore=ignore, facts=Facts(**asdict(facts)))
+    except PreheatError as error:
+        raise at_prompt(error, SCHEDULE) from None
+    kind = "json" if json else format
+    printed = {"text": _text, "json": _lines, "sarif": _sarif}[kind](subject, found)
+    print(Terminal.of(sys.stdout).text(printed) if kind == "text" else printed)
+    return FOUND if found else 0
+
+
+def _subject(source: str, options: RunOptions, facts: FactOptions, peak: float | None) -> tuple[Subject, Run | None]:
+    """What is looked at, and the run that was typed, None if nothing of it was."""
+    typed = any(value is not None for value in asdict(options).values())
+    preset = preheat.presets[source] if source in preheat.presets and not Path(source).exists() else None
+    try:
+        given = options.run(preset) if typed or preset is not None else None
+        known = given or Run()
+        whole = int(known.total) if known.total is not None and known.clock == "step" else None
+        beside = Given(whole, known.steps_per_epoch, None, facts.world_size if facts.world_size > 1 else None, peak)
+        subject = opened(source, given, beside)
+    except PreheatError as error:
+        raise at_prompt(error, SCHEDULE) from None
+    return (subject if peak is None else subject._replace(peak=peak)), given
+
+
+def _codes(terminal: Terminal) -> Iterable[str]:
+    width = max(map(len, CODES)) + 2
+    wrap = textwrap.TextWrapper(terminal.width - 2, subsequent_indent=" " * width, break_on_hyphens=False)
+    for code, meaning in CODES.items():
+        yield from wrap.wrap(terminal.text(f"{code:<{width}}{meaning}"))
+
+
+def _text(subject: Subject, found: tuple[Finding, ...]) -> str:
+    """For people: what a checkpoint says of itself, then the findings by code, each with its place and its cure."""
+    width = Terminal.of(sys.stdout).width - 2
+    lines = _standing(subject) if isinstance(subject.facts, Checkpoint) else []
+    for code in dict.fromkeys(finding.code for finding in found):
+        lines.append(f"{code}: {CODES[code]}")
+        for finding in (one for one in found if one.code == code):
+            lines += textwrap.wrap(
+                f"  {finding.place}: {finding.what}", width, subsequent_indent="    ", break_on_hyphens=False
+            )
+            cure = textwrap.wrap(f"    → {finding.write}", width, subsequent_indent="      ", break_on_hyphens=False)
+            lines += cure if finding.write else []
+    return (
+        "\n".join([*lines, "" if not found else f"{len(found)} finding{'s' * (len(found) > 1)}"]).strip()
+        or "nothing found"
+    )
+
+
+def _standing(subject: Subject) -> list[str]:
+    """Where a checkpoint stands, and its coming rates."""
+    facts: Checkpoint = subject.facts
+    of = "" if subject.run.total is None else f" of {subject.run.total:,}"
+    unit = "" if subject.run.clock == "step" else f", at {subject.position:,g} {subject.run.clock}s"
+    lines = [
+        f"{subject.name} stands at update {facts.updates or 0:,}{of if not unit else ''}{unit}{of if unit else ''}"
+    ]
+    if facts.rates:
+        lines.append(f"the saved rates are {', '.join(f'{rate:g}' for rate in dict.fromkeys(facts.rates))}")
+    if subject.target is None:
+        return lines
+    rates = subject.peak is not None or "absolute" in repr(subject.target)
+    lines.append(f"the coming {'rates' if rates else 'factors'}:")
+    return lines + [f"  {one.at:>12,g}  {one.value:.6g}" for one in coming(subject)]
+
+
+def _data(finding: Finding) -> dict[str, Any]:
+    return finding._asdict()
+
+
+def _lines(subject: Subject, found: tuple[Finding, ...]) -> str:
+    return "\n".join(jsons.dumps({"source": subject.name, **_data(one)}, ensure_ascii=False) for one in found)
+
+
+def _sarif(subject: Subject, found: tuple[Finding, ...]) -> str:
+    """SARIF 2.1: one run, its rules and results."""
+    codes = dict.fromkeys(finding.code for finding in found)
+    rules = [
+        {"id": code, "shortDescription": {"text": CODES[code]}, "helpUri": f"docs/check.md#{code}"} for code in codes
+    ]
+    results = [
+        {
+            "ruleId": one.code,
+            "level": "warning",
+            "message": {"text": f"{one.place}: {one.what}" + (f"; {one.write}" if one.write else "")},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": subject.name}}}],
+        }
+        for one in found
+    ]
+    driver = {"name": "preheat check", "version": preheat.__version__, "rules": rules}
+    return jsons.dumps(
+        {"$schema": _SARIF, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}, indent=1
+    )

@@ -1,0 +1,116 @@
+"""What a check finds of how rates begin: rate 0, the warmup's length, the peak."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from preheat.core.findings import Finding
+from preheat.core.nodes.leaves import Hold, Ramp
+from preheat.core.nodes.sequence import Sequence
+from preheat.review.facts import Facts
+from preheat.review.looked import NOTICED, Look, nodes
+
+_COSTS = 1e-3  # of the run: updates at rate 0 below this share are the field's convention, and cost nothing to speak of
+_LONG = 0.2  # of the run
+_NEAR = 0.01  # of the peak
+STUCK = {
+    "torch": "LinearLR(total_iters=0) and ConstantLR(total_iters=0) keep their first factor for good",
+    "mmengine": "a warmup of begin=0, end=1 keeps its first value for good",
+    "optax": "a linear schedule of 0 transitions keeps its first value for good",
+}
+"""What libraries do with a warmup of no update."""
+_REFUSE = ("pytorch_warmup", "deepspeed", "ignite")  # those that refuse it
+
+
+def beginning(look: Look, facts: Facts) -> Iterator[Finding]:
+    """Findings of the first updates, the warmup and the peak."""
+    yield from _at_zero(look)
+    over = list(_warmup(look))
+    yield from over
+    if not any(finding.code == "warmup-over-run" for finding in over):
+        yield from _peak(look)
+    yield from _stuck(look, facts)
+
+
+def _at_zero(look: Look) -> Iterator[Finding]:
+    zeros = 0
+    if look.line.group is not None and isinstance(look.phases[0].part, Hold):
+        return  # a group that is frozen at first
+    while zeros < min(look.n, 1000) and abs(look.value(zeros)) <= 1e-12 * look.high:
+        zeros += 1
+    if not zeros or not look.known or (zeros == 1 and zeros < _COSTS * look.n):
+        return
+    if zeros == look.n:
+        yield Finding("zero-start", f"{look.word} 0", f"every {look.word} of the run has rate 0: nothing is learned")
+        return
+    many = f"{zeros} {look.word}s of {look.n:,} run" if zeros > 1 else f"1 {look.word} of {look.n:,} runs"
+    what = f"{many} at rate 0 ({100 * zeros / look.n:.2g} %): nothing is learned there, while Adam's averages move on"
+    width = max(2, round(look.warmup))
+    yield Finding("zero-start", f"{look.word} 0", what, f"begin above 0: start={1 / width:.3g}, one part in {width}")
+
+
+def _warmup(look: Look) -> Iterator[Finding]:
+    warm = look.warmup
+    if not warm or not look.known:
+        return
+    place = f"{look.word} {math.ceil(warm):,}"
+    reached = f"the last reaches {look.value(look.n - 1):.6g}"
+    if warm >= look.n:
+        what = f"the warmup of {warm:,g} {look.word}s takes the whole run of {look.n:,}: {reached}"
+        yield Finding("warmup-over-run", place, what, "write a shorter warmup, such as warmup('5%')")
+    elif warm > _LONG * look.n:
+        what = f"the warmup of {warm:,g} {look.word}s is {100 * warm / look.n:.3g} % of the run of {look.n:,}"
+        yield Finding("warmup-share", place, what, "published runs warm up over 0.04 % to 10 % of theirs")
+
+
+def _peak(look: Look) -> Iterator[Finding]:
+    if not look.known or look.peak is None or look.peak <= 0:
+        return
+    reached = look.value(look.top)
+    if reached < (1 - _NEAR) * look.peak:
+        what = f"the highest rate is {reached:.6g} at {look.word} {look.top:,}, {100 * reached / look.peak:.3g} % of the peak "
+        yield Finding("peak-not-reached", f"{look.word} {look.top:,}", f"{what}of {look.peak:g} that is written", _UP)
+
+
+_UP = "let the decay begin where the warmup ends: warmup(…) >> decay(…)"
+
+
+def _stuck(look: Look, facts: Facts) -> Iterator[Finding]:
+    """A warmup of no update, for a library that keeps its start, or what has been read from one that did."""
+    library = facts.library or ""
+    flat = max(look.values) - min(look.values) <= 1e-12 * look.high and (look.line.is_relative or look.high < 1e-12)
+    if library in STUCK and flat and look.value(0) < 1 and not look.line.is_absolute:
+        what = f"the rate is {look.value(0):g} of the peak in every {look.word}: in {library}, {STUCK[library]}"
+        yield Finding("zero-warmup", f"{look.word} 0", what, "leave the warmup out where it has no updates")
+    elif library in (*STUCK, *_REFUSE) and _empty_warmup(look):
+        does = STUCK.get(library, "it is refused")
+        yield Finding("zero-warmup", f"{look.word} 0", f"the warmup has no update; in {library}, {does}", _WITHOUT)
+
+
+_WITHOUT = "leave the warmup out there, or give it one update"
+
+
+def _empty_warmup(look: Look) -> bool:
+    """Whether a warmup is written that comes to no update on this run."""
+    written = look.line.schedule
+    first = next((node for node in nodes(written) if isinstance(node, Sequence)), None)
+    part = written if first is None else first.parts[0]
+    ramp = isinstance(part, Ramp) and part.end > part.start
+    return ramp and round(part.span.exact(look.run)) == 0  # type: ignore[union-attr]
+
+
+def below_zero(look: Look) -> Iterator[Finding]:
+    """Rates below 0 inside the run."""
+    lowest = min(range(len(look.at)), key=look.values.__getitem__)
+    value = look.values[lowest]
+    if value < -1e-12 * look.high:
+        what = f"the rate is {value:.6g}, and an update at a rate below 0 climbs"
+        yield Finding(
+            "negative", f"{look.word} {look.at[lowest]:,}", what, "write an end of 0 or above, or .clipped(0)"
+        )
+
+
+def is_noticed(look: Look, difference: float) -> bool:
+    """Whether a difference of values is worth a word."""
+    return abs(difference) > NOTICED * look.high

@@ -1,0 +1,142 @@
+"""What resuming a checkpoint under another plan, or another total, would change: the first difference first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from preheat.core.errors import PreheatError
+from preheat.core.findings import Finding
+from preheat.core.plan import RATE, Line, Plan
+from preheat.core.sampling import horizon, sampled
+from preheat.core.spans import Run
+from preheat.core.text.language import parse
+from preheat.review.checkpoint import Checkpoint
+from preheat.review.subject import Subject
+from preheat.session.bases import same
+from preheat.session.changes import bound_plan, first_change
+
+_POINTS = 2048
+
+
+class Rates(NamedTuple):
+    """A rate and where it comes: an update, or a time of the run's clock."""
+
+    at: float
+    value: float
+
+
+def coming(subject: Subject) -> list[Rates]:
+    """The rates of a checkpoint's next updates, sparser and sparser, up to the last; factors where the base is not known."""
+    plan = subject.target if isinstance(subject.target, Plan) else Plan(subject.target)
+    line = next((line for line in plan.lines if line.is_rate), None)
+    if line is None:
+        return []
+    curve, tick = line.schedule.bind(subject.run, truncate=True), _tick(subject.run)
+    base = 1.0 if line.is_absolute else subject.peak or 1.0
+    total = subject.run.total if subject.run.total is not None else curve.length
+    end = total if total < math.inf else subject.position + horizon(curve)
+    gain = subject.facts.saved.gain if isinstance(subject.facts, Checkpoint) and subject.facts.saved else 1.0
+    left = max(1, math.ceil((end - subject.position) / tick))
+    later = sorted({0, 1, *(10**k for k in range(1, 10)), left // 2, left - 1})
+    return [
+        Rates(subject.position + k * tick, curve(subject.position + k * tick) * base * gain) for k in later if k < left
+    ]
+
+
+def _tick(run: Run) -> float:
+    worth = {"token": run.tokens_per_step, "sample": run.samples_per_step}.get(run.clock)
+    return worth or 1
+
+
+def resumed(subject: Subject, plan: Any, run: Run | None = None) -> Subject:
+    """A checkpoint under another plan, on another run where one is given; raises PreheatError for what is no checkpoint."""
+    if not isinstance(subject.facts, Checkpoint):
+        what = "a plan to go on with is for a checkpoint"
+        raise PreheatError(what, given=subject.name, write="leave plan= (--plan) out")
+    ahead = run if run is not None and run.total is not None else subject.run
+    return subject._replace(target=parse(plan), run=ahead, findings=(), foreign=False, library="")
+
+
+def resuming(before: Subject, after: Subject) -> list[Finding]:
+    """Findings of a checkpoint that is to go on as another subject says: what differs, the first difference first."""
+    facts: Checkpoint = before.facts
+    new = _bound(after)
+    if before.target is None:
+        return list(_against_last(facts, new, before.position))
+    old = _bound(before)
+    gains = _gains(old, new, _base(before))
+    change = first_change(old, new, before.position, tick=int(_tick(after.run)), gains=gains or None)
+    if change is None:
+        return []
+    what = f"{change}{_largest(old, new, before, gains)}"
+    return [Finding("resume-differs", f"update {facts.updates:,}", what, _POLICIES)]
+
+
+_POLICIES = (
+    "resume with on_change='adopt' for this plan, 'keep' for the saved one, 'rebase' to go on from the rate in force"
+)
+
+
+def _bound(subject: Subject) -> Plan:
+    return bound_plan(subject.target if isinstance(subject.target, Plan) else Plan(subject.target), subject.run)
+
+
+def _base(subject: Subject) -> float | None:
+    """What factors of the rate multiply in the checkpoint."""
+    if subject.peak is not None:
+        return subject.peak
+    facts: Checkpoint = subject.facts
+    bases = facts.scheduler.bases if facts.scheduler is not None else facts.bases
+    return bases[0] if bases else None
+
+
+def _gains(old: Plan, new: Plan, base: float | None) -> dict[str, tuple[float, float]]:
+    """For each line of rates, what each side is multiplied with, where only one of them is rates."""
+    if base is None:
+        return {}
+    mixed = [line for line in old.lines if line.key in new and line.is_rate]
+    return {line.key: (_gain(line, base), _gain(_line(new, line.key), base)) for line in mixed}
+
+
+def _line(plan: Plan, key: str) -> Line:
+    return next(line for line in plan.lines if line.key == key)
+
+
+def _gain(line: Line, base: float) -> float:
+    return 1.0 if line.is_absolute else base
+
+
+def _largest(old: Plan, new: Plan, subject: Subject, gains: dict[str, tuple[float, float]]) -> str:
+    """The largest difference of the rates to come, in words; "" where they cannot be compared."""
+    if RATE not in old or RATE not in new:
+        return ""
+    a, b = gains.get(RATE, (1.0, 1.0))
+    before, after = _line(old, RATE).schedule, _line(new, RATE).schedule
+    ends = [length for length in (before.length, after.length) if length < math.inf]
+    ahead = max(1, math.ceil((max(ends, default=subject.position + 1000) - subject.position) / _tick(subject.run)))
+    times = [subject.position + k * _tick(subject.run) for k in sampled(ahead, [], _POINTS)]
+    apart, at = max((abs(a * before(t) - b * after(t)), -t) for t in times)
+    return f"; the largest difference is {apart:.6g}, at {-at:,g}" if apart else ""
+
+
+def _against_last(facts: Checkpoint, new: Plan, position: float) -> Iterator[Finding]:
+    """Where the old plan is not known: the last rates, and what the new plan would make of them at once."""
+    last = facts.scheduler.last if facts.scheduler is not None and facts.scheduler.last else facts.rates
+    bases = facts.scheduler.bases if facts.scheduler is not None and facts.scheduler.bases else facts.bases
+    if RATE not in new or not last:
+        return
+    line = _line(new, RATE)
+    base = 1.0 if line.is_absolute else bases[0] if bases else None
+    if base is None:
+        return
+    would = line.schedule(position) * base
+    if not same(would, last[0]):
+        what = f"the saved rate is {last[0]:.6g}, and this plan gives {would:.6g} at update {position:,g}"
+        yield Finding(
+            "resume-differs",
+            f"update {position:,g}",
+            what,
+            "shift the plan, or scale it, so that it goes on from there",
+        )

@@ -1,0 +1,179 @@
+"""Each code where it must be found, and next to it where it must not."""
+
+import pytest
+
+from preheat import PreheatError, Run, check, compat, parse
+from preheat.compat.configs import Reading
+from preheat.core.findings import CODES, Finding
+from preheat.review.subject import Subject
+
+T = 20_000
+
+# code: found in …, not found in …; each a schedule, a total and facts
+CASES = {
+    "zero-start": (("warmup(5%) >> decay()", 200), ("warmup(5%) >> decay()", T)),
+    "zero-start of two": (("(hold(0.0, 2) >> warmup(100) >> decay())", T), ("warmup(100) >> decay()", T)),
+    "zero-start of all": (("hold(0.0)", T), ("hold(1.0)", T)),
+    "zero-start of one update": (("warmup(1) >> decay()", 1), ("warmup(0) >> decay()", 1)),
+    "warmup-over-run": (("warmup(500) >> hold()", 100), ("warmup(500) >> hold()", T)),
+    "warmup-over-run, all of it": (("warmup(100)", 100), ("warmup(500) >> hold()", T)),
+    "warmup-share": (("warmup(30%) >> decay()", T), ("warmup(20%) >> decay()", T)),
+    "peak-not-reached": (
+        ("warmup(5) >> decay(20, shape=linear).shifted(-5)", 20),
+        ("warmup(500) >> decay()", T),
+    ),
+    "jump": (
+        ("warmup(100) >> decay(5000, to=0.5) >> hold(0.05)", T),
+        ("warmup(100) >> decay(5000, to=0.6) >> hold(0.6)", T),
+    ),
+    "jump up": (("hold(0.05, 100) >> hold()", T), ("hold(0.1, 100) >> hold()", T)),
+    "jump of a staircase": (("hold(0.01, 9000) >> hold()", T), ("hold(1.0, 9000) >> hold(0.001)", T)),
+    "jump of a restart": (("decay(9000) >> decay()", T), ("decay(5000).repeated()", T)),
+    "decay-clock": (("warmup(500) >> decay(20000).shifted(-500)", T), ("warmup(500) >> decay(19500)", T)),
+    "decay-clock, the other way": (("warmup(500) >> decay(20000)", T), ("warmup(500) >> decay(19500)", T)),
+    "above-floor": (("(warmup(500) >> decay(30000)).truncated(20000)", T), ("warmup(500) >> decay()", T)),
+    "floor-early": (("warmup(500) >> decay(10000)", T), ("warmup(500) >> decay(19490)", T)),
+    "floor-early above 0": (("decay(10000, to=0.1) >> hold(0.1)", T), ("decay(17000, to=0.1) >> hold(0.1)", T)),
+    "floor-early of a staircase": (("decay(9000) >> hold(0.0)", T), ("steps([1, 0.1, 0.01], [5000, 5000, rest])", T)),
+    "ends-mid-phase": (("ramp(0.1, 1, 1500).repeated(100).truncated(20000)", T), ("ramp(0.1, 1, 2000).repeated()", T)),
+    "does-not-fit": (("hold(1.0, 15000) >> decay(15000)", T), ("hold(1.0, 15000) >> decay()", T)),
+    "negative": (("ramp(1, -0.5, 20000)", T), ("ramp(1, 0, 20000)", T)),
+}
+FACTS = {
+    "zero-warmup": ({"library": "optax"}, {"library": "transformers"}, "warmup(0) >> decay()", T),
+    "zero-warmup, refused": ({"library": "deepspeed"}, {}, "warmup(0) >> decay()", T),
+    "per-epoch": ({"epochs": 100, "loader": 50}, {"epochs": 2, "loader": 50}, "warmup(10%) >> decay()", 100),
+    "per-epoch by its calls": ({"loader": 50, "calls": "epoch"}, {"loader": 50, "calls": "update"}, "decay()", 100),
+    "total-differs": ({"epochs": 3, "loader": 1000, "accumulation": 4}, {"epochs": 3, "loader": 1000}, "decay()", 3000),
+    "double-warmup": ({"optimizer": "RAdam"}, {"optimizer": "AdamW"}, "warmup(5%) >> decay()", T),
+    "double-warmup, none in the plan": ({"warmups": ("X warms up",)}, {}, "warmup(5%) >> decay()", T),
+    "short-warmup": ({"beta2": 0.999}, {"beta2": 0.95}, "warmup(100) >> decay()", T),
+    "short-warmup of Adam alone": (
+        {"beta2": 0.999},
+        {"beta2": 0.999, "optimizer": "RAdam"},
+        "warmup(100) >> decay()",
+        T,
+    ),
+    "peak-range": (
+        {"optimizer": "AdamW", "parameters": 7e9},
+        {"optimizer": "AdamW", "parameters": 124e6},
+        "absolute(warmup(5%) >> decay()).scaled(0.005)",
+        T,
+    ),
+    "decayed-group": (
+        {"without_decay": ("norms/head",)},
+        {"without_decay": ("biases",)},
+        '{"lr": "decay()", "norms/weight_decay": "absolute(hold(0.1))"}',
+        T,
+    ),
+}
+
+
+def codes(subject, total, **facts):
+    return [finding.code for finding in check(subject, Run(total=total), **facts)]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_code_is_found_where_it_is_and_not_next_to_it(name):
+    (spec, total), (other, others) = CASES[name]
+    code = name.partition(",")[0].partition(" ")[0]
+    assert code in codes(spec, total)
+    assert codes(other, others) == []
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_a_code_that_needs_facts(name):
+    given, other, spec, total = FACTS[name]
+    code = name.partition(",")[0].partition(" ")[0]
+    assert code in codes(spec, total, **given)
+    assert code not in codes(spec, total, **other)
+
+
+def test_every_code_of_a_check_has_a_case():
+    tried = {name.partition(",")[0].partition(" ")[0] for name in (*CASES, *FACTS)}
+    of_restatements = set(list(CODES)[: list(CODES).index("assumed") + 1])
+    of_checkpoints = {"unknown-plan", "resume-differs"}
+    assert set(CODES) - of_restatements - of_checkpoints - {"rebound"} == tried
+
+
+def test_a_restatement_that_does_after_the_end_what_its_library_does():
+    arguments = {"num_warmup_steps": 10, "num_training_steps": 1000, "base_lr": 1e-3}
+    faithful = compat.transformers.cosine(**arguments, faithful=True)
+    held = compat.transformers.cosine(**arguments)
+    assert "rebound" in [one.code for one in check(faithful, Run(total=1000))]
+    assert [one.code for one in check(held, Run(total=1000))] == ["after-the-end", "zero-start"]
+
+
+def test_a_decay_that_turns_inside_the_run_of_another_library():
+    turning = parse("warmup(100) >> decay(15000, shape=cosine) >> ramp(0.0, 0.3, rest, shape=cosine)")
+    (found,) = check(Subject("a scheduler", turning, Run(total=T), foreign=True))
+    assert (found.code, found.what[:45]) == ("rebound", "the rate falls to 0 and climbs again inside t")
+    assert check(turning, Run(total=T)) == ()  # written in preheat it is meant
+
+
+def test_the_warmup_that_a_scheduler_ignores_is_told_as_its_restatement_tells_it():
+    found = check(compat.transformers.constant(num_warmup_steps=500), Run(total=T))
+    assert [one.code for one in found] == ["ignored-argument"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"epochs": 3, "loader": 1000, "accumulation": 4}, "make 750: the accumulation was not counted"),
+        ({"epochs": 3, "loader": 1000, "world_size": 8}, "make 375: the processes were not counted"),
+        ({"epochs": 24, "loader": 1000, "world_size": 8}, ""),
+        ({"epochs": 3, "loader": 1001, "accumulation": 1}, "make 3,003"),
+    ],
+)
+def test_why_a_total_differs(facts, words):
+    found = [one for one in check("decay()", Run(total=3000), **facts) if one.code == "total-differs"]
+    assert (words in found[0].what) if words else found == []
+
+
+def test_what_an_epoch_leaves_over_may_be_dropped():
+    for total in (3 * 333, 3 * 334):
+        assert check("hold()", Run(total=total), epochs=3, loader=1001, accumulation=3) == ()
+
+
+def test_ignored_codes_are_not_asked_for_and_unknown_ones_refused():
+    run = Run(total=T)
+    assert check("warmup(30%) >> decay()", run, ignore=("warmup-share",)) == ()
+    for wrong in ({"ignore": ("warmup",)}, {"beta3": 0.9}, {"beta2": 1.0}, {"loader": 0}, {"calls": "batch"}):
+        with pytest.raises(PreheatError):
+            check("decay()", run, **wrong)
+    with pytest.raises(PreheatError, match="is for a checkpoint"):
+        check("decay()", run, plan="hold()")
+
+
+def test_the_lines_of_a_plan_are_named_and_a_frozen_group_is_meant():
+    plan = {"lr": "warmup(5%) >> decay()", "head/lr": "hold(0.0, 30%) >> warmup(1%) >> decay()"}
+    assert check(plan, Run(total=T)) == ()
+    (found,) = check(plan | {"head/lr": "warmup(30%) >> decay()"}, Run(total=T))
+    assert found.place == "head/lr, update 6,000"
+
+
+def test_a_run_in_tokens_is_told_in_updates():
+    run = Run(total="10B tokens", clock="token", tokens_per_step=1_000_000)
+    (found,) = check("warmup('3B tokens') >> decay()", run)
+    assert (found.code, found.place) == ("warmup-share", "update 3,000")
+
+
+def test_without_a_total_nothing_is_said_of_the_end():
+    assert check("warmup(100) >> invsqrt(100)") == ()
+    assert check("warmup(100) >> decay(50)") != ()  # its own length is its run
+
+
+def test_the_source_of_a_published_peak_is_told():
+    (found,) = check("warmup(5%) >> decay()", Run(total=T), optimizer="adamw", parameters=7e9, ignore=()) or (None,)
+    assert found is None  # the peak is not known
+    found = check("llama2_7b", optimizer="adamw", parameters=1e12)
+    assert [one.code for one in found] == ["peak-range"]
+    assert "arXiv:" in found[0].what
+
+
+def test_a_config_is_looked_at_with_its_own_run_and_findings():
+    meant = compat.transformers.constant_with_warmup(num_warmup_steps=5000, num_training_steps=T)
+    ignored = Finding("unknown-key", "warmup_step", "no key that is known here")
+    reading = Reading.of(meant, Run(total=T), [ignored], "transformers")
+    assert [one.code for one in check(reading)] == ["unknown-key", "warmup-share"]
+    assert [one.code for one in check(reading, Run(total=2 * T))] == ["unknown-key"]  # what is said beside it counts
