@@ -55,6 +55,7 @@ __all__ = [
     "cosine",
     "decay",
     "exponential_decay",
+    "export",
     "from_dict",
     "from_env",
     "hold",
@@ -94,6 +95,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from preheat.core.codegen.export import export
     from preheat.lab.api import compare
     from preheat.lab.client import from_env, log
     from preheat.recipes.published import presets
@@ -108,6 +110,7 @@ _LATE = {
     "Rewarm": "session",
     "Rewind": "session",
     "compare": "lab.api",
+    "export": "core.codegen.export",
     "from_env": "lab.client",
     "log": "lab.client",
     "presets": "recipes.published",
