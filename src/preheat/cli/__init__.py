@@ -13,7 +13,7 @@ from preheat.core.errors import PreheatError
 if TYPE_CHECKING:
     from cyclopts import App
 
-COMMANDS = ("show", "table", "presets", "compare", "schema")
+COMMANDS = ("show", "table", "presets", "compare", "schema", "export", "convert")
 REFUSED, INTERRUPTED = 2, 130
 
 HELP = """
@@ -113,6 +113,8 @@ def _app() -> "App":
     app.command("preheat.cli.presets:presets", sort_key=3)
     app.command("preheat.cli.compare:app", name="compare", sort_key=4)
     app.command("preheat.cli.schema:schema", sort_key=5)
+    app.command("preheat.cli.export:export", sort_key=6)
+    app.command("preheat.cli.convert:convert", sort_key=7)
     return app
 
 

@@ -51,15 +51,10 @@ def optax(named: dict[str, Line], run: Run) -> str:
             what = f"the line {line.key!r} is of one group, and what belongs to it only optax.multi_transform knows"
             raise PreheatError(what, write="export the lines one by one")
         if not line.is_absolute:
-            cure = "write absolute(…) if these are the values themselves"
-            peak = (
-                "give peak=, the rate that factor 1 stands for, or "
-                if line.is_rate and peaks_at_one(line.schedule)
-                else ""
-            )
-            raise PreheatError(
-                f"optax needs the values themselves, not factors: {shown(line.target, 60)}", write=peak + cure
-            )
+            what = f"optax needs the values themselves, not factors: {shown(line.target, 60)}"
+            if line.is_rate and peaks_at_one(line.schedule):
+                raise PreheatError(what, write="give peak=, the rate that factor 1 stands for", hint="peak")
+            raise PreheatError(what, write="write absolute(…) if these are the values themselves")
     return arrays.sources({name: line.schedule for name, line in named.items()})
 
 

@@ -1,4 +1,4 @@
-"""The text of one recorded operation in languages whose operators are those of C: how tightly each binds, which brackets it needs."""
+"""The text of one operation in languages whose operators are those of C: how tightly each binds, which brackets it needs."""
 
 from __future__ import annotations
 
