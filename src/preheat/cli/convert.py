@@ -70,7 +70,7 @@ def convert(
     *,
     to: str | None = None,
     library: str | None = None,
-    beside: Beside = Beside(),  # noqa: B008  frozen
+    beside: Beside = Beside(),
     name: str = "schedule",
     as_json: Annotated[bool, Parameter(name="--json", negative=(), show_default=False)] = False,
 ) -> None:
@@ -155,7 +155,9 @@ def _as_rates(target: Any, run: Run, peak: float | None) -> Any:
     if peak is None:
         return target
     if isinstance(target, Plan):
-        return Plan({line.key: _as_rates(line.target, run, peak) if line.is_rate else line.target for line in target.lines})
+        return Plan(
+            {line.key: _as_rates(line.target, run, peak) if line.is_rate else line.target for line in target.lines}
+        )
     if isinstance(target, Absolute):
         raise PreheatError("--base-lr makes rates of factors, and this schedule is rates; leave it out")
     return target.bind(run, peak=peak) if run.total is not None else preheat.absolute(target.scaled(peak))

@@ -24,7 +24,7 @@ def sources(schedules: dict[str, Any]) -> str:
     """Source of a function of t for each bound schedule, by name, that needs jax.numpy only."""
     tables: dict[tuple, str] = {}
     definitions = [_Function(tables).define(name, schedule) for name, schedule in schedules.items()]
-    constants = [Python().numbers(name, [repr(value) for value in values]) for values, name in tables.items()]
+    constants = [Python().numbers(name, [constant(value)[0] for value in values]) for values, name in tables.items()]
     return file_of("import jax.numpy as jnp\n", [*constants, *definitions])
 
 

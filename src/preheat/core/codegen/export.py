@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from preheat.core.codegen import arrays, frameworks, javascript, python
+from preheat.core.codegen import arrays, frameworks, javascript, latex, python
 from preheat.core.errors import PreheatError, nearest, shown
 from preheat.core.plan import BATCH, RATE, Line, Plan
 from preheat.core.spans import Run
@@ -20,6 +20,7 @@ FORMS: dict[str, Callable[[dict[str, Line], Run], str]] = {
     "optax": frameworks.optax,
     "jax": lambda named, run: arrays.sources(_schedules(named)),
     "javascript": lambda named, run: javascript.sources(_schedules(named)),
+    "latex": lambda named, run: latex.sources(_schedules(named)),
 }
 """What a schedule can be exported to."""
 _TAKEN = {*keyword.kwlist, *keyword.softkwlist, *python.TAKEN, *frameworks.TAKEN, *javascript.TAKEN}
@@ -69,9 +70,8 @@ def _bound(plan: Plan, run: Run, peak: float | None) -> Plan:
         return bound
     if RATE not in {line.hyper for line in plan.lines}:
         raise PreheatError("peak= is the rate at the peak, and the plan has no line for the rate", write="leave it out")
-    return Plan(
-        {line.key: plan[line.key].bind(run, peak=peak) if line.is_rate else bound[line.key] for line in plan.lines}
-    )
+    rates = {line.key: line.target.bind(run, peak=peak) for line in plan.lines if line.is_rate}  # type: ignore[arg-type]
+    return Plan({**bound, **rates})
 
 
 def _named(plan: Plan, name: str, several: bool) -> dict[str, Line]:

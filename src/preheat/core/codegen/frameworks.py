@@ -34,9 +34,8 @@ def torch(named: dict[str, Line], run: Run) -> str:
     refuse_unclear(Plan({line.key: line.target for line in lines}), lambda line: None)
     schedules = {name: line.schedule for name, line in named.items()}
     if [line.key for line in lines] == ["lr"]:
-        return python.sources(
-            schedules, "from torch.optim.lr_scheduler import LambdaLR\n", _lambda(*schedules, lines[0])
-        )
+        made = _lambda(next(iter(named)), lines[0])
+        return python.sources(schedules, "from torch.optim.lr_scheduler import LambdaLR\n", made)
     return python.sources(schedules, after=_APPLY + "".join(map(_written, named, lines)).rstrip())
 
 

@@ -29,7 +29,7 @@ Text = tuple[str, int]  # an expression's text, and how tightly it binds
 
 def constant(value: float) -> Text:
     """A number as Python and JavaScript write it."""
-    return repr(value), SIGN if value < 0 else ATOM
+    return repr(value).replace("e+", "e"), SIGN if value < 0 else ATOM
 
 
 def tight(text: Text, binds: int) -> str:
