@@ -10,19 +10,22 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 import preheat
-from preheat.cli.export import EXPORTED, export_text
+from preheat.cli.export import EXPORTED
 from preheat.cli.refusals import at_prompt
 from preheat.compat import read
 from preheat.compat.configs import Config, Given, Reading, read_config
 from preheat.compat.writers import WRITERS, write
-from preheat.core.codegen.export import FORMS
+from preheat.core.checks import positive_number
+from preheat.core.codegen.export import FORMS, export
 from preheat.core.errors import ParseError, PreheatError, nearest, shown
+from preheat.core.node import Schedule
+from preheat.core.peaks import refuse_unclear_peak
 from preheat.core.plan import Plan
 from preheat.core.spans import Run
-from preheat.core.stated import Absolute
+from preheat.core.stated import Absolute, plain
 from preheat.core.text.language import to_text
 
-_OPTION = re.compile(r"\b(total|steps_per_epoch|samples|world_size|base_lr|library)=…?")
+_OPTION = re.compile(r"\b(total|steps_per_epoch|samples|world_size|base_lr|library)=(…?)(?: \(--[a-z-]+\))?")
 _CURES = EXPORTED | {
     "peak": "add --base-lr, for example --base-lr 3e-4",
     "samples_per_step": "write its total in updates",
@@ -82,10 +85,9 @@ def convert(
         preheat convert gpt3 --json
         preheat convert llama2_7b --to optax
 
-    and with a config of yours, which is read as data and never run:
+    A config is read as data, never run, and need not be written to a file again:
 
-        FILE=training_args.json
-        preheat table "$(preheat convert $FILE)" > schedule.csv
+          preheat table "$(preheat convert training_args.json)" > rates.csv
 
     Standard output is the schedule's text alone, a plan's as JSON: rates where the
     peak is known, in updates where the total is. What could not be carried over,
@@ -96,8 +98,7 @@ def convert(
     source
         A config file, an expression of torch, optax or Keras, a preset's name, or a schedule.
     to
-        Instead of the schedule's text: python, torch, optax, jax, javascript or latex, as preheat export has them, or the
-        config of a library.
+        A form of preheat export, such as torch, or a library whose config is to be written, instead of the text.
     library
         Whose config it is, where that cannot be told.
     name
@@ -160,7 +161,10 @@ def _as_rates(target: Any, run: Run, peak: float | None) -> Any:
         )
     if isinstance(target, Absolute):
         raise PreheatError("--base-lr makes rates of factors, and this schedule is rates; leave it out")
-    return target.bind(run, peak=peak) if run.total is not None else preheat.absolute(target.scaled(peak))
+    positive_number(peak, "--base-lr")
+    if run.total is None and isinstance(target, Schedule):
+        refuse_unclear_peak(target, peak)
+    return target.bind(run, peak=peak) if run.total is not None else preheat.absolute(plain(target).scaled(peak))
 
 
 def _laid(reading: Reading) -> Any:
@@ -181,7 +185,7 @@ def _laid(reading: Reading) -> Any:
 def _written(reading: Reading, meant: Any, to: str, name: str) -> str:
     """The source, or the config of another library."""
     if to in FORMS:
-        return export_text(meant, to, reading.run.replace(total=None), None, name)
+        return export(meant, to, run=reading.run.replace(total=None), name=name)
     return write(reading.target, to, reading.run)
 
 
@@ -206,4 +210,4 @@ def _at_prompt(error: PreheatError) -> PreheatError:
     """A refusal in the words of the command line: of a config too, whose reader names arguments of Python."""
     if error.hint in _CURES:
         return at_prompt(error, _CURES)
-    return PreheatError(_OPTION.sub(lambda found: f"--{found[1].replace('_', '-')} ", str(error)).replace("  ", " "))
+    return PreheatError(_OPTION.sub(lambda found: f"--{found[1].replace('_', '-')} {found[2]}".rstrip(), str(error)))

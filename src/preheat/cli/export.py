@@ -8,8 +8,6 @@ from preheat.cli.resolved import RunOptions, asked
 from preheat.core.checks import positive_number
 from preheat.core.codegen.export import export as exported
 from preheat.core.errors import PreheatError
-from preheat.core.spans import Run
-from preheat.core.text.language import Target
 
 Form = Literal["python", "torch", "optax", "jax", "javascript", "latex"]
 EXPORTED = SCHEDULE | {"peak": "add --peak, for example --peak 3e-4"}
@@ -64,22 +62,10 @@ def export(
     published = None if preset is None else preheat.presets[preset]
     if peak is None and published is not None:
         peak = published.peak_lr
-    print(export_text(target, to, options_run(run, preset), peak, name), end="")
-
-
-def options_run(options: RunOptions, preset: str | None) -> Run:
-    """The run that the options describe, in the words of the command line."""
-    try:
-        return options.run(None if preset is None else preheat.presets[preset])
-    except PreheatError as error:
-        raise at_prompt(error, EXPORTED) from None
-
-
-def export_text(target: Target, to: str, run: Run, peak: float | None, name: str) -> str:
-    """What `preheat.export` gives, refusals in the words of the command line."""
     if peak is not None:
         positive_number(peak, "--peak")
     try:
-        return exported(target, to, run=run, peak=peak, name=name)
+        known = run.run(published)
+        print(exported(target, to, run=known, peak=peak, name=name), end="")
     except PreheatError as error:
         raise at_prompt(error, EXPORTED) from None
