@@ -38,6 +38,7 @@ def function(text: str, name: str = "schedule") -> Callable[..., Any]:
 # -- Python ---------------------------------------------------------------------------------------------------------------
 
 
+@settings(max_examples=150)
 @given(callable_trees, picks)
 def test_python_is_equal_bit_for_bit(s: ph.Schedule, picks: list) -> None:
     rate = function(ph.export(ready(s), name="rate"), "rate")
@@ -45,6 +46,7 @@ def test_python_is_equal_bit_for_bit(s: ph.Schedule, picks: list) -> None:
         assert rate(t) == s(t)
 
 
+@settings(max_examples=100)
 @given(written, runs(), picks)
 def test_what_needs_a_run_is_bound_to_it(s: ph.Schedule, run: ph.Run, picks: list) -> None:
     bound = lay(s, run)
@@ -185,6 +187,7 @@ def in_node(schedules: list[ph.Schedule], times: list[list[float]]) -> list[list
 def test_javascript_gives_the_same() -> None:
     schedules, times = list(FIXED), [WHOLE.tolist()] * len(FIXED)
 
+    @settings(max_examples=200)
     @given(callable_trees, picks)
     def collect(s: ph.Schedule, picks: list) -> None:
         schedules.append(ready(s))
@@ -246,6 +249,7 @@ REFUSED = [
     (("decay(5)", "pyhton"), {}, "nothing is exported to 'pyhton'; did you mean 'python'?"),
     (("decay(5)",), {"name": "class"}, "the name of a function is needed, not 'class'"),
     (("decay(5)",), {"name": "sin"}, "the name of a function is needed, not 'sin'"),
+    (("decay(5)",), {"name": "TABLE_0"}, "the name of a function is needed, not 'TABLE_0'"),
     (("decay(5)", "javascript"), {"name": "a b"}, "the name of a function is needed, not 'a b'"),
     (("decay()",), {}, "how long ramp(1.0, 0.0, 'rest') lasts is not known"),
     (("decay(5)", "optax"), {}, "optax needs the values themselves, not factors: ramp(1.0, 0.0, 5); give peak="),

@@ -23,6 +23,7 @@ FORMS: dict[str, Callable[[dict[str, Line], Run], str]] = {
     "latex": lambda named, run: latex.sources(_schedules(named)),
 }
 """What a schedule can be exported to."""
+_MADE = re.compile(r"TABLE_\d+|part_\d+(_\d+)?")  # names that sources make up
 _TAKEN = {*keyword.kwlist, *keyword.softkwlist, *python.TAKEN, *frameworks.TAKEN, *javascript.TAKEN}
 
 
@@ -58,7 +59,12 @@ def export(
 
 def _identifier(name: object) -> str:
     """A name that no form of export has another use for."""
-    if not isinstance(name, str) or not re.fullmatch(r"(?a)[A-Za-z]\w*", name) or name in _TAKEN:
+    if (
+        not isinstance(name, str)
+        or not re.fullmatch(r"(?a)[A-Za-z]\w*", name)
+        or name in _TAKEN
+        or _MADE.fullmatch(name)
+    ):
         raise PreheatError("the name of a function is needed", given=name, write="write for example name='rate'")
     return name
 

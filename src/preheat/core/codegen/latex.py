@@ -165,11 +165,15 @@ class _Formula:
         return rf"\begin{{cases}} {rows} \end{{cases}}", ATOM
 
     def _take(self, value: Expr, values: tuple, index: Any) -> Text:
+        if len(values) == 1:
+            return self.of(values[0])
         place = index.args[0] if index.op == "+" else index
         self.equation.letter(place, self.of(place)[0])
         return f"{self._numbers(values)}_{{{self.of(index)[0]}}}", ATOM
 
     def _find(self, value: Expr, starts: tuple, t: Any) -> Text:
+        if len(starts) == 1:
+            return "0", ATOM
         place = rf"\max\left\{{i : {self._numbers(starts)}_{{i}} \le {self.of(t)[0]}\right\}}"
         return self.equation.letter(value, place), ATOM
 

@@ -136,8 +136,10 @@ def length(value: Any) -> int:
 
 
 def _split(value: Any, times: Times) -> list[Piece]:
-    if not isinstance(value, Expr) or times.low >= times.high:
+    if not isinstance(value, Expr):
         return [Piece(times, value)]
+    if times.low >= times.high:
+        return [Piece(times, evaluated(value, times.symbol, times.low))]
     if value.op == "choose" and (moved := offset(value.args[0], times)) and moved[0] == 1:
         _, edges, branches = value.args
         cuts = [-math.inf, *(edge - moved[1] for edge in edges), math.inf]
