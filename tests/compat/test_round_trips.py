@@ -1,7 +1,5 @@
 """A schedule that is written as another library's config and read again has the same values."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +8,7 @@ from hypothesis import strategies as st
 import preheat as ph
 from preheat.compat.configs import READERS, Config, Given, read_config
 from preheat.compat.writers import WRITERS, write
-from preheat.core.stated import plain
+from preheat.core.stated import Absolute, plain
 
 NAMES = {"megatron": "train.sh", "mmengine": "config.py", "torchtitan": "train.toml"}  # of a config's file; else JSON
 BOTH_WAYS = [name for name in WRITERS if name in READERS]
@@ -32,16 +30,16 @@ def usual(draw: st.DrawFn) -> tuple[ph.Schedule, ph.Run]:
         schedule = schedule >> ph.ramp(1.0, end or 1e-6 * (down == "exponential"), left, down)
     else:
         schedule = schedule >> (ph.hold(1.0, left) if main == "hold" else ph.invsqrt(max(1, warm), left))
-    return schedule, ph.Run(total=warm + hold + left)
+    return schedule, ph.Run(total=warm + hold + left, samples_per_step=draw(st.sampled_from([None, 16])))
 
 
 def read_again(text: str, library: str, run: ph.Run, peak: float) -> np.ndarray:
     """The rates of every update of the run that the written config says, what it does not say given beside it."""
-    config = Config(Path(NAMES.get(library, "config.json")).name, text)
+    config = Config(NAMES.get(library, "config.json"), text)
     reading = read_config(config, Given(total=run.total, base_lr=peak), library)
     target = reading.target["lr"] if isinstance(reading.target, ph.Plan) else reading.target
     bound = target.bind(run, truncate=True)
-    return plain(bound).table(run.total) * (1.0 if isinstance(target, type(ph.absolute("hold()"))) else peak)
+    return plain(bound).table(run.total) * (1.0 if isinstance(target, Absolute) else peak)
 
 
 @pytest.mark.parametrize("library", BOTH_WAYS)
