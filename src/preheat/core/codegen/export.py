@@ -41,11 +41,12 @@ def export(
     run: what lengths in other units than ticks, and `rest`, need.   peak: what factor 1 stands for: then the values are rates.
     name: of the function.
 
-    >>> from preheat import ramp
-    >>> print(export(ramp(0.5, 0.5, 10), name="rate"), end="")
-    def rate(t):
-        \"""ramp(0.5, 0.5, 10)\"""
-        return 0.5
+    >>> from preheat import hold
+    >>> print(export(hold(0.5, 10), "javascript", name="rate"), end="")
+    /** hold(0.5, 10) */
+    function rate(t) {
+      return 0.5;
+    }
 
     Raises PreheatError for an unknown form, for a name that is none, for what cannot be bound, where rates are needed and
     factors given, and for what the form cannot say.
