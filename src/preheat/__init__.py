@@ -58,6 +58,7 @@ __all__ = [
     "diff",
     "explain",
     "exponential_decay",
+    "export",
     "from_dict",
     "from_env",
     "hold",
@@ -97,6 +98,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from preheat.core.codegen.export import export
     from preheat.lab.api import compare
     from preheat.lab.client import from_env, log
     from preheat.recipes.published import presets
@@ -124,6 +126,7 @@ _LATE = {
     "compare": "lab.api",
     "diff": "review.diff",
     "explain": "review.explain",
+    "export": "core.codegen.export",
     "from_env": "lab.client",
     "log": "lab.client",
     "presets": "recipes.published",

@@ -17,6 +17,8 @@ PAGES = [
     ("explain",),
     ("diff",),
     ("check",),
+    ("export",),
+    ("convert",),
     ("compare",),
     ("compare", "bytes"),
     ("compare", "digits"),
@@ -52,7 +54,7 @@ def test_the_examples_run(ask, page, tmp_path, monkeypatch):
 
 def test_the_first_page_says_what_there_is(ask):
     out = ask("--help").out
-    for name in ("show", "table", "presets", "compare"):
+    for name in ("show", "table", "presets", "compare", "export", "convert"):
         assert re.search(rf"│ {name} +\w", out), f"{name} is not listed with its first line"
     assert ask().out == out
 

@@ -13,7 +13,7 @@ from preheat.core.errors import PreheatError
 if TYPE_CHECKING:
     from cyclopts import App
 
-COMMANDS = ("show", "table", "check", "explain", "diff", "presets", "compare", "schema")
+COMMANDS = ("show", "table", "check", "explain", "diff", "convert", "export", "presets", "compare", "schema")
 REFUSED, INTERRUPTED = 2, 130
 
 HELP = """
@@ -110,12 +110,14 @@ def _app() -> "App":
     )
     app.command("preheat.cli.show:show", sort_key=1)
     app.command("preheat.cli.table:table", sort_key=2)
-    app.command("preheat.cli.presets:presets", sort_key=3)
-    app.command("preheat.cli.compare:app", name="compare", sort_key=4)
-    app.command("preheat.cli.schema:schema", sort_key=5)
-    app.command("preheat.cli.check:check", sort_key=6)
-    app.command("preheat.cli.explain:explain", sort_key=7)
-    app.command("preheat.cli.diff:diff", sort_key=8)
+    app.command("preheat.cli.check:check", sort_key=3)
+    app.command("preheat.cli.explain:explain", sort_key=4)
+    app.command("preheat.cli.diff:diff", sort_key=5)
+    app.command("preheat.cli.convert:convert", sort_key=6)
+    app.command("preheat.cli.export:export", sort_key=7)
+    app.command("preheat.cli.presets:presets", sort_key=8)
+    app.command("preheat.cli.compare:app", name="compare", sort_key=9)
+    app.command("preheat.cli.schema:schema", sort_key=10)
     return app
 
 

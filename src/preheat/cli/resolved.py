@@ -91,7 +91,7 @@ def resolve(
     peak: None for the preset's own, or 1.   line: which one of a plan; None for the learning rate's.
     Raises PreheatError, in the words of the command line, if one of them cannot be read or they do not fit.
     """
-    given, usual = _asked(spec, preset)
+    given, usual = asked(spec, preset)
     written, where = _line(given, line)
     if isinstance(written, Absolute) and peak is not None:
         raise PreheatError("--peak makes rates of factors, and this schedule is rates; leave it out")
@@ -126,7 +126,7 @@ def _line(given: Target, line: str | None) -> tuple[Schedule | Absolute | Relati
     return given[key], f"the line {key}" + (f"; --line shows another: {others}" if others else "")
 
 
-def _asked(spec: str | None, preset: str | None) -> tuple[Target, float]:
+def asked(spec: str | None, preset: str | None) -> tuple[Target, float]:
     """What was asked for, and the peak that it is shown at unless another is given."""
     if spec is not None and preset is not None:
         raise PreheatError("--preset stands instead of a schedule; write one of them")

@@ -96,7 +96,10 @@ class Recorder:
 Recorder.scattered = Recorder
 
 
-def record(schedule: Any) -> tuple[Expr, Any]:
-    """The symbol for time and the recorded value of a bound schedule, a number where it is constant."""
+def record(schedule: Any, recorder: Any = Recorder) -> tuple[Expr, Any]:
+    """The symbol for time and the recorded value of a bound schedule, a number where it is constant.
+
+    recorder: a kind of Recorder, for emitters that need another way to move a time.
+    """
     t = Expr("t")
-    return t, schedule._ready._at(t, Recorder)
+    return t, schedule._ready._at(t, recorder)
