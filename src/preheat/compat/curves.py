@@ -60,8 +60,18 @@ def onwards(start: float, end: float, span: Number, power: float = 1.0) -> Sched
     return Ramp(start, start + (end - start) * times**power, span * times, shape)
 
 
+def level(value: float, ticks: Number) -> Schedule:
+    """A hold of so many updates, of fewer than one too, which `hold` refuses because a share may be meant."""
+    return Hold(value, ticks)
+
+
+def until(curve: Schedule, at: Number) -> Schedule:
+    """`curve` up to `at`, with its last value where it ends before."""
+    if curve.length <= at:
+        return curve if curve.length == at else curve >> Hold(curve(curve.length), at - curve.length)
+    return curve.truncated(at)
+
+
 def switched(first: Schedule, at: Number, then: Schedule) -> Schedule:
     """`first` before `at` and `then` from there on, both counted from the beginning: phases that overlap."""
-    if first.length != at:
-        first = first.truncated(at) if at < first.length else first >> Hold(first(first.length), at - first.length)
-    return first >> (then.shifted(-at) if at else then)
+    return until(first, at) >> (then.shifted(-at) if at else then)
