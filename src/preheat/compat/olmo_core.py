@@ -342,8 +342,9 @@ def wsds(
             raise PreheatError(f"period {i} of {length} must hold its warmup and a decay, and only the last needs none")
         low = _floor(given, "decay_min_lr", base_lr, peak)
         period = level(peak, clock.ticks(flat)) >> short_ramp(peak, low, clock.ticks(down))
-        if i and float(curve.length).is_integer():  # the update at the end belongs to the period before
-            curve = curve >> hold(curve(curve.length), 1) >> period.shifted(-1)
+        if i and not sum(lengths[:i]) % clock.per_step:  # the update at the end belongs to the period before
+            end = clock.ticks(sum(lengths[:i]))
+            curve = until(curve, end) >> hold(curve(end), 1) >> period.shifted(-1)
         else:
             curve = curve >> period
     findings = ignored("max_steps", trainer.get("max_steps"), None, "the periods say how long it is")
