@@ -25,7 +25,7 @@ def module_from(package: str, path: str, stubs: Mapping[str, Any] = {}) -> Modul
     module.__file__ = str(file)
     module.__package__ = ".".join((package, *Path(path).parts[:-1]))  # where its relative imports are looked up
     with _in_place_of({name: module, **stubs}):
-        exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), vars(module))
+        exec(compile(file.read_text(encoding="utf-8"), str(file), "exec", dont_inherit=True), vars(module))
     return module
 
 
@@ -41,7 +41,7 @@ def definitions_from(package: str, path: str, names: Sequence[str], globals_: Ma
     if len(tree.body) != len(names):
         raise ImportError(f"{package}/{path} does not define {', '.join(names)}")
     around = {"__name__": "__parity__", **globals_}
-    exec(compile(tree, str(file), "exec"), around)
+    exec(compile(tree, str(file), "exec", dont_inherit=True), around)
     return around
 
 
