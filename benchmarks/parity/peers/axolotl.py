@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from importlib.metadata import version
 from typing import Any
 
@@ -11,7 +12,6 @@ from transformers import get_cosine_schedule_with_warmup
 from benchmarks.parity.case import Case
 from benchmarks.parity.stubbed import module_from
 from benchmarks.parity.torch_loop import rates
-from preheat.compat import transformers
 
 PEER = "axolotl"
 _axolotl = module_from("axolotl", "utils/schedulers.py")
@@ -21,11 +21,12 @@ VERSION = version("axolotl")
 def run(own: str, arguments: dict[str, Any], n: int) -> list[float]:
     """The rates of updates 0 … n − 1."""
     given = dict(arguments)
-    base, cosine = given.pop("base_lr"), given.pop("inner", None)
+    base, inner = given.pop("base_lr"), given.pop("inner_schedule", None)
 
     def make(optimizer: Any) -> Any:
-        if cosine:
-            given["inner_schedule"] = get_cosine_schedule_with_warmup(optimizer, *cosine)
+        if inner:
+            warm, left = map(int, re.findall(r"\d+", inner))
+            given["inner_schedule"] = get_cosine_schedule_with_warmup(optimizer, warm, warm + left)
         return getattr(_axolotl, own)(optimizer, **given)
 
     return rates(make, base, n)
@@ -54,6 +55,17 @@ def _constant(r: random.Random) -> dict[str, Any]:
     return _common(r) | {"constant_lr_ratio": r.choice([0.1, 0.8, 1.0, r.random()]), "min_lr_ratio": r.random()} | more
 
 
+def _jagged(r: random.Random) -> dict[str, Any]:
+    every = r.randint(4, 60)
+    given = {"jagged_restart_steps": every, "jagged_restart_warmup_steps": r.randint(0, every), "base_lr": r.choice([1.0, 0.3])}
+    given |= {"jagged_restart_anneal_steps": r.choice([1, r.randint(1, every)]), "min_lr_scale": r.choice([0.001, r.random()])}
+    return given | {"inner_schedule": f"warmup({r.randint(1, 100)}) >> decay({r.randint(2, 200)}, shape=cosine)"}
+
+
+def _inner(given: dict[str, Any]) -> int:
+    return sum(map(int, re.findall(r"\d+", given["inner_schedule"]))) - 1
+
+
 def _case(name: str, own: str, draw: Any, updates: Any) -> Case:
     return Case(name, draw, lambda given, n: run(own, given, n), updates)
 
@@ -70,4 +82,5 @@ CASES = [
     _case(QUADRATIC, QUADRATIC, lambda r: _common(r) | r.choice([{}, {"num_cycles": r.uniform(0.1, 3)}]), _total),
     _case(FLOOR, FLOOR, lambda r: _common(r) | {"min_lr_ratio": r.random()}, _total),
     _case(CONSTANT, CONSTANT, _constant, _total),
+    _case("jagged_lr_restart_scheduler", "JaggedLRRestartScheduler", _jagged, _inner)._replace(after=0),
 ]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from preheat.compat import transformers
-from preheat.compat.curves import cosine_wave, short_ramp, switched, until
+from preheat.compat.curves import cosine_wave, switched, until
 from preheat.compat.peer import Peer
 from preheat.compat.restated import Restated, curve_of, factors, held, ignored, rate_argument, rates, resumed
 from preheat.core.checks import counted, finite_number, int_if_whole, positive_number
@@ -17,6 +16,7 @@ from preheat.core.findings import Finding
 from preheat.core.node import Schedule
 from preheat.core.shapes import compose
 from preheat.core.stated import Absolute
+from preheat.core.text.language import parse
 
 PEER = Peer("axolotl", "0.19.0", "axolotl/utils/schedulers.py")
 _TWICE = compose("rex", "rex")
@@ -150,13 +150,10 @@ def jagged_lr_restart_scheduler(
     low = finite_number(min_lr_scale, "min_lr_scale")
     first = hold(1.0, every - down) >> ramp(1.0, low, down) if every > down else ramp(1.0, low, down)
     again = until(switched(ramp(low, 1.0, up), up, first), every) if up else first
-    inner = inner_schedule if isinstance(inner_schedule, Schedule | Absolute | Restated) else None
-    if inner is None:
-        raise PreheatError("inner_schedule is a schedule or a restatement", given=inner_schedule)
-    scale = first >> again.repeated()
+    scale = first >> again.repeated() if up <= every - down else switched(hold(1.0, every - down), every - down, again.repeated())
+    inner = inner_schedule.schedule if isinstance(inner_schedule, Restated) else parse(inner_schedule)
     curve = (curve_of(inner) * scale).shifted(-1)
-    stated = isinstance(inner.schedule if isinstance(inner, Restated) else inner, Absolute)
-    return (rates if stated else factors)(curve, base_lr)
+    return (rates if isinstance(inner, Absolute) else factors)(curve, base_lr)
 
 
 def warmup_updates(total: int | None, warmup_steps: float | None = None, warmup_ratio: float | None = None) -> float:
@@ -187,9 +184,5 @@ def _waved(
     return held(up >> wave if up else wave, warm + left, faithful, "it climbs again")
 
 
-def _transformers() -> dict[str, Callable[..., Restated]]:
-    return transformers.PEER.functions
-
-
-for _function in _transformers().values():
+for _function in transformers.PEER.functions.values():
     PEER.restates()(_function)
