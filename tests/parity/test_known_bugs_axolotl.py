@@ -5,7 +5,7 @@ import pytest
 
 from preheat import compat
 
-axolotl = pytest.importorskip("benchmarks.parity.peers.axolotl", reason="axolotl is not installed", exc_type=ImportError)
+axolotl = pytest.importorskip("benchmarks.parity.peers.axolotl", exc_type=ImportError)
 
 
 def test_rex_is_one_update_early_and_its_last_update_has_the_rate_0() -> None:

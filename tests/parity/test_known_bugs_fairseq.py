@@ -4,7 +4,7 @@ import pytest
 
 from preheat import PreheatError, compat
 
-fairseq = pytest.importorskip("benchmarks.parity.peers.fairseq", reason="fairseq is not installed", exc_type=ImportError)
+fairseq = pytest.importorskip("benchmarks.parity.peers.fairseq", exc_type=ImportError)
 
 
 def test_rounding_of_a_logarithm_begins_a_period_one_update_late() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from preheat import compat
 
-levanter = pytest.importorskip("benchmarks.parity.peers.levanter", reason="levanter or optax is not installed", exc_type=ImportError)
+levanter = pytest.importorskip("benchmarks.parity.peers.levanter", exc_type=ImportError)
 
 
 def test_the_linear_schedule_takes_the_warmup_off_twice() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from preheat import PreheatError, compat
 
-olmo = pytest.importorskip("benchmarks.parity.peers.olmo_core", reason="OLMo-core is not installed", exc_type=ImportError)
+olmo = pytest.importorskip("benchmarks.parity.peers.olmo_core", exc_type=ImportError)
 
 
 def test_the_first_update_uses_step_1_and_the_last_the_total() -> None:
@@ -25,7 +25,8 @@ def test_a_warmup_of_0_divides_by_zero_at_step_0_which_the_trainer_never_asks_fo
 
 
 def test_tokens_that_an_update_does_not_divide_make_the_last_rate_negative() -> None:
-    arguments = {"warmup": 0, "decay": 100, "decay_fraction": None, "units": "tokens", "max_tokens": 950, "tokens_per_step": 100}
+    arguments = {"warmup": 0, "decay": 100, "decay_fraction": None, "units": "tokens", "max_tokens": 950}
+    arguments |= {"tokens_per_step": 100}
     theirs = olmo.run("wsd", arguments | {"base_lr": 1.0}, 10)
     ours = compat.olmo_core.wsd(**arguments)
     assert theirs[-1] == pytest.approx(-0.5)

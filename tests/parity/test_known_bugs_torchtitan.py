@@ -5,7 +5,7 @@ import pytest
 
 from preheat import PreheatError, compat
 
-torchtitan = pytest.importorskip("benchmarks.parity.peers.torchtitan", reason="torchtitan is not installed", exc_type=ImportError)
+torchtitan = pytest.importorskip("benchmarks.parity.peers.torchtitan", exc_type=ImportError)
 
 
 def _both(n, faithful=False, **arguments):
@@ -17,7 +17,9 @@ def test_a_total_that_ends_before_the_run_makes_the_rate_negative_whatever_the_f
     theirs, ours = _both(12, training_steps=12, total_steps=5, warmup_steps=2, min_lr_factor=0.1)
     np.testing.assert_allclose(theirs, [0.5, 1, 1, 0.7, 0.4, 0.1, -0.2, -0.5, -0.8, -1.1, -1.4, -1.7], atol=1e-12)
     np.testing.assert_allclose(ours.table(12), theirs, atol=1e-12)  # inside its run: what it does, and told
-    assert [(one.code, one.place) for one in ours.findings if one.place == "update 6"] == [("after-the-end", "update 6")]
+    assert [(one.code, one.place) for one in ours.findings if one.place == "update 6"] == [
+        ("after-the-end", "update 6")
+    ]
 
 
 @pytest.mark.parametrize(("kind", "after"), [("linear", -2 / 7), ("sqrt", 1 - (9 / 7) ** 0.5), ("cosine", 0.188255)])

@@ -47,7 +47,12 @@ def _rex(r: random.Random) -> dict[str, Any]:
 
 def _log(r: random.Random) -> dict[str, Any]:
     low = r.uniform(1e-6, 1e-2)
-    return {"num_steps": r.choice([2, 3, r.randint(4, 200)]), "min_lr": low, "max_lr": low * r.uniform(1, 1e3), "base_lr": 1.0}
+    return {
+        "num_steps": r.choice([2, 3, r.randint(4, 200)]),
+        "min_lr": low,
+        "max_lr": low * r.uniform(1, 1e3),
+        "base_lr": 1.0,
+    }
 
 
 def _constant(r: random.Random) -> dict[str, Any]:
@@ -57,8 +62,15 @@ def _constant(r: random.Random) -> dict[str, Any]:
 
 def _jagged(r: random.Random) -> dict[str, Any]:
     every = r.randint(4, 60)
-    given = {"jagged_restart_steps": every, "jagged_restart_warmup_steps": r.randint(0, every), "base_lr": r.choice([1.0, 0.3])}
-    given |= {"jagged_restart_anneal_steps": r.choice([1, r.randint(1, every)]), "min_lr_scale": r.choice([0.001, r.random()])}
+    given = {
+        "jagged_restart_steps": every,
+        "jagged_restart_warmup_steps": r.randint(0, every),
+        "base_lr": r.choice([1.0, 0.3]),
+    }
+    given |= {
+        "jagged_restart_anneal_steps": r.choice([1, r.randint(1, every)]),
+        "min_lr_scale": r.choice([0.001, r.random()]),
+    }
     return given | {"inner_schedule": f"warmup({r.randint(1, 100)}) >> decay({r.randint(2, 200)}, shape=cosine)"}
 
 

@@ -28,7 +28,9 @@ def _draw(r: random.Random) -> dict[str, Any]:
     given: dict[str, Any] = {"total_steps": total, "batch_size": r.choice([32, 512]), "data_size": 10_000}
     given |= {"base": r.uniform(1e-4, 1), "scale_with_batchsize": r.random() < 0.3, "base_lr": r.choice([1.0, 0.5])}
     given |= r.choice([{}, {"warmup_steps": r.randint(0, total - 1)}, {"warmup_percent": r.uniform(0, 0.4)}])
-    given |= r.choice([{}, {"cooldown_steps": r.randint(0, total + 2)}, {"cooldown_examples": r.randint(0, 32 * total)}])
+    given |= r.choice(
+        [{}, {"cooldown_steps": r.randint(0, total + 2)}, {"cooldown_examples": r.randint(0, 32 * total)}]
+    )
     kind = r.choice(["linear", "polynomial", "cosine", "rsqrt", "stair"])
     own: dict[str, dict[str, Any]] = {
         "linear": {"end": r.uniform(0, 1e-4)},

@@ -103,7 +103,10 @@ def _case(name: str, draw: Any, updates: Any) -> Case:
 
 
 def _fixed(r: random.Random, lr: float) -> dict[str, Any]:
-    given: dict[str, Any] = {"warmup_updates": r.choice([0, 1, r.randint(2, 60)]), "updates_per_epoch": r.randint(3, 40)}
+    given: dict[str, Any] = {
+        "warmup_updates": r.choice([0, 1, r.randint(2, 60)]),
+        "updates_per_epoch": r.randint(3, 40),
+    }
     if r.random() < 0.5:
         given["lr"] = [r.uniform(1e-5, 1) for _ in range(r.randint(1, 4))]
     return given | ({"force_anneal": r.randint(0, 6), "lr_shrink": r.uniform(0.1, 1)} if r.random() < 0.5 else {})
@@ -115,17 +118,27 @@ def _start(r: random.Random, lr: float) -> dict[str, Any]:
 
 def _cosine(r: random.Random, lr: float) -> dict[str, Any]:
     total = r.randint(5, 300)
-    given = {"max_update": total, "warmup_updates": r.choice([0, 1, r.randint(0, total - 1)]), "min_lr": lr * r.choice([0, 0.1])}
+    given = {
+        "max_update": total,
+        "warmup_updates": r.choice([0, 1, r.randint(0, total - 1)]),
+        "min_lr": lr * r.choice([0, 0.1]),
+    }
     given |= _start(r, lr) | {"lr_shrink": r.choice([0.1, 1.0, r.random()])}
     if r.random() < 0.6:
-        given |= {"lr_period_updates": r.choice([7, max(2, total // 3), r.uniform(2, 100)]), "t_mult": r.choice([1.0, 2.0, 1.37])}
+        given |= {
+            "lr_period_updates": r.choice([7, max(2, total // 3), r.uniform(2, 100)]),
+            "t_mult": r.choice([1.0, 2.0, 1.37]),
+        }
     return given
 
 
 def _polynomial(r: random.Random, lr: float) -> dict[str, Any]:
     total = r.choice([1, 2, r.randint(3, 300)])
     given = {"total_num_update": total, "warmup_updates": r.choice([0, 1, r.randint(0, total), total, total + 2])}
-    return given | {"end_learning_rate": lr * r.choice([0, 0.1, r.random()]), "power": r.choice([1.0, 2.0, r.uniform(0.3, 4)])}
+    return given | {
+        "end_learning_rate": lr * r.choice([0, 0.1, r.random()]),
+        "power": r.choice([1.0, 2.0, r.uniform(0.3, 4)]),
+    }
 
 
 def _stages(r: random.Random, lr: float) -> dict[str, Any]:
@@ -138,7 +151,12 @@ def _stages(r: random.Random, lr: float) -> dict[str, Any]:
 
 def _triangular(r: random.Random, lr: float) -> dict[str, Any]:
     period = r.choice([2, 7, 20, r.uniform(4, 99)])
-    return {"max_lr": lr * r.uniform(1.1, 10), "lr_period_updates": period, "lr_shrink": r.random(), "shrink_min": r.random() < 0.5}
+    return {
+        "max_lr": lr * r.uniform(1.1, 10),
+        "lr_period_updates": period,
+        "lr_shrink": r.random(),
+        "shrink_min": r.random() < 0.5,
+    }
 
 
 def _steps(r: random.Random, lr: float) -> dict[str, Any]:

@@ -34,8 +34,17 @@ def _draw(r: random.Random) -> dict[str, Any]:
     warm = r.choice([0, 1, r.randint(0, total), total, total + 2])
     end = r.choice([total, total + r.randint(0, 50), max(0, total // 2)])
     peak = r.uniform(1e-5, 1)
-    given = {"learning_rate": peak, "max_iters": total, "warmup_iters": warm, "min_lr": peak * r.choice([0, 0.1, r.random()])}
-    return given | {"lr_decay_iters": end + (end == warm), "base_lr": r.choice([1.0, 0.5]), "decay_lr": r.random() < 0.9}
+    given = {
+        "learning_rate": peak,
+        "max_iters": total,
+        "warmup_iters": warm,
+        "min_lr": peak * r.choice([0, 0.1, r.random()]),
+    }
+    return given | {
+        "lr_decay_iters": end + (end == warm),
+        "base_lr": r.choice([1.0, 0.5]),
+        "decay_lr": r.random() < 0.9,
+    }
 
 
 CASES = [Case("get_lr", _draw, run, lambda given: given["max_iters"] + 1)]

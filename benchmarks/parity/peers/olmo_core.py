@@ -37,7 +37,9 @@ _olmo = module_from(
         "olmo_core.config": SimpleNamespace(Config=type("Config", (), {}), Registrable=_Registrable, StrEnum=_StrEnum),
         "olmo_core.distributed": SimpleNamespace(__path__=[]),
         "olmo_core.distributed.utils": SimpleNamespace(get_rank=lambda: 0),
-        "olmo_core.exceptions": SimpleNamespace(OLMoConfigurationError=type("OLMoConfigurationError", (Exception,), {})),
+        "olmo_core.exceptions": SimpleNamespace(
+            OLMoConfigurationError=type("OLMoConfigurationError", (Exception,), {})
+        ),
         "olmo_core.optim.config": SimpleNamespace(INITIAL_LR_FIELD="initial_lr", LR_FIELD="lr"),
     },
 )
@@ -49,7 +51,9 @@ def build(name: str, given: dict[str, Any]) -> Any:
     if "stages" in given:
         given["stages"] = [_olmo.ComposableSchedulerStage(**stage) for stage in given["stages"]]
     if "schedulers" in given:
-        given["schedulers"] = [build(one["type"], {k: v for k, v in one.items() if k != "type"}) for one in given["schedulers"]]
+        given["schedulers"] = [
+            build(one["type"], {k: v for k, v in one.items() if k != "type"}) for one in given["schedulers"]
+        ]
     if given.get("override_decay"):
         given["override_decay"] = _olmo.OverrideDecay(**given["override_decay"])
     return _Registrable.registered[name](**given)
@@ -57,7 +61,11 @@ def build(name: str, given: dict[str, Any]) -> Any:
 
 def updates(arguments: dict[str, Any]) -> int:
     """In the run."""
-    return math.ceil(arguments["max_tokens"] / arguments["tokens_per_step"]) if "max_tokens" in arguments else arguments["max_steps"]
+    return (
+        math.ceil(arguments["max_tokens"] / arguments["tokens_per_step"])
+        if "max_tokens" in arguments
+        else arguments["max_steps"]
+    )
 
 
 def run(name: str, arguments: dict[str, Any], n: int) -> list[float]:
@@ -125,7 +133,9 @@ def _cosine_tail(r: random.Random, total: int, base: float) -> dict[str, Any]:
 
 
 def _wsds(r: random.Random, total: int, base: float) -> dict[str, Any]:
-    lengths = [r.randint(1000, 1000 + total) if r.random() < 0.5 else 1000 * r.randint(1, 4) for _ in range(r.randint(1, 4))]
+    lengths = [
+        r.randint(1000, 1000 + total) if r.random() < 0.5 else 1000 * r.randint(1, 4) for _ in range(r.randint(1, 4))
+    ]
     down = r.randint(1, min(lengths))
     given: dict[str, Any] = {"period_lengths": lengths, "decay": down, "warmup": r.randint(0, lengths[0] - down)}
     if r.random() < 0.5:

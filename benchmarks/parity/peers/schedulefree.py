@@ -30,7 +30,11 @@ def _run(own: Any) -> Any:
 
 
 def _draw(r: random.Random) -> dict[str, Any]:
-    return {"lr": r.uniform(1e-4, 1), "warmup_steps": r.choice([0, 1, r.randint(2, 40)]), "base_lr": r.choice([1.0, 0.5])}
+    return {
+        "lr": r.uniform(1e-4, 1),
+        "warmup_steps": r.choice([0, 1, r.randint(2, 40)]),
+        "base_lr": r.choice([1.0, 0.5]),
+    }
 
 
 CASES = [

@@ -44,7 +44,10 @@ def rex_lr(
     The last update is at min_lr. max_lr is the optimizer's rate in axolotl.
     """
     high, low = positive_number(max_lr, "max_lr"), finite_number(min_lr, "min_lr")
-    total, warm = counted(total_steps, "total_steps is a number"), counted(num_warmup_steps, "num_warmup_steps is a number")
+    total, warm = (
+        counted(total_steps, "total_steps is a number"),
+        counted(num_warmup_steps, "num_warmup_steps is a number"),
+    )
     if low > high or warm > total:
         raise PreheatError("min_lr must not be above max_lr, nor num_warmup_steps above total_steps")
     share, base = low / high, positive_number(base_lr, "base_lr")
@@ -150,7 +153,11 @@ def jagged_lr_restart_scheduler(
     low = finite_number(min_lr_scale, "min_lr_scale")
     first = hold(1.0, every - down) >> ramp(1.0, low, down) if every > down else ramp(1.0, low, down)
     again = until(switched(ramp(low, 1.0, up), up, first), every) if up else first
-    scale = first >> again.repeated() if up <= every - down else switched(hold(1.0, every - down), every - down, again.repeated())
+    scale = (
+        first >> again.repeated()
+        if up <= every - down
+        else switched(hold(1.0, every - down), every - down, again.repeated())
+    )
     inner = inner_schedule.schedule if isinstance(inner_schedule, Restated) else parse(inner_schedule)
     curve = (curve_of(inner) * scale).shifted(-1)
     return (rates if isinstance(inner, Absolute) else factors)(curve, base_lr)
@@ -174,9 +181,7 @@ def _lengths(num_warmup_steps: int, num_training_steps: int) -> tuple[int, int]:
     return warm, max(0, total - warm)
 
 
-def _waved(
-    up: Schedule | None, warm: int, left: int, of: tuple[float, float, bool]
-) -> tuple[Schedule, list[Finding]]:
+def _waved(up: Schedule | None, warm: int, left: int, of: tuple[float, float, bool]) -> tuple[Schedule, list[Finding]]:
     """After the warmup 2·cycles half waves in what is left, in one update where nothing is."""
     num_cycles, floor, faithful = of
     half = int_if_whole(max(1, left) / (2 * positive_number(num_cycles, "num_cycles")))

@@ -6,6 +6,7 @@ import ast
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from preheat.compat.curves import counted_warmup, short_ramp
@@ -102,9 +103,14 @@ def cosine(
     if period <= 0:
         raise PreheatError("either max_update, above warmup_updates, or lr_period_updates is needed")
     if longer < 1:
-        raise PreheatError("fairseq fails where periods grow shorter and are over", given=t_mult, write="write t_mult=1")
+        raise PreheatError(
+            "fairseq fails where periods grow shorter and are over", given=t_mult, write="write t_mult=1"
+        )
     one = short_ramp(peak, low, period, "cosine")
-    curve, findings = up >> one.repeated(None, stretch=longer, shrink=lr_shrink), _misplaced(period, longer, total - warm)
+    curve, findings = (
+        up >> one.repeated(None, stretch=longer, shrink=lr_shrink),
+        _misplaced(period, longer, total - warm),
+    )
     if faithful or not total:
         return rates(curve, base_lr, findings)
     n, end = 1, period
@@ -128,7 +134,7 @@ def polynomial_decay(
     base_lr: float = 1.0,
     faithful: bool = False,
 ) -> Restated:
-    """t/W up to W, then end + (lr − end)·(1 − p)ᵖᵒʷᵉʳ, at end_learning_rate from total_num_update on, --max-update by default."""
+    """t/W up to W, then end + (lr − end)·(1 − p)ᵖᵒʷᵉʳ, at end_learning_rate from total_num_update on (--max-update)."""
     peak, end = _one(lr), finite_number(end_learning_rate, "end_learning_rate")
     warm = counted(warmup_updates, "warmup_updates is a number of updates")
     total = int_if_whole(positive_number(total_num_update, "total_num_update"))
@@ -233,9 +239,11 @@ def manual(
     changes = {0: first} | {(number - 1) * epoch: rate for number, rate in sorted(by_epoch.items()) if number >= 1}
     if by_update:
         begins = max(0, min(by_update))
-        changes = {at: rate for at, rate in changes.items() if at < begins} | {max(0, k): by_update[k] for k in sorted(by_update)}
+        changes = {at: rate for at, rate in changes.items() if at < begins} | {
+            max(0, k): by_update[k] for k in sorted(by_update)
+        }
     edges = sorted(changes)
-    spans: list[Any] = [after - at for at, after in zip(edges, edges[1:], strict=False)]
+    spans: list[Any] = [after - at for at, after in pairwise(edges)]
     return rates(steps([changes[at] for at in edges], [*spans, "rest"]) if spans else hold(changes[0]), base_lr)
 
 
@@ -292,7 +300,9 @@ def _table(given: str | Mapping[Any, float]) -> dict[int, float]:
                 found.update(dict.fromkeys(range(int(low), int(high or low) + 1), float(rate)))
         return found
     except (ValueError, SyntaxError, AttributeError, TypeError):
-        raise PreheatError("a table of rates is needed", given=given, write="write \"{'1': 1e-4, '5-8': 5e-5}\"") from None
+        raise PreheatError(
+            "a table of rates is needed", given=given, write="write \"{'1': 1e-4, '5-8': 5e-5}\""
+        ) from None
 
 
 def _misplaced(period: Number, longer: float, updates: int) -> list[Finding]:

@@ -47,7 +47,8 @@ class _Clock(NamedTuple):
             raise PreheatError(f"the schedule counts {units}, and the run's are not said", write=f"write max_{units}=…")
         size = 1 if units == "steps" else trainer.get("tokens_per_step")
         if size is None:
-            raise PreheatError("the schedule counts tokens, and how many an update has is not said", write="write tokens_per_step=…")
+            what = "the schedule counts tokens, and how many an update has is not said"
+            raise PreheatError(what, write="write tokens_per_step=…")
         size = counted(size, "tokens_per_step is a number of tokens", least=1)
         return cls(math.inf if total is None else counted(total, f"max_{units} is a number", least=1), size)
 
@@ -68,7 +69,9 @@ class _Clock(NamedTuple):
         fraction = given.get(f"{name}_fraction", share)
         if (value is None) == (fraction is None):
             both = f" ({name}_fraction is {share} unless you write None)" if share is not None else ""
-            raise PreheatError(f"one of {name} and {name}_fraction is needed, and not both{both}", write=f"write {name}=…")
+            raise PreheatError(
+                f"one of {name} and {name}_fraction is needed, and not both{both}", write=f"write {name}=…"
+            )
         if value is not None:
             return counted(value, f"{name} is a number of steps or tokens")
         if not 0 <= finite_number(fraction, f"{name}_fraction") <= 1:
@@ -76,9 +79,7 @@ class _Clock(NamedTuple):
         return round(total * fraction)
 
 
-def _restated(
-    curve: Schedule, base_lr: float, findings: Sequence[Finding], given: Mapping[str, Any]
-) -> Restated:
+def _restated(curve: Schedule, base_lr: float, findings: Sequence[Finding], given: Mapping[str, Any]) -> Restated:
     """In updates: the first uses what the curve, in the trainer's own count, has at 1."""
     floors = [key for key in ("warmup_min_lr", "decay_min_lr") if given.get(key)]
     told = [one for key in floors for one in rate_argument(key, given[key], base_lr)]
@@ -89,7 +90,9 @@ def _floor(given: Mapping[str, Any], name: str, base_lr: float, below: float = 1
     """A rate as a factor; OLMo-core asserts that it is not negative and below where it leads from or to."""
     value = finite_number(given.get(name, 0.0), name) / positive_number(base_lr, "base_lr")
     if not 0 <= value < below:
-        raise PreheatError(f"{name} must be at least 0 and below the rate {below * base_lr:g}", given=given.get(name, 0.0))
+        raise PreheatError(
+            f"{name} must be at least 0 and below the rate {below * base_lr:g}", given=given.get(name, 0.0)
+        )
     return value
 
 
@@ -142,9 +145,11 @@ def linear_with_warmup(
     **trainer: Any,
 ) -> Restated:
     """Up in W, then a line to alpha_f at t_max, the run's total unless given; alpha_f from there on."""
-    given = _said(warmup=warmup, warmup_steps=warmup_steps, warmup_fraction=warmup_fraction, warmup_min_lr=warmup_min_lr)
+    given = _said(
+        warmup=warmup, warmup_steps=warmup_steps, warmup_fraction=warmup_fraction, warmup_min_lr=warmup_min_lr
+    )
     clock = _Clock.of(trainer, needed=t_max is None)
-    curve = _fallen(clock, given, t_max, alpha_f, base_lr, "linear")
+    curve = _fallen(clock, given | {"t_max": t_max, "alpha_f": alpha_f}, base_lr, "linear")
     return _restated(curve, base_lr, [], given)
 
 
@@ -162,9 +167,11 @@ def cos_with_warmup(
     **trainer: Any,
 ) -> Restated:
     """Up in W, then half a cosine to alpha_f at t_max, the run's total unless given; alpha_f from there on."""
-    given = _said(warmup=warmup, warmup_steps=warmup_steps, warmup_fraction=warmup_fraction, warmup_min_lr=warmup_min_lr)
+    given = _said(
+        warmup=warmup, warmup_steps=warmup_steps, warmup_fraction=warmup_fraction, warmup_min_lr=warmup_min_lr
+    )
     clock = _Clock.of(trainer, needed=t_max is None)
-    curve = _fallen(clock, given, t_max, alpha_f, base_lr, "cosine")
+    curve = _fallen(clock, given | {"t_max": t_max, "alpha_f": alpha_f}, base_lr, "cosine")
     return _restated(curve, base_lr, [], given)
 
 
@@ -182,9 +189,11 @@ def half_cos_with_warmup(
     **trainer: Any,
 ) -> Restated:
     """Up to (1 + alpha_f)/2 in W, then the second half of the half cosine, to alpha_f at t_max: the peak is never taken."""
-    given = _said(warmup=warmup, warmup_steps=warmup_steps, warmup_fraction=warmup_fraction, warmup_min_lr=warmup_min_lr)
+    given = _said(
+        warmup=warmup, warmup_steps=warmup_steps, warmup_fraction=warmup_fraction, warmup_min_lr=warmup_min_lr
+    )
     clock = _Clock.of(trainer, needed=t_max is None)
-    curve = _fallen(clock, given, t_max, alpha_f, base_lr, "half")
+    curve = _fallen(clock, given | {"t_max": t_max, "alpha_f": alpha_f}, base_lr, "half")
     return _restated(curve, base_lr, [], given)
 
 
@@ -201,7 +210,9 @@ def inv_sqrt_with_warmup(
     **trainer: Any,
 ) -> Restated:
     """Up in W, then α + (1 − α)·√(W/t): towards alpha_f, not towards 0. Without a warmup it is at alpha_f at once."""
-    given = _said(warmup=warmup, warmup_steps=warmup_steps, warmup_fraction=warmup_fraction, warmup_min_lr=warmup_min_lr)
+    given = _said(
+        warmup=warmup, warmup_steps=warmup_steps, warmup_fraction=warmup_fraction, warmup_min_lr=warmup_min_lr
+    )
     clock, low = _Clock.of(trainer, needed=warmup_fraction is not None), finite_number(alpha_f, "alpha_f")
     warm = clock.length("warmup", given, clock.total)
     start = _floor(given, "warmup_min_lr", base_lr)
@@ -266,11 +277,15 @@ def power_lr(
         raise PreheatError("b must be negative", given=b, write="write b=-0.51")
     left = clock.total - down
     if not warm or left <= 0:
-        raise PreheatError("OLMo-core divides by zero in PowerLR without a warmup, or where the decay takes the whole run")
+        raise PreheatError(
+            "OLMo-core divides by zero in PowerLR without a warmup, or where the decay takes the whole run"
+        )
     high = (left / warm) ** b
     low = _floor(given, "decay_min_lr", base_lr, high)
     rise = _risen(clock, warm, _floor(given, "warmup_min_lr", base_lr))
-    curve = _with_tail(clock, rise, lambda span: InvSqrt(clock.ticks(warm), span, -b), (warm, down), (high, low, faithful))
+    curve = _with_tail(
+        clock, rise, lambda span: InvSqrt(clock.ticks(warm), span, -b), (warm, down), (high, low, faithful)
+    )
     return _restated(*_at_end(clock, curve, faithful, base_lr), given)
 
 
@@ -292,11 +307,13 @@ def cos_with_warmup_and_linear_decay(
     **trainer: Any,
 ) -> Restated:
     """As cos_with_warmup, cut D before the end of the run, and from there a line to decay_min_lr, which does not stop there."""
-    given = _said(warmup=warmup, warmup_steps=warmup_steps, warmup_fraction=warmup_fraction, warmup_min_lr=warmup_min_lr)
+    given = _said(
+        warmup=warmup, warmup_steps=warmup_steps, warmup_fraction=warmup_fraction, warmup_min_lr=warmup_min_lr
+    )
     given |= _said(decay=decay, decay_steps=decay_steps, decay_min_lr=decay_min_lr)
     clock = _Clock.of(trainer)
     down = clock.length("decay", given, clock.total, decay_fraction)
-    wave = _fallen(clock, given, t_max, alpha_f, base_lr, "cosine")
+    wave = _fallen(clock, given | {"t_max": t_max, "alpha_f": alpha_f}, base_lr, "cosine")
     start = clock.ticks(clock.total - down)
     high = wave(max(0, start))
     low = _floor(given, "decay_min_lr", base_lr, high)
@@ -463,10 +480,9 @@ def _overridden(clock: _Clock, curve: Schedule, decay: Mapping[str, Any], base_l
     return until(curve, at) >> short_ramp(curve(at), to, clock.ticks(_duration(decay)), _shape(decay))
 
 
-def _fallen(
-    clock: _Clock, given: Mapping[str, Any], t_max: int | None, alpha_f: float, base_lr: float, kind: str
-) -> Schedule:
+def _fallen(clock: _Clock, given: Mapping[str, Any], base_lr: float, kind: str) -> Schedule:
     """Up, then to alpha_f at t_max: along a line, half a cosine, or the second half of one; in the trainer's own count."""
+    t_max, alpha_f = given["t_max"], given["alpha_f"]
     total = clock.total if t_max is None else counted(t_max, "t_max is a number of steps or tokens", least=1)
     warm, low = clock.length("warmup", given, total), finite_number(alpha_f, "alpha_f")
     peak = (1 + low) / 2 if kind == "half" else 1.0
@@ -482,7 +498,9 @@ def _fallen(
 def _tail(clock: _Clock, down: Number, high: float, low: float, faithful: bool) -> Schedule:
     """The line of a decay; where updates do not end with the run, or if faithful, one that goes on."""
     if not down:
-        raise PreheatError("OLMo-core divides by zero at the last update of a decay of 0", write="write decay=1 at least")
+        raise PreheatError(
+            "OLMo-core divides by zero at the last update of a decay of 0", write="write decay=1 at least"
+        )
     if faithful or clock.total % clock.per_step:
         return onwards(high, low, clock.ticks(down))
     return short_ramp(high, low, clock.ticks(down))
@@ -495,7 +513,7 @@ def _with_tail(
     lengths: tuple[Number, Number],
     ends: tuple[float, float, bool],
 ) -> Schedule:
-    """Warmup, the middle of as many updates as there are between, and the decay; the update at the warmup's end is the warmup's, overlapped or not."""
+    """Warmup, the middle in the updates between, decay. The update at the warmup's end is the warmup's, overlapped or not."""
     (warm, down), (high, low, faithful) = lengths, ends
     start, up = clock.ticks(clock.total - down), clock.ticks(warm)
     tail = _tail(clock, down, high, low, faithful)
@@ -505,9 +523,7 @@ def _with_tail(
     return switched(rise, math.floor(up) + 1, late)
 
 
-def _at_end(
-    clock: _Clock, curve: Schedule, faithful: bool, base_lr: float
-) -> tuple[Schedule, float, list[Finding]]:
+def _at_end(clock: _Clock, curve: Schedule, faithful: bool, base_lr: float) -> tuple[Schedule, float, list[Finding]]:
     """The curve held at the last update of the run, as _restated takes it."""
     what, last = "the rate goes below decay_min_lr, and below 0", clock.updates
     findings = []

@@ -59,7 +59,10 @@ def lr_schedulers_container(
     curve, after = held(up >> _unclamped(kind, floor, down), max(run, total), faithful, _after(kind))
     if total + 1 < run:
         what = f"total_steps={total} ends before the {run} updates of the run do, and from there {_after(kind)}"
-        after = [Finding("after-the-end", f"update {total + 1}", what, "leave total_steps out, or train no longer"), *after]
+        after = [
+            Finding("after-the-end", f"update {total + 1}", what, "leave total_steps out, or train no longer"),
+            *after,
+        ]
     return factors(curve, base_lr, [*findings, *more, *after])
 
 

@@ -20,7 +20,9 @@ CURVES = ("cosine_constant_lr_ratio", "cosine_min_lr_ratio", "lr_quadratic_warmu
 
 def recognises(config: Config) -> bool:
     """YAML or JSON with micro_batch_size and two more of its keys."""
-    return config.kind in ("yaml", "json") and "micro_batch_size" in config.data and len(TELLING & set(config.data)) >= 3
+    return (
+        config.kind in ("yaml", "json") and "micro_batch_size" in config.data and len(TELLING & set(config.data)) >= 3
+    )
 
 
 def read(config: Config, given: Given) -> Reading:
@@ -87,7 +89,10 @@ def _jagged(keys: Keys, inner: Restated) -> Restated:
         return inner
     if keys.get("lr_scheduler") == "rex":
         raise PreheatError("jagged restarts around rex are two updates early, and not restated")
-    named: dict[str, Any] = {"jagged_restart_steps": every, "min_lr_scale": keys.number("cosine_min_lr_ratio", 0) or 0.001}
+    named: dict[str, Any] = {
+        "jagged_restart_steps": every,
+        "min_lr_scale": keys.number("cosine_min_lr_ratio", 0) or 0.001,
+    }
     named |= {"jagged_restart_warmup_steps": keys.whole("jagged_restart_warmup_steps", 0) or 10}
     named |= {"jagged_restart_anneal_steps": keys.whole("jagged_restart_anneal_steps", 0) or 1}
     restated = axolotl.jagged_lr_restart_scheduler(inner_schedule=inner, **named)

@@ -46,7 +46,9 @@ def _former(keys: Keys, given: Given) -> Reading:
     peak = agreed("the learning rate", keys.section("optimizer").number("learning_rate", None), given.base_lr)
     if peak is None:
         peak = 1e-4
-        findings.append(Finding("assumed", "optimizer.learning_rate", "the config does not say it; 1e-4 is the default"))
+        findings.append(
+            Finding("assumed", "optimizer.learning_rate", "the config does not say it; 1e-4 is the default")
+        )
     batch, length = keys.whole("global_train_batch_size", 512), keys.section("model").whole("max_sequence_length", 1024)
     total = _updates(keys.get("max_duration", 10_000), batch * length, given)
     t_max = scheduler.number("t_max", None)
@@ -62,7 +64,7 @@ def _former(keys: Keys, given: Given) -> Reading:
             findings.append(Finding("assumed", "scheduler.warmup_min_lr", "OLMo begins at a tenth of the rate"))
     scheduler.number("grad_clip_warmup_steps", None), scheduler.number("grad_clip_warmup_factor", None)
     findings += scheduler.left()
-    return _reading(FORMER[name], said, units, (total, batch * length), peak, findings)
+    return _reading(FORMER[name], {**said, "units": units}, (total, batch * length), peak, findings)
 
 
 def _core(keys: Keys, given: Given) -> Reading:
@@ -76,15 +78,21 @@ def _core(keys: Keys, given: Given) -> Reading:
     tokens = keys.section("data_loader").whole("global_batch_size", None)
     said = {key: value for key, value in scheduler.items() if not key.startswith("_") and value is not None}
     said |= {key: None for key in ("decay_fraction",) if key in scheduler and scheduler[key] is None}
-    units = said.pop("units", "steps")
+    said.setdefault("units", "steps")
     total = _updates(keys.section("trainer").get("max_duration"), tokens, given)
-    return _reading(name, said, units, (total, tokens), peak, findings)
+    return _reading(name, said, (total, tokens), peak, findings)
 
 
 def _reading(
-    name: str, said: dict[str, Any], units: str, of: tuple[tuple[int | None, int | None], int | None], peak: float, findings: list[Finding]
+    name: str,
+    said: dict[str, Any],
+    lengths: tuple[tuple[int | None, int | None], int | None],
+    peak: float,
+    findings: list[Finding],
 ) -> Reading:
-    (steps, exact), tokens = of
+    """said: its arguments, units among them.   lengths: of the run in updates and in tokens, and the tokens of an update."""
+    (steps, exact), tokens = lengths
+    units = said.pop("units")
     trainer: dict[str, Any] = {"units": units, "max_steps": steps}
     if units == "tokens":
         if tokens is None:

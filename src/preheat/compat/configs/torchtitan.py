@@ -13,7 +13,17 @@ from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
 from preheat.core.spans import Run
 
-SECTIONS = {"training", "optimizer", "lr_scheduler", "job", "model", "metrics", "parallelism", "checkpoint", "profiling"}
+SECTIONS = {
+    "training",
+    "optimizer",
+    "lr_scheduler",
+    "job",
+    "model",
+    "metrics",
+    "parallelism",
+    "checkpoint",
+    "profiling",
+}
 PYTHON = "LRSchedulersContainer.Config("
 OPTIMIZER = {
     *("name", "eps", "beta1", "beta2", "weight_decay", "implementation", "fused", "early_step_in_backward"),
@@ -43,7 +53,9 @@ def read(config: Config, given: Given) -> Reading:
     said: dict[str, Any] = {"warmup_steps": scheduler.whole("warmup_steps", warm)}
     if said["warmup_steps"] is None:
         said["warmup_steps"] = assumed(scheduler, "warmup_steps", 200, findings)
-    floor = agreed("min_lr_factor, once lr_min", scheduler.number("min_lr_factor", None), scheduler.number("lr_min", None))
+    floor = agreed(
+        "min_lr_factor, once lr_min", scheduler.number("min_lr_factor", None), scheduler.number("lr_min", None)
+    )
     more = {"total_steps": scheduler.whole("total_steps", None), "decay_ratio": scheduler.number("decay_ratio", None)}
     more |= {"decay_type": scheduler.get("decay_type"), "min_lr_factor": floor}
     said |= {key: value for key, value in more.items() if value is not None}
@@ -73,7 +85,9 @@ def _literals(call: ast.Call) -> dict[str, Any]:
         try:
             found[str(pair.arg)] = literal(pair.value, {})
         except ValueError:
-            raise PreheatError(f"{pair.arg} is no literal, and a config is not run", given=ast.unparse(pair.value)) from None
+            raise PreheatError(
+                f"{pair.arg} is no literal, and a config is not run", given=ast.unparse(pair.value)
+            ) from None
     return found
 
 
