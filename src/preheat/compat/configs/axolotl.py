@@ -57,7 +57,7 @@ def _total(keys: Keys, given: Given, findings: list[Finding]) -> tuple[int, floa
     return total, per_epoch
 
 
-def _scheduled(keys: Keys, lengths: dict[str, int], peak: float, findings: list[Finding]) -> Restated:
+def _scheduled(keys: Keys, lengths: dict[str, Any], peak: float, findings: list[Finding]) -> Restated:
     """As its trainer chooses: rex, one_cycle, its own cosines, or a kind of transformers."""
     kind = keys.get("lr_scheduler", "cosine")
     constant, floor, quadratic = (keys.get(key) for key in CURVES)
