@@ -25,6 +25,6 @@ def rates(make: Callable[[torch.optim.Optimizer], Any], base_lr: float, n: int, 
             optimizer.step()
             try:
                 scheduler.step()
-            except (ValueError, ZeroDivisionError):
+            except (ValueError, ZeroDivisionError, AssertionError):
                 break
     return found if keys else found["lr"]

@@ -24,6 +24,16 @@ __all__ = ["PEERS", "Reading", "Restated", "peer", "read", "restate"]
 
 PEERS: tuple[str, ...] = (
     "transformers",
+    "torchtitan",
+    "nanogpt",
+    "nanochat",
+    "olmo_core",
+    "fairseq",
+    "levanter",
+    "big_vision",
+    "schedulefree",
+    "axolotl",
+    "llama_factory",
 )  # fmt: skip
 """The libraries that are restated, each a module of this package."""
 _OTHERWISE = {"huggingface": "transformers", "hf": "transformers"}

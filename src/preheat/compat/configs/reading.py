@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -55,8 +56,11 @@ class Reading(Meant, Value):
 
     @classmethod
     def of(cls, restated: Restated, run: Run, findings: Iterable[Finding] = (), library: str = "") -> Reading:
-        """A restatement on its run, its findings after those of the config."""
-        return cls(restated.target, run, (*findings, *restated.findings), library)
+        """A restatement on its run, cut where the run ends before it does; its findings after those of the config."""
+        kept = restated
+        if run.total is not None and run.total < restated.length < math.inf:
+            kept = Restated(restated.schedule.truncated(run.total), restated.others)
+        return cls(kept.target, run, (*findings, *restated.findings), library)
 
     def __repr__(self) -> str:
         """The text of the schedule; of a plan, its JSON."""
