@@ -24,6 +24,10 @@ __all__ = ["PEERS", "Reading", "Restated", "peer", "read", "restate"]
 
 PEERS: tuple[str, ...] = (
     "transformers",
+    "deepspeed",
+    "megatron",
+    "nemo",
+    "composer",
 )  # fmt: skip
 """The libraries that are restated, each a module of this package."""
 _OTHERWISE = {"huggingface": "transformers", "hf": "transformers"}

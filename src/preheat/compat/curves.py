@@ -15,6 +15,11 @@ def short_ramp(start: float, end: float, ticks: Number, shape: Shape | str = "li
     return Ramp(start, end, ticks, shape)
 
 
+def short_hold(value: float, ticks: Number) -> Schedule:
+    """A constant for so many updates, of fewer than one too."""
+    return Hold(value, ticks)
+
+
 def cosine_wave(half: Number, low: float = 0.0, until: Number | None = None) -> Schedule:
     """From 1 down to `low` in `half` updates along a cosine, up again in as many, and on: (1 + cos(πt/half))/2.
 
@@ -41,3 +46,7 @@ def multiplied(curve: Schedule, factor: float) -> Schedule:
             first = first >> part
         return first
     return curve.scaled(factor)
+
+
+ENDLESS = 2**40
+"""Updates of a line that another library never ends; a power of two, so that dividing by it is exact."""
