@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest import mock
 
 
 def module_from(package: str, path: str, stubs: Mapping[str, Any] = {}) -> ModuleType:
@@ -26,6 +25,13 @@ def module_from(package: str, path: str, stubs: Mapping[str, Any] = {}) -> Modul
     name = f"stubbed_{package}_{Path(path).stem}"
     module = ModuleType(name)
     module.__file__ = str(found[0])
-    with mock.patch.dict(sys.modules, {name: module, **stubs}):
+    there = {name: module, **stubs}
+    before = {key: sys.modules[key] for key in there if key in sys.modules}
+    sys.modules.update(there)
+    try:
         exec(compile(found[0].read_text(encoding="utf-8"), str(found[0]), "exec"), vars(module))
+    finally:  # not mock.patch.dict, which forgets what was imported meanwhile too: numpy cannot be loaded twice
+        for key in there:
+            del sys.modules[key]
+        sys.modules.update(before)
     return module
