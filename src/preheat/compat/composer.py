@@ -263,6 +263,11 @@ def inverse_square_root_with_warmup_scheduler(
     return factors(trainer.warmup(t_warmup, 1.0, False) >> curve if warm else curve, base_lr)
 
 
+def updates(**training: Any) -> int:
+    """How many updates, which are batches, the Trainer makes in max_duration. Raises PreheatError where that cannot be known."""
+    return _Trainer(training).total
+
+
 class _Time(NamedTuple):
     value: float
     unit: str
