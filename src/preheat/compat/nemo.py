@@ -435,11 +435,11 @@ class _Policy:
 
 
 def _ended(curve: Schedule, total: int, floor: float, after: int, faithful: bool) -> tuple[Schedule, list[Finding]]:
+    """A curve up to the end; faithful: `floor` from update `after` on, or where that is later, from the one after the end."""
     after = max(after, total + 1)
-    whole = curve if curve.length < after and curve.table(after)[-1] == floor else curve.truncated(after) >> hold(floor)
-    if whole is curve:
+    if curve.length < after and curve.table(after)[-1] == floor:
         return curve, []
-    return held(whole, total, faithful, "it falls to min_lr")
+    return held(curve.truncated(after) >> hold(floor) if faithful else curve, total, faithful, "it falls to min_lr")
 
 
 def _at_least(curve: Schedule, floor: float) -> Schedule:
