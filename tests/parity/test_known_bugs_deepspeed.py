@@ -17,7 +17,9 @@ def test_the_peak_of_a_linear_warmup_before_a_cosine_is_never_taken() -> None:
     given = {"total_num_steps": 100, "warmup_num_steps": 10, "warmup_type": "linear"}
     rates = peer.ran("WarmupCosineLR", given, 0.1, 100)
     assert 0.0996 < max(rates) < 0.09998
-    assert max(compat.deepspeed.warmup_cosine_lr(**given, base_lr=0.1).table(100)) == pytest.approx(max(rates), rel=1e-14)
+    assert max(compat.deepspeed.warmup_cosine_lr(**given, base_lr=0.1).table(100)) == pytest.approx(
+        max(rates), rel=1e-14
+    )
 
 
 def test_the_first_ratio_is_0_whatever_warmup_min_ratio_says() -> None:
@@ -56,7 +58,9 @@ def test_momentum_has_its_least_value_at_the_first_update_and_the_second_beta_is
     ran = case.run(given, 3)
     assert ran["betas[0]"] == pytest.approx([0.8, 0.89, 0.88])
     assert ran["betas[1]"] == [0.99] * 3
-    assert compat.deepspeed.one_cycle(**given).plan["betas[0]"].table(3).tolist() == pytest.approx(ran["betas[0]"], rel=1e-14)
+    assert compat.deepspeed.one_cycle(**given).plan["betas[0]"].table(3).tolist() == pytest.approx(
+        ran["betas[0]"], rel=1e-14
+    )
 
 
 def test_a_load_leaves_the_rate_as_it_is_until_the_next_step() -> None:

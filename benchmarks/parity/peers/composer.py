@@ -81,7 +81,9 @@ class _Drawn:
         """A random time of at least so many updates."""
         most = self.total if most is None else most
         if self.unit == "ep":
-            return f"{self.r.randint(1, 3)}ep" if self.r.random() < 0.5 else f"{self.r.randint(least, max(least, most))}ba"
+            return (
+                f"{self.r.randint(1, 3)}ep" if self.r.random() < 0.5 else f"{self.r.randint(least, max(least, most))}ba"
+            )
         return self.time(self.r.randint(least, max(least, most)), self.r.random() < 0.5 and least > 0)
 
     def warmup(self) -> str:
@@ -155,7 +157,11 @@ def _restarts(r: random.Random, drawn: _Drawn) -> dict[str, Any]:
 def _inverse(r: random.Random, drawn: _Drawn) -> dict[str, Any]:
     far, floor = sorted([r.random(), _level(r)], reverse=True)
     found = {"t_warmup": drawn.time(r.randint(0, drawn.total)), "t_scale": drawn.time(r.randint(2, 99) * drawn.length)}
-    return found | {"t_cooldown": drawn.time(r.randint(0, drawn.total)), "alpha_f_decay": far, "alpha_f_cooldown": floor}
+    return found | {
+        "t_cooldown": drawn.time(r.randint(0, drawn.total)),
+        "alpha_f_decay": far,
+        "alpha_f_cooldown": floor,
+    }
 
 
 CASES = [
@@ -193,11 +199,7 @@ CASES = [
         "polynomial_scheduler",
         lambda r, drawn: {"power": _power(r), "alpha_f": _level(r), **_t_max(r, drawn)},
     ),
-    _case(
-        "PolynomialWithWarmupScheduler", "polynomial_with_warmup_scheduler", _warmed(power=_power, alpha_f=_level)
-    ),
+    _case("PolynomialWithWarmupScheduler", "polynomial_with_warmup_scheduler", _warmed(power=_power, alpha_f=_level)),
 ]
 if foundry is not None:
-    CASES.append(
-        _case("InverseSquareRootWithWarmupScheduler", "inverse_square_root_with_warmup_scheduler", _inverse)
-    )
+    CASES.append(_case("InverseSquareRootWithWarmupScheduler", "inverse_square_root_with_warmup_scheduler", _inverse))

@@ -97,7 +97,10 @@ def _cycle(r: random.Random) -> dict[str, Any]:
 
 
 def _range(r: random.Random) -> dict[str, Any]:
-    given = {"lr_range_test_min_lr": r.uniform(1e-5, 0.1), "lr_range_test_step_size": r.choice([1, 2, r.randint(1, 99)])}
+    given = {
+        "lr_range_test_min_lr": r.uniform(1e-5, 0.1),
+        "lr_range_test_step_size": r.choice([1, 2, r.randint(1, 99)]),
+    }
     given |= {"lr_range_test_step_rate": r.choice([1.0, r.uniform(0, 5)])}
     return given | {"lr_range_test_staircase": r.random() < 0.5}
 

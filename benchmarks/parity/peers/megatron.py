@@ -72,12 +72,20 @@ def _style(r: random.Random, wsd: str, most: int) -> dict[str, Any]:
     if style != "WSD":
         return {"lr_decay_style": style}
     kinds = ["linear", "cosine", "exponential", "minus_sqrt"]
-    return {"lr_decay_style": style, wsd: r.choice([1, most, r.randint(0, most)]), "lr_wsd_decay_style": r.choice(kinds)}
+    return {
+        "lr_decay_style": style,
+        wsd: r.choice([1, most, r.randint(0, most)]),
+        "lr_wsd_decay_style": r.choice(kinds),
+    }
 
 
 def _class(r: random.Random) -> dict[str, Any]:
     end, top = r.choice([1, 2, r.randint(2, 300)]), r.uniform(1e-5, 1)
-    given = {"max_lr": top, "min_lr": r.choice([0.0, top, top * r.random()]), "init_lr": r.choice([0.0, top * r.random()])}
+    given = {
+        "max_lr": top,
+        "min_lr": r.choice([0.0, top, top * r.random()]),
+        "init_lr": r.choice([0.0, top * r.random()]),
+    }
     given |= {"lr_decay_steps": end, "lr_warmup_steps": r.choice([0, r.randint(0, end - 1), r.uniform(0, end - 0.01)])}
     given |= _style(r, "wsd_decay_steps", end)
     moves = r.random() < 0.5

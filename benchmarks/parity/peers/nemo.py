@@ -15,7 +15,14 @@ try:
     PEER, VERSION = "nemo", version("nemo-toolkit")
 except PackageNotFoundError as error:
     raise ImportError("nemo-toolkit is not installed") from error
-AROUND = ("nemo", "nemo.core.classes.common", "nemo.core.config.schedulers", "nemo.utils", "nemo.utils.model_utils", "omegaconf")
+AROUND = (
+    "nemo",
+    "nemo.core.classes.common",
+    "nemo.core.config.schedulers",
+    "nemo.utils",
+    "nemo.utils.model_utils",
+    "omegaconf",
+)
 lr_scheduler = module_from("nemo", "core/optim/lr_scheduler.py", {name: MagicMock() for name in AROUND})
 
 

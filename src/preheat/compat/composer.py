@@ -1,7 +1,7 @@
 """Composer: the schedulers of `composer.optim.scheduler`, and llm-foundry's own; times as there: "10ba", "2ep", "0.5dur".
 
-Each takes what the Trainer knows too: max_duration, dataloader_len (batches in an epoch), scale_schedule_ratio, and for times in
-samples or tokens batch_size (samples in a batch) and tokens_per_batch. Times are rounded down to whole units, as there.
+Each takes what the Trainer knows too: max_duration, dataloader_len (batches in an epoch), scale_schedule_ratio, and for times
+in samples or tokens batch_size (samples in a batch) and tokens_per_batch. Times are rounded down to whole units, as there.
 """
 
 from __future__ import annotations
@@ -190,11 +190,15 @@ def cosine_annealing_warm_restarts_scheduler(
             break
         length = int(times * length)
         if not length:
-            raise PreheatError("Composer fails where a cycle is shorter than one unit: t_mult makes them ever shorter", given=t_mult)
+            raise PreheatError(
+                "Composer fails where a cycle is shorter than one unit: t_mult makes them ever shorter", given=t_mult
+            )
         end += length
         curve = curve >> short_ramp(1.0, alpha_f, int_if_whole(Fraction(length) / worth), "cosine")
     else:
-        raise PreheatError(f"more than {MOST_RESTARTS} cycles of lengths that are rounded", given=t_mult, write="write t_mult=2")
+        raise PreheatError(
+            f"more than {MOST_RESTARTS} cycles of lengths that are rounded", given=t_mult, write="write t_mult=2"
+        )
     cut, findings = held(curve, trainer.total, faithful, "it begins another cycle")
     return factors(cut, base_lr, findings)
 
@@ -264,7 +268,7 @@ def inverse_square_root_with_warmup_scheduler(
 
 
 def updates(**training: Any) -> int:
-    """How many updates, which are batches, the Trainer makes in max_duration. Raises PreheatError where that cannot be known."""
+    """How many updates, which are batches, max_duration has. Raises PreheatError where that cannot be known."""
     return _Trainer(training).total
 
 
@@ -281,13 +285,17 @@ class _Trainer:
         if strange := [name for name in training if name not in known]:
             raise PreheatError(f"compat.composer has no argument {shown(strange[0])}{nearest(strange[0], known)}")
         if training.get("max_duration") is None:
-            raise PreheatError("Composer's schedulers need max_duration, the Trainer's", write='write max_duration="10ep"')
+            raise PreheatError(
+                "Composer's schedulers need max_duration, the Trainer's", write='write max_duration="10ep"'
+            )
         self.ratio = positive_number(training.get("scale_schedule_ratio", 1.0), "scale_schedule_ratio")
         self._training = training
         time = _parsed(training["max_duration"])
         self.duration = _Time(int(time.value * self.ratio), time.unit)
         if time.unit == "dur" or self.duration.value < 1:
-            raise PreheatError("max_duration must last", given=training["max_duration"], write='write max_duration="10ep"')
+            raise PreheatError(
+                "max_duration must last", given=training["max_duration"], write='write max_duration="10ep"'
+            )
         whole = self.duration.value * (self._len if time.unit == "ep" else 1)
         self.end = Fraction(whole) / self.worth("ba" if time.unit == "ep" else time.unit)
         self.total = math.ceil(self.end)
@@ -335,7 +343,9 @@ class _Trainer:
         length = self.updates(t_warmup)
         span = self.updates(t_warmup, self.ratio) if scale_warmup else length
         if length and not span:
-            raise PreheatError("Composer divides by zero: scale_schedule_ratio leaves nothing of t_warmup", given=t_warmup)
+            raise PreheatError(
+                "Composer divides by zero: scale_schedule_ratio leaves nothing of t_warmup", given=t_warmup
+            )
         if span < length:
             return short_ramp(0.0, top, span) >> short_hold(top, length - span)
         return short_ramp(0.0, top, span).truncated(length) if span > length else short_ramp(0.0, top, span)
@@ -361,7 +371,7 @@ class _Trainer:
         return up >> short_hold(first, begin - warm) >> main.shifted(warm - begin)
 
     def again(self, curve: Schedule, factor: float, faithful: bool) -> tuple[Schedule, list[Finding]]:
-        """Repeated without end, each time a factor of the last; of what grows, as much as the run needs, and a little after it."""
+        """Repeated without end, each time a factor of the last; of what grows, what the run needs and a little more."""
         if factor <= 1:
             return curve.repeated(shrink=factor), []
         times = math.ceil((self.total + LITTLE) / curve.length)

@@ -1,13 +1,13 @@
 """DeepSpeed: the schedulers of `deepspeed.runtime.lr_schedules`, by their names in a config's "scheduler" section.
 
-Its constructor writes the starting rate into the optimizer and its first `step()` takes position 0, so the first two updates of a
-warmup are alike. A rate that is given (warmup_max_lr, cycle_min_lr, …) replaces the optimizer's.
+Its constructor writes the starting rate into the optimizer and its first `step()` takes position 0, so the first two updates of
+a warmup are alike. A rate that is given (warmup_max_lr, cycle_min_lr, …) replaces the optimizer's.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from preheat.compat.curves import ENDLESS, short_hold
 from preheat.compat.peer import Peer
@@ -39,7 +39,7 @@ def warmup_lr(
     base_lr: float = 1.0,
     faithful: bool = False,
 ) -> Restated:
-    """min + (max − min)·log(t)/log(W), or linear ·(t − 1)/W, from update 1 on; min at update 0; W at least 2; max None: base_lr."""
+    """min at update 0, then min + (max − min)·log(t)/log(W), or ·(t − 1)/W; W is at least 2, and no max is base_lr."""
     findings = [*_resumed(last_batch_iteration), *_typed(warmup_type)]
     warm, log = _warm(warmup_num_steps), warmup_type != "linear"
 
@@ -86,7 +86,7 @@ def warmup_cosine_lr(
     base_lr: float = 1.0,
     faithful: bool = False,
 ) -> Restated:
-    """0 at update 0; min + (1 − min)·log(t)/log(W) or ·(t − 1)/W; then the cosine one update early, at cos_min_ratio after T."""
+    """0 at update 0; min + (1 − min)·log(t)/log(W) or ·(t − 1)/W; then a cosine to cos_min_ratio, one update early."""
     warm, log = _warm(warmup_num_steps), warmup_type != "linear"
     left = max(1, counted(total_num_steps, "total_num_steps is a number of updates") - warm)
     low, floor = finite_number(warmup_min_ratio, "warmup_min_ratio"), finite_number(cos_min_ratio, "cos_min_ratio")
@@ -118,31 +118,23 @@ def one_cycle(
 ) -> Restated:
     """Up from min to max and down again, in stairs if wanted, then min/(1 + r·k/d) for k updates after the cycle.
 
-    The first of the betas goes the other way, down and up, and then grows: max·(1 + r·k/d); its update 0 has the smallest value.
+    The first of the betas goes the other way, and then grows: max·(1 + r·k/d); its update 0 has the smallest value.
     """
     low, high = finite_number(cycle_min_lr, "cycle_min_lr"), finite_number(cycle_max_lr, "cycle_max_lr")
     first = positive_number(cycle_first_step_size, "cycle_first_step_size")
-    second = first if cycle_second_step_size is None else finite_number(cycle_second_step_size, "cycle_second_step_size")
-    if second < 0:
-        raise PreheatError("cycle_second_step_size must not be below 0", given=second)
-    up, down = cycle_first_stair_count, cycle_second_stair_count
-    sizes, stairs = (first, second), (up, up if down is None else down)
-    step = finite_number(decay_step_size, "decay_step_size")
-    period = _period(step, decay_lr_rate, "decay_lr_rate")
-    late = _updates(first + second) - (first + second)
-    fall = hold(low) if period is None else _later(invsqrt(period, power=1.0).scaled(low), late)
-    curve = _cycle(low, high, sizes, stairs) >> fall
-    findings = [*_resumed(last_batch_iteration), *_replaced(base_lr)]
+    second = (
+        first if cycle_second_step_size is None else finite_number(cycle_second_step_size, "cycle_second_step_size")
+    )
+    down = cycle_first_stair_count if cycle_second_stair_count is None else cycle_second_stair_count
+    cycle = _Cycle((first, second), (cycle_first_stair_count, down), finite_number(decay_step_size, "decay_step_size"))
+    curve = cycle.rate(low, high, decay_lr_rate)
+    findings = [*_resumed(last_batch_iteration), *_replaced(base_lr, high)]
     if not cycle_momentum:
         return Restated(Absolute(curve), findings=findings)
-    least, most = finite_number(cycle_min_mom, "cycle_min_mom"), finite_number(cycle_max_mom, "cycle_max_mom")
-    period = _period(step, decay_mom_rate, "decay_mom_rate")
-    rise = hold(most) if period is None else _later(ramp(most, most * (1 + ENDLESS / period), ENDLESS), late)
-    moment = hold(least, 1) >> (_cycle(most, least, sizes, stairs) >> rise).shifted(-1)
+    moment = cycle.momentum(cycle_min_mom, cycle_max_mom, decay_mom_rate)
     others = {"betas[0]": Absolute(moment), "betas[1]": Absolute(hold(SECOND_BETA))}
-    what = f"betas[1] becomes {SECOND_BETA}, whatever the optimizer was given"
-    findings.append(Finding("not-carried", "cycle_momentum", f"an optimizer without betas keeps its momentum; {what}"))
-    return Restated(Absolute(curve), others, findings)
+    what = f"an optimizer without betas keeps its momentum; betas[1] becomes {SECOND_BETA}, whatever it was"
+    return Restated(Absolute(curve), others, [*findings, Finding("not-carried", "cycle_momentum", what)])
 
 
 @PEER.restates("LRRangeTest")
@@ -162,7 +154,7 @@ def lr_range_test(
     rate = finite_number(lr_range_test_step_rate, "lr_range_test_step_rate")
     line = ramp(low, low * (1 + rate * ENDLESS), size * ENDLESS)
     curve = line.stepwise(size) if lr_range_test_staircase else line
-    return rates(curve, findings=[*_resumed(last_batch_iteration), *_replaced(base_lr)])
+    return rates(curve, findings=[*_resumed(last_batch_iteration), *_replaced(base_lr, low)])
 
 
 def _warm(steps: int) -> int:
@@ -178,24 +170,50 @@ def _between(curve: Any, low: float, high: float | None, base_lr: float, finding
     """Rates between two that are given; or factors, where the upper one is the optimizer's own."""
     low = finite_number(low, "warmup_min_lr")
     if high is not None:
-        return rates(curve(low, finite_number(high, "warmup_max_lr")), findings=[*findings, *_replaced(base_lr)])
+        return rates(curve(low, finite_number(high, "warmup_max_lr")), findings=[*findings, *_replaced(base_lr, high)])
     base = positive_number(base_lr, "base_lr")
     return factors(curve(low / base, 1.0), base, [*findings, *rate_argument("warmup_min_lr", low, base)])
 
 
-def _cycle(start: float, top: float, sizes: tuple[float, float], stairs: tuple[int, int]) -> Schedule:
-    """There and back, in stairs where there are any."""
-    (first, second), (up, down) = sizes, stairs
-    rise, fall = Ramp(start, top, first, "linear"), Ramp(top, start, second, "linear")
-    for count, size, name in ((up, first, "first"), (down, second, "second")):
-        if counted(count, f"cycle_{name}_stair_count is a number of stairs") and size != int(size):
-            raise PreheatError(f"cycle_{name}_step_size must be whole for stairs", given=size)
-    if up:
-        rise = _stairs(rise, first, up, False)
-    if down and second:  # DeepSpeed rounds down what is left
-        fall = _stairs(fall, second, down, True)
-    whole = rise >> fall
-    return whole if _updates(first + second) == first + second else whole.repeated().truncated(_updates(first + second))
+class _Cycle(NamedTuple):
+    """One cycle: the updates of its halves, their stairs (0 for none), and in how many updates the decay after it counts."""
+
+    sizes: tuple[float, float]
+    stairs: tuple[int, int]
+    step: float
+
+    @property
+    def late(self) -> Number:
+        """How much of the decay has passed at its first update: where the cycle does not end on one, it has begun again."""
+        return _updates(sum(self.sizes)) - sum(self.sizes)
+
+    def rate(self, low: float, high: float, rate: float) -> Schedule:
+        """Up and down, then low/(1 + r·k/d)."""
+        period = _period(self.step, rate, "decay_lr_rate")
+        fall = hold(low) if period is None else _later(invsqrt(period, power=1.0).scaled(low), self.late)
+        return self.between(low, high) >> fall
+
+    def momentum(self, least: float, most: float, rate: float) -> Schedule:
+        """The least at update 0; then down and up, then most·(1 + r·k/d), without end."""
+        least, most = finite_number(least, "cycle_min_mom"), finite_number(most, "cycle_max_mom")
+        period = _period(self.step, rate, "decay_mom_rate")
+        line = hold(most) if period is None else ramp(most, most * (1 + ENDLESS / period), ENDLESS)
+        rise = line if period is None else _later(line, self.late)
+        return hold(least, 1) >> (self.between(most, least) >> rise).shifted(-1)
+
+    def between(self, start: float, top: float) -> Schedule:
+        """There and back, in stairs where there are any."""
+        (first, second), (up, down) = self.sizes, self.stairs
+        for count, size, name in ((up, first, "first"), (down, second, "second")):
+            if counted(count, f"cycle_{name}_stair_count is a number of stairs") and size != int(size):
+                raise PreheatError(f"cycle_{name}_step_size must be whole for stairs", given=size)
+        if second < 0:
+            raise PreheatError("cycle_second_step_size must not be below 0", given=second)
+        rise, fall = Ramp(start, top, first, "linear"), Ramp(top, start, second, "linear")
+        there = _stairs(rise, first, up, False) if up else rise
+        back = _stairs(fall, second, down, True) if down and second else fall  # DeepSpeed rounds down what is left
+        whole, until = there >> back, _updates(first + second)
+        return whole if until == first + second else whole.repeated().truncated(until)
 
 
 def _stairs(line: Ramp, size: float, count: int, down: bool) -> Schedule:
@@ -205,10 +223,8 @@ def _stairs(line: Ramp, size: float, count: int, down: bool) -> Schedule:
     """
     stair = int_if_whole(size / count)
     margin = 0.5 / count
-    if isinstance(stair, int):
-        shift = stair - 1 if down else 0
-    else:
-        shift = stair - margin if down else margin
+    whole, part = (stair - 1, stair - margin) if down else (0, margin)
+    shift = whole if isinstance(stair, int) else part
     stairs = line.stepwise(stair)
     return stairs.shifted(-shift) >> short_hold(line.end, shift) if shift else stairs
 
@@ -240,6 +256,7 @@ def _resumed(last_batch_iteration: int) -> list[Finding]:
     return ignored("last_batch_iteration", last_batch_iteration, -1, why)
 
 
-def _replaced(base_lr: float) -> list[Finding]:
+def _replaced(base_lr: float, own: float) -> list[Finding]:
+    """A finding where the optimizer has another rate than that which the scheduler writes over it."""
     why = "the scheduler writes its own rates over the optimizer's"
-    return ignored("base_lr", positive_number(base_lr, "base_lr"), 1.0, why)
+    return [] if base_lr == own else ignored("base_lr", positive_number(base_lr, "base_lr"), 1.0, why)

@@ -53,15 +53,17 @@ def optimizer_param_scheduler(
 ) -> Restated:
     """Linearly from init_lr to max_lr in W, then by the style to min_lr at D, and min_lr after it; the weight decay beside it.
 
-    Lengths are in what `step` is called with: increment says how much that is in an update, the global batch size in a training run.
+    Lengths are in what `step` is called with; increment is how much of that an update is, in training the global batch size.
     """
     _rates_fit(init_lr, max_lr, min_lr)
     each = positive_number(increment, "increment")
     warm, end = finite_number(lr_warmup_steps, "lr_warmup_steps"), positive_number(lr_decay_steps, "lr_decay_steps")
     if not 0 <= warm < end:
-        raise PreheatError(f"lr_warmup_steps must be at least 0 and below lr_decay_steps ({end:g})", given=lr_warmup_steps)
+        raise PreheatError(
+            f"lr_warmup_steps must be at least 0 and below lr_decay_steps ({end:g})", given=lr_warmup_steps
+        )
     style = one_of(lr_decay_style, "lr_decay_style", STYLES)
-    phases = _Phases(init_lr, max_lr, min_lr, warm, end, each)
+    phases = _Phases((init_lr, max_lr, min_lr), warm, end, each)
     if style == "WSD":
         curve = phases.wsd(wsd_decay_steps, lr_wsd_decay_style)
     else:
@@ -105,49 +107,50 @@ def arguments(
     Everything in iterations, or everything in samples, which need the global batch size; the decay lasts as long as the
     training unless given, warmup included; a fraction is of the decay.
     """
-    by_iters = bool(train_iters)
-    kinds = {
-        "iters": {"train": train_iters, "decay": lr_decay_iters, "wsd_decay": lr_wsd_decay_iters, "warmup": lr_warmup_iters},
-        "samples": {
-            "train": train_samples,
-            "decay": lr_decay_samples,
-            "wsd_decay": lr_wsd_decay_samples,
-            "warmup": lr_warmup_samples,
-        },
-    }
-    own, other = (kinds["iters"], kinds["samples"]) if by_iters else (kinds["samples"], kinds["iters"])
-    _one_kind(own, other, "iters" if by_iters else "samples", lr_warmup_fraction, rampup_batch_size)
-    each = _batch(global_batch_size, needed=not by_iters or lr_decay_style == "inverse-square-root")
-    steps = each if by_iters else 1
-    total = counted(own["train"], "the length of the training is a whole number", least=1) * steps
-    end = total if own["decay"] is None else own["decay"] * steps
-    wsd = None if own["wsd_decay"] is None else own["wsd_decay"] * steps
-    warm = own["warmup"] * steps if lr_warmup_fraction is None else finite_number(lr_warmup_fraction, "lr_warmup_fraction") * end
-    start_wd, end_wd = _bounds(weight_decay, start_weight_decay, end_weight_decay, weight_decay_incr_style)
+    return _of_options(dict(locals()))
+
+
+def _of_options(options: dict[str, Any]) -> Restated:
+    """The scheduler of options that fit."""
+    kind = "iters" if options["train_iters"] else "samples"
+    style, wsd_style = options["lr_decay_style"], options["lr_wsd_decay_style"]
+    _one_kind(options, kind)
+    each = _batch(options["global_batch_size"], needed=kind == "samples" or style == "inverse-square-root")
+    steps = each if kind == "iters" else 1
+    total = counted(options[f"train_{kind}"], "the length of the training is a whole number", least=1) * steps
+    end, wsd = options[f"lr_decay_{kind}"], options[f"lr_wsd_decay_{kind}"]
+    end = total if end is None else end * steps
+    fraction = options["lr_warmup_fraction"]
+    warm = (
+        options[f"lr_warmup_{kind}"] * steps
+        if fraction is None
+        else finite_number(fraction, "lr_warmup_fraction") * end
+    )
+    start_wd, end_wd = _bounds(options)
     restated = optimizer_param_scheduler(
-        init_lr=lr_warmup_init,
-        max_lr=lr,
-        min_lr=min_lr,
+        init_lr=options["lr_warmup_init"],
+        max_lr=options["lr"],
+        min_lr=options["min_lr"],
         lr_warmup_steps=warm,
         lr_decay_steps=end,
-        lr_decay_style=lr_decay_style,
+        lr_decay_style=style,
         start_wd=start_wd,
         end_wd=end_wd,
         wd_incr_steps=total,
-        wd_incr_style=weight_decay_incr_style,
-        wsd_decay_steps=wsd,
-        lr_wsd_decay_style=None if lr_decay_style != "WSD" and lr_wsd_decay_style == "exponential" else lr_wsd_decay_style,
+        wd_incr_style=options["weight_decay_incr_style"],
+        wsd_decay_steps=None if wsd is None else wsd * steps,
+        lr_wsd_decay_style=None if style != "WSD" and wsd_style == "exponential" else wsd_style,
         increment=each,
-        base_lr=base_lr,
-        faithful=faithful,
+        base_lr=options["base_lr"],
     )
-    return restated.having(*_rampup(rampup_batch_size))
+    return restated.having(*_rampup(options["rampup_batch_size"]))
 
 
 class _Phases:
     """The curves of one scheduler, in updates, of which each is so many steps: a length may be no whole number of them."""
 
-    def __init__(self, init: float, top: float, floor: float, warm: float, end: float, each: float) -> None:
+    def __init__(self, rates: tuple[float, float, float], warm: float, end: float, each: float) -> None:
+        init, top, floor = rates
         self.top, self.floor, self.each = float(top), float(floor), Fraction(each)
         self.tau = max(warm, 1) / each  # of the inverse square root, whose warmup is at least one step
         self.end = int_if_whole(Fraction(end) / self.each)
@@ -178,7 +181,9 @@ class _Phases:
     def wsd(self, steps: float | None, style: str | None) -> Schedule:
         """Flat, then down in the last `steps`; where these reach into the warmup, down from the middle."""
         if steps is None:
-            raise PreheatError("WSD needs the length of its decay", write="write wsd_decay_steps=… (--lr-wsd-decay-iters)")
+            raise PreheatError(
+                "WSD needs the length of its decay", write="write wsd_decay_steps=… (--lr-wsd-decay-iters)"
+            )
         shape = one_of(style, "lr_wsd_decay_style", WSD_STYLES)
         if finite_number(steps, "wsd_decay_steps") <= 0:
             return self.up >> short_hold(self.top, self.until - self.warm) >> hold(self.floor)
@@ -214,14 +219,16 @@ def _rates_fit(init_lr: float, max_lr: float, min_lr: float) -> None:
 def _weight_decay(start: float, end: float, length: float, style: str) -> tuple[Schedule | None, list[Finding]]:
     """What moves the weight decay, None where nothing does."""
     if not 0 <= finite_number(start, "start_wd") <= finite_number(end, "end_wd"):
-        raise PreheatError(f"the weight decay can only grow: start_wd must lie between 0 and end_wd ({end!r})", given=start)
+        raise PreheatError(
+            f"the weight decay can only grow: start_wd must lie between 0 and end_wd ({end!r})", given=start
+        )
     one_of(style, "wd_incr_style (--weight-decay-incr-style)", INCREASES)
     if style == "constant" and start != end:
         raise PreheatError("a constant weight decay needs start_wd and end_wd alike", given=(start, end))
     if start == end:
         return None, []
     what = "each group's wd_mult, 0 for biases and norms, multiplies it; here every group gets it"
-    write = "write the line of the groups that decay, as in \"decay/weight_decay\""
+    write = 'write the line of the groups that decay, as in "decay/weight_decay"'
     length = positive_number(length, "wd_incr_steps")
     return short_ramp(start, end, int_if_whole(length), style), [Finding("not-carried", "wd_mult", what, write)]
 
@@ -247,35 +254,42 @@ def _batch(size: int | None, needed: bool) -> int:
     return 1 if size is None else counted(size, "global_batch_size is a number of samples", least=1)
 
 
-def _one_kind(own: dict[str, Any], other: dict[str, Any], kind: str, fraction: float | None, rampup: Any) -> None:
+def _one_kind(options: dict[str, Any], kind: str) -> None:
     """What Megatron asserts of its options: all in iterations, or all in samples."""
-    if not own["train"]:
+    if not options[f"train_{kind}"]:
         raise PreheatError("train_iters or train_samples is needed", write="write train_iters=…")
-    strange = [name for name in ("train", "decay", "warmup") if other[name] not in (None, 0)]
-    if strange:
-        names = {"train": "train", "decay": "lr_decay", "warmup": "lr_warmup"}
-        wrong = "samples" if kind == "iters" else "iters"
-        raise PreheatError(f"train_{kind} and {names[strange[0]]}_{wrong} exclude each other: everything counts in {kind}")
-    if fraction is not None and own["warmup"]:
-        raise PreheatError(f"lr_warmup_fraction and lr_warmup_{kind} exclude each other", given=fraction)
-    if kind == "iters" and rampup is not None:
-        raise PreheatError("rampup_batch_size needs lengths in samples", given=rampup, write="write train_samples=…")
-
-
-def _bounds(weight_decay: float, start: float | None, end: float | None, style: str) -> tuple[float, float]:
-    if style == "constant":
-        if start is not None or end is not None:
+    wrong = "samples" if kind == "iters" else "iters"
+    for name in (f"train_{wrong}", f"lr_decay_{wrong}", f"lr_warmup_{wrong}"):
+        if options[name] not in (None, 0):
             raise PreheatError(
-                "start_weight_decay and end_weight_decay need weight_decay_incr_style linear or cosine", given=(start, end)
+                f"train_{kind} and {name} exclude each other: everything counts in {kind}", given=options[name]
             )
-        return weight_decay, weight_decay
-    if start is None or end is None:
+    if options["lr_warmup_fraction"] is not None and options[f"lr_warmup_{kind}"]:
+        raise PreheatError(
+            f"lr_warmup_fraction and lr_warmup_{kind} exclude each other", given=options["lr_warmup_fraction"]
+        )
+    if kind == "iters" and options["rampup_batch_size"] is not None:
+        what = "rampup_batch_size needs lengths in samples"
+        raise PreheatError(what, given=options["rampup_batch_size"], write="write train_samples=…")
+
+
+def _bounds(options: dict[str, Any]) -> tuple[float, float]:
+    """The first and the last weight decay."""
+    start, end, style = (
+        options[name] for name in ("start_weight_decay", "end_weight_decay", "weight_decay_incr_style")
+    )
+    if style != "constant" and (start is None or end is None):
         raise PreheatError(f"weight_decay_incr_style {style} needs start_weight_decay and end_weight_decay")
-    return start, end
+    if style != "constant":
+        return start, end
+    if start is not None or end is not None:
+        what = "start_weight_decay and end_weight_decay need weight_decay_incr_style linear or cosine"
+        raise PreheatError(what, given=(start, end))
+    return options["weight_decay"], options["weight_decay"]
 
 
 def _rampup(rampup: Any) -> list[Finding]:
     if rampup is None:
         return []
-    what = f"the batch grows ({rampup}), so its first updates are of fewer samples and last longer; here all are of the whole batch"
-    return [Finding("not-carried", "rampup_batch_size", what, "give the batch sizes as a line \"batch\" of a plan")]
+    what = f"the batch grows ({rampup}): the first updates are of fewer samples, so there are more of them; here all are whole"
+    return [Finding("not-carried", "rampup_batch_size", what, 'give the batch sizes as a line "batch" of a plan')]

@@ -1,6 +1,6 @@
 """NeMo: the policies of `nemo.core.optim.lr_scheduler`, by their names in a config's `optim.sched`.
 
-Most warm up by (t + 1)/(W + 1) up to update W, and fall to min_lr after max_steps. min_lr is a rate, and base_lr what it is compared with.
+Most warm up by (t + 1)/(W + 1) up to update W, and fall to min_lr after max_steps. min_lr is a rate, beside base_lr.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def warmup_policy(
     faithful: bool = False,
 ) -> Restated:
     """(t + 1)/(W + 1) up to W, then 1, and min_lr after max_steps."""
-    policy = _Policy(warmup_steps, warmup_ratio, max_steps, min_lr, base_lr, last_epoch)
+    policy = _Policy((warmup_steps, warmup_ratio), max_steps, min_lr, base_lr, last_epoch)
     if max_steps is None:
         return factors(policy.warmed(hold(), policy.warm), base_lr, policy.findings)
     return policy.ended(policy.warmed(hold(), policy.warm), faithful)
@@ -58,7 +58,7 @@ def warmup_hold_policy(
     faithful: bool = False,
 ) -> Restated:
     """(t + 1)/(W + 1) up to W, then 1, whatever is held, and min_lr after max_steps."""
-    policy = _Policy(warmup_steps, warmup_ratio, _stated(max_steps), min_lr, base_lr, last_epoch)
+    policy = _Policy((warmup_steps, warmup_ratio), _stated(max_steps), min_lr, base_lr, last_epoch)
     policy.hold(hold_steps, hold_ratio)
     return policy.ended(policy.warmed(hold(), policy.warm), faithful)
 
@@ -76,8 +76,8 @@ def warmup_hold_anneal_one_minus_square_root(
     base_lr: float = 1.0,
     faithful: bool = False,
 ) -> Restated:
-    """Warmed up, held up to W + H, then 1 − √((t − W − H)/(T − W − H)), at least min_lr; counted from 0 where no hold is said."""
-    policy = _Policy(warmup_steps, warmup_ratio, max_steps, min_lr, base_lr, last_epoch)
+    """Warmed up, held up to W + H, then 1 − √((t − W − H)/(T − W − H)), at least min_lr; from 0 where no hold is said."""
+    policy = _Policy((warmup_steps, warmup_ratio), max_steps, min_lr, base_lr, last_epoch)
     policy.hold(hold_steps, hold_ratio)
     return policy.annealed(lambda n: _at_least(ramp(1.0, 0.0, n, "sqrt"), policy.floor), faithful)
 
@@ -96,7 +96,7 @@ def warmup_hold_anneal_linear(
     faithful: bool = False,
 ) -> Restated:
     """Warmed up, held up to W + H, then linearly to min_lr at T; counted from 0 where no hold is said."""
-    policy = _Policy(warmup_steps, warmup_ratio, max_steps, min_lr, base_lr, last_epoch)
+    policy = _Policy((warmup_steps, warmup_ratio), max_steps, min_lr, base_lr, last_epoch)
     policy.hold(hold_steps, hold_ratio)
     return policy.annealed(lambda n: ramp(1.0, policy.floor, n), faithful)
 
@@ -115,7 +115,7 @@ def warmup_anneal_hold_policy(
     faithful: bool = False,
 ) -> Restated:
     """Warmed up, then 1, and min_lr in the last constant_steps, after update T − C."""
-    policy = _Policy(warmup_steps, warmup_ratio, _stated(max_steps), min_lr, base_lr, last_epoch)
+    policy = _Policy((warmup_steps, warmup_ratio), _stated(max_steps), min_lr, base_lr, last_epoch)
     constant = policy.steps("constant", constant_steps, constant_ratio)
     curve = policy.warmed(hold(), policy.warm)
     if constant:
@@ -138,7 +138,7 @@ def cosine_annealing(
     faithful: bool = False,
 ) -> Restated:
     """Warmed up, then a cosine to min_lr at T. With constant_steps: t/W, a cosine to min_lr at T − C, and min_lr from there."""
-    policy = _Policy(warmup_steps, warmup_ratio, max_steps, min_lr, base_lr, last_epoch)
+    policy = _Policy((warmup_steps, warmup_ratio), max_steps, min_lr, base_lr, last_epoch)
     constant = policy.steps("constant", constant_steps, constant_ratio)
     if policy.floor > 1 or (constant and policy.floor == 1):
         raise PreheatError(f"min_lr must be below the optimizer's rate, base_lr={base_lr!r}", given=min_lr)
@@ -169,7 +169,7 @@ def square_annealing(
     faithful: bool = False,
 ) -> Restated:
     """Warmed up, then ((T − t)/(T − W))², at least min_lr."""
-    policy = _Policy(warmup_steps, warmup_ratio, max_steps, min_lr, base_lr, last_epoch, default=1e-5)
+    policy = _Policy((warmup_steps, warmup_ratio), max_steps, min_lr, base_lr, last_epoch)
     policy.begin = policy.warm
     return policy.annealed(lambda n: _at_least(ramp(1.0, 0.0, n, reverse("square")), policy.floor), faithful)
 
@@ -186,7 +186,7 @@ def square_root_annealing(
     faithful: bool = False,
 ) -> Restated:
     """Warmed up, then √((T − t)/T), at least min_lr: counted from 0, so it falls at once after the warmup."""
-    policy = _Policy(warmup_steps, warmup_ratio, max_steps, min_lr, base_lr, last_epoch)
+    policy = _Policy((warmup_steps, warmup_ratio), max_steps, min_lr, base_lr, last_epoch)
     return policy.annealed(lambda n: _at_least(ramp(1.0, 0.0, n, reverse("sqrt")), policy.floor), faithful)
 
 
@@ -203,7 +203,7 @@ def noam_annealing(
     faithful: bool = False,
 ) -> Restated:
     """d^−½·min(t^−½, t·W^−1.5), at least min_lr after the warmup; t = 0 is as t = 1. It does not end."""
-    policy = _Policy(warmup_steps, warmup_ratio, max_steps, min_lr, base_lr, last_epoch)
+    policy = _Policy((warmup_steps, warmup_ratio), max_steps, min_lr, base_lr, last_epoch)
     if policy.floor > 1:
         raise PreheatError(f"min_lr must not be above the optimizer's rate, base_lr={base_lr!r}", given=min_lr)
     scale, warm = positive_number(d_model, "d_model") ** -0.5, max(1, policy.warm)
@@ -234,7 +234,7 @@ def noam_hold_annealing(
     faithful: bool = False,
 ) -> Restated:
     """Warmed up, held for H, then (W/(t − H))^decay_rate, at least min_lr."""
-    policy = _Policy(warmup_steps, warmup_ratio, max_steps, min_lr, base_lr, last_epoch)
+    policy = _Policy((warmup_steps, warmup_ratio), max_steps, min_lr, base_lr, last_epoch)
     policy.hold(hold_steps, hold_ratio)
     if not policy.warm:
         raise PreheatError("noam_hold_annealing needs a warmup", write="write warmup_steps=…")
@@ -256,7 +256,7 @@ def warmup_annealing(
     faithful: bool = False,
 ) -> Restated:
     """Warmed up, then linearly to min_lr at T."""
-    policy = _Policy(warmup_steps, warmup_ratio, max_steps, min_lr, base_lr, last_epoch)
+    policy = _Policy((warmup_steps, warmup_ratio), max_steps, min_lr, base_lr, last_epoch)
     policy.begin = policy.warm
     return policy.annealed(lambda n: ramp(1.0, policy.floor, n), faithful)
 
@@ -273,7 +273,7 @@ def inverse_square_root_annealing(
     faithful: bool = False,
 ) -> Restated:
     """Warmed up, then √((W + 1)/(t + 1)); min_lr is not its floor, only what follows max_steps."""
-    policy = _Policy(warmup_steps, warmup_ratio, max_steps, min_lr, base_lr, last_epoch)
+    policy = _Policy((warmup_steps, warmup_ratio), max_steps, min_lr, base_lr, last_epoch)
     policy.begin = policy.warm
     return policy.annealed(lambda n: invsqrt(policy.warm + 1), faithful)
 
@@ -330,7 +330,7 @@ def polynomial_decay_annealing(
     faithful: bool = False,
 ) -> Restated:
     """Warmed up, then min + (1 − min)·(1 − (t − W)/(T − W))ᵖᵒʷᵉʳ."""
-    policy = _Policy(warmup_steps, warmup_ratio, max_steps, min_lr, base_lr, last_epoch)
+    policy = _Policy((warmup_steps, warmup_ratio), max_steps, min_lr, base_lr, last_epoch)
     policy.begin = policy.warm
     policy.findings += ignored("cycle", cycle, False, "the first cycle is as long as the run")
     return policy.annealed(lambda n: ramp(1.0, policy.floor, n, reverse(power_shape(power))), faithful)
@@ -355,7 +355,7 @@ def polynomial_hold_decay_annealing(
 
     Where no hold is said it counts from 0 but lasts T − W; with cycle it then begins again, each cycle longer by that.
     """
-    policy = _Policy(warmup_steps, warmup_ratio, max_steps, min_lr, base_lr, last_epoch)
+    policy = _Policy((warmup_steps, warmup_ratio), max_steps, min_lr, base_lr, last_epoch)
     policy.hold(hold_steps, hold_ratio)
     shape = reverse(power_shape(power))
     cycles = policy.warm and not policy.begin
@@ -369,7 +369,9 @@ def polynomial_hold_decay_annealing(
         each = max(1, n - policy.warm)
         curve: Schedule = ramp(1.0, policy.floor, each, shape).truncated(each + 1) >> hold(policy.floor, 1)
         for k in range(2, -(-n // each) + 1):
-            curve = curve >> ramp(1.0, policy.floor, k * each, shape).shifted(-(k - 1) * each - 1) >> hold(policy.floor, 1)
+            curve = (
+                curve >> ramp(1.0, policy.floor, k * each, shape).shifted(-(k - 1) * each - 1) >> hold(policy.floor, 1)
+            )
         return curve
 
     return policy.annealed(again, faithful)
@@ -380,17 +382,15 @@ class _Policy:
 
     def __init__(
         self,
-        warmup_steps: int | None,
-        warmup_ratio: float | None,
+        warmup: tuple[int | None, float | None],
         max_steps: int | None,
         min_lr: float,
         base_lr: float,
         last_epoch: int,
-        default: float = 0.0,
     ) -> None:
         self.max_steps, self.base = max_steps, positive_number(base_lr, "base_lr")
         self.total = 0 if max_steps is None else counted(max_steps, "max_steps is a number of updates")
-        self.warm = self.steps("warmup", warmup_steps, warmup_ratio)
+        self.warm = self.steps("warmup", *warmup)
         self.min_lr = finite_number(min_lr, "min_lr")
         self.floor = self.min_lr / self.base
         self.begin = 0  # of the decay
@@ -424,7 +424,9 @@ class _Policy:
         """Warmed up, then a decay in the updates that are left, and the end."""
         left = self.total - self.begin
         if left <= 0 and not self.warm and not self.begin:
-            raise PreheatError("NeMo divides by zero in a run of no updates", given=self.max_steps, write="write max_steps=…")
+            raise PreheatError(
+                "NeMo divides by zero in a run of no updates", given=self.max_steps, write="write max_steps=…"
+            )
         return self.ended(self.warmed(decay(left) if left > 0 else hold(), self.begin), faithful)
 
     def ended(self, curve: Schedule, faithful: bool) -> Restated:

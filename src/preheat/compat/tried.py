@@ -43,10 +43,14 @@ def wanted(target: Any, run: Run, peak: float | None, library: str) -> Wanted:
     """
     if isinstance(target, Plan):
         if set(target) != {RATE}:
-            raise PreheatError(f"a config of {library} cannot say {', '.join(sorted(set(target) - {RATE}))}", write="write lr alone")
+            raise PreheatError(
+                f"a config of {library} cannot say {', '.join(sorted(set(target) - {RATE}))}", write="write lr alone"
+            )
         target = target[RATE]
     if not isinstance(target, Absolute) and peak is None:
-        raise PreheatError(f"a config of {library} says rates, and these are factors", write="give the peak, as in peak=3e-4")
+        raise PreheatError(
+            f"a config of {library} says rates, and these are factors", write="give the peak, as in peak=3e-4"
+        )
     if run.total is None:
         raise PreheatError(f"a config of {library} needs to know how long the run is", write="give a Run with a total")
     total = int(run.total)
@@ -74,8 +78,8 @@ def tried(library: str, goal: Wanted, settings: Iterable[tuple[Mapping[str, Any]
         raise PreheatError(f"no scheduler of {library} comes near this schedule")
     most, arguments, first = nearest
     said = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
-    what = f"no scheduler of {library} has these rates: the nearest, {said}, is off from update {first} on, by {most:.3g} at most"
-    raise PreheatError(what, write="export it as Python instead")
+    what = f"no scheduler of {library} has these rates: the nearest, {said}, is off from update {first} on"
+    raise PreheatError(f"{what}, by {most:.3g} at most", write="export it as Python instead")
 
 
 def _edges(schedule: Schedule, total: int) -> tuple[int, ...]:

@@ -30,12 +30,16 @@ def read(config: Config, given: Given) -> Reading:
     """
     keys = Keys(_resolved(_inside(config.data)))
     name, arguments = _scheduler(keys)
-    training = {"max_duration": _time(keys.get("max_duration"))} | _worths(keys, given)
+    training: dict[str, Any] = {"max_duration": _time(keys.get("max_duration"))} | _worths(keys, given)
     base = keys.section("optimizer").get("lr")
     base = given.base_lr if base is None else number(base, "optimizer.lr")
     if base is None:
         raise PreheatError("the config does not say optimizer.lr", write="give base_lr")
-    findings = [_assumed(training)] if "tok" in f"{training['max_duration']} {arguments}" and "tokens_per_batch" in training else []
+    findings = (
+        [_assumed(training)]
+        if "tok" in f"{training['max_duration']} {arguments}" and "tokens_per_batch" in training
+        else []
+    )
     restated = PEER[name](**arguments, **training, base_lr=base)
     batch, tokens = training.get("batch_size"), training.get("tokens_per_batch")
     run = Run(
@@ -59,7 +63,9 @@ def _scheduler(keys: Keys) -> tuple[str, dict[str, Any]]:
         ((name, arguments),) = found.items()
         return str(name), dict(arguments or {})
     if not isinstance(found, Mapping) or not isinstance(found.get("name"), str):
-        raise PreheatError("the config must have one scheduler with a name", given=found, write="write scheduler: {name: …}")
+        raise PreheatError(
+            "the config must have one scheduler with a name", given=found, write="write scheduler: {name: …}"
+        )
     arguments = {key: _number(value) for key, value in found.items() if key != "name"}
     return found["name"], arguments
 
@@ -72,7 +78,7 @@ def _number(value: Any) -> Any:
         return value
 
 
-def _time(value: Any) -> str:
+def _time(value: Any) -> Any:
     return f"{value}ep" if isinstance(value, int) and not isinstance(value, bool) else value
 
 

@@ -14,12 +14,53 @@ from preheat.core.findings import Finding
 from preheat.core.spans import Run
 
 TELLING = ("zero_optimization", "train_micro_batch_size_per_gpu", "train_batch_size")
-HARMLESS = """activation_checkpointing amp autotuning aio bf16 comms_logger communication_data_type compression_training
-curriculum_learning data_efficiency data_types disable_allgather dump_state elasticity eigenvalue flops_profiler fp16 csv_monitor
-gradient_clipping gradient_predivide_factor hybrid_engine memory_breakdown monitor_config pipeline prescale_gradients
-progressive_layer_drop quantize_training seed sparse_attention sparse_gradients steps_per_print tensorboard wandb
-wall_clock_breakdown zero_allow_untested_optimizer zero_force_ds_cpu_optimizer zero_optimization use_data_before_expert_parallelism
-zero_quantized_weights checkpoint nebula data_sampling tensor_parallel torch_autocast weight_quantization""".split()
+HARMLESS = [
+    "activation_checkpointing",
+    "amp",
+    "autotuning",
+    "aio",
+    "bf16",
+    "comms_logger",
+    "communication_data_type",
+    "compression_training",
+    "curriculum_learning",
+    "data_efficiency",
+    "data_types",
+    "disable_allgather",
+    "dump_state",
+    "elasticity",
+    "eigenvalue",
+    "flops_profiler",
+    "fp16",
+    "csv_monitor",
+    "gradient_clipping",
+    "gradient_predivide_factor",
+    "hybrid_engine",
+    "memory_breakdown",
+    "monitor_config",
+    "pipeline",
+    "prescale_gradients",
+    "progressive_layer_drop",
+    "quantize_training",
+    "seed",
+    "sparse_attention",
+    "sparse_gradients",
+    "steps_per_print",
+    "tensorboard",
+    "wandb",
+    "wall_clock_breakdown",
+    "zero_allow_untested_optimizer",
+    "zero_force_ds_cpu_optimizer",
+    "zero_optimization",
+    "use_data_before_expert_parallelism",
+    "zero_quantized_weights",
+    "checkpoint",
+    "nebula",
+    "data_sampling",
+    "tensor_parallel",
+    "torch_autocast",
+    "weight_quantization",
+]
 AUTO = "auto"
 
 
@@ -41,7 +82,9 @@ def read(config: Config, given: Given) -> Reading:
     if "scheduler" not in keys:
         if base is None:
             raise PreheatError("the config has no scheduler and does not say optimizer.params.lr", write="give base_lr")
-        findings.append(Finding("assumed", "scheduler", "there is none: the rate stays, unless the code brings its own"))
+        findings.append(
+            Finding("assumed", "scheduler", "there is none: the rate stays, unless the code brings its own")
+        )
         restated = rates(hold(base))
     else:
         restated = _restated(str(scheduler.get("type")), scheduler.section("params"), base, given, findings)
@@ -58,24 +101,28 @@ def _restated(kind: str, params: Keys, base: float | None, given: Given, finding
         values[key] = known[key]
         findings.append(Finding("assumed", f"scheduler.params.{key}", f'"auto" is taken for {known[key]!r}, as given'))
     if auto := [key for key, value in values.items() if value == AUTO]:
-        what = f"{', '.join(auto)} of the scheduler: \"auto\" is filled in by a Trainer, from its own arguments"
+        what = f'{", ".join(auto)} of the scheduler: "auto" is filled in by a Trainer, from its own arguments'
         raise PreheatError(what, write="read the Trainer's arguments, or write numbers")
     numbers = {key: _number(params, key, value) for key, value in values.items()}
-    replaced = kind.lower() in ("onecycle", "lrrangetest") or numbers.get("warmup_max_lr") is not None
     if kind.lower() == "warmupdecaylr" and "warmup_max_lr" not in numbers:
-        replaced = True  # its default, 0.001
         what = "it is not said, and DeepSpeed takes 0.001, whatever the optimizer's rate"
         findings.append(Finding("assumed", "scheduler.params.warmup_max_lr", what, "write warmup_max_lr"))
-    return function(**numbers, **({} if replaced or base is None else {"base_lr": base}))
+    return function(**numbers, **({} if base is None else {"base_lr": base}))
 
 
 def _number(params: Keys, key: str, value: Any) -> Any:
     if key == "warmup_type" or isinstance(value, bool) or value is None:
         return value
     if isinstance(value, list):
-        raise PreheatError(f"scheduler.params.{key}: one rate for each group", given=value, write="write them as lines of a plan")
+        raise PreheatError(
+            f"scheduler.params.{key}: one rate for each group", given=value, write="write them as lines of a plan"
+        )
     number = params.number(key) if params.get(key) != AUTO else value
-    return int(number) if isinstance(number, float) and number.is_integer() and key.endswith(("steps", "size", "count")) else number
+    return (
+        int(number)
+        if isinstance(number, float) and number.is_integer() and key.endswith(("steps", "size", "count"))
+        else number
+    )
 
 
 def _total(params: Keys, given: Given) -> int | None:
@@ -86,9 +133,13 @@ def _total(params: Keys, given: Given) -> int | None:
 
 def _samples(keys: Keys, given: Given) -> int | None:
     """Samples in an update: train_batch_size, or of micro batch, accumulation and processes."""
-    parts = [keys.get(key) for key in ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps")]
+    parts = [
+        keys.get(key) for key in ("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps")
+    ]
     if parts[0] not in (None, AUTO):
         return keys.whole("train_batch_size")
     if AUTO in parts[1:] or parts[1] is None or given.world_size is None:
         return None
-    return keys.whole("train_micro_batch_size_per_gpu") * keys.whole("gradient_accumulation_steps", 1) * given.world_size
+    return (
+        keys.whole("train_micro_batch_size_per_gpu") * keys.whole("gradient_accumulation_steps", 1) * given.world_size
+    )

@@ -32,7 +32,7 @@ def recognises(config: Config) -> bool:
 def read(config: Config, given: Given) -> Reading:
     """The schedule as rates, with the weight decay where that moves too.
 
-    Variables are followed where the script itself assigns them, once. Raises PreheatError for others that a needed option names,
+    Variables are followed where the script itself assigns them, once. Raises PreheatError for others that an option names,
     for an option that is said twice and differently, and where Megatron's own checks fail.
     """
     script = _Script(config.text)
@@ -101,11 +101,15 @@ class _Script:
             known, default = self._assigned.get(match[1] or match[3], set()), match[2]
             if not known or depth == 0:
                 if default is None:
-                    raise PreheatError(f"{where} is {match[0]}, which the script does not assign", write="write the number")
+                    raise PreheatError(
+                        f"{where} is {match[0]}, which the script does not assign", write="write the number"
+                    )
                 self.findings.append(Finding("assumed", where, f"{match[0]} is taken for its default, {default}"))
                 return default
             if len(known) > 1:
-                raise PreheatError(f"{where} is {match[0]}, which the script assigns differently: {' and '.join(sorted(known))}")
+                raise PreheatError(
+                    f"{where} is {match[0]}, which the script assigns differently: {' and '.join(sorted(known))}"
+                )
             return self._followed(next(iter(known)), name, depth - 1)
 
         inner = _SUM.sub(lambda match: _sum(self._names(match[1]), variable, where), text)

@@ -25,7 +25,7 @@ def write(target: Any, run: Run, peak: float | None) -> str:
 
 
 def _settings(goal: Wanted) -> Iterator[tuple[dict[str, Any], Restated]]:
-    """Each scheduler with the lengths at which the schedule changes; a log warmup of W is a ramp one shorter, after one update."""
+    """Each scheduler with the lengths at which the schedule changes, and one less: a log warmup of W is a ramp of W − 1."""
     low, high, last = float(goal.rates[0]), goal.peak, goal.end
     lengths = sorted({edge + more for edge in goal.edges for more in (-1, 0) if edge + more >= 1})
     for steps in lengths:
