@@ -58,7 +58,7 @@ class _Drawn:
     def __init__(self, r: random.Random) -> None:
         self.r, self.unit = r, r.choice(["ba", "ep", "sp", "tok"])
         self.length, self.worth = r.randint(1, 40), r.choice([1, r.randint(1, 64)]) if self.unit in ("sp", "tok") else 1
-        self.total = r.choice([1, 2, r.randint(2, 200)])
+        self.total = r.choice([1, 2, r.randint(2, 80)])
         if self.unit == "ep":
             self.total = self.length * max(1, self.total // self.length)
         self.trainer = {"max_duration": self.time(self.total), "base_lr": r.choice([1.0, r.uniform(1e-4, 1)])}
