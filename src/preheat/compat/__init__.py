@@ -34,6 +34,10 @@ PEERS: tuple[str, ...] = (
     "schedulefree",
     "axolotl",
     "llama_factory",
+    "deepspeed",
+    "megatron",
+    "nemo",
+    "composer",
 )  # fmt: skip
 """The libraries that are restated, each a module of this package."""
 _OTHERWISE = {"huggingface": "transformers", "hf": "transformers"}

@@ -12,10 +12,18 @@ from preheat.core.nodes.wrapped import Scaled
 from preheat.core.shapes import Shape
 from preheat.core.shapes import power as power_shape
 
+ENDLESS = 2**40
+"""Updates of a line that another library never ends; a power of two, so that dividing by it is exact."""
+
 
 def short_ramp(start: float, end: float, ticks: Number, shape: Shape | str = "linear") -> Schedule:
     """A ramp in so many updates, of fewer than one too, which `ramp` refuses because a share may be meant."""
     return Ramp(start, end, ticks, shape)
+
+
+def short_hold(value: float, ticks: Number) -> Schedule:
+    """A constant for so many updates, of fewer than one too."""
+    return Hold(value, ticks)
 
 
 def cosine_wave(half: Number, low: float = 0.0, until: Number | None = None) -> Schedule:

@@ -17,6 +17,9 @@ READERS: tuple[str, ...] = (
     "olmo",
     "axolotl",
     "llama_factory",
+    "deepspeed",
+    "megatron",
+    "composer",
 )  # fmt: skip
 """Whose configs are read, the most telling first: each a module here with `recognises(config)` and `read(config, given)`."""
 
