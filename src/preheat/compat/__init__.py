@@ -24,6 +24,11 @@ __all__ = ["PEERS", "Reading", "Restated", "peer", "read", "restate"]
 
 PEERS: tuple[str, ...] = (
     "transformers",
+    "optax",
+    "keras",
+    "pytorch_warmup",
+    "ignite",
+    "pytorch_optimizer",
 )  # fmt: skip
 """The libraries that are restated, each a module of this package."""
 _OTHERWISE = {"huggingface": "transformers", "hf": "transformers"}
