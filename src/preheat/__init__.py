@@ -34,6 +34,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BindError",
+    "GreedyLR",
     "HoldUntil",
     "ParseError",
     "Plan",
@@ -98,11 +99,12 @@ if TYPE_CHECKING:
     from preheat.lab.client import from_env, log
     from preheat.recipes.published import presets
     from preheat.recipes.scaling import scaled_adam, scaled_peak
-    from preheat.session import HoldUntil, Plateau, Rewarm, Rewind
+    from preheat.session import GreedyLR, HoldUntil, Plateau, Rewarm, Rewind
 
 _ADAPTERS = ("accelerate", "axolotl", "jax", "keras", "lightning", "timm", "torch", "torchtitan", "transformers")
 _ROOMS = ("session", "lab", "compat", "review", *_ADAPTERS)  # entered on demand: some of them import frameworks
 _LATE = {
+    "GreedyLR": "session",
     "HoldUntil": "session",
     "Plateau": "session",
     "Rewarm": "session",
