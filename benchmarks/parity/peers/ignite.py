@@ -39,29 +39,31 @@ def _run(name: str) -> Any:
     return run
 
 
-def _case(name: str, cls: str, draw: Any, updates: Any = lambda given: 120) -> Case:
+def _case(name: str, cls: str, draw: Any, updates: Any = lambda given: 60) -> Case:
     return Case(name, draw, _run(cls), updates)
 
 
 def _milestones(r: random.Random) -> dict[str, Any]:
-    events = sorted(r.choice([0, 1, r.randint(0, 100)]) for _ in range(r.randint(1, 5)))
+    events = sorted(r.choice([0, 1, r.randint(0, 50)]) for _ in range(r.randint(1, 5)))
     return {"milestones_values": [[event, r.uniform(0, 1)] for event in events]}
 
 
 def _cycles(r: random.Random) -> dict[str, Any]:
     given = {"start_value": r.uniform(0, 1), "end_value": r.choice([0.0, r.uniform(0, 1)])}
-    given |= {"cycle_size": r.choice([2, 3, r.randint(2, 80)])}
+    given |= {"cycle_size": r.choice([2, 3, r.randint(2, 25)])}
     given |= {"cycle_mult": r.choice([1.0, 2, 1.5, 1.1, 0.8])} if r.random() < 0.5 else {}
-    return given | ({"start_value_mult": r.uniform(0.5, 1.1), "end_value_mult": r.uniform(0.5, 1.1)} if r.random() < 0.5 else {})
+    return given | (
+        {"start_value_mult": r.uniform(0.5, 1.1), "end_value_mult": r.uniform(0.5, 1.1)} if r.random() < 0.5 else {}
+    )
 
 
 def _ends(given: dict[str, Any]) -> int:
     """Updates before a cycle has no length."""
     size, warmup, total = given["cycle_size"], given.get("warmup_duration", 0), 0
-    while size > 0 and total < 120:
+    while size > 0 and total < 60:
         total += size + warmup
         size, warmup = int(size * given.get("cycle_mult", 1)), int(warmup * given.get("cycle_mult", 1))
-    return min(total, 120)
+    return min(total, 60)
 
 
 def _linear(r: random.Random) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def _concat(arguments: dict[str, Any], n: int) -> list[float]:
 
 
 def _durations(r: random.Random) -> dict[str, Any]:
-    durations = [r.choice([1, r.randint(1, 60)]) for _ in range(r.randint(1, 3))]
+    durations = [r.choice([1, r.randint(1, 30)]) for _ in range(r.randint(1, 3))]
     return {"schedulers": [r.choice(TEXTS) for _ in range(len(durations) + 1)], "durations": durations}
 
 
@@ -104,7 +106,11 @@ def _warmed(arguments: dict[str, Any], n: int) -> list[float]:
 
 def _warmup(r: random.Random) -> dict[str, Any]:
     given = {"lr_scheduler": r.choice([*TEXTS, "absolute(ramp(0.8, 0.1, 40, shape=cosine).repeated())"])}
-    given |= {"base_lr": r.choice([0.8, 0.3]), "warmup_start_value": r.choice([0.0, 0.05]), "warmup_duration": r.randint(2, 20)}
+    given |= {
+        "base_lr": r.choice([0.8, 0.3]),
+        "warmup_start_value": r.choice([0.0, 0.05]),
+        "warmup_duration": r.randint(2, 20),
+    }
     return given | ({"warmup_end_value": r.choice([0.8, r.uniform(0, 1)])} if r.random() < 0.7 else {})
 
 
@@ -117,6 +123,6 @@ CASES = [
         lambda r: _cycles(r) | {"warmup_duration": r.choice([0, r.randint(0, 20)])},
         _ends,
     ),
-    Case("concat_scheduler", _durations, _concat, lambda given: 120),
-    Case("create_lr_scheduler_with_warmup", _warmup, _warmed, lambda given: 120),
+    Case("concat_scheduler", _durations, _concat, lambda given: 60),
+    Case("create_lr_scheduler_with_warmup", _warmup, _warmed, lambda given: 60),
 ]

@@ -54,11 +54,18 @@ def _cosine(r: random.Random) -> dict[str, Any]:
     given = _initial(r) | {"decay_steps": _length(r), "alpha": r.choice([0.0, r.uniform(0, 1)])}
     if r.random() < 0.3:
         return given | {"warmup_steps": r.randint(0, 9)}
-    return given | {"warmup_target": r.choice([r.uniform(0, 2), 1.0, 2]), "warmup_steps": r.choice([0, 1, r.randint(0, 70)])}
+    return given | {
+        "warmup_target": r.choice([r.uniform(0, 2), 1.0, 2]),
+        "warmup_steps": r.choice([0, 1, r.randint(0, 70)]),
+    }
 
 
 def _restarts(r: random.Random) -> dict[str, Any]:
-    given = _initial(r) | {"first_decay_steps": _length(r), "t_mul": r.choice([1.0, 2.0, 4.0]), "m_mul": r.uniform(0.3, 1)}
+    given = _initial(r) | {
+        "first_decay_steps": _length(r),
+        "t_mul": r.choice([1.0, 2.0, 4.0]),
+        "m_mul": r.uniform(0.3, 1),
+    }
     return given | {"alpha": r.choice([0.0, r.uniform(0, 1)])}
 
 

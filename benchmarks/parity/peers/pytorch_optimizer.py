@@ -33,7 +33,11 @@ def _warmed(r: random.Random) -> dict[str, Any]:
 
 def _restarts(r: random.Random) -> dict[str, Any]:
     warm = r.choice([0, 0, 1, r.randint(1, 20)])
-    given = {"warmup_steps": warm, "first_cycle_steps": warm + r.choice([1, r.randint(1, 40)]), "max_lr": r.uniform(0.1, 1)}
+    given = {
+        "warmup_steps": warm,
+        "first_cycle_steps": warm + r.choice([1, r.randint(1, 40)]),
+        "max_lr": r.uniform(0.1, 1),
+    }
     given |= {"cycle_mult": r.choice([1.0, 2.0, 1.5, 0.7, 1.1])} if r.random() < 0.6 else {}
     return given | ({"gamma": r.choice([1.0, 0.5, 1.1]), "min_lr": r.uniform(0, 0.1)} if r.random() < 0.6 else {})
 
@@ -44,7 +48,10 @@ def _based(r: random.Random) -> dict[str, Any]:
 
 def _wsd(r: random.Random) -> dict[str, Any]:
     given = {f"num_{part}_steps": r.choice([0, 1, r.randint(0, 40)]) for part in ("warmup", "stable", "decay")}
-    given |= {"cooldown_type": r.choice(["cosine", "1-sqrt", "1-square", "linear"]), "min_lr_ratio": r.choice([0.0, 0.2])}
+    given |= {
+        "cooldown_type": r.choice(["cosine", "1-sqrt", "1-square", "linear"]),
+        "min_lr_ratio": r.choice([0.0, 0.2]),
+    }
     return given | _based(r) | ({"num_cycles": r.uniform(0.2, 2)} if r.random() < 0.4 else {})
 
 
@@ -66,16 +73,33 @@ def _proportional(arguments: dict[str, Any], n: int) -> dict[str, list[float]]:
 
 def _proportion(r: random.Random) -> dict[str, Any]:
     given = {"lr_scheduler": r.choice(["warmup(7) >> decay(60)", "invsqrt(5)"]), "max_lr": r.choice([0.0, 0.5, 1.0])}
-    return given | _based(r) | {"min_lr": r.choice([0.0, 0.1]), "max_value": r.uniform(0, 2), "min_value": r.uniform(0, 1)}
+    return (
+        given | _based(r) | {"min_lr": r.choice([0.0, 0.1]), "max_value": r.uniform(0, 2), "min_value": r.uniform(0, 1)}
+    )
 
 
 CASES = [
     _case("linear", "linear", _warmed, lambda given: given["t_max"]),
     _case("cosine", "cosine", _warmed, lambda given: given["t_max"]),
     _case("poly", "poly", lambda r: _warmed(r) | {"poly_order": r.uniform(0.2, 3)}, lambda given: given["t_max"]),
-    _case("rex", "rex", lambda r: {"total_steps": r.choice([1, 2, r.randint(1, 90)]), "min_lr": r.choice([0.0, 0.1])}, lambda given: given["total_steps"]),
+    _case(
+        "rex",
+        "rex",
+        lambda r: {"total_steps": r.choice([1, 2, r.randint(1, 90)]), "min_lr": r.choice([0.0, 0.1])},
+        lambda given: given["total_steps"],
+    ),
     _case("cosine_annealing_warmup_restarts", "cosine_annealing_with_warmup", _restarts, lambda given: 100),
-    _case("chebyshev", "chebyshev", lambda r: {"num_epochs": r.choice([1, 2, 3, 4, 5, r.randint(1, 100)])} | _based(r), lambda given: given["num_epochs"]),
-    _case("warmup_stable_decay", "warmup_stable_decay", _wsd, lambda given: max(1, sum(given[f"num_{part}_steps"] for part in ("warmup", "stable", "decay")))),
+    _case(
+        "chebyshev",
+        "chebyshev",
+        lambda r: {"num_epochs": r.choice([1, 2, 3, 4, 5, r.randint(1, 100)])} | _based(r),
+        lambda given: given["num_epochs"],
+    ),
+    _case(
+        "warmup_stable_decay",
+        "warmup_stable_decay",
+        _wsd,
+        lambda given: max(1, sum(given[f"num_{part}_steps"] for part in ("warmup", "stable", "decay"))),
+    ),
     Case("proportion", _proportion, _proportional, lambda given: 80),
 ]

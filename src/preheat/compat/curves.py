@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence as Listed
+from collections.abc import Iterable
+from collections.abc import Sequence as Listed
 from itertools import pairwise
 
 from preheat.core.checks import Number, int_if_whole
@@ -65,7 +66,9 @@ def doublings(start: float, rate: float, end: float = FARTHEST) -> int:
     return max(1, math.ceil(math.log(end / abs(start)) / math.log(rate)) if abs(start) < end else 1)
 
 
-def geometric(start: float, rate: float, ticks: Number, *, staircase: bool = False, times: int | None = None) -> Schedule:
+def geometric(
+    start: float, rate: float, ticks: Number, *, staircase: bool = False, times: int | None = None
+) -> Schedule:
     """start · rate^(t/ticks), or of whole t/ticks in a staircase; without end, or for so many times `ticks` updates."""
     if not start or rate == 1:
         return Hold(start, "rest")

@@ -40,7 +40,9 @@ def piecewise_linear(
     faithful: bool = False,
 ) -> Restated:
     """In lines through (event, value), the first and the last kept outside."""
-    points = [(whole_number(event, "a milestone"), finite_number(value, "a value")) for event, value in milestones_values]
+    points = [
+        (whole_number(event, "a milestone"), finite_number(value, "a value")) for event, value in milestones_values
+    ]
     if not points or any(a > b for (a, _), (b, _) in zip(points, points[1:], strict=False)):
         raise PreheatError("milestones_values are pairs of a milestone and a value, and the milestones rise")
     return _of(param_name, param_group_index, through(points), base_lr)
@@ -65,7 +67,9 @@ def linear_cyclical_scheduler(
 ) -> Restated:
     """From start to end and back in each cycle; monotonic: to end only, and then a jump, or warmup_duration updates up."""
     if warmup_duration > 0 and not monotonic:
-        raise PreheatError("Ignite's linear cycles have a warmup_duration only with monotonic=True", given=warmup_duration)
+        raise PreheatError(
+            "Ignite's linear cycles have a warmup_duration only with monotonic=True", given=warmup_duration
+        )
     cycle = _Cycle(cycle_size, warmup_duration, cycle_mult)
     ends = (start_value, end_value, start_value_mult, end_value_mult)
     curve, findings = cycle.curve(ends, "linear" if monotonic else None)
@@ -209,7 +213,7 @@ class _Cycle(NamedTuple):
         size, warmup = whole_number(self.size, "cycle_size", 2), whole_number(self.warmup, "warmup_duration")
         start, end, *mults = (finite_number(one, "a value") for one in ends)
         parts, total = list[Schedule](), 0
-        while 0 < size and total < FARTHEST:
+        while size > 0 and total < FARTHEST:
             following = int(size * self.mult), int(warmup * self.mult)
             if following == (size, warmup):
                 return joined([*parts, _alike(following, (start, end, *mults), shape)]), []
@@ -226,7 +230,9 @@ def _alike(lengths: tuple[int, int], ends: tuple[float, ...], shape: str | None)
     if lower == higher == 1:
         return _cycle(lengths, (start, end, start), shape).repeated()
     starts = _cycle(lengths, (1.0, 0.0, lower), shape).repeated(_times(lower), shrink=lower)
-    return starts.scaled(start) + _cycle(lengths, (0.0, 1.0, 0.0), shape).repeated(_times(higher), shrink=higher).scaled(end)
+    return starts.scaled(start) + _cycle(lengths, (0.0, 1.0, 0.0), shape).repeated(
+        _times(higher), shrink=higher
+    ).scaled(end)
 
 
 def _times(mult: float) -> int | None:

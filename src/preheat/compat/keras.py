@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from preheat.compat.curves import FARTHEST, doublings, geometric, joined, short_ramp
+from preheat.compat.curves import doublings, geometric, joined, short_ramp
 from preheat.compat.peer import Peer
 from preheat.compat.restated import Restated, ignored, rates
 from preheat.core.checks import Number, finite_number, int_if_whole, positive_number, whole_number
@@ -177,7 +177,9 @@ def cosine_decay_restarts(
     wave = _cosine(1.0, 0.0, steps, cut).repeated(_fewer(times, longer), longer, higher)
     curve = wave.scaled(first * (1.0 - floor))
     if longer != 1.0:
-        what = "Keras finds the cycle by logarithms in single precision: the update of a restart may still be at the floor"
+        what = (
+            "Keras finds the cycle by logarithms in single precision: the update of a restart may still be at the floor"
+        )
         findings.append(Finding("not-equal", "t_mul", what))
     return rates(curve + hold(first * floor) if floor else curve, base_lr, findings)
 

@@ -177,7 +177,11 @@ def linear_onecycle_schedule(
 ) -> Restated:
     """peak/div up to the peak at ⌊pct_start·T⌋, back at ⌊pct_final·T⌋, and by final_div lower at T, in lines."""
     total = whole_number(transition_steps, "transition_steps", 1)
-    scales = {int(pct_start * total): div_factor, int(pct_final * total): 1.0 / div_factor, total: 1.0 / final_div_factor}
+    scales = {
+        int(pct_start * total): div_factor,
+        int(pct_final * total): 1.0 / div_factor,
+        total: 1.0 / final_div_factor,
+    }
     return _onecycle("linear", peak_value / div_factor, scales, base_lr)
 
 

@@ -46,7 +46,9 @@ def linear(
     if faithful:
         down = short_ramp(peak, peak + (floor - peak) * RUNS, left * RUNS)
     curve = _after_one(floor, _up(init_lr, peak, warmup_steps), down)
-    found = [] if faithful else [Finding("after-the-end", f"update {t_max + 1}", "it falls on, below min_lr and below 0")]
+    found = (
+        [] if faithful else [Finding("after-the-end", f"update {t_max + 1}", "it falls on, below min_lr and below 0")]
+    )
     return rates(curve, base_lr, found)
 
 
@@ -215,7 +217,9 @@ def _up(init_lr: float, peak: float, warmup_steps: int) -> Schedule:
 def _left(t_max: int, warmup_steps: int) -> int:
     total, warm = counted(t_max, "t_max is a number of updates", least=1), counted(warmup_steps, "warmup_steps")
     if warm >= total:
-        raise PreheatError(f"the warmup of {warm} takes the whole run of t_max={total}", write="write fewer warmup_steps")
+        raise PreheatError(
+            f"the warmup of {warm} takes the whole run of t_max={total}", write="write fewer warmup_steps"
+        )
     return total - warm
 
 

@@ -123,7 +123,9 @@ def _beta2(betas: Sequence[float]) -> float:
     try:
         beta2 = finite_number(betas[1], "the second of betas")
     except (TypeError, IndexError):
-        raise PreheatError("betas are the two of the optimizer", given=betas, write="write betas=(0.9, 0.999)") from None
+        raise PreheatError(
+            "betas are the two of the optimizer", given=betas, write="write betas=(0.9, 0.999)"
+        ) from None
     if not 0 <= beta2 < 1 or math.isclose(beta2, 1.0, abs_tol=1e-15):
         raise PreheatError("the second of betas lies from 0 to below 1", given=beta2)
     return beta2

@@ -12,6 +12,8 @@ from preheat.core.errors import PreheatError, nearest, shown
 __all__ = ["Config", "Given", "Keys", "Reading", "read", "read_config"]
 
 READERS: tuple[str, ...] = (
+    "transformers",
+    "keras",
 )  # fmt: skip
 """Whose configs are read, the most telling first: each a module here with `recognises(config)` and `read(config, given)`."""
 
