@@ -21,7 +21,14 @@ def run(optimizer: object, warmup: object, n: int) -> list[float]:
 def test_a_rate_that_is_a_tensor_falls_for_ever() -> None:
     optimizer = torch.optim.Adam([torch.zeros(1)], lr=torch.tensor(1.0))
     assert run(optimizer, own.LinearWarmup(optimizer, 4), 6) == [0.25, 0.125, 0.09375, 0.09375, 0.09375, 0.09375]
-    assert compat.restate("pytorch_warmup", "LinearWarmup", warmup_period=4).table(6).tolist() == [0.25, 0.5, 0.75, 1, 1, 1]
+    assert compat.restate("pytorch_warmup", "LinearWarmup", warmup_period=4).table(6).tolist() == [
+        0.25,
+        0.5,
+        0.75,
+        1,
+        1,
+        1,
+    ]
 
 
 @pytest.mark.parametrize("period", [0, -1])

@@ -64,7 +64,9 @@ def _rates(target: Any, run: Run, peak: float | None) -> tuple[_Rates, float]:
         raise PreheatError("TrainingArguments say how many updates a run has", write="give the run's total in updates")
     bound = target.bind(run) if peak is None or isinstance(target, Absolute) else target.bind(run, peak=peak)
     if not isinstance(bound, Absolute):
-        raise PreheatError("TrainingArguments hold a rate, and these are factors", write="give peak=, the rate at the peak")
+        raise PreheatError(
+            "TrainingArguments hold a rate, and these are factors", write="give peak=, the rate at the peak"
+        )
     values = bound.table(run.total).tolist()
     top = max(values)
     if top <= 0 or min(values) < 0:
