@@ -1,4 +1,4 @@
-"""TrainingArguments, read: the updates and the warmup as the Trainer itself counts them, the rates as its schedulers have them."""
+"""TrainingArguments, read: the updates and the warmup as the Trainer itself counts them, the rates as its schedulers have."""
 
 import dataclasses
 import json

@@ -9,6 +9,7 @@ from preheat import PreheatError
 from preheat.compat.configs import Config, read_config
 from preheat.compat.writers.transformers import write
 
+WSD = "warmup_stable_decay"
 SAID = [
     ("hold(1)", "constant", {}),
     ("warmup(10) >> hold(1)", "constant_with_warmup", {}),
@@ -22,8 +23,8 @@ SAID = [
     ("ramp(0.1, 1, 9) >> decay(90, to=0.1, shape=cosine)", "cosine_warmup_with_min_lr", {"min_lr_rate": 0.1}),
     ("warmup(10) >> decay(to=0.2)", "polynomial", {"power": 1.0, "lr_end": 0.2 * 3e-4}),
     ("warmup(10) >> decay(to=0.0, shape=reverse(power(2)))", "polynomial", {"power": 2.0, "lr_end": 0.0}),
-    ("warmup(10) >> hold() >> decay(20%, shape=1-sqrt)", "warmup_stable_decay", {"num_decay_steps": 20, "decay_type": "1-sqrt"}),
-    ("ramp(0.1, 1, 10) >> hold() >> decay(20, to=0.1, shape=cosine)", "warmup_stable_decay", {"num_decay_steps": 20, "min_lr_ratio": 0.1}),
+    ("warmup(10) >> hold() >> decay(20%, shape=1-sqrt)", WSD, {"num_decay_steps": 20, "decay_type": "1-sqrt"}),
+    ("ramp(0.1, 1, 10) >> hold() >> decay(20, to=0.1, shape=cosine)", WSD, {"num_decay_steps": 20, "min_lr_ratio": 0.1}),
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_the_drawn_streams_raise_cut_and_begin_again() -> None:
     seen = [ours(GreedyLR("loss", min=0.4, max=8.0, **drawn(seed)[2]), drawn(seed)[0], 1.0) for seed in range(150)]
     assert sum(max(rates) > 1 for rates in seen) > 20
     assert sum(min(rates) < 1 for rates in seen) > 20
-    assert sum(any(a == 0.4 and b == 1.0 for a, b in zip(rates, rates[1:], strict=False)) for rates in seen) > 5
+    assert sum(any(a == 0.4 and b == 1.0 for a, b in pairwise(rates)) for rates in seen) > 5
 
 
 def test_its_defaults_are_theirs_but_for_the_bounds() -> None:

@@ -1,12 +1,13 @@
 """Ignite's parameter schedulers, attached where it says: to the start of each iteration, so that update t uses value t.
 
-They set the parameter that `param_name` names: its rates where that is "lr"; of another, or of one group, the schedule stands in
-`others` and the rate stays the optimizer's own.
+They set the parameter that `param_name` names: its rates where that is "lr"; of another, or of one group, the schedule stands
+in `others` and the rate stays the optimizer's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from preheat.compat.curves import doublings, joined, lasting, short_ramp, through
@@ -43,7 +44,7 @@ def piecewise_linear(
     points = [
         (whole_number(event, "a milestone"), finite_number(value, "a value")) for event, value in milestones_values
     ]
-    if not points or any(a > b for (a, _), (b, _) in zip(points, points[1:], strict=False)):
+    if not points or any(a > b for (a, _), (b, _) in pairwise(points)):
         raise PreheatError("milestones_values are pairs of a milestone and a value, and the milestones rise")
     return _of(param_name, param_group_index, through(points), base_lr)
 
@@ -269,5 +270,5 @@ def _found_by(given: Sequence[Any]) -> list[Finding]:
 
 
 def _recursive() -> Finding:
-    what = "Ignite asks torch's get_lr one call out of step: equal for LambdaLR and its like; LinearLR(0.1) stays 10 times too low"
+    what = "Ignite asks torch's get_lr one call out of step: equal for LambdaLR; LinearLR(0.1) stays 10 times too low"
     return Finding("not-equal", "lr_scheduler", what, "attach torch's own scheduler by a handler that calls step()")

@@ -1,9 +1,10 @@
-"""optax: everything in `optax.schedules`, by its own names. Its values are rates, in single precision unless JAX is told otherwise."""
+"""optax: everything in `optax.schedules`, by its own names: rates, in single precision unless JAX is told otherwise."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from preheat.compat.curves import FARTHEST, doublings, geometric, joined, lasting, short_ramp, through
@@ -86,7 +87,7 @@ def exponential_decay(
     base_lr: float = 1.0,
     faithful: bool = False,
 ) -> Restated:
-    """init·rate^(c/N), or of whole c/N, c the updates since transition_begin; not below end_value, or above it where it rises."""
+    """init·rate^(c/N), or of whole c/N, c the updates since transition_begin; end_value bounds it."""
     first, rate = finite_number(init_value, "init_value"), finite_number(decay_rate, "decay_rate")
     if rate < 0:
         raise PreheatError("optax's exponential_decay gives NaN with a decay_rate below 0", given=decay_rate)
@@ -288,7 +289,7 @@ def join_schedules(
     if starts != sorted(starts):
         raise PreheatError("the boundaries of join_schedules rise", given=list(boundaries))
     curves = [curve_of(one) for one in schedules]
-    spans = [until - since for since, until in zip(starts, starts[1:], strict=False)]
+    spans = [until - since for since, until in pairwise(starts)]
     parts = [lasting(curve, span) for curve, span in zip(curves, spans, strict=False)]
     findings = [found for one in schedules if isinstance(one, Restated) for found in one.findings]
     return rates(joined([part for part in parts if part.length] + curves[-1:]), base_lr, findings)

@@ -82,7 +82,7 @@ def poly(
     base_lr: float = 1.0,
     faithful: bool = False,
 ) -> Restated:
-    """min_lr once, from init_lr to max_lr in W updates, and then min + (max − min)·sᵖ, s the updates since: it grows, whatever p."""
+    """min_lr once, from init_lr to max_lr in W updates, then min + (max − min)·sᵖ, s the updates since: it grows."""
     peak, floor, left = _rate(max_lr, "max_lr"), _rate(min_lr, "min_lr"), _left(t_max, warmup_steps)
     order, until = positive_number(poly_order, "poly_order"), left * (RUNS if faithful else 1)
     growing = ramp(floor, floor + (peak - floor) * float(until) ** order, until, power(order))
@@ -147,7 +147,7 @@ def proportion(
     base_lr: float = 1.0,
     faithful: bool = False,
 ) -> Restated:
-    """The inner scheduler, and rho (of SAM) beside it: as far from min_value to max_value as the rate is from min_lr to max_lr."""
+    """The inner scheduler, and rho (of SAM) beside it, between min_value and max_value as the rate is between min and max."""
     curve = curve_of(lr_scheduler)
     said = rates if isinstance(getattr(lr_scheduler, "schedule", lr_scheduler), Absolute) else factors
     inner = said(curve, base_lr, lr_scheduler.findings if isinstance(lr_scheduler, Restated) else ())

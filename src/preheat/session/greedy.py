@@ -22,8 +22,8 @@ class GreedyLR(StallRule):
     metric: its name in `step(metrics={...})`.   factor: 0 < factor < 1.   patience: values, ≥ 0.
     threshold, threshold_mode, mode: when a value counts as better, as in Plateau.
     cooldown, warmup: values to ignore after a cut, and after a rise.
-    min, max: the least and the greatest gain, factors of the schedule. transformers' min_lr and max_lr are rates: divide them by
-        the base rate. By default the rate never rises above the schedule.
+    min, max: the least and the greatest gain, factors of the schedule. transformers' min_lr and max_lr are rates: divide
+        them by the base rate. By default the rate never rises above the schedule.
     eps: a smaller change of the gain is not made.   smooth: judge the mean of the last `window_size` values that are finite.
     reset_start: cuts that find the gain at min before everything begins again with a gain of 1.
     group: the group whose rate it scales, if not all: the plan needs a line for it, such as "head/lr".

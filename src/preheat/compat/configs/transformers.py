@@ -41,7 +41,7 @@ trackio_static_space_id train_sampling_strategy use_cache use_cpu use_ipex use_l
 use_mps_device weight_decay
 """
 KNOWN = frozenset(_OTHER_FIELDS.split())
-"""Fields of TrainingArguments, of this version and older ones, that say nothing of the rate or of how many updates there are."""
+"""Fields of TrainingArguments, older ones too, that say nothing of the rate or of how many updates there are."""
 
 
 def recognises(config: Config) -> bool:

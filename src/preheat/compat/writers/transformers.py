@@ -1,4 +1,4 @@
-"""A schedule as TrainingArguments: the scheduler types are tried, the plainest first, each with what it would have to be given."""
+"""A schedule as TrainingArguments: the scheduler types are tried, the plainest first, each with what it needs."""
 
 from __future__ import annotations
 
