@@ -12,15 +12,13 @@ from typing import Any, NamedTuple
 
 from preheat.compat.curves import doublings, joined, lasting, short_ramp, through
 from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, curve_of, factors, rate_argument, rates
+from preheat.compat.restated import Restated, curve_of, factors, is_rates, rate_argument, rates
 from preheat.core.checks import finite_number, whole_number
 from preheat.core.constructors import hold, ramp
 from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
 from preheat.core.node import Schedule
 from preheat.core.plan import RATE
-from preheat.core.stated import Absolute
-from preheat.core.text.language import parse
 
 PEER = Peer("ignite", "0.5.5", "ignite/handlers/param_scheduler.py")
 FARTHEST = 10**8  # updates, up to which cycles of uneven lengths are laid out
@@ -148,7 +146,7 @@ def lr_scheduler(
 ) -> Restated:
     """A scheduler of torch's, one call an iteration. use_legacy: the same, attached one event later."""
     curve = curve_of(lr_scheduler)
-    said = rates if _is_rates(lr_scheduler) else factors
+    said = rates if is_rates(lr_scheduler) else factors
     return said(curve, base_lr, [*_found_by([lr_scheduler]), _recursive()])
 
 
@@ -170,11 +168,11 @@ def create_lr_scheduler_with_warmup(
     the optimizer's own rate if it is left out.
     """
     warm = whole_number(warmup_duration, "warmup_duration", 2, "Ignite needs two updates for a warmup")
-    inner, is_rates = curve_of(lr_scheduler), _is_rates(lr_scheduler)
-    unit = 1.0 if is_rates else finite_number(base_lr, "base_lr")
+    inner, absolute = curve_of(lr_scheduler), is_rates(lr_scheduler)
+    unit = 1.0 if absolute else finite_number(base_lr, "base_lr")
     if warmup_end_value is not None:
         end = finite_number(warmup_end_value, "warmup_end_value") / unit
-    elif not is_rates:
+    elif not absolute:
         end = inner(0)
     elif base_lr != 1.0:
         end = base_lr
@@ -184,7 +182,7 @@ def create_lr_scheduler_with_warmup(
     up = short_ramp(finite_number(warmup_start_value, "warmup_start_value") / unit, end, warm - 1)
     curve = up >> inner if inner(0) == end else up >> hold(end, 1) >> inner
     findings = _found_by([lr_scheduler])
-    if is_rates:
+    if absolute:
         return rates(curve, 1.0, findings)
     findings += [*rate_argument("warmup_start_value", warmup_start_value, base_lr), _recursive()]
     return factors(curve, base_lr, findings)
@@ -259,10 +257,6 @@ def _of(
     key = param_name if group is None else f"{whole_number(group, 'param_group_index')}/{param_name}"
     moved = rates(curve, base_lr if param_name == RATE else 1.0).schedule
     return Restated(hold(), {key: moved}, findings or [])
-
-
-def _is_rates(given: Any) -> bool:
-    return isinstance(given.schedule if isinstance(given, Restated) else parse(given), Absolute)
 
 
 def _found_by(given: Sequence[Any]) -> list[Finding]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from preheat.compat.curves import cosine_wave, joined, short_ramp
 from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, curve_of, factors, held, rates, resumed
+from preheat.compat.restated import Restated, curve_of, factors, held, is_rates, rates, resumed
 from preheat.core.checks import counted, finite_number, one_of, positive_number
 from preheat.core.constructors import hold, ramp, table, warmup
 from preheat.core.errors import PreheatError
@@ -149,7 +149,7 @@ def proportion(
 ) -> Restated:
     """The inner scheduler, and rho (of SAM) beside it, between min_value and max_value as the rate is between min and max."""
     curve = curve_of(lr_scheduler)
-    said = rates if isinstance(getattr(lr_scheduler, "schedule", lr_scheduler), Absolute) else factors
+    said = rates if is_rates(lr_scheduler) else factors
     inner = said(curve, base_lr, lr_scheduler.findings if isinstance(lr_scheduler, Restated) else ())
     low, high = finite_number(min_lr, "min_lr"), finite_number(max_lr, "max_lr")
     first, last = finite_number(min_value, "min_value"), finite_number(max_value, "max_value")

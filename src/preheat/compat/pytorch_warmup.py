@@ -7,13 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, curve_of, factors, ignored, rates
+from preheat.compat.restated import Restated, curve_of, factors, ignored, is_rates, rates
 from preheat.core.checks import finite_number, whole_number
 from preheat.core.constructors import hold, ramp, rectified, saturating
 from preheat.core.errors import PreheatError
 from preheat.core.node import Schedule
-from preheat.core.stated import Absolute
-from preheat.core.text.language import parse
 
 PEER = Peer("pytorch_warmup", "0.2.0", "pytorch_warmup/base.py")
 
@@ -100,13 +98,11 @@ def _dampened(
 ) -> Restated:
     """The inner scheduler times the factor of the first group, and those of further groups by their place."""
     findings = ignored("last_step", last_step, -1, "a schedule has no position; resume with the Scheduler's state")
-    target = None if lr_scheduler is None else lr_scheduler
-    inner = None if target is None else curve_of(target)
-    stated = target.schedule if isinstance(target, Restated) else parse(target) if target is not None else None
-    said = rates if isinstance(stated, Absolute) else factors
+    inner = None if lr_scheduler is None else curve_of(lr_scheduler)
+    said = rates if lr_scheduler is not None and is_rates(lr_scheduler) else factors
     made = [said(curve(one) if inner is None else inner * curve(one), base_lr).schedule for one in given]
-    if isinstance(target, Restated):
-        findings = [*findings, *target.findings]
+    if isinstance(lr_scheduler, Restated):
+        findings = [*findings, *lr_scheduler.findings]
     return Restated(made[0], {f"{place}/lr": one for place, one in enumerate(made) if place}, findings)
 
 

@@ -149,3 +149,8 @@ def held(curve: Schedule, total: Number, faithful: bool, what: str) -> tuple[Sch
 def curve_of(value: Any) -> Schedule:
     """The bare schedule of a restatement, of rates, of a schedule or its text: to compose one library's schedulers."""
     return plain(value.schedule if isinstance(value, Restated) else parse(value))
+
+
+def is_rates(value: Any) -> bool:
+    """Whether a restatement, a schedule or its text is said to be rates, and not factors."""
+    return isinstance(value.schedule if isinstance(value, Restated) else parse(value), Absolute)
