@@ -38,6 +38,11 @@ PEERS: tuple[str, ...] = (
     "megatron",
     "nemo",
     "composer",
+    "optax",
+    "keras",
+    "pytorch_warmup",
+    "ignite",
+    "pytorch_optimizer",
 )  # fmt: skip
 """The libraries that are restated, each a module of this package."""
 _OTHERWISE = {"huggingface": "transformers", "hf": "transformers"}

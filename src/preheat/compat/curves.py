@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from collections.abc import Sequence as Listed
+from itertools import pairwise
 
-from preheat.core.checks import Number
+from preheat.core.checks import Number, int_if_whole
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Hold, Ramp
 from preheat.core.nodes.sequence import Sequence
@@ -36,6 +39,52 @@ def cosine_wave(half: Number, low: float = 0.0, until: Number | None = None) -> 
         return down if until == half else down.truncated(until)
     waves = (down >> short_ramp(low, 1.0, half, "cosine")).repeated()
     return waves if until is None else waves.truncated(until)
+
+
+def lasting(curve: Schedule, ticks: Number) -> Schedule:
+    """The curve for exactly so many updates: cut, or its last value kept for the rest of them."""
+    if curve.length > ticks:
+        return curve.truncated(ticks)
+    return curve if curve.length == ticks else curve >> Hold(curve(curve.length), int_if_whole(ticks - curve.length))
+
+
+def joined(curves: Iterable[Schedule]) -> Schedule:
+    """One after another; those of no length are left out, but not all of them."""
+    parts = list(curves)
+    first, *others = [part for part in parts if part.length] or parts[-1:]
+    for part in others:
+        first = first >> part
+    return first
+
+
+def through(points: Listed[tuple[Number, float]], shape: Shape | str = "linear") -> Schedule:
+    """Through points (update, value) in order, a ramp between two; of several at one update the last counts; then it holds."""
+    (first, value), (_, last) = points[0], points[-1]
+    parts: list[Schedule] = [Hold(value, first)] if first > 0 else []
+    parts += [Ramp(a, b, until - since, shape) for (since, a), (until, b) in pairwise(points) if until > since]
+    curve = joined([*parts, Hold(last, "rest")])
+    return curve.shifted(first) if first < 0 else curve
+
+
+FARTHEST = 1e38
+"""Where a value that grows without end is given up: single precision ends there."""
+
+
+def doublings(start: float, rate: float, end: float = FARTHEST) -> int:
+    """How many times `start` is multiplied by a rate above 1 until it has reached `end`."""
+    return max(1, math.ceil(math.log(end / abs(start)) / math.log(rate)) if abs(start) < end else 1)
+
+
+def geometric(
+    start: float, rate: float, ticks: Number, *, staircase: bool = False, times: int | None = None
+) -> Schedule:
+    """start · rate^(t/ticks), or of whole t/ticks in a staircase; without end, or for so many times `ticks` updates."""
+    if not start or rate == 1:
+        return Hold(start, "rest")
+    if staircase:
+        return Hold(start, ticks).repeated(times, shrink=rate)
+    curve = short_ramp(abs(start), abs(start) * rate, ticks, "exponential").repeated(times, shrink=rate)
+    return curve if start > 0 else curve.scaled(-1)
 
 
 def multiplied(curve: Schedule, factor: float) -> Schedule:

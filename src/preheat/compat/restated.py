@@ -14,6 +14,7 @@ from preheat.core.peaks import peaks_at_one
 from preheat.core.plan import RATE, Plan
 from preheat.core.spans import Run
 from preheat.core.stated import Absolute, Relative, plain
+from preheat.core.text.language import parse
 from preheat.core.times import MISSING
 from preheat.core.value import Value
 
@@ -146,5 +147,10 @@ def held(curve: Schedule, total: Number, faithful: bool, what: str) -> tuple[Sch
 
 
 def curve_of(value: Any) -> Schedule:
-    """The bare schedule of a restatement, of rates or of a schedule: to compose one library's schedulers."""
-    return plain(value.schedule if isinstance(value, Restated) else value)
+    """The bare schedule of a restatement, of rates, of a schedule or its text: to compose one library's schedulers."""
+    return plain(value.schedule if isinstance(value, Restated) else parse(value))
+
+
+def is_rates(value: Any) -> bool:
+    """Whether a restatement, a schedule or its text is said to be rates, and not factors."""
+    return isinstance(value.schedule if isinstance(value, Restated) else parse(value), Absolute)

@@ -132,13 +132,51 @@ def inverse_sqrt(
 
 @PEER.restates("reduce_lr_on_plateau", "get_reduce_on_plateau_schedule")
 def reduce_lr_on_plateau(
-    *, num_warmup_steps: int = 0, num_training_steps: int | None = None, base_lr: float = 1.0, **kwargs: Any
+    *,
+    num_warmup_steps: int = 0,
+    num_training_steps: int | None = None,
+    base_lr: float = 1.0,
+    faithful: bool = False,
+    **kwargs: Any,
 ) -> Restated:
     """The optimizer's own rate, and what a metric makes of it. A warmup that is asked for is not made."""
     write = "write warmup(W) >> hold() and the rule Plateau(…, after=W)"
     findings = ignored("num_warmup_steps", num_warmup_steps, 0, "reduce_lr_on_plateau has no warmup", write)
     what = "the rate falls when a metric stops improving"
     return factors(hold(), base_lr, [*findings, Finding("metric-driven", "metric", what, "use the rule Plateau")])
+
+
+@PEER.restates("get_greedy_schedule", "GreedyLR")
+def greedy(
+    *,
+    num_warmup_steps: int = 0,
+    num_training_steps: int | None = None,
+    min_lr: float = 1e-3,
+    max_lr: float = 1.0,
+    base_lr: float = 1.0,
+    faithful: bool = False,
+    **kwargs: Any,
+) -> Restated:
+    """The optimizer's own rate, and what a metric makes of it, up and down. A warmup that is asked for is not made."""
+    base = positive_number(base_lr, "base_lr")
+    write = "write warmup(W) >> hold() and the rule GreedyLR(…, after=W)"
+    findings = ignored("num_warmup_steps", num_warmup_steps, 0, "greedy has no warmup", write)
+    bounds = f"GreedyLR(metric, min={min_lr / base:g}, max={max_lr / base:g}, …)"
+    what = "the rate rises while a metric improves and falls while it does not"
+    driven = Finding("metric-driven", "metric", what, f"use the rule {bounds}")
+    if min_lr > base:
+        low = f"min_lr={min_lr!r} is above the optimizer's rate, so that it never falls"
+        findings.append(Finding("ignored-argument", "min_lr", low, "give min_lr below the rate"))
+    return factors(hold(), base, [*findings, *rate_argument("min_lr", min_lr, base), driven])
+
+
+@PEER.restates("get_adafactor_schedule", "AdafactorSchedule")
+def adafactor(*, initial_lr: float = 0.0, base_lr: float = 1.0, faithful: bool = False) -> Restated:
+    """Refused: it shows what Adafactor itself does, min(1/√t, 0.01) times the size of each tensor, and moves nothing."""
+    raise PreheatError(
+        "AdafactorSchedule sets no rate: it shows the one that Adafactor makes of its own steps and of each tensor's size",
+        write="write Adafactor(relative_step=False, scale_parameter=False, lr=…) and a schedule",
+    )
 
 
 @PEER.restates("get_cosine_with_min_lr_schedule_with_warmup")

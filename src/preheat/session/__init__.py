@@ -1,5 +1,6 @@
 """A plan on a run, whatever the framework: where it is, what is saved of it, and the rules that listen to metrics."""
 
+from preheat.session.greedy import GreedyLR
 from preheat.session.hold_until import HoldUntil
 from preheat.session.plateau import Plateau
 from preheat.session.rewarm import Rewarm
@@ -7,4 +8,4 @@ from preheat.session.rewind import GoBack, Rewind
 from preheat.session.rules import Rule
 from preheat.session.session import Session
 
-__all__ = ["GoBack", "HoldUntil", "Plateau", "Rewarm", "Rewind", "Rule", "Session"]
+__all__ = ["GoBack", "GreedyLR", "HoldUntil", "Plateau", "Rewarm", "Rewind", "Rule", "Session"]

@@ -20,6 +20,8 @@ READERS: tuple[str, ...] = (
     "deepspeed",
     "megatron",
     "composer",
+    "transformers",
+    "keras",
 )  # fmt: skip
 """Whose configs are read, the most telling first: each a module here with `recognises(config)` and `read(config, given)`."""
 

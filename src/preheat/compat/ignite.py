@@ -1,0 +1,268 @@
+"""Ignite's parameter schedulers, attached where it says: to the start of each iteration, so that update t uses value t.
+
+They set the parameter that `param_name` names: its rates where that is "lr"; of another, or of one group, the schedule stands
+in `others` and the rate stays the optimizer's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from preheat.compat.curves import doublings, joined, lasting, short_ramp, through
+from preheat.compat.peer import Peer
+from preheat.compat.restated import Restated, curve_of, factors, is_rates, rate_argument, rates
+from preheat.core.checks import finite_number, whole_number
+from preheat.core.constructors import hold, ramp
+from preheat.core.errors import PreheatError
+from preheat.core.findings import Finding
+from preheat.core.node import Schedule
+from preheat.core.plan import RATE
+
+PEER = Peer("ignite", "0.5.5", "ignite/handlers/param_scheduler.py")
+FARTHEST = 10**8  # updates, up to which cycles of uneven lengths are laid out
+
+
+def __getattr__(name: str) -> Any:
+    return PEER.attribute(name)
+
+
+@PEER.restates("PiecewiseLinear")
+def piecewise_linear(
+    *,
+    param_name: str = RATE,
+    milestones_values: Sequence[tuple[int, float]],
+    save_history: bool = False,
+    param_group_index: int | None = None,
+    base_lr: float = 1.0,
+    faithful: bool = False,
+) -> Restated:
+    """In lines through (event, value), the first and the last kept outside."""
+    points = [
+        (whole_number(event, "a milestone"), finite_number(value, "a value")) for event, value in milestones_values
+    ]
+    if not points or any(a > b for (a, _), (b, _) in pairwise(points)):
+        raise PreheatError("milestones_values are pairs of a milestone and a value, and the milestones rise")
+    return _of(param_name, param_group_index, through(points), base_lr)
+
+
+@PEER.restates("LinearCyclicalScheduler")
+def linear_cyclical_scheduler(
+    *,
+    param_name: str = RATE,
+    start_value: float,
+    end_value: float,
+    cycle_size: int,
+    cycle_mult: float = 1.0,
+    start_value_mult: float = 1.0,
+    end_value_mult: float = 1.0,
+    warmup_duration: int = 0,
+    save_history: bool = False,
+    param_group_index: int | None = None,
+    monotonic: bool = False,
+    base_lr: float = 1.0,
+    faithful: bool = False,
+) -> Restated:
+    """From start to end and back in each cycle; monotonic: to end only, and then a jump, or warmup_duration updates up."""
+    if warmup_duration > 0 and not monotonic:
+        raise PreheatError(
+            "Ignite's linear cycles have a warmup_duration only with monotonic=True", given=warmup_duration
+        )
+    cycle = _Cycle(cycle_size, warmup_duration, cycle_mult)
+    ends = (start_value, end_value, start_value_mult, end_value_mult)
+    curve, findings = cycle.curve(ends, "linear" if monotonic else None)
+    return _of(param_name, param_group_index, curve, base_lr, findings)
+
+
+@PEER.restates("CosineAnnealingScheduler")
+def cosine_annealing_scheduler(
+    *,
+    param_name: str = RATE,
+    start_value: float,
+    end_value: float,
+    cycle_size: int,
+    cycle_mult: float = 1.0,
+    start_value_mult: float = 1.0,
+    end_value_mult: float = 1.0,
+    warmup_duration: int = 0,
+    save_history: bool = False,
+    param_group_index: int | None = None,
+    base_lr: float = 1.0,
+    faithful: bool = False,
+) -> Restated:
+    """Half a cosine from start to end in each cycle, then a jump, or warmup_duration updates in a line, to the next start."""
+    cycle = _Cycle(cycle_size, warmup_duration, cycle_mult)
+    curve, findings = cycle.curve((start_value, end_value, start_value_mult, end_value_mult), "cosine")
+    return _of(param_name, param_group_index, curve, base_lr, findings)
+
+
+@PEER.restates("ConcatScheduler")
+def concat_scheduler(
+    *,
+    schedulers: Sequence[Any],
+    durations: Sequence[int],
+    save_history: bool = False,
+    base_lr: float = 1.0,
+    faithful: bool = False,
+) -> Restated:
+    """One scheduler after another, each for its duration, the last for ever; restatements, schedules or their text."""
+    if len(schedulers) < 2 or len(schedulers) != len(durations) + 1:
+        raise PreheatError(
+            f"ConcatScheduler takes two schedulers or more, and a duration for all but the last, not {len(schedulers)} "
+            f"and {len(durations)}"
+        )
+    spans = [whole_number(one, "a duration", 1, "leave out what lasts for no update") for one in durations]
+    curves = [curve_of(one) for one in schedulers]
+    parts = [lasting(curve, span) for curve, span in zip(curves, spans, strict=False)]
+    return rates(joined([*parts, curves[-1]]), base_lr, _found_by(schedulers))
+
+
+@PEER.restates("ParamGroupScheduler")
+def param_group_scheduler(
+    *,
+    schedulers: Sequence[Restated],
+    names: Sequence[str] | None = None,
+    save_history: bool = False,
+    base_lr: float = 1.0,
+    faithful: bool = False,
+) -> Restated:
+    """Several schedulers of this module side by side, each with its own parameter or group."""
+    alone = [one for one in schedulers if isinstance(one, Restated)]
+    if not alone or len(alone) != len(schedulers):
+        raise PreheatError("ParamGroupScheduler takes restatements of Ignite's schedulers", given=schedulers)
+    rate = next((one.schedule for one in alone if not one.others), hold())
+    return Restated(rate, [pair for one in alone for pair in one.others], _found_by(alone))
+
+
+@PEER.restates("LRScheduler")
+def lr_scheduler(
+    *,
+    lr_scheduler: Any,
+    save_history: bool = False,
+    use_legacy: bool = False,
+    base_lr: float = 1.0,
+    faithful: bool = False,
+) -> Restated:
+    """A scheduler of torch's, one call an iteration. use_legacy: the same, attached one event later."""
+    curve = curve_of(lr_scheduler)
+    said = rates if is_rates(lr_scheduler) else factors
+    return said(curve, base_lr, [*_found_by([lr_scheduler]), _recursive()])
+
+
+@PEER.restates("create_lr_scheduler_with_warmup")
+def create_lr_scheduler_with_warmup(
+    *,
+    lr_scheduler: Any,
+    warmup_start_value: float,
+    warmup_duration: int,
+    warmup_end_value: float | None = None,
+    save_history: bool = False,
+    output_simulated_values: list[Any] | None = None,
+    base_lr: float = 1.0,
+    faithful: bool = False,
+) -> Restated:
+    """A line from start at update 0 to end at W − 1, then lr_scheduler: if it begins there too, with its second value.
+
+    lr_scheduler: rates, such as the schedulers of this module, or factors, such as torch's.   warmup_end_value: as in Ignite
+    the optimizer's own rate if it is left out.
+    """
+    warm = whole_number(warmup_duration, "warmup_duration", 2, "Ignite needs two updates for a warmup")
+    inner, absolute = curve_of(lr_scheduler), is_rates(lr_scheduler)
+    unit = 1.0 if absolute else finite_number(base_lr, "base_lr")
+    if warmup_end_value is not None:
+        end = finite_number(warmup_end_value, "warmup_end_value") / unit
+    elif not absolute:
+        end = inner(0)
+    elif base_lr != 1.0:
+        end = base_lr
+    else:
+        what = "without warmup_end_value Ignite warms up to the optimizer's own rate, which is not said"
+        raise PreheatError(what, write="give warmup_end_value=, or base_lr=")
+    up = short_ramp(finite_number(warmup_start_value, "warmup_start_value") / unit, end, warm - 1)
+    curve = up >> inner if inner(0) == end else up >> hold(end, 1) >> inner
+    findings = _found_by([lr_scheduler])
+    if absolute:
+        return rates(curve, 1.0, findings)
+    findings += [*rate_argument("warmup_start_value", warmup_start_value, base_lr), _recursive()]
+    return factors(curve, base_lr, findings)
+
+
+@PEER.restates("ReduceLROnPlateauScheduler")
+def reduce_lr_on_plateau_scheduler(
+    *, metric_name: str, base_lr: float = 1.0, faithful: bool = False, **scheduler_kwargs: Any
+) -> Restated:
+    """The optimizer's own rate, and what a metric makes of it."""
+    findings = [Finding("metric-driven", metric_name, "the rate falls when it stops improving", "use the rule Plateau")]
+    if "min_lr" in scheduler_kwargs and scheduler_kwargs.get("param_group_index") is None:
+        what = f"{scheduler_kwargs['min_lr']!r} is not used: without param_group_index Ignite takes 0"
+        findings.append(Finding("ignored-argument", "min_lr", what, "Plateau(min_lr=…) is kept"))
+    return factors(hold(), base_lr, findings)
+
+
+class _Cycle(NamedTuple):
+    """The lengths of a cycle, and by what those of the next are multiplied; Ignite cuts them to whole numbers."""
+
+    size: int
+    warmup: int
+    mult: float
+
+    def curve(self, ends: tuple[float, ...], shape: str | None) -> tuple[Schedule, list[Finding]]:
+        """Cycle after cycle; ends: start, end and by what they are multiplied; shape: None for a line there and back."""
+        size, warmup = whole_number(self.size, "cycle_size", 2), whole_number(self.warmup, "warmup_duration")
+        start, end, *mults = (finite_number(one, "a value") for one in ends)
+        parts, total = list[Schedule](), 0
+        while size > 0 and total < FARTHEST:
+            following = int(size * self.mult), int(warmup * self.mult)
+            if following == (size, warmup):
+                return joined([*parts, _alike(following, (start, end, *mults), shape)]), []
+            parts.append(_cycle((size, warmup), (start, end, start * mults[0]), shape))
+            total, start, end = total + size + warmup, start * mults[0], end * mults[1]
+            size, warmup = following
+        what = "the cycles go on" if size else f"cycle_mult={self.mult!r} leaves no cycle, and Ignite divides by zero"
+        return joined(parts), [Finding("after-the-end", f"update {total}", f"{what}; here the last value is kept")]
+
+
+def _alike(lengths: tuple[int, int], ends: tuple[float, ...], shape: str | None) -> Schedule:
+    """Cycles of one length without end: the starts and the ends each fall by their own factor, so they are summed."""
+    start, end, lower, higher = ends
+    if lower == higher == 1:
+        return _cycle(lengths, (start, end, start), shape).repeated()
+    starts = _cycle(lengths, (1.0, 0.0, lower), shape).repeated(_times(lower), shrink=lower)
+    return starts.scaled(start) + _cycle(lengths, (0.0, 1.0, 0.0), shape).repeated(
+        _times(higher), shrink=higher
+    ).scaled(end)
+
+
+def _times(mult: float) -> int | None:
+    """How often a factor above 1 is followed: as far as numbers go in single precision."""
+    return doublings(1.0, abs(mult)) if abs(mult) > 1 else None
+
+
+def _cycle(lengths: tuple[int, int], values: tuple[float, float, float], shape: str | None) -> Schedule:
+    """From start to end, or there and back, and up to the next start where there is a warmup."""
+    (size, warmup), (start, end, following) = lengths, values
+    if shape is None:
+        return short_ramp(start, end, size / 2) >> short_ramp(end, start, size / 2)
+    down = short_ramp(start, end, size, shape)
+    return down >> ramp(end, following, warmup) if warmup else down
+
+
+def _of(
+    param_name: str, group: int | None, curve: Schedule, base_lr: float, findings: list[Finding] | None = None
+) -> Restated:
+    """The rates of all groups, or of another parameter or one group, beside which the rate stays as it is."""
+    if param_name == RATE and group is None:
+        return rates(curve, base_lr, findings or [])
+    key = param_name if group is None else f"{whole_number(group, 'param_group_index')}/{param_name}"
+    moved = rates(curve, base_lr if param_name == RATE else 1.0).schedule
+    return Restated(hold(), {key: moved}, findings or [])
+
+
+def _found_by(given: Sequence[Any]) -> list[Finding]:
+    return [found for one in given if isinstance(one, Restated) for found in one.findings]
+
+
+def _recursive() -> Finding:
+    what = "Ignite asks torch's get_lr one call out of step: equal for LambdaLR; LinearLR(0.1) stays 10 times too low"
+    return Finding("not-equal", "lr_scheduler", what, "attach torch's own scheduler by a handler that calls step()")
