@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["PEERS", "Reading", "Restated", "peer", "read", "restate"]
 
 PEERS: tuple[str, ...] = (
+    "timm",
+    "torch",
     "transformers",
 )  # fmt: skip
 """The libraries that are restated, each a module of this package."""

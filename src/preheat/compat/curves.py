@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from preheat.core.checks import Number
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Hold, Ramp
 from preheat.core.nodes.sequence import Sequence
 from preheat.core.nodes.wrapped import Scaled
-from preheat.core.shapes import Shape
+from preheat.core.shapes import Shape, power, reverse
 
 
 def short_ramp(start: float, end: float, ticks: Number, shape: Shape | str = "linear") -> Schedule:
@@ -41,3 +43,27 @@ def multiplied(curve: Schedule, factor: float) -> Schedule:
             first = first >> part
         return first
     return curve.scaled(factor)
+
+
+def powers(factor: float, every: Number = 1) -> Schedule:
+    """factorᵏ, k the number of times that `every` updates have passed: for ever, or, above 1, up to about 1e260."""
+    if factor == 1:
+        return Hold(1.0, "rest")
+    times = None if factor < 1 else max(1, math.floor(600 / math.log(factor)))
+    return Hold(1.0, every).repeated(times, shrink=factor)
+
+
+def falling_power(exponent: float) -> Shape | str:
+    """The shape of (1 − u)ᵖ, as a decay from 1 to 0 goes."""
+    return "linear" if exponent == 1 else reverse(power(exponent))
+
+
+def lasting(curve: Schedule, updates: Number) -> Schedule:
+    """A curve for so many updates: cut there, or its last value kept until then."""
+    if curve.length == updates:
+        return curve
+    if isinstance(curve, Hold):
+        return Hold(curve.value, updates)
+    if curve.length > updates:
+        return curve.truncated(updates)
+    return curve >> Hold(curve(curve.length), updates - curve.length)
