@@ -48,10 +48,10 @@ def _base(r: random.Random) -> float:
 
 
 def _count(r: random.Random) -> int:
-    return r.choice([1, 2, 3, 5, r.randint(2, 200)])
+    return r.choice([1, 2, 3, 5, r.randint(2, 90)])
 
 
-def _case(name: str, draw: Draw, updates: Callable[[Arguments], int] = lambda given: 250, **more: Any) -> Case:
+def _case(name: str, draw: Draw, updates: Callable[[Arguments], int] = lambda given: 120, **more: Any) -> Case:
     return Case(name, lambda r: {"base_lr": _base(r)} | draw(r), _run(name), updates, **more)
 
 
@@ -85,21 +85,20 @@ def _step(r: random.Random) -> Arguments:
 
 
 def _multi(r: random.Random) -> Arguments:
-    milestones = [r.randint(0, 200) for _ in range(r.randint(0, 5))] + r.choice([[], [0], [-1], [2.5], [7, 7]])
+    milestones = [r.randint(0, 90) for _ in range(r.randint(0, 5))] + r.choice([[], [0], [-1], [2.5], [7, 7]])
     return {"milestones": milestones, "gamma": r.choice([0.1, 1.0, r.uniform(0.1, 1.5)])}
 
 
 def _one_cycle(r: random.Random) -> Arguments:
-    total, epochs = r.choice([1, 2, 3, 10, _count(r), r.randint(20, 200)]), r.choice([None, None, 2])
+    total, epochs = r.choice([1, 2, 3, 10, _count(r), r.randint(20, 90)]), r.choice([None, None, 2])
     share = r.choice([0.0, 0.3, 0.5, 1.0, r.random()])
     if share * total * (epochs or 1) == 1:
         share = 0.77  # a phase without updates: torch divides by zero
     length = {"epochs": epochs, "steps_per_epoch": total} if epochs else {"total_steps": total}
     given = {"max_lr": _base(r), "pct_start": share, "anneal_strategy": r.choice(["cos", "linear"]), "three_phase": r.random() < 0.4}
     given |= {"cycle_momentum": r.random() < 0.5, "div_factor": r.choice([25.0, r.uniform(1, 50)])}
-    if total == 1:
-        given["anneal_strategy"] = "cos"  # the linear formula loses all digits of a last value that is its only one
-    return given | length | {"final_div_factor": r.choice([1e4, r.uniform(1, 100)]), "base_lr": 1.0}
+    last = 2.0 if total == 1 else r.choice([1e4, r.uniform(1, 100)])  # of an only value far below the peak no digits are left
+    return given | length | {"final_div_factor": last, "base_lr": 1.0}
 
 
 def _one_cycle_updates(given: Arguments) -> int:
@@ -130,17 +129,26 @@ def _sequential(r: random.Random) -> Arguments:
         if name in ("LinearLR", "PolynomialLR") and i:
             given["total_iters"] = given["total_iters"] or 1  # of 0 torch divides by zero where it begins
         if name == "OneCycleLR":
-            given["total_steps"] = r.randint(60, 200)
+            given["total_steps"] = r.randint(100, 200)
             given.pop("epochs", None), given.pop("steps_per_epoch", None)
             given["pct_start"] = 0.3
     return {"schedulers": members, "milestones": milestones}
 
 
+def _sequential_updates(given: Arguments) -> int:
+    """Up to the end of the last member, where that is a cosine that climbs after it."""
+    (name, last), start = given["schedulers"][-1], max([0, *given["milestones"]])
+    return start + math.ceil(last["T_max"]) if name == "CosineAnnealingLR" else max(90, start + 10)
+
+
 def _chained(r: random.Random) -> Arguments:
     drawn = r.sample(list(FACTORS), r.randint(1, 3))
     members = [[name, _plain(MEMBERS[name], r)] for name in drawn]
+    for name, given in members:
+        if name == "StepLR":
+            given["gamma"] = given["gamma"] or 0.5  # a factor of 0 that goes on is refused
     if r.random() < 0.5:
-        members.insert(r.randint(0, len(members)), ["CosineAnnealingLR", {"T_max": 250}])
+        members.insert(r.randint(0, len(members)), ["CosineAnnealingLR", {"T_max": 100}])
     if r.random() < 0.2:
         members.append(["CosineAnnealingWarmRestarts", _restarts(r)])
     return {"schedulers": members}
@@ -171,6 +179,6 @@ CASES = [
     _case("OneCycleLR", _one_cycle, _one_cycle_updates),
     _case("CyclicLR", _cyclic),
     _case("SWALR", _swa),
-    _case("SequentialLR", _sequential, lambda given: 90, after=0),
-    _case("ChainedScheduler", _chained, after=0),
+    _case("SequentialLR", _sequential, _sequential_updates),
+    _case("ChainedScheduler", _chained, lambda given: 100),
 ]

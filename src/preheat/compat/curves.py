@@ -7,8 +7,9 @@ import math
 from preheat.core.checks import Number
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Hold, Ramp
+from preheat.core.nodes.repeated import Repeated
 from preheat.core.nodes.sequence import Sequence
-from preheat.core.nodes.wrapped import Scaled
+from preheat.core.nodes.wrapped import Scaled, Truncated
 from preheat.core.shapes import Shape, power, reverse
 
 
@@ -37,7 +38,11 @@ def multiplied(curve: Schedule, factor: float) -> Schedule:
         return Hold(curve.value * factor, curve.span)
     if isinstance(curve, Scaled):
         return multiplied(curve.base, curve.factor * factor)
-    if isinstance(curve, Sequence) and all(isinstance(part, Ramp | Hold) for part in curve.parts):
+    if isinstance(curve, Repeated):
+        return Repeated(multiplied(curve.base, factor), curve.times, curve.stretch, curve.shrink, curve.ticks)
+    if isinstance(curve, Truncated):
+        return Truncated(multiplied(curve.base, factor), curve.span)
+    if isinstance(curve, Sequence):
         first, *others = (multiplied(part, factor) for part in curve.parts)
         for part in others:
             first = first >> part

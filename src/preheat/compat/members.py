@@ -19,7 +19,7 @@ from preheat.core.checks import counted
 from preheat.core.errors import PreheatError, shown
 from preheat.core.findings import Finding
 from preheat.core.node import Schedule
-from preheat.core.nodes.leaves import listed
+from preheat.core.nodes.leaves import Hold, listed
 from preheat.core.stated import Absolute
 
 FACTORS = ("linear_lr", "constant_lr", "exponential_lr", "polynomial_lr", "step_lr", "multi_step_lr", "multiplicative_lr")
@@ -92,6 +92,7 @@ class _Placed(NamedTuple):
     start: int
     stop: int | None
     base: float
+    own: float  # the base that it remembers, another where a OneCycleLR was built after it
 
 
 def sequence_of(peer: Peer, given: Any, milestones: Any, base_lr: float, faithful: bool) -> Restated:
@@ -100,7 +101,7 @@ def sequence_of(peer: Peer, given: Any, milestones: Any, base_lr: float, faithfu
     The first multiplies `initial_lr` as it stands when all are built, which OneCycleLR overwrites; the others begin with their
     own first value, but those that know no closed form begin with what they find.
     """
-    members = members_of(peer, given, "SequentialLR")
+    members = _sharing(members_of(peer, given, "SequentialLR"))
     base = base_of(members, base_lr)
     placed = _placed(members, _milestones(milestones, len(members)), base)
     parts: list[Schedule] = []
@@ -119,6 +120,23 @@ def sequence_of(peer: Peer, given: Any, milestones: Any, base_lr: float, faithfu
     rates = base != 1.0 or any(m.name in OWN_RATES for m in members)
     found = Restated(Absolute(curve), findings=findings) if rates else factors(curve, 1.0, findings)
     return Restated(found.schedule, _others(placed), found.findings)
+
+
+def _sharing(members: list[Member]) -> list[Member]:
+    """Those that keep their rates in the optimizer's groups follow the last of their kind that was built."""
+    shared = {"swalr": ("swa_lr",), "one_cycle_lr": ("max_lr", "div_factor", "final_div_factor")}
+    last = {member.name: dict(member.arguments) for member in members if member.name in shared}
+    return [
+        member._with(
+            arguments=[
+                *((key, value) for key, value in member.arguments if key not in shared[member.name]),
+                *((key, last[member.name][key]) for key in shared[member.name] if key in last[member.name]),
+            ]
+        )
+        if member.name in shared
+        else member
+        for member in members
+    ]
 
 
 def _milestones(given: Any, members: int) -> list[int]:
@@ -141,7 +159,7 @@ def _placed(members: list[Member], milestones: list[int], base: float) -> list[_
         bases.append(initial)
     edges = [0, *(max(0, m) for m in milestones), None]
     found = [
-        _Placed(member, start, stop, own)  # type: ignore[arg-type]
+        _Placed(member, start, stop, own, own)  # type: ignore[arg-type]
         for member, own, (start, stop) in zip(members, bases, pairwise(edges), strict=True)
         if start != stop
     ]
@@ -154,6 +172,10 @@ def _placed(members: list[Member], milestones: list[int], base: float) -> list[_
 def _begun(peer: Peer, one: _Placed, before: float | None, faithful: bool) -> Restated:
     """A member as it goes from its milestone on; before: the last rate of the one before it, None for the first."""
     member = one.member
+    if before is None and member.name == "cosine_annealing_lr" and one.base != one.own:
+        down, up = (curve_of(member.remade(peer, base, True)) for base in (one.base, one.own))
+        half = member.argument("T_max")  # it comes down from the rate that it finds, and climbs to the one that it remembers
+        return Restated(lasting(down, half) >> up.shifted(-half) if faithful else lasting(down, half))
     if before is None:
         return member.remade(peer, one.base, faithful)
     if member.name == "swalr":
@@ -163,6 +185,9 @@ def _begun(peer: Peer, one: _Placed, before: float | None, faithful: bool) -> Re
     if member.name == "multiplicative_lr":
         first = member.argument("lr_lambda")(0)
         return Restated(curve_of(member.remade(peer, 1.0, faithful)).scaled(before * first))
+    if member.name == "multi_step_lr":  # its closed form, asked once, counts milestones before 0 too
+        early = sum(m < 0 for m in member.argument("milestones"))
+        return Restated(curve_of(member.remade(peer, one.base * member.argument("gamma", 0.1) ** early, faithful)))
     total = member.argument("total_iters", 5)
     if member.name == "constant_lr" and total <= 0:
         return peer[member.name](factor=1.0, base_lr=one.base)
@@ -246,14 +271,27 @@ def _check_factor(member: Member) -> None:
 
 
 def _after_cosine(members: list[Member], whole: list[Restated], end: int) -> Schedule:
-    """Up to the cosine's end a product; then the cosine alone climbs, by sums, from 0: the others must have come to rest."""
-    others = [curve_of(one) for m, one in zip(members, whole, strict=True) if m.name != "cosine_annealing_lr"]
-    cosines = [curve_of(one) for m, one in zip(members, whole, strict=True) if m.name == "cosine_annealing_lr"]
-    if len(cosines) > 1 or any(other.length > end for other in others):
-        what = f"after update {end} the cosine climbs by sums while others go on: no composition gives that"
-        raise PreheatError(f"ChainedScheduler: {what}", write="leave faithful=True out")
-    product = reduce(mul, (*others, cosines[0]))
-    return lasting(product, end) >> cosines[0].shifted(-end)
+    """Up to the cosine's end a product; then it climbs from 0 by a sum, on which the others act only from there on.
+
+    Those before it in the list multiplied the 0 of one update more. At its next minimum all that starts anew.
+    """
+    at = [i for i, member in enumerate(members) if member.name == "cosine_annealing_lr"]
+    curves = [curve_of(one) for one in whole]
+    if len(at) > 1:
+        what = "ChainedScheduler: after the first of two cosines the other multiplies a sum, which no composition gives"
+        raise PreheatError(what, write="leave faithful=True out")
+    later = [_from(curve, end, end + (i < at[0])) for i, curve in enumerate(curves) if i != at[0]]
+    climbing = reduce(mul, (curves[at[0]].shifted(-end), *later))
+    return lasting(reduce(mul, curves), end) >> climbing.truncated(2 * end)
+
+
+def _from(curve: Schedule, end: int, whole: int) -> Schedule:
+    """What a factor does from update `end` on, 1 at update `whole`."""
+    if curve.length <= end:
+        return Hold(1.0, "rest")
+    if not curve(whole):
+        raise PreheatError(f"ChainedScheduler: at update {end} a factor is 0 that goes on", write="leave faithful=True out")
+    return curve.shifted(-end).scaled(1 / curve(whole))
 
 
 def _chained_others(members: list[Member]) -> dict[str, Curve]:
