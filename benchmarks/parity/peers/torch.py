@@ -11,7 +11,7 @@ import torch
 from torch.optim import lr_scheduler
 from torch.optim.swa_utils import SWALR
 
-from benchmarks.parity.case import Case
+from benchmarks.parity.case import Case, some
 from benchmarks.parity.torch_loop import rates
 
 PEER, VERSION = "torch", torch.__version__.partition("+")[0]
@@ -51,13 +51,17 @@ def _count(r: random.Random) -> int:
     return r.choice([1, 2, 3, 5, r.randint(2, 90)])
 
 
-def _case(name: str, draw: Draw, updates: Callable[[Arguments], int] = lambda given: 120, **more: Any) -> Case:
+def _case(name: str, draw: Draw, updates: Callable[[Arguments], int] = some, **more: Any) -> Case:
     return Case(name, lambda r: {"base_lr": _base(r)} | draw(r), _run(name), updates, **more)
 
 
 def _linear(r: random.Random) -> Arguments:
     total = r.choice([0, 0.5, 1, 2.5, _count(r)])
-    return {"start_factor": r.choice([1.0, 1e-3, r.uniform(0.01, 1)]), "end_factor": r.choice([1.0, 0.0, r.random()]), "total_iters": total}
+    return {
+        "start_factor": r.choice([1.0, 1e-3, r.uniform(0.01, 1)]),
+        "end_factor": r.choice([1.0, 0.0, r.random()]),
+        "total_iters": total,
+    }
 
 
 def _constant(r: random.Random) -> Arguments:
@@ -95,9 +99,16 @@ def _one_cycle(r: random.Random) -> Arguments:
     if share * total * (epochs or 1) == 1:
         share = 0.77  # a phase without updates: torch divides by zero
     length = {"epochs": epochs, "steps_per_epoch": total} if epochs else {"total_steps": total}
-    given = {"max_lr": _base(r), "pct_start": share, "anneal_strategy": r.choice(["cos", "linear"]), "three_phase": r.random() < 0.4}
+    given = {
+        "max_lr": _base(r),
+        "pct_start": share,
+        "anneal_strategy": r.choice(["cos", "linear"]),
+        "three_phase": r.random() < 0.4,
+    }
     given |= {"cycle_momentum": r.random() < 0.5, "div_factor": r.choice([25.0, r.uniform(1, 50)])}
-    last = 2.0 if total == 1 else r.choice([1e4, r.uniform(1, 100)])  # of an only value far below the peak no digits are left
+    last = (
+        2.0 if total == 1 else r.choice([1e4, r.uniform(1, 100)])
+    )  # of an only value far below the peak no digits are left
     return given | length | {"final_div_factor": last, "base_lr": 1.0}
 
 
@@ -107,17 +118,28 @@ def _one_cycle_updates(given: Arguments) -> int:
 
 def _cyclic(r: random.Random) -> Arguments:
     given = {"base_lr": r.uniform(0, 0.1), "max_lr": r.uniform(0.1, 1), "step_size_up": _count(r)}
-    given |= {"step_size_down": r.choice([None, 0, _count(r)]), "mode": r.choice(["triangular", "triangular2", "exp_range"])}
+    given |= {
+        "step_size_down": r.choice([None, 0, _count(r)]),
+        "mode": r.choice(["triangular", "triangular2", "exp_range"]),
+    }
     return given | {"gamma": r.choice([1.0, 0.99, r.uniform(0.9, 1.001)]), "cycle_momentum": r.random() < 0.5}
 
 
 def _swa(r: random.Random) -> Arguments:
-    return {"swa_lr": r.uniform(0, 0.5), "anneal_epochs": r.choice([0, 1, 2, _count(r)]), "anneal_strategy": r.choice(["cos", "linear"])}
+    return {
+        "swa_lr": r.uniform(0, 0.5),
+        "anneal_epochs": r.choice([0, 1, 2, _count(r)]),
+        "anneal_strategy": r.choice(["cos", "linear"]),
+    }
 
 
 def _plain(draw: Draw, r: random.Random) -> Arguments:
     found = draw(r) | {"cycle_momentum": False}
-    return {key: value for key, value in found.items() if key != "base_lr" and (key != "cycle_momentum" or "max_lr" in found)}
+    return {
+        key: value
+        for key, value in found.items()
+        if key != "base_lr" and (key != "cycle_momentum" or "max_lr" in found)
+    }
 
 
 def _sequential(r: random.Random) -> Arguments:
@@ -129,7 +151,7 @@ def _sequential(r: random.Random) -> Arguments:
         if name in ("LinearLR", "PolynomialLR") and i:
             given["total_iters"] = given["total_iters"] or 1  # of 0 torch divides by zero where it begins
         if name == "OneCycleLR":
-            given["total_steps"] = r.randint(100, 200)
+            given["total_steps"] = r.randint(150, 200)
             given.pop("epochs", None), given.pop("steps_per_epoch", None)
             given["pct_start"] = 0.3
     return {"schedulers": members, "milestones": milestones}
@@ -138,7 +160,7 @@ def _sequential(r: random.Random) -> Arguments:
 def _sequential_updates(given: Arguments) -> int:
     """Up to the end of the last member, where that is a cosine that climbs after it."""
     (name, last), start = given["schedulers"][-1], max([0, *given["milestones"]])
-    return start + math.ceil(last["T_max"]) if name == "CosineAnnealingLR" else max(90, start + 10)
+    return start + math.ceil(last["T_max"]) if name == "CosineAnnealingLR" else max(some(given), start + 10)
 
 
 def _chained(r: random.Random) -> Arguments:
@@ -148,7 +170,7 @@ def _chained(r: random.Random) -> Arguments:
         if name == "StepLR":
             given["gamma"] = given["gamma"] or 0.5  # a factor of 0 that goes on is refused
     if r.random() < 0.5:
-        members.insert(r.randint(0, len(members)), ["CosineAnnealingLR", {"T_max": 100}])
+        members.insert(r.randint(0, len(members)), ["CosineAnnealingLR", {"T_max": 45}])
     if r.random() < 0.2:
         members.append(["CosineAnnealingWarmRestarts", _restarts(r)])
     return {"schedulers": members}
@@ -180,5 +202,5 @@ CASES = [
     _case("CyclicLR", _cyclic),
     _case("SWALR", _swa),
     _case("SequentialLR", _sequential, _sequential_updates),
-    _case("ChainedScheduler", _chained, lambda given: 100),
+    _case("ChainedScheduler", _chained, lambda given: 45),
 ]

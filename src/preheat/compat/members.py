@@ -22,7 +22,15 @@ from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Hold, listed
 from preheat.core.stated import Absolute
 
-FACTORS = ("linear_lr", "constant_lr", "exponential_lr", "polynomial_lr", "step_lr", "multi_step_lr", "multiplicative_lr")
+FACTORS = (
+    "linear_lr",
+    "constant_lr",
+    "exponential_lr",
+    "polynomial_lr",
+    "step_lr",
+    "multi_step_lr",
+    "multiplicative_lr",
+)
 """Those that only ever multiply the rate that they find."""
 OWN_RATES = ("one_cycle_lr", "cyclic_lr")  # whatever the optimizer was built with
 WRITING = ("lambda_lr", "cosine_annealing_warm_restarts", *OWN_RATES)
@@ -62,7 +70,9 @@ class Member(Restated):
 def members_of(peer: Peer, given: Any, what: str) -> list[Member]:
     """The schedulers in another, restatements or pairs of a name and its arguments; refuses what cannot stand in another."""
     found = [
-        peer[one[0]](**one[1]) if isinstance(one, list | tuple) and len(one) == 2 and isinstance(one[1], Mapping) else one
+        peer[one[0]](**one[1])
+        if isinstance(one, list | tuple) and len(one) == 2 and isinstance(one[1], Mapping)
+        else one
         for one in listed(given, f"the schedulers of {what}")
     ]
     if not found:
@@ -73,7 +83,9 @@ def members_of(peer: Peer, given: Any, what: str) -> list[Member]:
             raise PreheatError(f"{what} holds torch's schedulers, restated", given=one, write=write)
         if one.name in NESTED:
             write = "write the members in one SequentialLR, or compose their schedules with >> and *"
-            raise PreheatError(f"{what} cannot hold {one.name}: torch skips an update, or raises at a milestone", write=write)
+            raise PreheatError(
+                f"{what} cannot hold {one.name}: torch skips an update, or raises at a milestone", write=write
+            )
     return found  # type: ignore[return-value]
 
 
@@ -172,9 +184,10 @@ def _placed(members: list[Member], milestones: list[int], base: float) -> list[_
 def _begun(peer: Peer, one: _Placed, before: float | None, faithful: bool) -> Restated:
     """A member as it goes from its milestone on; before: the last rate of the one before it, None for the first."""
     member = one.member
-    if before is None and member.name == "cosine_annealing_lr" and one.base != one.own:
+    half = member.argument("T_max", 0.5)
+    if before is None and member.name == "cosine_annealing_lr" and one.base != one.own and float(half).is_integer():
         down, up = (curve_of(member.remade(peer, base, True)) for base in (one.base, one.own))
-        half = member.argument("T_max")  # it comes down from the rate that it finds, and climbs to the one that it remembers
+        # it comes down from the rate that it finds, and climbs to the one that it remembers
         return Restated(lasting(down, half) >> up.shifted(-half) if faithful else lasting(down, half))
     if before is None:
         return member.remade(peer, one.base, faithful)
@@ -223,7 +236,9 @@ def _others(placed: list[_Placed]) -> dict[str, Curve]:
     for one in placed:
         for key, curve in one.member.others:
             if key in found:
-                raise PreheatError(f"two schedulers of one SequentialLR move {key}", write="give one cycle_momentum=False")
+                raise PreheatError(
+                    f"two schedulers of one SequentialLR move {key}", write="give one cycle_momentum=False"
+                )
             own = curve_of(Restated(curve))
             own = own if one.stop is None else lasting(own, one.stop - one.start)
             found[key] = Absolute(lasting(short_ramp(own(0), own(0), 1), one.start) >> own if one.start else own)
@@ -241,7 +256,10 @@ def chain_of(peer: Peer, given: Any, base_lr: float, faithful: bool) -> Restated
     last = members[-1]
     if len(members) == 1 or last.name in WRITING:
         why = f"{last.name} writes the rate after it"
-        lost = [Finding("ignored-argument", f"schedulers[{i}]", f"{m.name} has no effect: {why}") for i, m in enumerate(members[:-1])]
+        lost = [
+            Finding("ignored-argument", f"schedulers[{i}]", f"{m.name} has no effect: {why}")
+            for i, m in enumerate(members[:-1])
+        ]
         one = last.remade(peer, base, faithful)
         return Restated(one.schedule, _chained_others(members), (*lost, *one.findings))
     for member in members:
@@ -262,7 +280,10 @@ def _check_factor(member: Member) -> None:
     if member.name in FACTORS or (member.name == "cosine_annealing_lr" and not member.argument("eta_min", 0.0)):
         return
     if member.name == "cosine_annealing_lr":
-        why, write = "its recursion adds eta_min, so that the others bend it", "write eta_min=0, or a product of schedules"
+        why, write = (
+            "its recursion adds eta_min, so that the others bend it",
+            "write eta_min=0, or a product of schedules",
+        )
     elif member.name in WRITING:
         why, write = "it writes its own rate, and what follows multiplies that by its last step only", "put it last"
     else:
@@ -290,7 +311,9 @@ def _from(curve: Schedule, end: int, whole: int) -> Schedule:
     if curve.length <= end:
         return Hold(1.0, "rest")
     if not curve(whole):
-        raise PreheatError(f"ChainedScheduler: at update {end} a factor is 0 that goes on", write="leave faithful=True out")
+        raise PreheatError(
+            f"ChainedScheduler: at update {end} a factor is 0 that goes on", write="leave faithful=True out"
+        )
     return curve.shifted(-end).scaled(1 / curve(whole))
 
 

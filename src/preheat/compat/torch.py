@@ -82,7 +82,9 @@ def constant_lr(
     share, total = _share(factor, "factor", "write preheat's steps(…)"), ticks(total_iters, "total_iters")
     ends = total >= 1 and isinstance(total, int)
     if ends and not share:
-        raise PreheatError(f"torch divides by zero at update {total} with factor=0", write="write steps([0, 1], [n, 'rest'])")
+        raise PreheatError(
+            f"torch divides by zero at update {total} with factor=0", write="write steps([0, 1], [n, 'rest'])"
+        )
     findings = [*resumed(last_epoch), *_stuck("total_iters", total, f"the rate stays at {share:g} of its own")]
     return factors(hold(share, total) >> hold() if ends else hold(share), base_lr, findings)
 
@@ -114,7 +116,12 @@ def polynomial_lr(
 
 @_restates("CosineAnnealingLR")
 def cosine_annealing_lr(
-    *, T_max: Number, eta_min: float = 0.0, last_epoch: int = -1, base_lr: float = 1.0, faithful: bool = False
+    *,
+    T_max: Number,
+    eta_min: float = 0.0,
+    last_epoch: int = -1,
+    base_lr: float = 1.0,
+    faithful: bool = False,
 ) -> Restated:
     """η + (1 − η)(1 + cos(πt/T_max))/2, which climbs again after T_max; eta_min is a rate, as is base_lr."""
     half = int_if_whole(positive_number(T_max, "T_max (torch divides by it)"))
@@ -127,8 +134,8 @@ def cosine_annealing_lr(
 @_restates("CosineAnnealingWarmRestarts")
 def cosine_annealing_warm_restarts(
     *,
-    T_0: int,
-    T_mult: int = 1,
+    T_0: int,  # noqa: N803  torch's names
+    T_mult: int = 1,  # noqa: N803
     eta_min: float = 0.0,
     last_epoch: int = -1,
     base_lr: float = 1.0,
@@ -201,7 +208,10 @@ def one_cycle_lr(
     first = peak / positive_number(div_factor, "div_factor")
     last = first / positive_number(final_div_factor, "final_div_factor")
     ends = [pct_start * total - 1, *([2 * pct_start * total - 2] if three_phase else []), total - 1]
-    phases = [(a, b, end) for (a, b), end in zip(pairwise([first, peak, *([first] if three_phase else []), last]), ends, strict=True)]
+    phases = [
+        (a, b, end)
+        for (a, b), end in zip(pairwise([first, peak, *([first] if three_phase else []), last]), ends, strict=True)
+    ]
     curve, after = _annealed(phases, shape, faithful)
     findings += [*resumed(last_epoch), *_not_the_optimizers("OneCycleLR", base_lr), *after]
     if not cycle_momentum:
@@ -319,7 +329,9 @@ def reduce_lr_on_plateau(
     if finite_number(factor, "factor") >= 1:
         raise PreheatError("factor must be below 1", given=factor)
     write = f"use rules=[Plateau(metric, factor={factor!r}, patience={patience!r})] beside hold()"
-    return factors(hold(), base_lr, [Finding("metric-driven", "metric", "the rate falls when a metric stops improving", write)])
+    return factors(
+        hold(), base_lr, [Finding("metric-driven", "metric", "the rate falls when a metric stops improving", write)]
+    )
 
 
 @_restates("SequentialLR")
@@ -347,7 +359,11 @@ def _share(value: float, name: str, write: str, above: float | None = None) -> f
     """A factor from 0 to 1, or above `above`: what torch takes."""
     share = finite_number(value, name)
     if not 0 <= share <= 1 or share == above:
-        raise PreheatError(f"torch takes {name} {'above' if above == 0 else 'from'} 0 {'up ' if above == 0 else ''}to 1", given=value, write=write)
+        raise PreheatError(
+            f"torch takes {name} {'above' if above == 0 else 'from'} 0 {'up ' if above == 0 else ''}to 1",
+            given=value,
+            write=write,
+        )
     return share
 
 
@@ -360,7 +376,9 @@ def _stuck(name: str, total: Number, what: str) -> list[Finding]:
     if total >= 1 and isinstance(total, int):
         return []
     what = what if total < 1 else f"the count of updates never meets {total!r}"
-    return [Finding("stuck", name, f"with {name}={total!r} {what}", "leave the scheduler out, or give it whole updates")]
+    return [
+        Finding("stuck", name, f"with {name}={total!r} {what}", "leave the scheduler out, or give it whole updates")
+    ]
 
 
 def _gamma(gamma: float) -> float:
@@ -375,7 +393,9 @@ def _growing(gamma: float, every: int = 1) -> list[Finding]:
     curve = powers(gamma, every)
     if curve.length == math.inf:
         return []
-    return [Finding("after-the-end", f"update {curve.length}", "it grows until it overflows; here the last value is kept")]
+    return [
+        Finding("after-the-end", f"update {curve.length}", "it grows until it overflows; here the last value is kept")
+    ]
 
 
 def _momentum(use_beta1: bool) -> str:
