@@ -117,7 +117,7 @@ def polynomial_lr(
 @_restates("CosineAnnealingLR")
 def cosine_annealing_lr(
     *,
-    T_max: Number,
+    T_max: Number,  # noqa: N803  torch's name
     eta_min: float = 0.0,
     last_epoch: int = -1,
     base_lr: float = 1.0,
