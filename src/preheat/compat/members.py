@@ -113,7 +113,7 @@ def sequence_of(peer: Peer, given: Any, milestones: Any, base_lr: float, faithfu
     The first multiplies `initial_lr` as it stands when all are built, which OneCycleLR overwrites; the others begin with their
     own first value, but those that know no closed form begin with what they find.
     """
-    members = _sharing(members_of(peer, given, "SequentialLR"))
+    members = members_of(peer, given, "SequentialLR")
     base = base_of(members, base_lr)
     placed = _placed(members, _milestones(milestones, len(members)), base)
     parts: list[Schedule] = []
@@ -172,7 +172,7 @@ def _placed(members: list[Member], milestones: list[int], base: float) -> list[_
     edges = [0, *(max(0, m) for m in milestones), None]
     found = [
         _Placed(member, start, stop, own, own)  # type: ignore[arg-type]
-        for member, own, (start, stop) in zip(members, bases, pairwise(edges), strict=True)
+        for member, own, (start, stop) in zip(_sharing(members), bases, pairwise(edges), strict=True)
         if start != stop
     ]
     first = found[0]

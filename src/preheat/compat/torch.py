@@ -165,7 +165,8 @@ def multi_step_lr(
     """γᵏ, k the number of milestones up to t; those that are no whole number, or negative, are never met."""
     given = [finite_number(one, "a milestone") for one in listed(milestones, "milestones")]
     met = sorted(int(one) for one in given if one >= 0 and one.is_integer())
-    factor, edges = _gamma(gamma), [0, *sorted({one for one in met if one > 0})]
+    factor = _gamma(gamma)
+    edges = [0, *sorted({one for one in met if one > 0} if factor != 1 else ())]
     values = [factor ** sum(one <= edge for one in met) for edge in edges]
     curve = steps(values, [*(b - a for a, b in pairwise(edges)), "rest"])
     findings = [
