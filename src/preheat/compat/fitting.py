@@ -186,6 +186,10 @@ class _Curve:
                     shape = reverse(power(p)) if turned else power(p)
                     if self._fits(i, j, shape, b):
                         yield j, Ramp(self._nice(v[i]), self._nice(b), j - i, shape)
+                        if not turned:  # tᵖ goes on as it is: the end may be that of the values
+                            longer = v[i] + (b - v[i]) * ((self.n - i) / (j - i)) ** p
+                            if self._fits(i, self.n, shape, longer):
+                                yield self.n, Ramp(self._nice(v[i]), self._nice(longer, 1e-12), self.n - i, shape)
                         return
 
     def _geometric(self, i: int) -> Iterator[Piece]:
@@ -229,14 +233,14 @@ class _Curve:
         for at, q in enumerate(leaps[:12]):
             period = q - i
             top = max(range(i, q), key=lambda t: abs(v[t]))
-            if top + period < n and v[top]:
+            if n - i >= 2 * period and v[top]:
                 shrink = self._nice(v[top + period] / v[top], 1e-12)
                 if 0 < shrink <= 1 and all(
                     abs(v[t + period] - shrink * v[t]) <= self.close / 4 for t in range(i, n - period)
                 ):
                     yield self._one(i, q, lambda base, shrink=shrink: base.repeated(shrink=shrink))
                     return
-            if at + 1 < len(leaps) and (leaps[at + 1] - q) % period == 0 and leaps[at + 1] - q > period and v[i]:
+            if at + 1 < len(leaps) and (leaps[at + 1] - q) % period == 0 and leaps[at + 1] - q > period > 1 and v[i]:
                 longer, shrink = (leaps[at + 1] - q) // period, self._nice(v[q] / v[i], 1e-12)
                 if 0 < shrink <= 1:
                     yield self._one(i, q, lambda base, s=shrink, m=longer: base.repeated(stretch=m, shrink=s))
