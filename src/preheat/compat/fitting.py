@@ -86,7 +86,7 @@ class _Curve:
             rest = self.best(end)
             if rest is not None:
                 found.append((piece, *rest))
-            if rest is not None and len(rest) < 3 and self._meets(end, piece):
+            if rest is not None and len(rest) < 3 and isinstance(piece, Ramp) and self._meets(end, piece):
                 break
         return min(found, key=lambda parts: len(repr(_joined(parts))), default=None)
 
