@@ -13,7 +13,17 @@ from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
 from preheat.core.spans import Run
 
-_TELLING = ("sched_on_updates", "lr_cycle_mul", "warmup_epochs", "lr_base", "cooldown_epochs", "lr_base_size", "sched")
+_TELLING = (
+    "sched",
+    "sched_on_updates",
+    "lr_cycle_mul",
+    "warmup_epochs",
+    "warmup_lr",
+    "decay_epochs",
+    "lr_base",
+    "lr_base_size",
+)
+_TELLING += ("cooldown_epochs", "reprob", "remode")
 # create_scheduler_v2's argument: the key, and what train.py takes where a file does not say it
 _KEYS: dict[str, tuple[str, Any]] = {
     "num_epochs": ("epochs", 300),
