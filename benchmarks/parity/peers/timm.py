@@ -11,6 +11,7 @@ import torch
 
 from benchmarks.parity.case import Case, some
 from benchmarks.parity.timm_alone import scheduler as timm
+from preheat.compat import peer
 
 PEER, VERSION = "timm", importlib.metadata.version("timm")
 Arguments = dict[str, Any]
@@ -96,37 +97,41 @@ def _created(r: random.Random) -> Arguments:
     return found | {"cycle_limit": r.choice([1, 2]), "base_lr": r.uniform(0.01, 1)}
 
 
+def _case(name: str, draw: Callable[[random.Random], Arguments], run: Any, updates: Callable[[Arguments], int]) -> Case:
+    return Case(peer(PEER)[name].__name__, draw, run, updates)
+
+
 CASES = [
-    Case(
+    _case(
         "CosineLRScheduler",
         lambda r: _cycles(r) | {"k_decay": r.choice([1.0, r.uniform(0.4, 3)])},
         _run("CosineLRScheduler"),
         some,
     ),
-    Case(
+    _case(
         "TanhLRScheduler",
         lambda r: _cycles(r) | {"lb": r.uniform(-8, -1), "ub": r.uniform(0, 4)},
         _run("TanhLRScheduler"),
         some,
     ),
-    Case(
+    _case(
         "PolyLRScheduler",
         lambda r: _cycles(r) | {"power": r.uniform(0.3, 3), "k_decay": r.choice([1.0, r.uniform(0.4, 3)])},
         _run("PolyLRScheduler"),
         some,
     ),
-    Case(
+    _case(
         "StepLRScheduler",
         lambda r: _stairs(r) | {"decay_t": r.choice([2.4, _count(r)])},
         _run("StepLRScheduler"),
         some,
     ),
-    Case(
+    _case(
         "MultiStepLRScheduler",
         lambda r: _stairs(r) | {"decay_t": _milestones(r)},
         _run("MultiStepLRScheduler"),
         some,
     ),
-    Case("WSDLRScheduler", _wsd, _run("WSDLRScheduler"), some),
-    Case("create_scheduler_v2", _created, _run("create_scheduler_v2"), some),
+    _case("WSDLRScheduler", _wsd, _run("WSDLRScheduler"), some),
+    _case("create_scheduler_v2", _created, _run("create_scheduler_v2"), some),
 ]

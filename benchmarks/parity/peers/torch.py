@@ -13,6 +13,7 @@ from torch.optim.swa_utils import SWALR
 
 from benchmarks.parity.case import Case, some
 from benchmarks.parity.torch_loop import rates
+from preheat.compat import peer
 
 PEER, VERSION = "torch", torch.__version__.partition("+")[0]
 Arguments = dict[str, Any]
@@ -52,7 +53,7 @@ def _count(r: random.Random) -> int:
 
 
 def _case(name: str, draw: Draw, updates: Callable[[Arguments], int] = some, **more: Any) -> Case:
-    return Case(name, lambda r: {"base_lr": _base(r)} | draw(r), _run(name), updates, **more)
+    return Case(peer(PEER)[name].__name__, lambda r: {"base_lr": _base(r)} | draw(r), _run(name), updates, **more)
 
 
 def _linear(r: random.Random) -> Arguments:

@@ -59,13 +59,12 @@ def _read(source: Any, values: list[float]) -> Any:
     if not type(source).__module__.startswith("torch.optim"):
         return None
     try:
-        exact = restated_from(source.state_dict(), type(source).__name__).target
-        rates = exact["lr"] if hasattr(exact, "keys") else exact
-        ours = rates.table(len(values)).tolist()
+        exact = restated_from(source.state_dict(), type(source).__name__)
+        ours = exact.table(len(values)).tolist()
     except (PreheatError, KeyError, AttributeError, TypeError):
         return None
     close = _CLOSE * (max(map(abs, values)) or 1.0)
-    return exact if all(abs(a - b) <= close for a, b in zip(ours, values, strict=True)) else None
+    return exact.target if all(abs(a - b) <= close for a, b in zip(ours, values, strict=True)) else None
 
 
 def _sampled(source: Any, n: int) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def read(
     if written:
         found = expressed(source, base_lr, library)
         return Reading.of(found.restated, Run(total=total), (), found.library)
-    if is_state(source):
+    if isinstance(source, Mapping) and is_state(source):
         return Reading.of(restated_from(source, scheduler), Run(total=total), of_groups(source), "torch")
     if total is None:
         raise PreheatError("a live scheduler does not say how long its run is", write="give total=")
