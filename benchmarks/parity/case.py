@@ -93,6 +93,11 @@ def installed(kind: str = "peers") -> Iterator[ModuleType]:
             continue
 
 
+def some(arguments: Mapping[str, Any]) -> int:
+    """How many updates to look at of what has no end: few, which can be kept as vectors, or more, where errors add up."""
+    return random.Random(repr(arguments)).choice([30, 120])
+
+
 def arguments_of(peer: str, case: Case, seed: int) -> dict[str, Any]:
     """Random arguments, the same for the same seed."""
     return case.draw(random.Random(f"{peer} {case.scheduler} {seed}"))

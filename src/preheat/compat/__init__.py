@@ -18,11 +18,13 @@ from preheat.compat.restated import Restated
 from preheat.core.errors import PreheatError, nearest, shown
 
 if TYPE_CHECKING:
-    from preheat.compat.configs import Reading, read
+    from preheat.compat.sources import Reading, read
 
 __all__ = ["PEERS", "Reading", "Restated", "peer", "read", "restate"]
 
 PEERS: tuple[str, ...] = (
+    "timm",
+    "torch",
     "transformers",
     "torchtitan",
     "nanogpt",
@@ -76,7 +78,7 @@ def __getattr__(name: str) -> object:
     if name in PEERS:
         return import_module(f"preheat.compat.{name}")
     if name in ("Reading", "read"):
-        return getattr(import_module("preheat.compat.configs"), name)
+        return getattr(import_module("preheat.compat.sources"), name)
     raise AttributeError(f"module 'preheat.compat' has no attribute {name!r}{nearest(name, PEERS)}")
 
 

@@ -10,9 +10,10 @@ from itertools import pairwise
 from preheat.core.checks import Number, int_if_whole
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Hold, Ramp
+from preheat.core.nodes.repeated import Repeated
 from preheat.core.nodes.sequence import Sequence
-from preheat.core.nodes.wrapped import Scaled
-from preheat.core.shapes import Shape
+from preheat.core.nodes.wrapped import Scaled, Truncated
+from preheat.core.shapes import Shape, reverse
 from preheat.core.shapes import power as power_shape
 
 ENDLESS = 2**40
@@ -43,6 +44,8 @@ def cosine_wave(half: Number, low: float = 0.0, until: Number | None = None) -> 
 
 def lasting(curve: Schedule, ticks: Number) -> Schedule:
     """The curve for exactly so many updates: cut, or its last value kept for the rest of them."""
+    if isinstance(curve, Hold):
+        return Hold(curve.value, ticks)
     if curve.length > ticks:
         return curve.truncated(ticks)
     return curve if curve.length == ticks else curve >> Hold(curve(curve.length), int_if_whole(ticks - curve.length))
@@ -95,7 +98,11 @@ def multiplied(curve: Schedule, factor: float) -> Schedule:
         return Hold(curve.value * factor, curve.span)
     if isinstance(curve, Scaled):
         return multiplied(curve.base, curve.factor * factor)
-    if isinstance(curve, Sequence) and all(isinstance(part, Ramp | Hold) for part in curve.parts):
+    if isinstance(curve, Repeated):
+        return Repeated(multiplied(curve.base, factor), curve.times, curve.stretch, curve.shrink, curve.ticks)
+    if isinstance(curve, Truncated):
+        return Truncated(multiplied(curve.base, factor), curve.span)
+    if isinstance(curve, Sequence):
         first, *others = (multiplied(part, factor) for part in curve.parts)
         for part in others:
             first = first >> part
@@ -132,3 +139,16 @@ def until(curve: Schedule, at: Number) -> Schedule:
 def switched(first: Schedule, at: Number, then: Schedule) -> Schedule:
     """`first` before `at` and `then` from there on, both counted from the beginning: phases that overlap."""
     return until(first, at) >> (then.shifted(-at) if at else then)
+
+
+def powers(factor: float, every: Number = 1) -> Schedule:
+    """factorᵏ, k the number of times that `every` updates have passed: for ever, or, above 1, up to about 1e260."""
+    if factor == 1:
+        return Hold(1.0, "rest")
+    times = None if factor < 1 else max(1, math.floor(600 / math.log(factor)))
+    return Hold(1.0, every).repeated(times, shrink=factor)
+
+
+def falling_power(exponent: float) -> Shape | str:
+    """The shape of (1 − u)ᵖ, as a decay from 1 to 0 goes."""
+    return "linear" if exponent == 1 else reverse(power_shape(exponent))

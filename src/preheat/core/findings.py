@@ -13,6 +13,9 @@ CODES = {
     "metric-driven": "what a metric decides: a rule, no schedule",
     "not-carried": "a setting that changes the rates and cannot be carried over",
     "unknown-key": "a key of a config that its library does not know, or that is not known here",
+    "stuck": "a length of 0 leaves the rate at its first value for good, in the other library and so here",
+    "jump": "phases do not meet: the rate jumps from one update to the next",
+    "not-recognised": "values that no schedule of few words gives: a table",
     "assumed": "a number that the file does not say, and what was taken for it",
     # what a check finds of a schedule on its run
     "zero-start": "first updates at rate 0, where they are a share of the run that counts",

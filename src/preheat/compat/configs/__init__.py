@@ -22,6 +22,7 @@ READERS: tuple[str, ...] = (
     "composer",
     "transformers",
     "keras",
+    "timm",
 )  # fmt: skip
 """Whose configs are read, the most telling first: each a module here with `recognises(config)` and `read(config, given)`."""
 

@@ -1,0 +1,132 @@
+"""timm's args.yaml, as its train.py writes it beside a checkpoint, and the YAML that is given to it by --config."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from preheat.compat.configs.files import Config
+from preheat.compat.configs.reading import Given, Keys, Reading
+from preheat.compat.timm import SCHEDS, create_scheduler_v2
+from preheat.core.checks import one_of
+from preheat.core.errors import PreheatError
+from preheat.core.findings import Finding
+from preheat.core.spans import Run
+
+_TELLING = (
+    "sched",
+    "sched_on_updates",
+    "lr_cycle_mul",
+    "warmup_epochs",
+    "warmup_lr",
+    "decay_epochs",
+    "lr_base",
+    "lr_base_size",
+)
+_TELLING += ("cooldown_epochs", "reprob", "remode")
+# create_scheduler_v2's argument: the key, and what train.py takes where a file does not say it
+_KEYS: dict[str, tuple[str, Any]] = {
+    "num_epochs": ("epochs", 300),
+    "decay_epochs": ("decay_epochs", None),
+    "decay_milestones": ("decay_milestones", [90, 180, 270]),
+    "warmup_epochs": ("warmup_epochs", 5),
+    "cooldown_epochs": ("cooldown_epochs", 0),
+    "patience_epochs": ("patience_epochs", 10),
+    "decay_rate": ("decay_rate", 0.1),
+    "min_lr": ("min_lr", 0),
+    "warmup_lr": ("warmup_lr", 1e-5),
+    "noise": ("lr_noise", None),
+    "noise_pct": ("lr_noise_pct", 0.67),
+    "noise_std": ("lr_noise_std", 1.0),
+    "noise_seed": ("seed", 42),
+    "cycle_mul": ("lr_cycle_mul", 1.0),
+    "cycle_decay": ("lr_cycle_decay", 0.5),
+    "cycle_limit": ("lr_cycle_limit", 1),
+    "k_decay": ("lr_k_decay", 1.0),
+    "decay_fn": ("lr_decay_fn", None),
+    "stable_timescale": ("lr_stable_timescale", None),
+}
+_CHANGED = ("epochs", "warmup_epochs", "warmup_lr", "min_lr", "cooldown_epochs")  # a file of train.py has them all
+_ADAPTIVE = ("ada", "lamb", "lion")  # in an optimizer's name: train.py scales its rate by the square root
+
+
+def recognises(config: Config) -> bool:
+    """Whether a YAML file has train.py's keys: the scheduler's name and two more that are its own."""
+    data = config.data
+    return config.kind == "yaml" and data.get("sched") in SCHEDS and sum(key in data for key in _TELLING) >= 3
+
+
+def read(config: Config, given: Given) -> Reading:
+    """The schedule by epochs, or by updates where sched_on_updates says so.
+
+    Updates in an epoch are not in the file: given.steps_per_epoch, or given.samples and world_size.
+    """
+    keys = Keys(config.data)
+    sched = one_of(keys.get("sched", "cosine"), "sched", SCHEDS)
+    on_updates, prefix = bool(keys.get("sched_on_updates", False)), bool(keys.get("warmup_prefix", False))
+    batch = keys.whole("batch_size", 128) * keys.whole("grad_accum_steps", 1) * (given.world_size or 1)
+    each = _each(given, batch) if on_updates else 1
+    arguments = {name: keys.get(key, default) for name, (key, default) in _KEYS.items()}
+    rate, findings = _rate(keys, given, batch)
+    restated = create_scheduler_v2(
+        sched=sched,
+        **arguments,
+        warmup_prefix=prefix,
+        step_on_epochs=not on_updates,
+        updates_per_epoch=each if on_updates else 0,
+        base_lr=rate,
+    )
+    findings += [
+        Finding("assumed", key, f"not said: {default!r}, as the present train.py has it; earlier ones had others")
+        for key, default in _KEYS.values()
+        if key in _CHANGED and key not in keys
+    ]
+    epochs = _epochs(sched, prefix, arguments)
+    if epochs != arguments["num_epochs"]:
+        what = f"the run has {epochs} epochs: warmup, cycles and cooldown come to the {arguments['num_epochs']}"
+        findings.append(Finding("assumed", "epochs", what))
+    if on_updates:
+        run = Run(total=epochs * each, steps_per_epoch=each)
+    else:
+        run = Run(total=epochs, clock="epoch")
+        findings.append(
+            Finding("assumed", "sched_on_updates", "the rate changes once an epoch: a tick of the clock is an epoch")
+        )
+    others = [key for key in config.data if not key.startswith(("lr", "sched", "warmup", "cooldown", "decay_"))]
+    return Reading.of(restated, run, [*findings, *keys.left(known=others)], "timm")
+
+
+def _each(given: Given, batch: int) -> int:
+    """Updates in an epoch."""
+    if given.steps_per_epoch is not None:
+        return round(given.steps_per_epoch)
+    if given.samples is not None:
+        return max(1, math.ceil(given.samples / batch))
+    write = "give steps_per_epoch= (--steps-per-epoch), or samples= and world_size="
+    raise PreheatError("a config of timm counts epochs, and does not say how many updates one has", write=write)
+
+
+def _rate(keys: Keys, given: Given, batch: int) -> tuple[float, list[Finding]]:
+    """lr, or lr_base scaled from lr_base_size to the batch, by the square root for adaptive optimizers."""
+    said, name = keys.number("lr", None), str(keys.get("opt", "sgd")).lower()
+    base, size, scale = keys.number("lr_base", 0.1), keys.number("lr_base_size", 256), keys.get("lr_base_scale")
+    if said is not None or given.base_lr is not None:
+        return float(given.base_lr if given.base_lr is not None else said), []
+    how = scale or ("sqrt" if any(word in name for word in _ADAPTIVE) else "linear")
+    ratio = batch / size
+    found = base * (math.sqrt(ratio) if how == "sqrt" else ratio)
+    what = f"lr is not said: lr_base {base:g} for a batch of {size:g}, scaled ({how}) to {batch}, is {found:g}"
+    world = [] if given.world_size else [Finding("assumed", "world_size", "one process", "give world_size=")]
+    return found, [Finding("assumed", "lr", what), *world]
+
+
+def _epochs(sched: str, prefix: bool, given: dict[str, Any]) -> int:
+    """Epochs of the whole run, as create_scheduler_v2 counts them: cycles, the warmup before them, and the cooldown."""
+    epochs, warm = given["num_epochs"], given["warmup_epochs"]
+    if sched in ("cosine", "tanh", "poly"):
+        cycles, mul = max(1, given["cycle_limit"]), given["cycle_mul"]
+        epochs = epochs * cycles if mul == 1 else math.floor(-epochs * (mul**cycles - 1) / (1 - mul))
+        return epochs + (warm if prefix else 0) + given["cooldown_epochs"]
+    if sched in ("wsd", "rsqrt"):
+        return epochs + (warm if prefix else 0) + given["cooldown_epochs"]
+    return epochs + (warm if prefix else 0)
