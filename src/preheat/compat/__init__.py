@@ -24,6 +24,14 @@ __all__ = ["PEERS", "Reading", "Restated", "peer", "read", "restate"]
 
 PEERS: tuple[str, ...] = (
     "transformers",
+    "fvcore",
+    "detectron2",
+    "mmengine",
+    "paddle",
+    "fastai",
+    "ultralytics",
+    "kohya",
+    "diffusers",
 )  # fmt: skip
 """The libraries that are restated, each a module of this package."""
 _OTHERWISE = {"huggingface": "transformers", "hf": "transformers"}
