@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest import mock
 
 
 def module_from(package: str, path: str, stubs: Mapping[str, Any] = {}) -> ModuleType:
@@ -25,7 +24,13 @@ def module_from(package: str, path: str, stubs: Mapping[str, Any] = {}) -> Modul
         raise ImportError(f"{package}/{path} is not installed")
     name = f"stubbed_{package}_{Path(path).stem}"
     module = ModuleType(name)
-    module.__file__ = str(found[0])
-    with mock.patch.dict(sys.modules, {name: module, **stubs}):
+    module.__file__, module.__package__ = str(found[0]), ".".join((package, *Path(path).parent.parts))
+    standing = {name: module, **stubs}
+    before = {one: sys.modules.get(one) for one in standing}
+    sys.modules.update(standing)
+    try:
         exec(compile(found[0].read_text(encoding="utf-8"), str(found[0]), "exec"), vars(module))
+    finally:  # those alone: numpy, first imported meanwhile, cannot be loaded again
+        for one, other in before.items():
+            sys.modules.pop(one) if other is None else sys.modules.update({one: other})
     return module

@@ -134,3 +134,17 @@ def exactly(curve: Schedule, ticks: Number) -> Schedule:
         return curve.truncated(ticks)
     short = ticks - curve.length
     return curve >> Hold(curve(curve.length), int_if_whole(short)) if short else curve
+
+
+def triangles(low: float, high: float, up: Number, down: Number, mode: str, gamma: float = 1.0) -> Schedule:
+    """From `low` up to `high` in `up` updates and down again in `down`, for ever.
+
+    mode: "triangular"; "triangular2", each half as high as the one before; "exp_range", the height times gammaᵗ.
+    """
+    height = high - low
+    triangle = short_ramp(0.0, height, up) >> short_ramp(height, 0.0, down)
+    if mode == "triangular" or (mode == "exp_range" and gamma == 1.0):
+        return (short_ramp(low, high, up) >> short_ramp(high, low, down)).repeated()
+    if mode == "triangular2":
+        return Hold(low, "rest") + triangle.repeated(shrink=0.5)
+    return Hold(low, "rest") + triangle.repeated() * geometric(1.0, gamma, 1, endless=True)

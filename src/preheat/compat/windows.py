@@ -47,6 +47,13 @@ class Window(NamedTuple):
         steps = (tick - self.begin) // self.every
         return self.curve(steps * self.every)
 
+    def zeros(self, one: bool) -> list[Number]:
+        """The updates at which a wave is 0, after which it begins anew; the first where nothing disturbs it."""
+        if self.begin + self.zero >= self.end:
+            return []
+        last = self.begin + self.zero if one or self.end == math.inf else self.end - 1
+        return list(range(int(self.begin + self.zero), int(last) + 1, int(2 * self.zero)))
+
     def alone(self, first: int, value: float) -> Schedule:
         """The values from update `first` on, where nothing else acts and the value before is `value`."""
         passed = first - self.begin
@@ -63,12 +70,12 @@ class Window(NamedTuple):
     def _height(self, first: int, value: float) -> float:
         passed = first - self.begin
         floor = self.floor or 0.0
-        if passed >= self.zero:
+        if passed == self.zero:
             return self.height
         if self.start is not None and not passed:
             return self.start - floor
         before = self.at(first - 1) if passed else 1.0
-        return (value - floor) / before if before else 0.0
+        return (value - floor) / before if before else self.height
 
     def moved(self, tick: int, value: float) -> float:
         """The value after its step at an update, beside others that act there too."""
@@ -91,7 +98,8 @@ def acting(windows: Sequence[Window], value: float = 1.0) -> Schedule:
 
     Raises PreheatError where several act at once for so long that only too large a table could say it.
     """
-    if all(window.is_factor for window in windows) and not _in_turn(windows):
+    in_turn = _in_turn(windows)
+    if all(window.is_factor for window in windows) and not in_turn:
         return _product(windows, value)
     edges = {
         0,
