@@ -35,7 +35,9 @@ class Learner:
     def set_hyper(self, name: str, value: Any) -> None:
         if isinstance(value, slice):
             n = self.groups
-            value = even_mults(value.start, value.stop, n) if value.start else [value.stop / 10] * (n - 1) + [value.stop]
+            value = (
+                even_mults(value.start, value.stop, n) if value.start else [value.stop / 10] * (n - 1) + [value.stop]
+            )
         for hypers, one in zip(self.hypers, np.broadcast_to(value, (self.groups,)), strict=True):
             hypers[name] = float(one)
 
@@ -49,7 +51,9 @@ class Learner:
             position = epoch / n_epoch
             for _ in range(self.n_iter):
                 for name, schedule in cbs[0].scheds.items():
-                    self._note("momentum" if name == "mom" else name, np.broadcast_to(schedule(position), (self.groups,)))
+                    self._note(
+                        "momentum" if name == "mom" else name, np.broadcast_to(schedule(position), (self.groups,))
+                    )
                 position += 1.0 / (self.n_iter * n_epoch)
 
     def _note(self, name: str, values: Any) -> None:
@@ -62,7 +66,15 @@ class Learner:
 def _basics() -> ModuleType:
     found = ModuleType("fastai.basics")
     names: dict[str, Any] = {"math": math, "functools": functools, "torch": torch, "np": np, "tensor": torch.tensor}
-    names |= {"L": L, "mk_class": mk_class, "delegates": delegates, "docs": docs, "patch": patch, "store_attr": store_attr, "Enum": Enum}
+    names |= {
+        "L": L,
+        "mk_class": mk_class,
+        "delegates": delegates,
+        "docs": docs,
+        "patch": patch,
+        "store_attr": store_attr,
+        "Enum": Enum,
+    }
     names |= {"Callback": object, "Learner": Learner, "Recorder": type("Recorder", (), {}), "Callable": Callable}
     vars(found).update(names)
     return found
@@ -128,14 +140,20 @@ def _pcts(r: random.Random) -> list[float]:
 def _scheds(r: random.Random) -> dict[str, Any]:
     pcts, n_iter = _pcts(r), r.randint(1, 9)
     kinds = [r.choice(["SchedLin", "SchedCos", "SchedNo", "SchedExp", "SchedPoly"]) for _ in pcts]
-    scheds: list[dict[str, Any]] = [{"type": kind, "start": r.uniform(0.1, 1), "end": r.uniform(0.1, 1)} for kind in kinds]
+    scheds: list[dict[str, Any]] = [
+        {"type": kind, "start": r.uniform(0.1, 1), "end": r.uniform(0.1, 1)} for kind in kinds
+    ]
     for one in scheds:
         one |= {"power": r.choice([1.0, 2.0, 0.5])} if one["type"] == "SchedPoly" else {}
     return {"pcts": pcts, "scheds": scheds, "n_iter": n_iter, "num_updates": n_iter * r.randint(1, 6)}
 
 
 def _cycle(r: random.Random) -> dict[str, Any]:
-    found = {"n_epoch": r.randint(1, 6), "n_iter": r.randint(1, 9), "pct_start": r.choice([0.25, r.uniform(0.01, 0.99)])}
+    found = {
+        "n_epoch": r.randint(1, 6),
+        "n_iter": r.randint(1, 9),
+        "pct_start": r.choice([0.25, r.uniform(0.01, 0.99)]),
+    }
     found |= {"div_final": r.choice([1e5, 10.0]), "base_lr": r.choice([1.0, 1e-3])}
     return found | r.choice([{}, {"lr_max": 0.01}]) if found["base_lr"] == 1.0 else found
 
@@ -162,7 +180,11 @@ def _sgdr(r: random.Random) -> dict[str, Any]:
 
 def _fine(r: random.Random) -> dict[str, Any]:
     found = {"epochs": r.randint(1, 4), "n_iter": r.randint(1, 9), "freeze_epochs": r.randint(1, 2)}
-    return found | {"base_lr": r.uniform(1e-4, 1e-2), "n_groups": r.choice([1, 2, 3]), "lr_mult": r.choice([100.0, 10.0])}
+    return found | {
+        "base_lr": r.uniform(1e-4, 1e-2),
+        "n_groups": r.choice([1, 2, 3]),
+        "lr_mult": r.choice([100.0, 10.0]),
+    }
 
 
 def _case(name: str, draw: Any, run: Any, updates: Any, tolerance: float = 2e-6) -> Case:
@@ -176,7 +198,12 @@ def _in_run(given: dict[str, Any]) -> int:
 CASES = [
     *(
         _case(name, _ends, _run(own), _in_run, 1e-12)
-        for name, own in (("sched_lin", "SchedLin"), ("sched_cos", "SchedCos"), ("sched_no", "SchedNo"), ("sched_exp", "SchedExp"))
+        for name, own in (
+            ("sched_lin", "SchedLin"),
+            ("sched_cos", "SchedCos"),
+            ("sched_no", "SchedNo"),
+            ("sched_exp", "SchedExp"),
+        )
     ),
     _case("sched_poly", lambda r: {**_ends(r), "power": r.uniform(0.3, 4)}, _run("SchedPoly"), _in_run, 1e-12),
     _case("combine_scheds", _scheds, _combine, _in_run),
@@ -201,5 +228,10 @@ CASES = [
         _fit("fit_sgdr"),
         lambda g: g["cycle_len"] * (g["cycle_mult"] ** g["n_cycles"] - 1) // (g["cycle_mult"] - 1) * g["n_iter"],
     ),
-    _case("fine_tune", _fine, _fit("fine_tune"), lambda given: (given["epochs"] + given["freeze_epochs"]) * given["n_iter"]),
+    _case(
+        "fine_tune",
+        _fine,
+        _fit("fine_tune"),
+        lambda given: (given["epochs"] + given["freeze_epochs"]) * given["n_iter"],
+    ),
 ]

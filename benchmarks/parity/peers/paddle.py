@@ -96,7 +96,11 @@ CASES = [
     _case(
         "noam_decay",
         "NoamDecay",
-        lambda r: {"d_model": r.choice([512, 64]), "warmup_steps": r.choice([1, r.randint(1, 100)]), "learning_rate": _lr(r)},
+        lambda r: {
+            "d_model": r.choice([512, 64]),
+            "warmup_steps": r.choice([1, r.randint(1, 100)]),
+            "learning_rate": _lr(r),
+        },
     ),
     _case("piecewise_decay", "PiecewiseDecay", _pieces),
     _case("natural_exp_decay", "NaturalExpDecay", lambda r: {"learning_rate": _lr(r), "gamma": r.uniform(0.001, 2)}),
@@ -113,7 +117,9 @@ CASES = [
         },
     ),
     _case("linear_warmup", "LinearWarmup", _warmup, lambda given: 60),
-    _case("exponential_decay", "ExponentialDecay", lambda r: {"learning_rate": _lr(r), "gamma": r.uniform(0.01, 0.999)}),
+    _case(
+        "exponential_decay", "ExponentialDecay", lambda r: {"learning_rate": _lr(r), "gamma": r.uniform(0.01, 0.999)}
+    ),
     _case(
         "multi_step_decay",
         "MultiStepDecay",
@@ -127,7 +133,11 @@ CASES = [
     _case(
         "cosine_annealing_decay",
         "CosineAnnealingDecay",
-        lambda r: {"learning_rate": _lr(r), "T_max": r.choice([1, 2, r.randint(1, 90)]), "eta_min": r.choice([0.0, 1e-5])},
+        lambda r: {
+            "learning_rate": _lr(r),
+            "T_max": r.choice([1, 2, r.randint(1, 90)]),
+            "eta_min": r.choice([0.0, 1e-5]),
+        },
         lambda given: given["T_max"] + 1,
     ),
     _case(

@@ -257,7 +257,9 @@ def fit_sgdr(
     faithful: bool = False,
 ) -> Restated:
     """Half a cosine from lr_max to 0 in cycle_len epochs, again and again, each cycle_mult times as long as the one before."""
-    cycles, first = (counted(n, f"{what} is at least 1", least=1) for n, what in ((n_cycles, "n_cycles"), (cycle_len, "cycle_len")))
+    cycles, first = (
+        counted(n, f"{what} is at least 1", least=1) for n, what in ((n_cycles, "n_cycles"), (cycle_len, "cycle_len"))
+    )
     longer = counted(cycle_mult, "cycle_mult is a whole number above 1: fastai divides by one less", least=2)
     epochs = first * (longer**cycles - 1) // (longer - 1)
     pcts = [first * longer**i / epochs for i in range(cycles)]

@@ -352,7 +352,9 @@ def linear_lr(
     rate, total = _rate(learning_rate), counted(total_steps, "total_steps is a number of updates", least=1)
     start, end = finite_number(start_factor, "start_factor"), finite_number(end_factor, "end_factor")
     if not 0 < start <= 1 or not 0 <= end <= 1:
-        raise PreheatError("start_factor lies above 0 and up to 1, end_factor from 0 to 1", given=(start_factor, end_factor))
+        raise PreheatError(
+            "start_factor lies above 0 and up to 1, end_factor from 0 to 1", given=(start_factor, end_factor)
+        )
     return rates(short_ramp(rate * start, rate * end, total), base_lr, resumed(last_epoch))
 
 

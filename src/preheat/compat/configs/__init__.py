@@ -12,6 +12,10 @@ from preheat.core.errors import PreheatError, nearest, shown
 __all__ = ["Config", "Given", "Keys", "Reading", "read", "read_config"]
 
 READERS: tuple[str, ...] = (
+    "mmengine",
+    "detectron2",
+    "kohya",
+    "ultralytics",
 )  # fmt: skip
 """Whose configs are read, the most telling first: each a module here with `recognises(config)` and `read(config, given)`."""
 

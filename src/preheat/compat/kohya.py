@@ -1,0 +1,137 @@
+"""kohya's sd-scripts: `--lr_scheduler` with its options, over transformers' and diffusers' schedules.
+
+Steps are updates of the run; with several processes sd-scripts plans max_train_steps · num_processes of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from preheat.compat import diffusers, transformers
+from preheat.compat.peer import Peer
+from preheat.compat.restated import Restated, ignored
+from preheat.core.checks import Number, counted, finite_number
+from preheat.core.errors import PreheatError
+from preheat.core.findings import Finding
+
+PEER = Peer("kohya", "sd-scripts 0.9", "library/train_util.py")
+_TAKES = {  # which options reach which scheduler
+    "constant": (),
+    "piecewise_constant": (),
+    "constant_with_warmup": ("warmup",),
+    "inverse_sqrt": ("warmup", "timescale"),
+    "linear": ("warmup",),
+    "cosine": ("warmup",),
+    "cosine_with_restarts": ("warmup", "num_cycles"),
+    "polynomial": ("warmup", "power"),
+    "cosine_with_min_lr": ("warmup", "num_cycles", "min_lr_ratio"),
+    "warmup_stable_decay": ("warmup", "decay", "num_cycles", "min_lr_ratio"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    return PEER.attribute(name)
+
+
+@PEER.restates("get_scheduler_fix", "lr_scheduler")
+def get_scheduler_fix(
+    *,
+    lr_scheduler: str = "constant",
+    max_train_steps: int = 1600,
+    lr_warmup_steps: Number = 0,
+    lr_decay_steps: Number = 0,
+    lr_scheduler_num_cycles: int = 1,
+    lr_scheduler_power: float = 1.0,
+    lr_scheduler_timescale: int | None = None,
+    lr_scheduler_min_lr_ratio: float | None = None,
+    lr_scheduler_args: Mapping[str, Any] | None = None,
+    lr_scheduler_type: str = "",
+    num_processes: int = 1,
+    base_lr: float = 1.0,
+    faithful: bool = False,
+) -> Restated:
+    """The options of the command line, or of a config.
+
+    lr_warmup_steps, lr_decay_steps: a whole number of steps, or a float, which is a share of the run.
+    lr_scheduler_num_cycles: half of it reaches cosine_with_min_lr and warmup_stable_decay. cosine and linear do not take it.
+    lr_scheduler_args: further arguments of the scheduler, by name.
+    """
+    if lr_scheduler_type:
+        what = (
+            f"lr_scheduler_type={lr_scheduler_type!r} is a class of another library, built with lr_scheduler_args alone"
+        )
+        raise PreheatError(what, write="restate it by that library's name, such as compat.restate('torch', …)")
+    name = str(lr_scheduler)
+    if name.startswith("adafactor"):
+        raise PreheatError(
+            "adafactor's schedule is decided inside its optimizer", given=name, write="write another one"
+        )
+    if name not in _TAKES:
+        raise PreheatError(f"kohya has no lr_scheduler {name!r}", write=f"write one of {', '.join(_TAKES)}")
+    total = counted(max_train_steps, "max_train_steps is a number of updates", least=1) * num_processes
+    warm, down = _steps(lr_warmup_steps, total, "lr_warmup_steps"), _steps(lr_decay_steps, total, "lr_decay_steps")
+    if name == "constant" and warm:
+        raise PreheatError(
+            "sd-scripts raises ValueError: constant has no warmup", given=lr_warmup_steps, write="write 0"
+        )
+    takes = _TAKES[name]
+    more = dict(lr_scheduler_args or {})
+    if "warmup" in takes:
+        more["num_warmup_steps"] = warm
+    if name not in ("constant", "piecewise_constant", "constant_with_warmup", "inverse_sqrt", "warmup_stable_decay"):
+        more["num_training_steps"] = total
+    more |= _own(
+        name, takes, (lr_scheduler_num_cycles, lr_scheduler_power, lr_scheduler_timescale, lr_scheduler_min_lr_ratio)
+    )
+    if name == "warmup_stable_decay":
+        more |= {"num_decay_steps": down, "num_stable_steps": total - warm - down}
+        more.setdefault("min_lr_ratio", 0.0)
+    library = diffusers if name == "piecewise_constant" else transformers
+    found = library.PEER[name](**more, base_lr=base_lr, faithful=faithful)
+    unused = [
+        *([] if "warmup" in takes else ignored("lr_warmup_steps", warm, 0, f"{name} has no warmup")),
+        *([] if "decay" in takes else ignored("lr_decay_steps", down, 0, f"{name} has no decay of its own")),
+        *([] if "num_cycles" in takes else ignored("lr_scheduler_num_cycles", lr_scheduler_num_cycles, 1, _not(name))),
+        *([] if "power" in takes else ignored("lr_scheduler_power", lr_scheduler_power, 1.0, _not(name))),
+        *([] if "timescale" in takes else ignored("lr_scheduler_timescale", lr_scheduler_timescale, None, _not(name))),
+        *(
+            []
+            if "min_lr_ratio" in takes
+            else ignored("lr_scheduler_min_lr_ratio", lr_scheduler_min_lr_ratio, None, _not(name))
+        ),
+    ]
+    return found.having(*unused, *_shorter(name, num_processes))
+
+
+def _own(name: str, takes: tuple[str, ...], options: tuple[int, float, int | None, float | None]) -> dict[str, Any]:
+    """The options that reach the scheduler, under its names."""
+    cycles, power, timescale, ratio = options
+    own: dict[str, Any] = {}
+    if "num_cycles" in takes:
+        own["num_cycles"] = cycles if name == "cosine_with_restarts" else cycles / 2
+    if "power" in takes:
+        own["power"] = power
+    if "timescale" in takes and timescale is not None:
+        own["timescale"] = timescale
+    if "min_lr_ratio" in takes and ratio is not None:
+        own["min_lr_rate" if name == "cosine_with_min_lr" else "min_lr_ratio"] = ratio
+    return own
+
+
+def _steps(value: Number, total: int, name: str) -> int:
+    """A whole number of steps as it is; a float is a share of the run."""
+    if isinstance(value, float):
+        return int(finite_number(value, name) * total)
+    return counted(value, f"{name} is a number of updates, or a share of the run as a float")
+
+
+def _not(name: str) -> str:
+    return f"it does not reach {name}"
+
+
+def _shorter(name: str, processes: int) -> list[Finding]:
+    if processes == 1:
+        return []
+    what = f"planned for {processes} times max_train_steps, since Accelerate steps it once for each process"
+    return [Finding("assumed", "num_processes", what)]
