@@ -45,7 +45,7 @@ def rates(name: str, given: dict[str, Any], n: int) -> list[float]:
     return found
 
 
-def _case(name: str, own: str, draw: Any, updates: Any = lambda given: 50) -> Case:
+def _case(name: str, own: str, draw: Any, updates: Any = lambda given: 28) -> Case:
     return Case(name, draw, lambda given, n: rates(own, given, n), updates)
 
 

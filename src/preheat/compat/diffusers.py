@@ -153,7 +153,7 @@ def get_scheduler(
     base_lr: float = 1.0,
     faithful: bool = False,
 ) -> Restated:
-    """One door to them by name. num_cycles reaches cosine_with_restarts alone, power polynomial alone; constant has no warmup."""
+    """One door to them by name. num_cycles reaches cosine_with_restarts alone, power polynomial alone; constant no warmup."""
     given = {"num_warmup_steps": num_warmup_steps, "num_training_steps": num_training_steps}
     taken = {
         "constant": (),

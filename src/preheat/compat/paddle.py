@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -184,7 +185,7 @@ def multi_step_decay(
 ) -> Restated:
     """learning_rate times gamma for each milestone that has passed."""
     edges = [counted(edge, "a milestone is a number of updates") for edge in milestones]
-    if any(b <= a for a, b in zip(edges, edges[1:], strict=False)):
+    if any(b <= a for a, b in itertools.pairwise(edges)):
         raise PreheatError("milestones must rise", given=list(milestones))
     ratio, rate = _ratio(gamma), _rate(learning_rate)
     curve = stairs([rate * ratio**i for i in range(len(edges) + 1)], edges)
@@ -295,7 +296,7 @@ def one_cycle_lr(
     base_lr: float = 1.0,
     faithful: bool = False,
 ) -> Restated:
-    """max/divide_factor up to max, and down to end_learning_rate at total_steps − 1; a step beyond goes up again, then it fails."""
+    """max/divide_factor up to max, down to end_learning_rate at total_steps − 1; a step beyond goes up, the next fails."""
     total = counted(total_steps, "total_steps is a number of updates", least=1)
     share, peak = finite_number(phase_pct, "phase_pct"), _rate(max_learning_rate)
     if not 0 <= share <= 1 or (three_phase and share >= 0.5):

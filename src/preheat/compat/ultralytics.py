@@ -1,7 +1,7 @@
 """ultralytics: what its trainer writes into the optimizer, batch by batch.
 
-One tick is a batch, not an update: while it warms up the trainer updates after every batch at first, then ever more seldom, up to
-nbs/batch batches. nb= is the number of batches in an epoch.
+One tick is a batch, not an update: while it warms up the trainer updates after every batch at first, then ever more seldom, at
+last once in nbs/batch batches. nb= is the number of batches in an epoch.
 """
 
 from __future__ import annotations

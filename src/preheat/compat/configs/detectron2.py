@@ -13,7 +13,17 @@ from preheat.core.errors import PreheatError, shown
 from preheat.core.findings import Finding
 from preheat.core.spans import Run
 
-_HARMLESS = ["MOMENTUM", "NESTEROV", "WEIGHT_DECAY", "WEIGHT_DECAY_NORM", "WEIGHT_DECAY_BIAS", "CHECKPOINT_PERIOD", "CLIP_GRADIENTS", "AMP", "OPTIMIZER"]
+_HARMLESS = [
+    "MOMENTUM",
+    "NESTEROV",
+    "WEIGHT_DECAY",
+    "WEIGHT_DECAY_NORM",
+    "WEIGHT_DECAY_BIAS",
+    "CHECKPOINT_PERIOD",
+    "CLIP_GRADIENTS",
+    "AMP",
+    "OPTIMIZER",
+]
 _DEFAULTS = {"MAX_ITER": 40000, "BASE_LR": 0.001, "STEPS": (30000,)}
 
 
