@@ -111,7 +111,7 @@ def trained(given: dict[str, Any], n: int) -> dict[str, list[float]]:
     base._setup_scheduler(trainer)
     trainer.scheduler.last_epoch = -1
     base._do_train(trainer)
-    moved = ["lr"] if args.warmup_epochs == 0 or args.epochs == 1 else ["lr", "bias/lr"]
+    moved = ["lr", "bias/lr"] if base._get_warmup_iterations(trainer, given["nb"]) else ["lr"]
     moved += ["momentum"] if args.optimizer == "SGD" and len(moved) > 1 else []
     return {key: found[key][:n] for key in moved}
 

@@ -136,7 +136,7 @@ def exactly(curve: Schedule, ticks: Number) -> Schedule:
     return curve >> Hold(curve(curve.length), int_if_whole(short)) if short else curve
 
 
-def triangles(low: float, high: float, up: Number, down: Number, mode: str, gamma: float = 1.0) -> Schedule:
+def triangles(low: float, high: float, up: Number, down: Number, *, mode: str, gamma: float = 1.0) -> Schedule:
     """From `low` up to `high` in `up` updates and down again in `down`, for ever.
 
     mode: "triangular"; "triangular2", each half as high as the one before; "exp_range", the height times gammaᵗ.

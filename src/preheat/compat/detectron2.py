@@ -20,6 +20,7 @@ from preheat.core.node import Schedule
 
 PEER = Peer("detectron2", "0.6 (02b5c4e2)", "detectron2/solver/lr_scheduler.py")
 SCHEDULERS = ("WarmupMultiStepLR", "WarmupCosineLR", "WarmupStepWithFixedGammaLR")  # of SOLVER.LR_SCHEDULER_NAME
+_NO_END = ("ConstantParamScheduler", "StepParamScheduler", "StepWithFixedGammaParamScheduler")
 _METHODS = ("linear", "constant")
 
 
@@ -52,6 +53,8 @@ def warmup_param_scheduler(
     start = finite_number(warmup_factor, "warmup_factor") * whole(0)
     warmup: dict[str, Any] = {"type": "ConstantParamScheduler", "value": start}
     if one_of(warmup_method, "warmup_method", _METHODS) == "linear":
+        if share == 1 and not rescale_interval and scheduler.get("type") in _NO_END:
+            raise PreheatError("detectron2 asks the scheduler for its value at the end of the run, where it fails")
         reached = whole(0 if rescale_interval else share * total)
         warmup = {"type": "LinearParamScheduler", "start_value": start, "end_value": reached}
     curve, findings = restated(
@@ -88,21 +91,9 @@ def build_lr_scheduler(
     A cosine whose interval is not rescaled, which is the default, never reaches its peak.
     """
     name = one_of(lr_scheduler_name, "SOLVER.LR_SCHEDULER_NAME", SCHEDULERS)
-    total, findings = counted(max_iter, "max_iter is a number of updates", least=1), list[Finding]()
-    if name == "WarmupMultiStepLR":
-        known = [step for step in steps if step <= total]
-        findings = ignored("steps", tuple(steps), tuple(known), "detectron2 drops the steps after max_iter")
-        values = [finite_number(gamma, "gamma") ** i for i in range(len(known) + 1)]
-        scheduler = {"type": "MultiStepParamScheduler", "values": values, "milestones": known, "num_updates": total}
-    elif name == "WarmupCosineLR":
-        end = finite_number(base_lr_end, "base_lr_end") / positive_number(base_lr, "base_lr")
-        if not 0 <= end <= 1:
-            raise PreheatError(f"base_lr_end={base_lr_end!r} must be from 0 to the optimizer's rate, {base_lr!r}")
-        findings = rate_argument("base_lr_end", base_lr_end, base_lr)
-        scheduler = {"type": "CosineParamScheduler", "start_value": 1.0, "end_value": end}
-    else:
-        scheduler = {"type": "StepWithFixedGammaParamScheduler", "base_value": 1.0, "gamma": gamma}
-        scheduler |= {"num_decays": num_decays, "num_updates": total}
+    total = counted(max_iter, "max_iter is a number of updates", least=1)
+    solver = {"gamma": gamma, "steps": steps, "num_decays": num_decays, "base_lr": base_lr, "base_lr_end": base_lr_end}
+    scheduler, findings = _scheduler(name, total, solver)
     warmed = warmup_param_scheduler(
         scheduler=scheduler,
         warmup_factor=warmup_factor,
@@ -155,6 +146,25 @@ def warmup_cosine_lr(
         _warmed(waves, warmup_factor, warmup_iters, warmup_method), total, faithful, "it climbs back to the full rate"
     )
     return factors(curve, base_lr, [*resumed(last_epoch), *after])
+
+
+def _scheduler(name: str, total: int, solver: dict[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
+    """fvcore's scheduler for a name, as a mapping, and what is dropped."""
+    gamma, steps, base_lr, base_lr_end = (solver[key] for key in ("gamma", "steps", "base_lr", "base_lr_end"))
+    if name == "WarmupMultiStepLR":
+        known = [step for step in steps if step <= total]
+        findings = ignored("steps", tuple(steps), tuple(known), "detectron2 drops the steps after max_iter")
+        values = [finite_number(gamma, "gamma") ** i for i in range(len(known) + 1)]
+        kind = {"type": "MultiStepParamScheduler", "values": values, "milestones": known, "num_updates": total}
+        return kind, findings
+    if name == "WarmupCosineLR":
+        end = finite_number(base_lr_end, "base_lr_end") / positive_number(base_lr, "base_lr")
+        if not 0 <= end <= 1:
+            raise PreheatError(f"base_lr_end={base_lr_end!r} must be from 0 to the optimizer's rate, {base_lr!r}")
+        kind = {"type": "CosineParamScheduler", "start_value": 1.0, "end_value": end}
+        return kind, rate_argument("base_lr_end", base_lr_end, base_lr)
+    kind = {"type": "StepWithFixedGammaParamScheduler", "base_value": 1.0, "gamma": gamma}
+    return kind | {"num_decays": solver["num_decays"], "num_updates": total}, []
 
 
 def _warmed(curve: Schedule, factor: float, iters: int, method: str) -> Schedule:

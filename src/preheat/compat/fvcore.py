@@ -114,7 +114,7 @@ def _step(progress: Progress, faithful: bool, values: Sequence[float], num_updat
 
 
 def _step_with_fixed_gamma(
-    progress: Progress, faithful: bool, base_value: float, num_decays: int, gamma: float, num_updates: int
+    progress: Progress, faithful: bool, *, base_value: float, num_decays: int, gamma: float, num_updates: int
 ) -> Built:
     base, ratio = positive_number(base_value, "base_value"), positive_number(gamma, "gamma")
     count = counted(num_decays, "num_decays is a whole number of at least 1", least=1)

@@ -89,19 +89,10 @@ def get_scheduler_fix(
         more.setdefault("min_lr_ratio", 0.0)
     library = diffusers if name == "piecewise_constant" else transformers
     found = library.PEER[name](**more, base_lr=base_lr, faithful=faithful)
-    unused = [
-        *([] if "warmup" in takes else ignored("lr_warmup_steps", warm, 0, f"{name} has no warmup")),
-        *([] if "decay" in takes else ignored("lr_decay_steps", down, 0, f"{name} has no decay of its own")),
-        *([] if "num_cycles" in takes else ignored("lr_scheduler_num_cycles", lr_scheduler_num_cycles, 1, _not(name))),
-        *([] if "power" in takes else ignored("lr_scheduler_power", lr_scheduler_power, 1.0, _not(name))),
-        *([] if "timescale" in takes else ignored("lr_scheduler_timescale", lr_scheduler_timescale, None, _not(name))),
-        *(
-            []
-            if "min_lr_ratio" in takes
-            else ignored("lr_scheduler_min_lr_ratio", lr_scheduler_min_lr_ratio, None, _not(name))
-        ),
-    ]
-    return found.having(*unused, *_shorter(name, num_processes))
+    options = {"warmup": (warm, 0), "decay": (down, 0), "num_cycles": (lr_scheduler_num_cycles, 1)}
+    options |= {"power": (lr_scheduler_power, 1.0), "timescale": (lr_scheduler_timescale, None)}
+    options["min_lr_ratio"] = (lr_scheduler_min_lr_ratio, None)
+    return found.having(*_unused(name, options), *_shorter(name, num_processes))
 
 
 def _own(name: str, takes: tuple[str, ...], options: tuple[int, float, int | None, float | None]) -> dict[str, Any]:
@@ -126,8 +117,13 @@ def _steps(value: Number, total: int, name: str) -> int:
     return counted(value, f"{name} is a number of updates, or a share of the run as a float")
 
 
-def _not(name: str) -> str:
-    return f"it does not reach {name}"
+def _unused(name: str, options: Mapping[str, tuple[Any, Any]]) -> list[Finding]:
+    """A finding for each option that was given, and that the scheduler does not take."""
+    found: list[Finding] = []
+    for key, (value, default) in options.items():
+        place = f"lr_{key}_steps" if key in ("warmup", "decay") else f"lr_scheduler_{key}"
+        found += [] if key in _TAKES[name] else ignored(place, value, default, f"it does not reach {name}")
+    return found
 
 
 def _shorter(name: str, processes: int) -> list[Finding]:

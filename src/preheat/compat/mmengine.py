@@ -274,7 +274,7 @@ def param_scheduler_of(
             found.setdefault(hyper, [])
             continue
         unit = positive_number(base_lr if hyper == "lr" else base_momentum, f"base_{hyper}")
-        windows, more = _acts(kind, hyper, given, initial[hyper], unit, faithful)
+        windows, more = _acts((kind, hyper), given, initial[hyper], unit, faithful)
         findings += more
         if kind == "OneCycle":  # it writes initial_lr, which those after it read
             initial[hyper] = given.get("eta_max", 0.0) / unit / given.get("div_factor", 25.0)
@@ -282,7 +282,8 @@ def param_scheduler_of(
     return {hyper: acting(windows) if windows else hold() for hyper, windows in found.items()}, findings
 
 
-def _acts(kind: str, hyper: str, given: dict[str, Any], initial: float, unit: float, faithful: bool) -> Acts:
+def _acts(named: tuple[str, str], given: dict[str, Any], initial: float, unit: float, faithful: bool) -> Acts:
+    kind, hyper = named
     own = {key: value for key, value in given.items() if key not in _WINDOW}
     window = {key: given.get(key, default) for key, default in _WINDOW.items()}
     if kind == "OneCycle" and hyper != "lr":

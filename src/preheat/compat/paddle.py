@@ -334,7 +334,7 @@ def cyclic_lr(
     low, high, gamma = _rate(base_learning_rate), _rate(max_learning_rate), positive_number(exp_gamma, "exp_gamma")
     findings = ignored("scale_mode", scale_mode, "cycle", "it belongs to a scale_fn, and the mode has its own")
     findings += [] if kind == "exp_range" else ignored("exp_gamma", exp_gamma, 1.0, f"mode {kind!r} has none")
-    return rates(triangles(low, high, up, down, kind, gamma), base_lr, [*resumed(last_epoch), *findings])
+    return rates(triangles(low, high, up, down, mode=kind, gamma=gamma), base_lr, [*resumed(last_epoch), *findings])
 
 
 @PEER.restates("LinearLR")

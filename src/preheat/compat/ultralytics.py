@@ -20,6 +20,12 @@ from preheat.core.stated import Absolute
 
 PEER = Peer("ultralytics", "8.4.190", "ultralytics/engine/trainer.py")
 WITH_MOMENTUM = ("SGD", "RMSprop", "MuSGD")  # the others have betas, which the trainer leaves alone
+_MUON = Finding(
+    "not-carried",
+    "optimizer",
+    "MuSGD gives some groups of the head three times the rate",
+    "give these groups lines of their own",
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -61,21 +67,24 @@ def trainer(
         what = f"'auto' ignores lr0, momentum and warmup_bias_lr, and takes {optimizer} at {lr0:g} with momentum {momentum:g}"
         findings.append(Finding("ignored-argument", "optimizer", what, "write the optimizer to have them followed"))
     if str(optimizer).lower() == "musgd":
-        what = "MuSGD gives some groups of the head three times the rate"
-        findings.append(Finding("not-carried", "optimizer", what, "give these groups lines of their own"))
+        findings.append(_MUON)
     rate = positive_number(lr0, "lr0") * positive_number(base_lr, "base_lr")
     end = finite_number(lrf, "lrf")
     decay = short_ramp(1.0, end, count * length, "cosine" if cos_lr else "linear").stepwise(length)
     warm = round(min(finite_number(warmup_epochs, "warmup_epochs"), count - 1) * length)
     if warm <= 0:
         return Restated(Absolute(decay.scaled(rate)), findings=findings)
-    rising = (ramp(0.0, 1.0, warm) >> hold()) * decay
-    bias = ramp(finite_number(warmup_bias_lr, "warmup_bias_lr") * base_lr, 0.0, warm) + rising.scaled(rate)
-    others = {"bias/lr": Absolute(bias)}
-    if str(optimizer).lower() in map(str.lower, WITH_MOMENTUM):
-        ends = finite_number(warmup_momentum, "warmup_momentum"), finite_number(momentum, "momentum")
-        others["momentum"] = Absolute(ramp(*ends, warm))
-    return Restated(Absolute(rising.scaled(rate)), others, findings)
+    rising = ((ramp(0.0, 1.0, warm) >> hold()) * decay).scaled(rate)
+    bias = ramp(finite_number(warmup_bias_lr, "warmup_bias_lr") * base_lr, 0.0, warm) + rising
+    others = {"bias/lr": Absolute(bias)} | _momentum(optimizer, warmup_momentum, momentum, warm)
+    return Restated(Absolute(rising), others, findings)
+
+
+def _momentum(optimizer: str, start: float, end: float, warm: int) -> dict[str, Absolute]:
+    if str(optimizer).lower() not in map(str.lower, WITH_MOMENTUM):
+        return {}
+    ends = finite_number(start, "warmup_momentum"), finite_number(end, "momentum")
+    return {"momentum": Absolute(ramp(*ends, warm))}
 
 
 def _batches(batch: int, nbs: int) -> Finding:
