@@ -75,38 +75,32 @@ def get_scheduler_fix(
         raise PreheatError(
             "sd-scripts raises ValueError: constant has no warmup", given=lr_warmup_steps, write="write 0"
         )
-    takes = _TAKES[name]
-    more = dict(lr_scheduler_args or {})
-    if "warmup" in takes:
-        more["num_warmup_steps"] = warm
-    if name not in ("constant", "piecewise_constant", "constant_with_warmup", "inverse_sqrt", "warmup_stable_decay"):
-        more["num_training_steps"] = total
-    more |= _own(
-        name, takes, (lr_scheduler_num_cycles, lr_scheduler_power, lr_scheduler_timescale, lr_scheduler_min_lr_ratio)
-    )
-    if name == "warmup_stable_decay":
-        more |= {"num_decay_steps": down, "num_stable_steps": total - warm - down}
-        more.setdefault("min_lr_ratio", 0.0)
-    library = diffusers if name == "piecewise_constant" else transformers
-    found = library.PEER[name](**more, base_lr=base_lr, faithful=faithful)
     options = {"warmup": (warm, 0), "decay": (down, 0), "num_cycles": (lr_scheduler_num_cycles, 1)}
     options |= {"power": (lr_scheduler_power, 1.0), "timescale": (lr_scheduler_timescale, None)}
     options["min_lr_ratio"] = (lr_scheduler_min_lr_ratio, None)
+    more = dict(lr_scheduler_args or {}) | _own(name, total, {key: value for key, (value, _) in options.items()})
+    library = diffusers if name == "piecewise_constant" else transformers
+    found = library.PEER[name](**more, base_lr=base_lr, faithful=faithful)
     return found.having(*_unused(name, options), *_shorter(name, num_processes))
 
 
-def _own(name: str, takes: tuple[str, ...], options: tuple[int, float, int | None, float | None]) -> dict[str, Any]:
+def _own(name: str, total: int, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that reach the scheduler, under its names."""
-    cycles, power, timescale, ratio = options
-    own: dict[str, Any] = {}
+    takes, cycles, ratio = _TAKES[name], options["num_cycles"], options["min_lr_ratio"]
+    own: dict[str, Any] = {"num_warmup_steps": options["warmup"]} if "warmup" in takes else {}
+    if name not in ("constant", "piecewise_constant", "constant_with_warmup", "inverse_sqrt", "warmup_stable_decay"):
+        own["num_training_steps"] = total
     if "num_cycles" in takes:
         own["num_cycles"] = cycles if name == "cosine_with_restarts" else cycles / 2
     if "power" in takes:
-        own["power"] = power
-    if "timescale" in takes and timescale is not None:
-        own["timescale"] = timescale
-    if "min_lr_ratio" in takes and ratio is not None:
-        own["min_lr_rate" if name == "cosine_with_min_lr" else "min_lr_ratio"] = ratio
+        own["power"] = options["power"]
+    if "timescale" in takes and options["timescale"] is not None:
+        own["timescale"] = options["timescale"]
+    if name == "cosine_with_min_lr" and ratio is not None:
+        own["min_lr_rate"] = ratio
+    if name == "warmup_stable_decay":
+        stable = total - options["warmup"] - options["decay"]
+        own |= {"num_decay_steps": options["decay"], "num_stable_steps": stable, "min_lr_ratio": ratio or 0.0}
     return own
 
 
