@@ -57,18 +57,7 @@ def get_scheduler_fix(
     lr_scheduler_num_cycles: half of it reaches cosine_with_min_lr and warmup_stable_decay. cosine and linear do not take it.
     lr_scheduler_args: further arguments of the scheduler, by name.
     """
-    if lr_scheduler_type:
-        what = (
-            f"lr_scheduler_type={lr_scheduler_type!r} is a class of another library, built with lr_scheduler_args alone"
-        )
-        raise PreheatError(what, write="restate it by that library's name, such as compat.restate('torch', …)")
-    name = str(lr_scheduler)
-    if name.startswith("adafactor"):
-        raise PreheatError(
-            "adafactor's schedule is decided inside its optimizer", given=name, write="write another one"
-        )
-    if name not in _TAKES:
-        raise PreheatError(f"kohya has no lr_scheduler {name!r}", write=f"write one of {', '.join(_TAKES)}")
+    name = _named(str(lr_scheduler), lr_scheduler_type)
     total = counted(max_train_steps, "max_train_steps is a number of updates", least=1) * num_processes
     warm, down = _steps(lr_warmup_steps, total, "lr_warmup_steps"), _steps(lr_decay_steps, total, "lr_decay_steps")
     if name == "constant" and warm:
@@ -82,6 +71,22 @@ def get_scheduler_fix(
     library = diffusers if name == "piecewise_constant" else transformers
     found = library.PEER[name](**more, base_lr=base_lr, faithful=faithful)
     return found.having(*_unused(name, options), *_shorter(name, num_processes))
+
+
+def _named(name: str, lr_scheduler_type: str) -> str:
+    """The name, if it is one of those that are restated."""
+    if lr_scheduler_type:
+        what = (
+            f"lr_scheduler_type={lr_scheduler_type!r} is a class of another library, built with lr_scheduler_args alone"
+        )
+        raise PreheatError(what, write="restate it by that library's name, such as compat.restate('torch', …)")
+    if name.startswith("adafactor"):
+        raise PreheatError(
+            "adafactor's schedule is decided inside its optimizer", given=name, write="write another one"
+        )
+    if name not in _TAKES:
+        raise PreheatError(f"kohya has no lr_scheduler {name!r}", write=f"write one of {', '.join(_TAKES)}")
+    return name
 
 
 def _own(name: str, total: int, options: Mapping[str, Any]) -> dict[str, Any]:

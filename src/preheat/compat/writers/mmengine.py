@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from preheat.compat.mmengine import param_scheduler
-from preheat.core.errors import PreheatError
+from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Hold, Ramp
 from preheat.core.nodes.sequence import Sequence
@@ -15,6 +15,7 @@ from preheat.core.spans import Run
 from preheat.core.stated import Absolute, plain
 
 _CLOSE = 1e-9
+_INSTEAD = "write ramps and holds in whole updates, linear, cosine or power(p) reversed, one after another"
 
 
 def write(target: Any, run: Run, peak: float | None = None) -> str:
@@ -41,7 +42,7 @@ def write(target: Any, run: Run, peak: float | None = None) -> str:
 
 def _differs(update: int, ours: float, theirs: float) -> PreheatError:
     what = f"mmengine's schedulers cannot say this: at update {update} they give {theirs:g}, not {ours:g}"
-    return PreheatError(what, write="write ramps and holds, linear, cosine or power(p) reversed, one after another")
+    return PreheatError(what, write=_INSTEAD)
 
 
 def _said(curve: Schedule, total: int, scale: float) -> list[dict[str, Any]]:
@@ -50,10 +51,11 @@ def _said(curve: Schedule, total: int, scale: float) -> list[dict[str, Any]]:
     schedulers, begin, value = [], 0, 1.0
     for part in parts:
         length = min(part.length, total - begin)
-        if not isinstance(part, Ramp | Hold) or length != int(length) or begin >= total:
-            if begin >= total:
-                break
-            raise _differs(begin, part(0) / scale, value)
+        if begin >= total:
+            break
+        if not isinstance(part, Ramp | Hold) or length != int(length):
+            what = f"mmengine has no scheduler for what begins at update {begin}: {shown(part, 60)}"
+            raise PreheatError(what, write=_INSTEAD)
         end = begin + int(length)
         start = part(0) / scale
         if isinstance(part, Hold) or part.start == part.end:
