@@ -64,7 +64,11 @@ def get_scheduler_fix(
         raise PreheatError(
             "sd-scripts raises ValueError: constant has no warmup", given=lr_warmup_steps, write="write 0"
         )
-    options = {"warmup": (warm, 0), "decay": (down, 0), "num_cycles": (lr_scheduler_num_cycles, 1)}
+    options: dict[str, tuple[Any, Any]] = {
+        "warmup": (warm, 0),
+        "decay": (down, 0),
+        "num_cycles": (lr_scheduler_num_cycles, 1),
+    }
     options |= {"power": (lr_scheduler_power, 1.0), "timescale": (lr_scheduler_timescale, None)}
     options["min_lr_ratio"] = (lr_scheduler_min_lr_ratio, None)
     more = dict(lr_scheduler_args or {}) | _own(name, total, {key: value for key, (value, _) in options.items()})
