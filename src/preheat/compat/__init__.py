@@ -45,6 +45,14 @@ PEERS: tuple[str, ...] = (
     "pytorch_warmup",
     "ignite",
     "pytorch_optimizer",
+    "fvcore",
+    "detectron2",
+    "mmengine",
+    "paddle",
+    "fastai",
+    "ultralytics",
+    "kohya",
+    "diffusers",
 )  # fmt: skip
 """The libraries that are restated, each a module of this package."""
 _OTHERWISE = {"huggingface": "transformers", "hf": "transformers"}

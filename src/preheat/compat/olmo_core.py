@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
-from preheat.compat.curves import level, onwards, short_ramp, switched, until
+from preheat.compat.curves import lasting, onwards, short_hold, short_ramp, switched
 from preheat.compat.peer import Peer
 from preheat.compat.restated import Restated, curve_of, factors, held, ignored, rate_argument, rates
 from preheat.core.checks import Number, counted, finite_number, int_if_whole, one_of, positive_number
@@ -247,7 +247,7 @@ def wsd(
     warm = clock.length("warmup", given, clock.total)
     down = clock.length("decay", given, clock.total, decay_fraction)
     low, rise = _floor(given, "decay_min_lr", base_lr), _risen(clock, warm, _floor(given, "warmup_min_lr", base_lr))
-    curve = _with_tail(clock, rise, lambda span: level(1.0, span), (warm, down), (1.0, low, faithful))
+    curve = _with_tail(clock, rise, lambda span: short_hold(1.0, span), (warm, down), (1.0, low, faithful))
     return _restated(*_at_end(clock, curve, faithful, base_lr), given)
 
 
@@ -318,7 +318,7 @@ def cos_with_warmup_and_linear_decay(
     high = wave(max(0, start))
     low = _floor(given, "decay_min_lr", base_lr, high)
     tail = _tail(clock, down, high, low, faithful)
-    curve = until(wave, start) >> tail if start > 0 else tail.shifted(start) if start else tail
+    curve = lasting(wave, start) >> tail if start > 0 else tail.shifted(start) if start else tail
     return _restated(*_at_end(clock, curve, faithful, base_lr), given)
 
 
@@ -358,10 +358,10 @@ def wsds(
         if flat < 0 or (not down and i + 1 < len(lengths)):
             raise PreheatError(f"period {i} of {length} must hold its warmup and a decay, and only the last needs none")
         low = _floor(given, "decay_min_lr", base_lr, peak)
-        period = level(peak, clock.ticks(flat)) >> short_ramp(peak, low, clock.ticks(down))
+        period = short_hold(peak, clock.ticks(flat)) >> short_ramp(peak, low, clock.ticks(down))
         if i and not sum(lengths[:i]) % clock.per_step:  # the update at the end belongs to the period before
             end = clock.ticks(sum(lengths[:i]))
-            curve = until(curve, end) >> hold(curve(end), 1) >> period.shifted(-1)
+            curve = lasting(curve, end) >> hold(curve(end), 1) >> period.shifted(-1)
         else:
             curve = curve >> period
     findings = ignored("max_steps", trainer.get("max_steps"), None, "the periods say how long it is")
@@ -437,7 +437,7 @@ def sequential_scheduler(
         findings += part.findings if limit is None else [one for one in part.findings if one.code != "after-the-end"]
         if limit is not None:
             updates = clock.ticks(limit)
-            curve, base, left = until(curve, updates), curve(updates - 1), left - limit
+            curve, base, left = lasting(curve, updates), curve(updates - 1), left - limit
         parts.append(curve)
     curve = reduce(lambda before, after: before >> after, parts)
     if override_decay is not None:
@@ -477,7 +477,7 @@ def _overridden(clock: _Clock, curve: Schedule, decay: Mapping[str, Any], base_l
     if at < 0:
         raise PreheatError("override_decay starts after the first update", given=decay["start"])
     to = _level(decay, "end_lr", base_lr)
-    return until(curve, at) >> short_ramp(curve(at), to, clock.ticks(_duration(decay)), _shape(decay))
+    return lasting(curve, at) >> short_ramp(curve(at), to, clock.ticks(_duration(decay)), _shape(decay))
 
 
 def _fallen(clock: _Clock, given: Mapping[str, Any], base_lr: float, kind: str) -> Schedule:
@@ -519,7 +519,7 @@ def _with_tail(
     tail = _tail(clock, down, high, low, faithful)
     if up <= start:
         return rise >> middle(start - up) >> tail
-    late = level(1.0, start) >> tail if start > 0 else tail.shifted(start) if start else tail
+    late = short_hold(1.0, start) >> tail if start > 0 else tail.shifted(start) if start else tail
     return switched(rise, math.floor(up) + 1, late)
 
 

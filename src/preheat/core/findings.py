@@ -11,6 +11,7 @@ CODES = {
     "after-the-end": "the other library rebounds, goes below 0 or fails after the run; here the last value is kept",
     "not-equal": "equality is impossible; says by how much at most",
     "metric-driven": "what a metric decides: a rule, no schedule",
+    "unexpected-value": "a value that the other library computes and that its arguments do not suggest",
     "not-carried": "a setting that changes the rates and cannot be carried over",
     "unknown-key": "a key of a config that its library does not know, or that is not known here",
     "stuck": "a length of 0 leaves the rate at its first value for good, in the other library and so here",

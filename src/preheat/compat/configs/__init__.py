@@ -23,6 +23,10 @@ READERS: tuple[str, ...] = (
     "transformers",
     "keras",
     "timm",
+    "mmengine",
+    "detectron2",
+    "kohya",
+    "ultralytics",
 )  # fmt: skip
 """Whose configs are read, the most telling first: each a module here with `recognises(config)` and `read(config, given)`."""
 

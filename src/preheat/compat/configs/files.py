@@ -115,6 +115,14 @@ def literal(node: ast.AST | None, names: Mapping[str, Any]) -> Any:
     raise ValueError("no literal")
 
 
+def literal_text(text: str) -> Any:
+    """The value of a text that is a literal; raises ParseError for any other."""
+    try:
+        return literal(ast.parse(text.strip(), mode="eval").body, {})
+    except (ValueError, SyntaxError, RecursionError):
+        raise ParseError(f"{text!r} is no literal") from None
+
+
 def _number(node: ast.AST, names: Mapping[str, Any]) -> int | float:
     value = literal(node, names)
     if isinstance(value, bool) or not isinstance(value, int | float):
