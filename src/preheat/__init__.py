@@ -34,7 +34,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BindError",
-    "GreedyLR",
     "HoldUntil",
     "ParseError",
     "Plan",
@@ -107,7 +106,7 @@ if TYPE_CHECKING:
     from preheat.review.check import check
     from preheat.review.diff import diff
     from preheat.review.explain import explain
-    from preheat.session import GreedyLR, HoldUntil, Plateau, Rewarm, Rewind
+    from preheat.session import HoldUntil, Plateau, Rewarm, Rewind
 
 _ADAPTERS = ("accelerate", "axolotl", "jax", "keras", "lightning", "timm", "torch", "torchtitan", "transformers")
 _ROOMS = (
@@ -119,7 +118,6 @@ _ROOMS = (
     *_ADAPTERS,
 )  # entered on demand: some of them import frameworks
 _LATE = {
-    "GreedyLR": "session",
     "HoldUntil": "session",
     "Plateau": "session",
     "Rewarm": "session",

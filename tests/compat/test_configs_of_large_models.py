@@ -29,7 +29,7 @@ def test_deepspeeds_scheduler_and_batch() -> None:
     assert reading.library == "deepspeed"
     assert reading.run == ph.Run(total=100, samples_per_step=32)
     expected = compat.deepspeed.warmup_decay_lr(**WARMUP["params"])
-    assert reading.target == expected.target
+    assert reading.target == expected.target.truncated(100)  # at 0 one update after the run
     assert codes(reading) == [("ignored-argument", "base_lr")]  # 5e-4, of which the scheduler makes 1e-3
     same = {"optimizer": {"type": "AdamW", "params": {"lr": 1e-3}}}
     assert codes(deepspeed(same)) == []

@@ -91,7 +91,7 @@ def test_what_is_not_finite_is_no_better_and_does_not_stay() -> None:
 
 
 def test_as_data_and_in_a_session() -> None:
-    rule = ph.GreedyLR("loss", factor=0.5, patience=0, max=2.0, smooth=True, window_size=3)
+    rule = GreedyLR("loss", factor=0.5, patience=0, max=2.0, smooth=True, window_size=3)
     assert rule_from_data(json.loads(json.dumps(rule.to_data()))) == rule
     session = Session(ph.Plan({"lr": ph.hold(1.0)}), ph.Run(total=10), rules=[rule])
     for loss in (3.0, 2.0, 2.5, 9.0):

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from preheat.compat import transformers
-from preheat.compat.curves import cosine_wave, switched, until
+from preheat.compat.curves import cosine_wave, lasting, switched
 from preheat.compat.peer import Peer
 from preheat.compat.restated import Restated, curve_of, factors, held, ignored, rate_argument, rates, resumed
 from preheat.core.checks import counted, finite_number, int_if_whole, positive_number
@@ -58,7 +58,7 @@ def rex_lr(
     # its 16-fold arc passes 0 at `left` and ends at −2/3, 1/24 of it later
     arc = ramp(1.0, share - (1 - share) * 2 / 3, 25 * left / 24, REX).truncated(left)
     curve = warmup(warm) >> arc if warm else arc
-    return factors((until(curve, total) >> end).shifted(-1), base, findings)
+    return factors((lasting(curve, total) >> end).shifted(-1), base, findings)
 
 
 @PEER.restates("InterpolatingLogScheduler")
@@ -152,7 +152,7 @@ def jagged_lr_restart_scheduler(
         raise PreheatError("a restart has no room for its warmup or its anneal", given=every)
     low = finite_number(min_lr_scale, "min_lr_scale")
     first = hold(1.0, every - down) >> ramp(1.0, low, down) if every > down else ramp(1.0, low, down)
-    again = until(switched(ramp(low, 1.0, up), up, first), every) if up else first
+    again = lasting(switched(ramp(low, 1.0, up), up, first), every) if up else first
     scale = (
         first >> again.repeated()
         if up <= every - down

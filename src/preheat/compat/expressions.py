@@ -14,17 +14,14 @@ from preheat.compat import PEERS, peer
 from preheat.compat.configs.files import literal
 from preheat.compat.restated import Restated
 from preheat.core.errors import ParseError, PreheatError, shown
+from preheat.core.findings import Finding
 
 MOST = 64 * 1024  # characters of an expression
-_ROOTS = {
-    "tf": "keras",
-    "keras": "keras",
-    "torch": "torch",
-    "optax": "optax",
-    "timm": "timm",
-    "transformers": "transformers",
-}
-_GIVEN = ("torch", "timm", "transformers")  # whose first argument is the optimizer, or the name of it
+_ROOTS = {"tf": "keras", **{name: name for name in PEERS}}
+_USUAL = ("torch", "transformers", "timm", "optax", "keras")  # whose a name is that stands alone and several have
+_GIVEN = (  # whose first argument is the optimizer
+    *("torch", "timm", "transformers", "diffusers", "mmengine", "deepspeed", "pytorch_optimizer"),
+)
 
 
 class Expressed(NamedTuple):
@@ -33,6 +30,7 @@ class Expressed(NamedTuple):
     library: str
     name: str
     restated: Restated
+    findings: tuple[Finding, ...] = ()
 
 
 def is_expression(text: str) -> bool:
@@ -69,6 +67,7 @@ def expressed(text: str, base_lr: float | None = None, library: str | None = Non
 class _Reader:
     def __init__(self, base_lr: float | None, library: str | None) -> None:
         self.base, self.library = base_lr, library
+        self.findings: list[Finding] = []
 
     def scheduler(self, node: ast.Call, inside: str | None = None) -> Expressed:
         """A call as a restatement; inside: the library of the call around it, whose base rate counts."""
@@ -93,7 +92,7 @@ class _Reader:
             given[keyword.arg] = self._value(keyword.value, whose, f"{own}: {keyword.arg}")
         if self.base is not None and inside is None and "base_lr" in parameters:
             given.setdefault("base_lr", self.base)
-        return Expressed(whose, own, function(**given))
+        return Expressed(whose, own, function(**given), tuple(self.findings))
 
     def _positional(self, node: ast.Call, whose: str) -> list[ast.expr]:
         """The positional arguments without the optimizer, which a ChainedScheduler alone is not given first."""
@@ -133,6 +132,11 @@ class _Reader:
             return having[0]
         if not having:
             raise PreheatError(f"{shown(own)} is no scheduler of {', '.join(PEERS)}")
+        if usual := [one for one in _USUAL if one in having]:
+            others = ", ".join(one for one in having if one != usual[0])
+            what, write = f"taken for {usual[0]}'s; {others} has one of that name too", f"write {usual[0]}.{own}(…)"
+            self.findings.append(Finding("assumed", own, what, write))
+            return usual[0]
         raise PreheatError(
             f"{own} may be of {' or '.join(having)}", write=f"write {having[0]}.{own}(…), or library={having[0]!r}"
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-from preheat.compat.curves import exactly, first_tick, short_ramp
+from preheat.compat.curves import first_tick, lasting, short_ramp
 from preheat.compat.peer import Peer
 from preheat.compat.restated import Restated, factors, ignored, rates
 from preheat.core.checks import counted, finite_number, int_if_whole, positive_number
@@ -79,7 +79,7 @@ def _combined(pcts: Sequence[float], pieces: Sequence[Piece], total: int, n_iter
     if len(pcts) != len(pieces) or not pcts:
         raise PreheatError(f"{len(pcts)} pcts and {len(pieces)} schedules: as many are needed, one at least")
     if sum(pcts) != 1.0 or min(pcts) < 0:
-        raise PreheatError("fastai asserts that pcts are at least 0 and add up to exactly 1.0", given=list(pcts))
+        raise PreheatError("fastai asserts that pcts are at least 0 and add up to lasting 1.0", given=list(pcts))
     edges = [0.0, *map(_single, accumulate(map(_single, pcts)))]
     curve: Schedule | None = None
     begin = 0
@@ -90,7 +90,7 @@ def _combined(pcts: Sequence[float], pieces: Sequence[Piece], total: int, n_iter
             part = piece(int_if_whole(ticks))
             late = int_if_whole(edges[i] * total - begin)
             placed = part.shifted(late) if late else part
-            placed = placed if end == total else exactly(placed, end - begin)
+            placed = placed if end == total else lasting(placed, end - begin)
             curve, begin = placed if curve is None else curve >> placed, end
     return curve  # type: ignore[return-value]  total is at least 1
 
@@ -291,7 +291,7 @@ def fine_tune(
     total = _epochs(epochs, n_iter)
     final = 1 / positive_number(div_final, "div_final")
     ends = 1 / positive_number(div, "div"), 1.0, final
-    first = exactly(_two_cosines(0.99, (1 / 25.0, 1.0, final), frozen, n_iter), frozen)
+    first = lasting(_two_cosines(0.99, (1 / 25.0, 1.0, final), frozen, n_iter), frozen)
     second = _two_cosines(pct_start, ends, total, n_iter)
     groups, low = counted(n_groups, "n_groups is at least 1", least=1), rate / 2 / positive_number(lr_mult, "lr_mult")
     others: dict[str, Any] = {}
@@ -300,7 +300,7 @@ def fine_tune(
         others[f"{i}/lr"] = Absolute(first.scaled(rate / 10) >> second.scaled(step))
     moved = (_two_cosines(share, _moms(moms), n, n_iter) for share, n in ((0.99, frozen), (pct_start, total)))
     before, after = moved
-    others["momentum"] = Absolute(exactly(before, frozen) >> after)
+    others["momentum"] = Absolute(lasting(before, frozen) >> after)
     return Restated(Absolute(first.scaled(rate) >> second.scaled(rate / 2)), others)
 
 

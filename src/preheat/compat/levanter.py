@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from preheat.compat.curves import until
+from preheat.compat.curves import lasting
 from preheat.compat.peer import Peer
 from preheat.compat.restated import Restated, ignored, rates
 from preheat.core.checks import counted, finite_number, one_of
@@ -54,7 +54,7 @@ def optimizer_config(
     main = _main(lr_schedule, warm, left, peak, peak * ratio)
     curve = ramp(0.0, peak, warm) >> main if warm else main
     if cool:
-        curve = until(curve, total - cool) >> ramp(main(left), peak * ratio, cool)
+        curve = lasting(curve, total - cool) >> ramp(main(left), peak * ratio, cool)
     return rates(curve, base_lr, findings)
 
 

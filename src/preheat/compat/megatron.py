@@ -115,7 +115,8 @@ def _of_options(options: dict[str, Any]) -> Restated:
     kind = "iters" if options["train_iters"] else "samples"
     style, wsd_style = options["lr_decay_style"], options["lr_wsd_decay_style"]
     _one_kind(options, kind)
-    each = _batch(options["global_batch_size"], needed=kind == "samples" or style == "inverse-square-root")
+    counts = style == "inverse-square-root" and not (options["lr_warmup_iters"] or options["lr_warmup_fraction"])
+    each = _batch(options["global_batch_size"], needed=kind == "samples" or counts)
     steps = each if kind == "iters" else 1
     total = counted(options[f"train_{kind}"], "the length of the training is a whole number", least=1) * steps
     end, wsd = options[f"lr_decay_{kind}"], options[f"lr_wsd_decay_{kind}"]
@@ -249,7 +250,7 @@ def _unused(steps: float | None, style: str | None) -> list[Finding]:
 
 def _batch(size: int | None, needed: bool) -> int:
     if size is None and needed:
-        what = "lengths in samples, and an inverse square root, need global_batch_size"
+        what = "lengths in samples, and an inverse square root without a warmup, need global_batch_size"
         raise PreheatError(what, write="write global_batch_size=…")
     return 1 if size is None else counted(size, "global_batch_size is a number of samples", least=1)
 

@@ -428,10 +428,10 @@ def sequential_scheduler(
     base, parts, findings = positive_number(base_lr, "base_lr"), [], []
     unit, left = f"max_{trainer.get('units', 'steps')}", clock.total
     for given, limit in zip(schedulers, [*limits, None], strict=True):
-        lasting = left if limit is None else counted(limit, "schedulers_max has numbers of steps or tokens", least=1)
+        share = left if limit is None else counted(limit, "schedulers_max has numbers of steps or tokens", least=1)
         if limit is not None and (limit % clock.per_step or limit >= left):
             raise PreheatError("schedulers_max must fit into the run, in multiples of tokens_per_step", given=limit)
-        own = {key: value for key, value in given.items() if key not in ("type", "units")} | trainer | {unit: lasting}
+        own = {key: value for key, value in given.items() if key not in ("type", "units")} | trainer | {unit: share}
         part = PEER[str(given.get("type"))](**own, base_lr=base, faithful=faithful)
         curve = curve_of(part)
         findings += part.findings if limit is None else [one for one in part.findings if one.code != "after-the-end"]

@@ -45,7 +45,7 @@ def read(
         )
     if written:
         found = expressed(source, base_lr, library)
-        return Reading.of(found.restated, Run(total=total), (), found.library)
+        return Reading.of(found.restated, Run(total=total), found.findings, found.library)
     if isinstance(source, Mapping) and is_state(source):
         return Reading.of(restated_from(source, scheduler), Run(total=total), of_groups(source), "torch")
     if total is None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from preheat.compat.curves import exactly, multiplied
+from preheat.compat.curves import lasting, multiplied
 from preheat.core.checks import Number
 from preheat.core.constructors import hold, ramp, table
 from preheat.core.errors import PreheatError
@@ -114,7 +114,7 @@ def acting(windows: Sequence[Window], value: float = 1.0) -> Schedule:
         part = _part(active, int(first), end, value)
         if end == math.inf and not active and curve is not None and curve(curve.length) == value:
             return curve  # which keeps its last value
-        fixed = part if end == math.inf else exactly(part, end - first)
+        fixed = part if end == math.inf else lasting(part, end - first)
         curve = fixed if curve is None else curve >> fixed
         value = part(end - 1 - first) if end < math.inf else value
     return curve  # type: ignore[return-value]  there is a first edge

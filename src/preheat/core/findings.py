@@ -15,7 +15,6 @@ CODES = {
     "not-carried": "a setting that changes the rates and cannot be carried over",
     "unknown-key": "a key of a config that its library does not know, or that is not known here",
     "stuck": "a length of 0 leaves the rate at its first value for good, in the other library and so here",
-    "jump": "phases do not meet: the rate jumps from one update to the next",
     "not-recognised": "values that no schedule of few words gives: a table",
     "assumed": "a number that the file does not say, and what was taken for it",
     # what a check finds of a schedule on its run
@@ -24,7 +23,7 @@ CODES = {
     "warmup-over-run": "a warmup that takes the whole run, or more",
     "warmup-share": "a warmup longer than a fifth of the run",
     "peak-not-reached": "no update runs at the peak that is written",
-    "jump": "a rate that changes at once: no restart, no staircase",
+    "jump": "a rate that changes at once, where phases do not meet: no restart, no staircase",
     "decay-clock": "a decay whose length counts the warmup where that is not meant, or does not count it",
     "above-floor": "a last rate above the one that the plan goes down to",
     "floor-early": "a decay that is over well before the run",

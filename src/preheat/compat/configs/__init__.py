@@ -28,7 +28,7 @@ READERS: tuple[str, ...] = (
     "kohya",
     "ultralytics",
 )  # fmt: skip
-"""Whose configs are read, the most telling first: each a module here with `recognises(config)` and `read(config, given)`."""
+"""Whose configs are read: each a module here with `recognises(config)` and `read(config, given)`."""
 
 
 def read(
@@ -58,8 +58,11 @@ def read_config(config: Config, given: Given = Given(), library: str | None = No
         if library not in READERS:
             raise PreheatError(f"no configs of {shown(library)} are read{nearest(library, READERS)}")
         return import_module(f"preheat.compat.configs.{library}").read(config, given)
-    for name in READERS:
-        module = import_module(f"preheat.compat.configs.{name}")
-        if module.recognises(config):
-            return module.read(config, given)
-    raise not_known(config, READERS)
+    modules = {name: import_module(f"preheat.compat.configs.{name}") for name in READERS}
+    found = [name for name, module in modules.items() if module.recognises(config)]
+    if not found:
+        raise not_known(config, READERS)
+    if len(found) > 1:
+        what = f"{shown(config)} may be a config of {' or '.join(found)}"
+        raise PreheatError(what, write=f"say whose: library={found[0]!r} (--library {found[0]})")
+    return modules[found[0]].read(config, given)

@@ -20,6 +20,9 @@ MOST_REFERENCES = 20  # to one another
 def recognises(config: Config) -> bool:
     """A YAML with max_duration and scheduler, also below `parameters`."""
     data = _inside(config.data) if config.kind == "yaml" else {}
+    optimizer = data.get("optimizer")
+    if isinstance(optimizer, dict) and "learning_rate" in optimizer:  # OLMo's, with the same keys
+        return False
     return "max_duration" in data and ("scheduler" in data or "schedulers" in data)
 
 

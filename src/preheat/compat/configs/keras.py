@@ -63,7 +63,7 @@ def _found(data: Mapping[str, Any], depth: int = 0) -> tuple[Any, Any] | None:
     if _is_schedule(data):
         return data, None
     rate = data.get("learning_rate")
-    optimizer = "ema_momentum" in data or "gradient_accumulation_steps" in data or "clipnorm" in data
+    optimizer = "ema_momentum" in data or "clipnorm" in data
     if (isinstance(rate, Mapping) and _is_schedule(rate)) or (optimizer and isinstance(rate, int | float)):
         return rate, data.get("gradient_accumulation_steps")
     inside = [data[key] for key in _WHERE if isinstance(data.get(key), Mapping)] if depth < 6 else []

@@ -27,8 +27,9 @@ def recognises(config: Config) -> bool:
     """YAML or JSON with a scheduler of OLMo's, or of OLMo-core's in train_module."""
     data = config.data if config.kind in ("yaml", "json") else {}
     former, module = data.get("scheduler"), data.get("train_module")
-    if isinstance(former, dict) and "max_duration" in data:
-        return "t_warmup" in former or former.get("name") in FORMER
+    if isinstance(former, dict) and "max_duration" in data:  # Composer has the same keys, and calls the rate lr
+        optimizer = data.get("optimizer")
+        return isinstance(optimizer, dict) and "learning_rate" in optimizer
     return isinstance(module, dict) and isinstance(module.get("scheduler"), dict)
 
 

@@ -48,6 +48,8 @@ def recognises(config: Config) -> bool:
     """Whether it has keys that only TrainingArguments have, or is the state that a Trainer saves."""
     if config.kind not in ("json", "yaml"):
         return False
+    if "micro_batch_size" in config.data or any(key in config.data for key in ("finetuning_type", "stage")):
+        return False  # axolotl and LLaMA-Factory, which hand most of their keys on
     return any(key in config.data for key in _TELLING) or _is_state(config)
 
 

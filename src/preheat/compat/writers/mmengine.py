@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from preheat.compat.mmengine import param_scheduler
 from preheat.core.errors import PreheatError, shown
@@ -19,25 +19,35 @@ _INSTEAD = "write ramps and holds in whole updates, linear, cosine or power(p) r
 
 
 def write(target: Any, run: Run, peak: float | None = None) -> str:
-    """The list as Python, by updates; it is checked against the schedule at every update of the run.
+    """The list as Python, by updates, with the optimizer's rate; it is checked against the schedule at every update.
 
-    target: a schedule, or rates where `peak` is the optimizer's own rate.   Raises PreheatError where mmengine cannot say it,
-    with the first update that would differ.
+    target: a schedule, or rates; peak: the optimizer's own rate, by default the highest of the rates.
+    Raises PreheatError where mmengine cannot say it, with the first update that would differ.
     """
     if run.total is None:
         raise PreheatError("mmengine's windows need the length of the run", write="write Run(total=…)")
     bound = target.bind(run)
-    scale = peak if isinstance(bound, Absolute) and peak else 1.0
-    curve = plain(bound)
-    schedulers = _said(curve, run.total, scale)
-    found = param_scheduler(schedulers=schedulers)
-    largest = max(map(abs, curve.table(run.total).tolist())) or 1.0
-    wanted, given = curve.table(run.total), found.schedule.table(run.total) * scale
+    values = plain(bound).table(run.total)
+    highest = max(values.tolist())
+    base = peak if peak is not None else highest if isinstance(bound, Absolute) and highest > 0 else None
+    scale = base if isinstance(bound, Absolute) and base else 1.0
+    schedulers = _said(_Part(plain(bound), scale, base), run.total)
+    found = param_scheduler(schedulers=schedulers, base_lr=base or 1.0)
+    wanted, given = values * ((base or 1.0) / scale), found.schedule.table(run.total)
     for update, (ours, theirs) in enumerate(zip(wanted.tolist(), given.tolist(), strict=True)):
-        if abs(ours - theirs) > _CLOSE * largest:
+        if abs(ours - theirs) > _CLOSE * (max(map(abs, wanted.tolist())) or 1.0):
             raise _differs(update, ours, theirs)
     lines = [f"    dict({', '.join(f'{key}={value!r}' for key, value in one.items())}),\n" for one in schedulers]
-    return f"param_scheduler = [\n{''.join(lines)}]\n"
+    own = "" if base is None else f"optim_wrapper = dict(optimizer=dict(lr={base!r}))\n"
+    return f"{own}param_scheduler = [\n{''.join(lines)}]\n"
+
+
+class _Part(NamedTuple):
+    """A curve, what its values are divided by to be factors of the optimizer's rate, and that rate, None where not known."""
+
+    curve: Schedule
+    scale: float
+    base: float | None
 
 
 def _differs(update: int, ours: float, theirs: float) -> PreheatError:
@@ -45,8 +55,9 @@ def _differs(update: int, ours: float, theirs: float) -> PreheatError:
     return PreheatError(what, write=_INSTEAD)
 
 
-def _said(curve: Schedule, total: int, scale: float) -> list[dict[str, Any]]:
+def _said(whole: _Part, total: int) -> list[dict[str, Any]]:
     """A scheduler for each part that moves; what one leaves, the next finds."""
+    curve, scale, _ = whole
     parts = curve.parts if isinstance(curve, Sequence) else (curve,)
     schedulers, begin, value = [], 0, 1.0
     for part in parts:
@@ -63,7 +74,7 @@ def _said(curve: Schedule, total: int, scale: float) -> list[dict[str, Any]]:
                 schedulers.append(_factor(begin, total, start / value if value else 0.0))
                 value = start
         else:
-            schedulers += _moved(part, (begin, end), value, scale)
+            schedulers += _moved(whole._replace(curve=part), (begin, end), value)
             value = part.end / scale if end < total else part(length - 1) / scale
         begin = end
     return schedulers
@@ -80,9 +91,11 @@ def _factor(begin: int, total: int, factor: float) -> dict[str, Any]:
     }
 
 
-def _moved(part: Ramp, window: tuple[int, int], value: float, scale: float) -> list[dict[str, Any]]:
+def _moved(whole: _Part, window: tuple[int, int], value: float) -> list[dict[str, Any]]:
     """A ramp; its window is one update longer, so that its end is reached, as mmengine's own ends one before."""
     begin, end = window
+    part, scale = whole.curve, whole.scale
+    assert isinstance(part, Ramp)
     start, last = part.start / scale, part.end / scale
     place = {"begin": begin, "end": end + 1, "by_epoch": False}
     if part.shape.name == "linear" and last > start and last <= value * (1 + _CLOSE):
@@ -90,9 +103,21 @@ def _moved(part: Ramp, window: tuple[int, int], value: float, scale: float) -> l
     if not math.isclose(start, value, rel_tol=_CLOSE):
         raise _differs(begin, start * scale, value * scale)
     if part.shape.name == "cosine":
-        return [{"type": "CosineAnnealingLR", "eta_min": last, "T_max": end - begin, **place}]
-    if part.shape.name == "linear":
-        return [{"type": "PolyLR", "power": 1.0, "eta_min": last, **place}]
-    if part.shape.name == "power" and part.shape == reverse(reverse(part.shape)) and part.shape.mirrored:
-        return [{"type": "PolyLR", "power": part.shape.exponent, "eta_min": last, **place}]
+        floor = {"eta_min_ratio": last} if whole.base is None else {"eta_min": last * whole.base}
+        return [{"type": "CosineAnnealingLR", **floor, "T_max": end - begin, **place}]
+    power = _power(part)
+    if power and (last == 0 or whole.base is not None):
+        return [{"type": "PolyLR", "power": power, "eta_min": last * (whole.base or 1.0), **place}]
+    if power:
+        what = f"mmengine's PolyLR says the rate that it ends at, {last:g} of a peak that is not known"
+        raise PreheatError(what, write="give peak= (--peak), the optimizer's rate")
     raise _differs(begin + 1, part(1), value * scale)
+
+
+def _power(part: Ramp) -> float | None:
+    """The exponent of a fall along a power of the time left; None for another shape."""
+    if part.shape.name == "linear":
+        return 1.0
+    if part.shape.name == "power" and part.shape == reverse(reverse(part.shape)) and part.shape.mirrored:
+        return part.shape.exponent
+    return None
