@@ -322,7 +322,7 @@ def test_rules_are_taken_as_data() -> None:
     [
         (
             [{"kind": "Plataeu", "metric": "loss"}],
-            "a rule as data is a mapping with a 'kind', not .*; write 'Plateau' or 'HoldUntil'",
+            "a rule as data is a mapping with a 'kind', not .*; write 'Plateau' or 'GreedyLR' or 'HoldUntil'",
         ),
         (
             [{"kind": "Plateau", "metric": "loss", "patiense": 3}],

@@ -14,6 +14,7 @@ from preheat.cli.export import EXPORTED
 from preheat.cli.refusals import at_prompt
 from preheat.compat import read
 from preheat.compat.configs import Config, Given, Reading, read_config
+from preheat.compat.expressions import names_scheduler
 from preheat.compat.writers import WRITERS, write
 from preheat.core.checks import positive_number
 from preheat.core.codegen.export import FORMS, export
@@ -138,17 +139,11 @@ def _opened(source: str, beside: Beside, library: str | None) -> Reading:
         raise PreheatError(f"there is no file, no preset and no schedule {shown(source)}")
     try:
         target = preheat.parse(source)
-    except ParseError as error:
-        return _expression(source, beside, library, error)
-    return Reading(_as_rates(target, beside.run(), beside.base_lr), beside.run())
-
-
-def _expression(source: str, beside: Beside, library: str | None, otherwise: ParseError) -> Reading:
-    """What an expression of another library says; `otherwise` where there is no such library in it."""
-    try:
+    except ParseError:
+        if not names_scheduler(source):
+            raise
         return read(source, library=library, **beside.given()._asdict())
-    except PreheatError as error:
-        raise (otherwise if error.what.startswith("cannot read") else error) from None
+    return Reading(_as_rates(target, beside.run(), beside.base_lr), beside.run())
 
 
 def _as_rates(target: Any, run: Run, peak: float | None) -> Any:

@@ -39,6 +39,23 @@ def is_expression(text: str) -> bool:
     return stripped.endswith(")") and "(" in stripped and stripped[:1].isidentifier()
 
 
+def names_scheduler(text: str) -> bool:
+    """Whether a text calls what a restated library has, by its name or by the library's."""
+    try:
+        tree = ast.parse(text[:MOST].strip()).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    node = tree[0].value if len(tree) == 1 and isinstance(tree[0], ast.Expr | ast.Assign) else None
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name | ast.Attribute):
+        return False
+    try:
+        name = _dotted(node.func)
+    except ParseError:
+        return False
+    root, own = name.partition(".")[0], name.rpartition(".")[2]
+    return ("." in name and root in _ROOTS) or any(_has(library, own) for library in PEERS)
+
+
 def expressed(text: str, base_lr: float | None = None, library: str | None = None) -> Expressed:
     """What an expression of another library's schedulers stands for.
 

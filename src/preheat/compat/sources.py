@@ -39,10 +39,9 @@ def read(
     written = isinstance(source, str) and is_expression(source) and not _is_file(source)
     if isinstance(source, str | Path) and not written:
         return read_file(source, library=library, total=total, base_lr=base_lr, **beside)
-    if beside:
-        raise PreheatError(
-            f"{next(iter(beside))}= is for a config", given=next(iter(beside.values())), write="leave it out"
-        )
+    for name, value in beside.items():
+        if value is not None:
+            raise PreheatError(f"{name}= is for a config", given=value, write="leave it out")
     if written:
         found = expressed(source, base_lr, library)
         return Reading.of(found.restated, Run(total=total), found.findings, found.library)
