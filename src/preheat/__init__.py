@@ -103,9 +103,9 @@ if TYPE_CHECKING:
     from preheat.lab.client import from_env, log
     from preheat.recipes.published import presets
     from preheat.recipes.scaling import scaled_adam, scaled_peak
-    from preheat.review.check import check
+    from preheat.review.checking.check import check
     from preheat.review.diff import diff
-    from preheat.review.explain import explain
+    from preheat.review.explaining.explain import explain
     from preheat.session import HoldUntil, Plateau, Rewarm, Rewind
 
 _ADAPTERS = ("accelerate", "axolotl", "jax", "keras", "lightning", "timm", "torch", "torchtitan", "transformers")
@@ -122,10 +122,10 @@ _LATE = {
     "Plateau": "session",
     "Rewarm": "session",
     "Rewind": "session",
-    "check": "review.check",
+    "check": "review.checking.check",
     "compare": "lab.api",
     "diff": "review.diff",
-    "explain": "review.explain",
+    "explain": "review.explaining.explain",
     "export": "core.codegen.export",
     "from_env": "lab.client",
     "log": "lab.client",

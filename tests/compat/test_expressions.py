@@ -3,7 +3,7 @@
 import pytest
 
 from preheat import compat
-from preheat.compat.expressions import expressed
+from preheat.compat.sources.expressions import expressed
 from preheat.core.errors import ParseError, PreheatError
 
 SEQUENCE = "SequentialLR(optimizer, [LinearLR(optimizer, 0.1, total_iters=5), CosineAnnealingLR(optimizer, 95)], [5])"

@@ -6,8 +6,8 @@ import pytest
 
 import preheat as ph
 from preheat import compat
-from preheat.compat.fitting import fitted
-from preheat.compat.recognise import recognised
+from preheat.compat.sources.fitting import fitted
+from preheat.compat.sources.recognise import recognised
 from preheat.core.errors import PreheatError
 
 SHAPES = [

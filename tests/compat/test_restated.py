@@ -8,7 +8,7 @@ import pytest
 
 import preheat as ph
 from preheat import compat
-from preheat.compat.restated import curve_of
+from preheat.compat.parts.restated import curve_of
 from preheat.core.findings import CODES
 
 GOLDEN = Path(__file__).parents[1] / "parity" / "golden"

@@ -12,8 +12,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, Mult
 
 import preheat as ph
 from preheat import PreheatError, Run, StateError, check, compat
+from preheat.review.checkpoints.resumed import coming
 from preheat.review.opened import opened, subject_of
-from preheat.review.resumed import coming
 from preheat.torch import Scheduler
 
 PLAN = ph.warmup(5) >> ph.decay()

@@ -13,11 +13,11 @@ from strategies import callable_trees, lay, ready, runs, written
 import preheat as ph
 from preheat import explain
 from preheat.core.findings import Finding
-from preheat.review.laid import MOST
-from preheat.review.phases import phases_of
-from preheat.review.sayings import share
+from preheat.review.explaining.phases import phases_of
+from preheat.review.explaining.sentences import share
+from preheat.review.explaining.weights import kept
+from preheat.review.laid_out import MOST
 from preheat.review.subject import Subject
-from preheat.review.weights import kept
 
 RUN = ph.Run(total=1000)
 fewer = settings(max_examples=settings().max_examples // 8)  # each of them computes whole runs

@@ -18,11 +18,11 @@ from preheat.core.errors import PreheatError
 from preheat.core.findings import CODES, Finding
 from preheat.core.spans import Run
 from preheat.plots.terminal import Terminal
-from preheat.review.check import check as found_in
-from preheat.review.checkpoint import Checkpoint
-from preheat.review.facts import Facts
+from preheat.review.checking.check import check as found_in
+from preheat.review.checking.facts import Facts
+from preheat.review.checkpoints.checkpoint import Checkpoint
+from preheat.review.checkpoints.resumed import coming
 from preheat.review.opened import opened
-from preheat.review.resumed import coming
 from preheat.review.subject import Subject
 
 FOUND = 1

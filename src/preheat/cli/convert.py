@@ -14,7 +14,7 @@ from preheat.cli.export import EXPORTED
 from preheat.cli.refusals import at_prompt
 from preheat.compat import read
 from preheat.compat.configs import Config, Given, Reading, read_config
-from preheat.compat.expressions import names_scheduler
+from preheat.compat.sources.expressions import names_scheduler
 from preheat.compat.writers import WRITERS, write
 from preheat.core.checks import positive_number
 from preheat.core.codegen.export import FORMS, export

@@ -18,7 +18,7 @@ from preheat.core.sampling import edges, sampled
 from preheat.plots.terminal import Terminal, braille
 from preheat.review.diff import Difference, Differing
 from preheat.review.diff import diff as compared
-from preheat.review.sayings import called
+from preheat.review.explaining.sentences import called
 
 if TYPE_CHECKING:
     from preheat.plots.panel import Curves

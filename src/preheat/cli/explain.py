@@ -13,9 +13,9 @@ from preheat.cli.resolved import RunOptions
 from preheat.cli.sources import ConfigOptions, opened
 from preheat.core.errors import PreheatError
 from preheat.plots.terminal import Terminal
-from preheat.review.explain import Explanation
-from preheat.review.explain import explain as explained
-from preheat.review.sayings import wrapped
+from preheat.review.explaining.explain import Explanation
+from preheat.review.explaining.explain import explain as explained
+from preheat.review.explaining.sentences import wrapped
 
 
 def explain(

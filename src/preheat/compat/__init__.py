@@ -13,12 +13,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated
 from preheat.core.errors import PreheatError, nearest, shown
 
 if TYPE_CHECKING:
-    from preheat.compat.sources import Reading, read
+    from preheat.compat.sources.read import Reading, read
 
 __all__ = ["PEERS", "Reading", "Restated", "peer", "read", "restate"]
 
@@ -86,7 +86,7 @@ def __getattr__(name: str) -> object:
     if name in PEERS:
         return import_module(f"preheat.compat.{name}")
     if name in ("Reading", "read"):
-        return getattr(import_module("preheat.compat.sources"), name)
+        return getattr(import_module("preheat.compat.sources.read"), name)
     raise AttributeError(f"module 'preheat.compat' has no attribute {name!r}{nearest(name, PEERS)}")
 
 

@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 from preheat.compat import transformers
-from preheat.compat.curves import cosine_wave, lasting, switched
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, curve_of, factors, held, ignored, rate_argument, rates, resumed
+from preheat.compat.parts.curves import cosine_wave, lasting, switched
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, curve_of, factors, held, ignored, rate_argument, rates, resumed
 from preheat.core.checks import counted, finite_number, int_if_whole, positive_number
 from preheat.core.constructors import hold, ramp, warmup
 from preheat.core.errors import PreheatError

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from preheat.compat.curves import onwards
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, rates
+from preheat.compat.parts.curves import onwards
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, rates
 from preheat.core.checks import counted, finite_number, one_of, positive_number
 from preheat.core.constructors import hold, invsqrt, ramp, steps, warmup
 from preheat.core.errors import PreheatError

@@ -11,9 +11,9 @@ import re
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from preheat.compat.curves import short_hold, short_ramp
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, factors, held
+from preheat.compat.parts.curves import short_hold, short_ramp
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, factors, held
 from preheat.core.checks import Number, finite_number, int_if_whole, positive_number
 from preheat.core.constructors import hold, steps
 from preheat.core.errors import PreheatError, nearest, shown

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from preheat.compat.curves import ENDLESS, short_hold
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, factors, ignored, rate_argument, rates
+from preheat.compat.parts.curves import ENDLESS, short_hold
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, factors, ignored, rate_argument, rates
 from preheat.core.checks import Number, counted, finite_number, int_if_whole, positive_number
 from preheat.core.constructors import hold, invsqrt, ramp
 from preheat.core.errors import PreheatError

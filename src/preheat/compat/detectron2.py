@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from preheat.compat.curves import cosine_wave, short_ramp, stairs
 from preheat.compat.fvcore import restated
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, factors, held, ignored, rate_argument, resumed
+from preheat.compat.parts.curves import cosine_wave, short_ramp, stairs
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, factors, held, ignored, rate_argument, resumed
 from preheat.core.checks import counted, finite_number, one_of, positive_number
 from preheat.core.constructors import hold
 from preheat.core.errors import PreheatError

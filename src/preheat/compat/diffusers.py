@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from preheat.compat import transformers
-from preheat.compat.curves import stairs
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, factors, ignored, resumed
+from preheat.compat.parts.curves import stairs
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, factors, ignored, resumed
 from preheat.core.checks import counted, finite_number
 from preheat.core.constructors import decay, hold, ramp, warmup
 from preheat.core.errors import PreheatError, shown

@@ -9,9 +9,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from preheat.compat.curves import counted_warmup, short_ramp
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, held, rates
+from preheat.compat.parts.curves import counted_warmup, short_ramp
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, held, rates
 from preheat.core.checks import Number, counted, finite_number, int_if_whole, positive_number
 from preheat.core.constructors import hold, invsqrt, ramp, steps
 from preheat.core.errors import PreheatError

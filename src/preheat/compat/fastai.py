@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-from preheat.compat.curves import first_tick, lasting, short_ramp
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, factors, ignored, rates
+from preheat.compat.parts.curves import first_tick, lasting, short_ramp
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, factors, ignored, rates
 from preheat.core.checks import counted, finite_number, int_if_whole, positive_number
 from preheat.core.constructors import hold
 from preheat.core.errors import PreheatError, nearest, shown

@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from preheat.compat.curves import cosine_wave, exponential, first_tick, lasting, line, short_ramp, stairs
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, ignored, rates
+from preheat.compat.parts.curves import cosine_wave, exponential, first_tick, lasting, line, short_ramp, stairs
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, ignored, rates
 from preheat.core.checks import Number, counted, finite_number, int_if_whole, one_of, positive_number
 from preheat.core.constructors import hold
 from preheat.core.errors import PreheatError

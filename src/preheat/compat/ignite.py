@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from preheat.compat.curves import doublings, joined, lasting, short_ramp, through
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, curve_of, factors, is_rates, rate_argument, rates
+from preheat.compat.parts.curves import doublings, joined, lasting, short_ramp, through
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, curve_of, factors, is_rates, rate_argument, rates
 from preheat.core.checks import finite_number, whole_number
 from preheat.core.constructors import hold, ramp
 from preheat.core.errors import PreheatError

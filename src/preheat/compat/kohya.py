@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from preheat.compat import diffusers, transformers
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, ignored
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, ignored
 from preheat.core.checks import Number, counted, finite_number
 from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from preheat.compat import transformers
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated
 from preheat.core.checks import counted
 
 PEER = Peer("llama_factory", "0.9.5", "llamafactory/train/trainer_utils.py")

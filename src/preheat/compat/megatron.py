@@ -9,9 +9,9 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from preheat.compat.curves import short_hold, short_ramp
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, ignored, rates
+from preheat.compat.parts.curves import short_hold, short_ramp
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, ignored, rates
 from preheat.core.checks import Number, counted, finite_number, int_if_whole, one_of, positive_number
 from preheat.core.constructors import hold
 from preheat.core.errors import PreheatError

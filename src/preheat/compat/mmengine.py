@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import Parameter, Signature, signature
 from typing import Any, NamedTuple
 
-from preheat.compat.curves import cosine_wave, exponential, one_cycle, short_ramp, stairs
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, factors, rate_argument, resumed
-from preheat.compat.windows import Window, acting
+from preheat.compat.parts.curves import cosine_wave, exponential, one_cycle, short_ramp, stairs
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, factors, rate_argument, resumed
+from preheat.compat.parts.windows import Window, acting
 from preheat.core.checks import counted, finite_number, one_of, positive_number
 from preheat.core.constructors import hold
 from preheat.core.errors import PreheatError, nearest, shown

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from preheat.compat.curves import cosine_wave, counted_warmup, onwards, switched
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, factors
+from preheat.compat.parts.curves import cosine_wave, counted_warmup, onwards, switched
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, factors
 from preheat.core.checks import counted, finite_number, positive_number
 from preheat.core.constructors import hold, ramp
 from preheat.core.errors import PreheatError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, ignored, rates
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, ignored, rates
 from preheat.core.checks import counted, finite_number
 from preheat.core.constructors import hold, ramp
 from preheat.core.errors import PreheatError

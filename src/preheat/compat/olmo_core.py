@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
-from preheat.compat.curves import lasting, onwards, short_hold, short_ramp, switched
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, curve_of, factors, held, ignored, rate_argument, rates
+from preheat.compat.parts.curves import lasting, onwards, short_hold, short_ramp, switched
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, curve_of, factors, held, ignored, rate_argument, rates
 from preheat.core.checks import Number, counted, finite_number, int_if_whole, one_of, positive_number
 from preheat.core.constructors import hold
 from preheat.core.errors import PreheatError

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from preheat.compat.curves import FARTHEST, doublings, geometric, joined, lasting, short_ramp, through
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, curve_of, ignored, rates
+from preheat.compat.parts.curves import FARTHEST, doublings, geometric, joined, lasting, short_ramp, through
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, curve_of, ignored, rates
 from preheat.core.checks import Number, finite_number, one_of, ticks, whole_number
 from preheat.core.constructors import hold
 from preheat.core.errors import PreheatError

@@ -7,9 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from preheat.compat.curves import cosine_wave, exponential, lasting, one_cycle, short_ramp, stairs, triangles
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, curve_of, held, ignored, rates, resumed
+from preheat.compat.parts.curves import cosine_wave, exponential, lasting, one_cycle, short_ramp, stairs, triangles
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, curve_of, held, ignored, rates, resumed
 from preheat.core.checks import counted, finite_number, one_of, positive_number
 from preheat.core.constructors import hold, invsqrt, ramp
 from preheat.core.errors import PreheatError

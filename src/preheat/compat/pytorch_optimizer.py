@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from preheat.compat.curves import cosine_wave, joined, short_ramp
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, curve_of, factors, held, is_rates, rates, resumed
+from preheat.compat.parts.curves import cosine_wave, joined, short_ramp
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, curve_of, factors, held, is_rates, rates, resumed
 from preheat.core.checks import counted, finite_number, one_of, positive_number
 from preheat.core.constructors import hold, ramp, table, warmup
 from preheat.core.errors import PreheatError

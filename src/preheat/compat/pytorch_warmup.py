@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, curve_of, factors, ignored, is_rates, rates
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, curve_of, factors, ignored, is_rates, rates
 from preheat.core.checks import finite_number, whole_number
 from preheat.core.constructors import hold, ramp, rectified, saturating
 from preheat.core.errors import PreheatError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from preheat.compat.curves import counted_warmup
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, rates
+from preheat.compat.parts.curves import counted_warmup
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, rates
 from preheat.core.checks import counted, positive_number
 from preheat.core.constructors import hold
 

@@ -10,9 +10,9 @@ import math
 from itertools import pairwise
 from typing import Any
 
-from preheat.compat.curves import falling_power, powers, short_ramp
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, factors, rate_argument
+from preheat.compat.parts.curves import falling_power, powers, short_ramp
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, factors, rate_argument
 from preheat.core.checks import (
     Number,
     counted,

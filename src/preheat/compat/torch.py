@@ -8,10 +8,10 @@ from functools import wraps
 from itertools import pairwise
 from typing import Any
 
-from preheat.compat.curves import cosine_wave, falling_power, powers, short_ramp
-from preheat.compat.members import chain_of, of_call, refuse_lists, sequence_of
-from preheat.compat.peer import Function, Peer
-from preheat.compat.restated import Restated, factors, held, ignored, rate_argument, rates, resumed
+from preheat.compat.parts.curves import cosine_wave, falling_power, powers, short_ramp
+from preheat.compat.parts.members import chain_of, of_call, refuse_lists, sequence_of
+from preheat.compat.parts.peer import Function, Peer
+from preheat.compat.parts.restated import Restated, factors, held, ignored, rate_argument, rates, resumed
 from preheat.core.checks import (
     Number,
     counted,

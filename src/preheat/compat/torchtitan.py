@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from preheat.compat.curves import cosine_wave, counted_warmup, onwards
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, factors, held, ignored
+from preheat.compat.parts.curves import cosine_wave, counted_warmup, onwards
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, factors, held, ignored
 from preheat.core.checks import counted, finite_number, one_of
 from preheat.core.constructors import ramp
 from preheat.core.errors import PreheatError

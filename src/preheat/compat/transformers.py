@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from preheat.compat.curves import cosine_wave, short_ramp
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated, factors, held, ignored, rate_argument, resumed
+from preheat.compat.parts.curves import cosine_wave, short_ramp
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated, factors, held, ignored, rate_argument, resumed
 from preheat.core.checks import counted, finite_number, int_if_whole, one_of, positive_number
 from preheat.core.constructors import decay, hold, invsqrt, ramp, warmup
 from preheat.core.errors import PreheatError

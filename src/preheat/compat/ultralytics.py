@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from preheat.compat.curves import short_ramp
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Restated
+from preheat.compat.parts.curves import short_ramp
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Restated
 from preheat.core.checks import counted, finite_number, positive_number
 from preheat.core.constructors import hold, ramp
 from preheat.core.errors import PreheatError

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from preheat.core.checks import counted
 from preheat.core.errors import PreheatError
 from preheat.core.spans import Run
-from preheat.review.laid import Laid, area_of, has_factors, laid_out, on_its_run
+from preheat.review.explaining.sentences import called, number, share, wrapped
+from preheat.review.explaining.sentences import counted as said
+from preheat.review.laid_out import Laid, area_of, has_factors, laid_out, on_its_run
 from preheat.review.opened import subject_of
-from preheat.review.sayings import called, number, share, wrapped
-from preheat.review.sayings import counted as said
 from preheat.review.subject import Subject
 from preheat.session.comparison import ROUNDING, Comparison
 

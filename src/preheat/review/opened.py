@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from preheat.compat.configs import Config, Given, Reading, read_config
-from preheat.compat.restated import Restated
+from preheat.compat.parts.restated import Restated
 from preheat.core.errors import PreheatError, shown
 from preheat.core.plan import Plan
 from preheat.core.spans import Run
 from preheat.core.text.language import parse
 from preheat.recipes.published import presets
-from preheat.review.checkpoint import is_checkpoint, not_known, read_checkpoint
+from preheat.review.checkpoints.checkpoint import is_checkpoint, not_known, read_checkpoint
 from preheat.review.subject import Subject
 
 

@@ -9,7 +9,7 @@ from preheat.compat import axolotl
 from preheat.compat.configs.files import Config
 from preheat.compat.configs.reading import Given, Keys, Reading
 from preheat.compat.configs.said import agreed, epochs_total
-from preheat.compat.restated import Restated
+from preheat.compat.parts.restated import Restated
 from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
 from preheat.core.spans import Run

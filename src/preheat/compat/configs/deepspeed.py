@@ -7,7 +7,7 @@ from typing import Any
 from preheat.compat.configs.files import Config
 from preheat.compat.configs.reading import Given, Keys, Reading
 from preheat.compat.deepspeed import PEER
-from preheat.compat.restated import Restated, rates
+from preheat.compat.parts.restated import Restated, rates
 from preheat.core.constructors import hold
 from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding

@@ -8,7 +8,7 @@ from typing import Any
 from preheat.compat import keras
 from preheat.compat.configs.files import Config
 from preheat.compat.configs.reading import Given, Reading, number
-from preheat.compat.restated import Restated, rates
+from preheat.compat.parts.restated import Restated, rates
 from preheat.core.constructors import hold
 from preheat.core.errors import PreheatError, shown
 from preheat.core.findings import Finding

@@ -10,7 +10,7 @@ from typing import Any
 from preheat.compat import transformers
 from preheat.compat.configs.files import Config
 from preheat.compat.configs.reading import Given, Keys, Reading
-from preheat.compat.restated import ignored
+from preheat.compat.parts.restated import ignored
 from preheat.core.errors import ParseError, PreheatError
 from preheat.core.findings import Finding
 from preheat.core.spans import Run

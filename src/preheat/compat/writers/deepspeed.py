@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from preheat.compat.deepspeed import PEER
-from preheat.compat.restated import Restated
-from preheat.compat.tried import Wanted, tried, wanted
+from preheat.compat.parts.restated import Restated
+from preheat.compat.parts.tried import Wanted, tried, wanted
 from preheat.core.spans import Run
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from preheat.compat import torchtitan
-from preheat.compat.restated import Restated, curve_of
+from preheat.compat.parts.restated import Restated, curve_of
 from preheat.core.errors import PreheatError
 from preheat.core.meant import Meant
 from preheat.core.plan import Plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from preheat.compat.restated import Restated, curve_of
+from preheat.compat.parts.restated import Restated, curve_of
 from preheat.core.checks import positive_number
 from preheat.core.errors import PreheatError
 from preheat.core.node import Schedule

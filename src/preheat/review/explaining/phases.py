@@ -14,7 +14,7 @@ from preheat.core.nodes.leaves import InvSqrt, Ramp, Rectified, Saturating, Tabl
 from preheat.core.nodes.repeated import Repeated
 from preheat.core.nodes.wrapped import Scaled, Stepwise
 from preheat.core.shapes import Shape
-from preheat.review.laid import Laid
+from preheat.review.laid_out import Laid
 from preheat.session.pieces import CONSTANT, CURVE, Form, Piece, pieces
 
 _ADVERBS = {

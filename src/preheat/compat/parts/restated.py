@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from preheat.compat.curves import multiplied
+from preheat.compat.parts.curves import multiplied
 from preheat.core.checks import Number, positive_number
 from preheat.core.findings import Finding
 from preheat.core.meant import Meant

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from preheat.compat.curves import lasting, multiplied
+from preheat.compat.parts.curves import lasting, multiplied
 from preheat.core.checks import Number
 from preheat.core.constructors import hold, ramp, table
 from preheat.core.errors import PreheatError

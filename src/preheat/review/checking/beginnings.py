@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from preheat.core.findings import Finding
 from preheat.core.nodes.leaves import Hold, Ramp
 from preheat.core.nodes.sequence import Sequence
-from preheat.review.facts import Facts
-from preheat.review.looked import NOTICED, Look, nodes
+from preheat.review.checking.facts import Facts
+from preheat.review.checking.look import NOTICED, Look, nodes
 
 _COSTS = 1e-3  # of the run: updates at rate 0 below this share are the field's convention, and cost nothing to speak of
 _LONG = 0.2  # of the run

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from preheat.compat import PEERS, peer
 from preheat.compat.configs.files import literal
-from preheat.compat.restated import Restated
+from preheat.compat.parts.restated import Restated
 from preheat.core.errors import ParseError, PreheatError, shown
 from preheat.core.findings import Finding
 

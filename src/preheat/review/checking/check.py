@@ -9,17 +9,17 @@ from preheat.core.errors import PreheatError
 from preheat.core.findings import CODES, Finding
 from preheat.core.plan import Plan
 from preheat.core.spans import Run
-from preheat.review.beginnings import beginning, below_zero
-from preheat.review.checkpoint import Checkpoint
-from preheat.review.endings import afterwards, climbing, ending
-from preheat.review.facts import Facts
-from preheat.review.jumps import joints
-from preheat.review.looked import Look
+from preheat.review.checking.beginnings import beginning, below_zero
+from preheat.review.checking.endings import afterwards, climbing, ending
+from preheat.review.checking.facts import Facts
+from preheat.review.checking.jumps import joints
+from preheat.review.checking.look import Look
+from preheat.review.checking.optimizers import decayed, optimizing
+from preheat.review.checking.totals import lengths
+from preheat.review.checkpoints.checkpoint import Checkpoint
+from preheat.review.checkpoints.resumed import resumed, resuming
 from preheat.review.opened import opened
-from preheat.review.optimizers import decayed, optimizing
-from preheat.review.resumed import resumed, resuming
 from preheat.review.subject import Subject
-from preheat.review.totals import lengths
 
 
 def check(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from preheat.compat import restate
-from preheat.compat.restated import Restated
+from preheat.compat.parts.restated import Restated
 from preheat.core.errors import PreheatError, shown
 from preheat.core.findings import Finding
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from preheat.core.errors import shown
 from preheat.core.peaks import peaks_at_one
 from preheat.core.plan import Plan
-from preheat.review.laid import Laid
-from preheat.review.measured import Explained
-from preheat.review.phases import Phase
+from preheat.review.explaining.measured import Explained
+from preheat.review.explaining.phases import Phase
+from preheat.review.laid_out import Laid
 from preheat.review.subject import Subject
 
 SAID, LISTED = 6, 12  # phases that have a sentence, and a row

@@ -12,7 +12,7 @@ from preheat.core.plan import RATE, Line, Plan
 from preheat.core.sampling import horizon, sampled
 from preheat.core.spans import Run
 from preheat.core.text.language import parse
-from preheat.review.checkpoint import Checkpoint
+from preheat.review.checkpoints.checkpoint import Checkpoint
 from preheat.review.subject import Subject
 from preheat.session.bases import same
 from preheat.session.changes import bound_plan, first_change

@@ -14,9 +14,9 @@ from preheat.core.extras import needed
 from preheat.core.findings import Finding
 from preheat.core.plan import RATE, Plan
 from preheat.core.spans import Run
-from preheat.review.dcp import METADATA, read_dcp
+from preheat.review.checkpoints.dcp import METADATA, read_dcp
+from preheat.review.checkpoints.torch_states import TorchState, restated
 from preheat.review.subject import Subject
-from preheat.review.torch_states import TorchState, restated
 from preheat.session.state import KEYS, Saved, from_state
 
 _SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".tar")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from preheat.compat.restated import Restated
+from preheat.compat.parts.restated import Restated
 from preheat.core.errors import PreheatError, nearest, shown
 
 Function = TypeVar("Function", bound=Callable[..., Restated])

@@ -11,7 +11,7 @@ from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
 from preheat.core.nodes.repeated import Repeated
 from preheat.core.sampling import edges
-from preheat.review.looked import NOTICED, Look
+from preheat.review.checking.look import NOTICED, Look
 
 _EARLY = 0.2  # of the run at a floor above 0
 _WASTED = 1e-3  # of the run at rate 0

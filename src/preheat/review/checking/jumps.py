@@ -11,7 +11,7 @@ from preheat.core.findings import Finding
 from preheat.core.nodes.leaves import Table
 from preheat.core.nodes.repeated import Repeated
 from preheat.core.nodes.wrapped import Scaled, Shifted
-from preheat.review.looked import NOTICED, Look
+from preheat.review.checking.look import NOTICED, Look
 
 _TENFOLD = 10.0 * (1 + 1e-9)
 _FLAT = 1e-15  # of the highest value: a hold is exactly flat, a slow curve is not

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from preheat import compat
-from preheat.compat.restated import Restated
+from preheat.compat.parts.restated import Restated
 from preheat.core.errors import PreheatError
 
 KINDS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (

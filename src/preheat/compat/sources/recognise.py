@@ -12,8 +12,8 @@ import warnings
 from typing import Any
 
 from preheat.compat.configs.reading import Reading
-from preheat.compat.fitting import fitted
-from preheat.compat.states import restated_from
+from preheat.compat.sources.fitting import fitted
+from preheat.compat.sources.states import restated_from
 from preheat.core.checks import counted
 from preheat.core.constructors import table
 from preheat.core.errors import PreheatError, shown

@@ -10,10 +10,10 @@ from typing import Any
 from preheat.core.errors import PreheatError, shown
 from preheat.core.notebook import html_of
 from preheat.core.spans import Run
-from preheat.review.laid import has_factors, laid_out
-from preheat.review.measured import Explained, explained
+from preheat.review.explaining.measured import Explained, explained
+from preheat.review.explaining.sentences import line_sentences, phase_rows, subject_sentences, wrapped
+from preheat.review.laid_out import has_factors, laid_out
 from preheat.review.opened import subject_of
-from preheat.review.sayings import line_sentences, phase_rows, subject_sentences, wrapped
 from preheat.review.subject import Subject
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from preheat.core.findings import Finding
 from preheat.core.spans import Run
-from preheat.review.facts import Facts
+from preheat.review.checking.facts import Facts
 
 
 def lengths(run: Run, facts: Facts) -> Iterator[Finding]:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from preheat.core.findings import Finding
 from preheat.core.plan import Plan
 from preheat.recipes.published import presets
-from preheat.review.facts import Facts
-from preheat.review.looked import Look
+from preheat.review.checking.facts import Facts
+from preheat.review.checking.look import Look
 
 _SHORT, _MUCH = 4, 5  # times shorter than the rule, on a run that is so many times as long as it
 _SIZES, _FAR = 4.0, 3.0  # how much another size may differ, and how far beyond the published peaks

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from preheat.review.laid import Laid, area_of
-from preheat.review.phases import Phase, phases_of
-from preheat.review.weights import decay_for, kept
+from preheat.review.explaining.phases import Phase, phases_of
+from preheat.review.explaining.weights import decay_for, kept
+from preheat.review.laid_out import Laid, area_of
 
 _NEAR = 1e-12  # relative: a value that is the peak but for rounding
 

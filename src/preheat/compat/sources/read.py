@@ -9,9 +9,9 @@ from typing import Any
 
 from preheat.compat.configs import read as read_file
 from preheat.compat.configs.reading import Reading
-from preheat.compat.expressions import expressed, is_expression
-from preheat.compat.recognise import recognised
-from preheat.compat.states import is_state, of_groups, restated_from
+from preheat.compat.sources.expressions import expressed, is_expression
+from preheat.compat.sources.recognise import recognised
+from preheat.compat.sources.states import is_state, of_groups, restated_from
 from preheat.core.errors import PreheatError
 from preheat.core.spans import Run
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from preheat.core.checks import finite_number
 from preheat.core.errors import PreheatError
-from preheat.review.laid import Laid
+from preheat.review.laid_out import Laid
 
 
 def kept(rates: Any, decay: Any) -> tuple[Any, float]:

@@ -12,9 +12,9 @@ from itertools import pairwise
 from operator import mul
 from typing import Any, NamedTuple
 
-from preheat.compat.curves import lasting, short_ramp
-from preheat.compat.peer import Peer
-from preheat.compat.restated import Curve, Restated, curve_of, factors
+from preheat.compat.parts.curves import lasting, short_ramp
+from preheat.compat.parts.peer import Peer
+from preheat.compat.parts.restated import Curve, Restated, curve_of, factors
 from preheat.core.checks import counted
 from preheat.core.errors import PreheatError, shown
 from preheat.core.findings import Finding

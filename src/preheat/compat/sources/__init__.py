@@ -1,0 +1,1 @@
+"""What a schedule is read from beside a file: expressions, states, live schedulers, any function."""

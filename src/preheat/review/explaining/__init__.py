@@ -1,0 +1,1 @@
+"""What a schedule does on its run, in sentences, a table and numbers."""
