@@ -26,16 +26,12 @@ _OPERATORS = {">>": operator.rshift, "+": operator.add, "*": operator.mul}
 Transformation = TypeVar("Transformation", bound=Callable[..., Any])
 
 
-class Stated(Value):
-    """A schedule, and what is said of its values. Its methods are those of the schedule, and what they give says the same."""
+class Evaluated(Value):
+    """What holds a schedule and is evaluated like it."""
 
-    __slots__ = ("schedule",)
+    __slots__ = ()
 
-    schedule: Schedule
-    word: ClassVar[str]
-
-    def __init__(self, schedule: Schedule) -> None:
-        self._set(schedule=schedule)
+    schedule: Any
 
     def __call__(self, t: Any = MISSING) -> Any:
         """The value at time `t`, in ticks, as the schedule gives it."""
@@ -58,6 +54,18 @@ class Stated(Value):
     def function(self) -> Callable[[float], float]:
         """The specialised Python function of one number: equal to a call, bit for bit."""
         return self.schedule.function
+
+
+class Stated(Evaluated):
+    """A schedule, and what is said of its values. Its methods are those of the schedule, and what they give says the same."""
+
+    __slots__ = ("schedule",)
+
+    schedule: Schedule
+    word: ClassVar[str]
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._set(schedule=schedule)
 
     def __rshift__(self, other: Any) -> Any:
         return _operated(">>", self, other)

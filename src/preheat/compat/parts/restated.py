@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from preheat.compat.parts.curves import multiplied
@@ -13,15 +13,13 @@ from preheat.core.node import Schedule
 from preheat.core.peaks import peaks_at_one
 from preheat.core.plan import RATE, Plan
 from preheat.core.spans import Run
-from preheat.core.stated import Absolute, Relative, plain
+from preheat.core.stated import Absolute, Evaluated, Relative, plain
 from preheat.core.text.language import parse
-from preheat.core.times import MISSING
-from preheat.core.value import Value
 
 Curve = Schedule | Absolute | Relative
 
 
-class Restated(Meant, Value):
+class Restated(Meant, Evaluated):
     """A scheduler of another library, restated: its values at every update, equal to what that library computes.
 
     schedule: the learning rate: factors where `base_lr` was left at 1, else rates.
@@ -70,24 +68,6 @@ class Restated(Meant, Value):
     def plan(self) -> Plan:
         """The same as a plan, with the line "lr"."""
         return Plan({RATE: self.schedule} | dict(self.others))
-
-    def __call__(self, t: Any = MISSING) -> Any:
-        """The rate, or its factor, at time `t`, as a schedule gives it."""
-        return self.schedule(t)
-
-    def table(self, n: int) -> Any:
-        """The values of updates 0 … n − 1, a float64 numpy array of shape (n,)."""
-        return self.schedule.table(n)
-
-    @property
-    def length(self) -> Number:
-        """Updates from its start to its end; math.inf if it never ends."""
-        return self.schedule.length
-
-    @property
-    def function(self) -> Callable[[float], float]:
-        """The specialised Python function of one number: equal to a call, bit for bit."""
-        return self.schedule.function
 
     def bind(self, *args: Any, **kwargs: Any) -> Any:
         """The schedule, or the plan where it moves more than the rate, bound to a run: see Schedule.bind and Plan.bind."""
