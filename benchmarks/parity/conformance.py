@@ -99,7 +99,7 @@ def of_transformers() -> Iterator[Suspect]:
 
 
 def of_timm() -> Iterator[Suspect]:
-    from timm import scheduler as timm
+    from benchmarks.parity.timm_alone import scheduler as timm
 
     def step(scheduler: Any, t: int) -> None:
         scheduler.step_update(t + 1)
