@@ -57,7 +57,7 @@ def configs(peers: list[str]) -> list[str]:
     """The table of published configs."""
     head = ("config", "library", "updates", "largest difference", "source")
     rows = [
-        (public.file, f"{module.PEER} {module.VERSION}", f"{public.updates:,}", f"{_apart(public):.1e}", public.source)
+        (public.file, module.PEER, f"{public.updates:,}", f"{_apart(public):.1e}", public.source)
         for module in installed("public")
         if not peers or module.PEER in peers
         for public in module.PUBLIC
@@ -100,6 +100,8 @@ def _vector(module: ModuleType, case: Case, seed: int) -> dict[str, Any] | None:
     if case.updates(arguments) > LONGEST:
         return None
     found: Compared = compared(module.PEER, case, arguments)
+    if not found.values:
+        return None
     return {
         "scheduler": case.scheduler,
         "arguments": arguments,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
@@ -10,6 +11,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from preheat import PreheatError
 from preheat.compat import Restated, restate
 
 Rates = list[float]
@@ -63,13 +65,24 @@ def lines(values: Rates | Mapping[str, Rates]) -> dict[str, Rates]:
 
 
 def compared(peer: str, case: Case, arguments: dict[str, Any]) -> Compared:
-    """Run the library and its restatement with these arguments."""
+    """Run the library and its restatement with these arguments; where the library fails at once, so must the restatement."""
     n = case.updates(arguments)
-    given = lines(case.run(arguments, n + case.after))
+    try:
+        given = lines(case.run(arguments, n + case.after))
+    except (ArithmeticError, ValueError):
+        return Compared(0.0 if _refuses(peer, case, arguments) else math.inf, 0.0, {})
     plain, faithful = (restate(peer, case.scheduler, **arguments, faithful=f) for f in (False, True))
     inside = max(off(plain, key, rates[:n], 0) for key, rates in given.items())
     after = max(off(faithful, key, rates, n) for key, rates in given.items())
     return Compared(inside, after, given)
+
+
+def _refuses(peer: str, case: Case, arguments: dict[str, Any]) -> bool:
+    try:
+        restate(peer, case.scheduler, **arguments)
+    except PreheatError:
+        return True
+    return False
 
 
 def off(restated: Restated, key: str, rates: Rates, first: int) -> float:

@@ -1,1 +1,1 @@
-"""Published configs, one module a library: PEER, VERSION, and PUBLIC, a list of Public; their files lie beside it."""
+"""Published configs, one module a library: PEER, and PUBLIC, a list of Public; their files lie beside it."""
