@@ -182,3 +182,45 @@ def test_an_entry_of_a_folder_cannot_lead_outside(tmp_path):
     index.write_bytes(pickle.dumps(content))
     with pytest.raises(StateError, match="lies outside"):
         check(tmp_path / "dcp")
+
+
+# -- the rates that it holds --------------------------------------------------------------------------------------------
+
+
+def test_a_peak_beside_a_checkpoint_does_not_change_the_rates_that_it_holds(saved):
+    one, other = saved(trained(ours), "one.pt"), saved(trained(ours, lr=1e-4), "other.pt")
+    rates = saved(trained(lambda optimizer: LinearLR(optimizer, 0.1, total_iters=10)), "torch.pt")
+    for path in (one, rates):
+        with pytest.raises(PreheatError, match=rf"{path.name} holds what its factors multiply, 0.0003, not 0.2"):
+            ph.explain(path, peak=0.2)
+        assert ph.explain(path).lines[0].peak == pytest.approx(3e-4)
+        assert ph.explain(path, peak=3e-4).lines[0].peak == pytest.approx(3e-4)
+    with pytest.raises(PreheatError, match="both are rates or hold theirs"):
+        ph.diff(one, other, peak=3e-4)
+    assert not ph.diff(one, "warmup(5) >> decay()", peak=3e-4)
+    assert ph.diff(one, "warmup(5) >> decay()", peak=2e-4)
+
+
+def test_groups_of_different_rates_are_a_line_each(saved):
+    equal, apart = saved(trained(ours), "equal.pt"), saved(trained(ours, lr=1e-4), "apart.pt")
+    found = ph.explain(apart)
+    assert [(one.line.key, one.peak) for one in found.lines] == [
+        ("0/lr", pytest.approx(1e-4)),
+        ("1/lr", pytest.approx(3e-4)),
+    ]
+    assert "which is not known here" not in " ".join(found.sentences)
+    assert [(one.key, one.first is None) for one in ph.diff(apart, equal).lines] == [("0/lr", False), ("1/lr", True)]
+    assert [(one.key, one.first is None) for one in ph.diff(equal, apart).lines] == [("0/lr", False), ("1/lr", True)]
+    assert ph.diff(apart, "warmup(5) >> decay()", peak=3e-4)
+    with pytest.raises(PreheatError, match=r"apart.pt holds what its factors multiply, 0.0001, 0.0003, not 0.0003"):
+        ph.explain(apart, peak=3e-4)
+
+
+def test_a_run_that_is_over_stands_where_it_stands(saved):
+    found = ph.explain(saved(trained(ours, updates=23)))
+    assert "It stands at update 23: the run is over, since 3 updates." in found.sentences
+    over = ph.explain(saved(trained(ours, updates=20)))
+    assert "It stands at update 20: the run is over." in over.sentences
+    endless = ph.explain(saved(trained(lambda o: Scheduler(o, ph.warmup(5) >> ph.hold()), updates=20)))
+    assert "It stands at update 20." in endless.sentences
+    assert "still to come" not in " ".join(endless.sentences)

@@ -72,9 +72,9 @@ def diff(
     at
         Also show both values at this update.
     peak
-        The rate at the peak, of what is factors; needed where the other is rates.
+        The rate at the peak, of factors; needed where the other is rates. A checkpoint holds its own.
     by_share
-        Also compare at equal shares of the two runs, where they are of different lengths.
+        Also compare at equal shares of the two runs, at those of every update of either.
     png
         Also write the picture to this file, as PNG; needs matplotlib.
     svg

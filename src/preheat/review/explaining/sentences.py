@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -63,15 +64,21 @@ def subject_sentences(subject: Subject, lines: Sequence[Laid]) -> list[str]:
         what += f", {counted(len(lines), 'line')}: {', '.join(one.key for one in lines)}"
     said = [f"{what}, {length}."]
     if subject.position:
-        passed = line.update_of(subject.position)
-        said.append(
-            f"It stands at {line.unit} {number(passed)}: {share(passed, line.updates)} of the run has passed, and "
-            f"{counted(line.updates - passed, line.unit)} are left."
-        )
+        said.append(_stands(line, math.ceil(subject.position / line.tick)))
     if subject.findings:
         said.append(f"What {subject.library or 'its source'} does by itself, and what could not be carried over:")
         said += [f"- {finding}" for finding in subject.findings]
     return said
+
+
+def _stands(line: Laid, passed: int) -> str:
+    """Where a run under way stands, and what is left of it."""
+    where, left = f"It stands at {line.unit} {number(passed)}", line.updates - passed
+    if not line.ends:
+        return f"{where}."
+    if left <= 0:
+        return f"{where}: the run is over{f', since {counted(-left, line.unit)}' * (left < 0)}."
+    return f"{where}: {share(passed, line.updates)} of the run has passed, and {counted(left, line.unit)} are left."
 
 
 def line_sentences(one: Explained) -> list[str]:
@@ -197,8 +204,8 @@ def _left(one: Explained) -> list[str]:
         return []
     now = one.line.at(one.position)
     said = f"The next {one.line.unit}, {number(one.position)}, uses {now:.6g}"
-    if one.line.is_rate:
+    if one.line.is_rate and one.line.ends:
         said += f"; {share(one.left.area, one.all.area)} of {one.line.quantity} × {one.line.unit}s is still to come"
-    if one.left.kept is not None:
+    if one.left.kept is not None and one.line.ends:
         said += f", and what is to come writes {share(one.left.kept)} of the final weights"
     return [f"{said}."]

@@ -1,0 +1,63 @@
+"""What the factors of a checkpoint multiply: the rates that it holds, which no peak given beside it changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from preheat.core.checks import positive_number
+from preheat.core.errors import PreheatError
+from preheat.core.plan import RATE, Line, Plan
+from preheat.core.stated import Absolute
+from preheat.review.checkpoints.checkpoint import Checkpoint
+from preheat.review.subject import Subject
+from preheat.session.bases import same
+
+
+def held(subject: Subject) -> dict[str, float]:
+    """The rate that factor 1 stands for in each group of a checkpoint, by the group's name, else its number.
+
+    Groups of the same rate are one; of another library's scheduler all have to be. Empty where no rate is known.
+    """
+    facts = subject.facts
+    if not isinstance(facts, Checkpoint):
+        return {}
+    if facts.saved is not None:
+        rows = enumerate(facts.saved.bases.of(RATE) or ())
+        found = {row.name or str(i): row.now for i, row in rows if row.now is not None}
+    else:
+        bases = facts.bases if facts.scheduler is None else facts.scheduler.bases
+        found = {str(i): rate for i, rate in enumerate(bases)}
+    alike = len({*found.values()}) == 1
+    return dict([*found.items()][:1]) if alike else found if facts.saved is not None else {}
+
+
+def with_rates(subject: Subject, peak: float | None) -> Subject:
+    """The subject with what its factors multiply: what it holds, a line for each group where these differ, else `peak`.
+
+    Raises PreheatError for a peak where it holds rates, unless that is the only one.
+    """
+    rates = held(subject)
+    if not rates:
+        return subject if peak is None else subject._replace(peak=positive_number(peak, "peak"))
+    if peak is not None and not (len(rates) == 1 and all(same(rate, peak) for rate in rates.values())):
+        what = f"{subject.name} holds what its factors multiply, {', '.join(f'{rate:g}' for rate in rates.values())}"
+        raise PreheatError(what, given=peak, write="leave peak= (--peak) out")
+    if len(rates) == 1:
+        return subject._replace(peak=next(iter(rates.values())))
+    return subject._replace(target=_by_group(Plan(subject.target), rates))
+
+
+def _by_group(plan: Plan, rates: dict[str, float]) -> Plan:
+    """The plan with a line of rates for each group."""
+    lines: dict[str, Any] = {}
+    written = {line.key: line for line in plan.lines}
+    for group, rate in rates.items():
+        key = f"{group}/{RATE}"
+        line = written.get(key, written.get(RATE))
+        if line is not None:
+            lines[key] = _times(line, rate)
+    return Plan(lines | {key: line.target for key, line in written.items() if key != RATE and key not in lines})
+
+
+def _times(line: Line, rate: float) -> Any:
+    return line.target if line.is_absolute else Absolute(line.schedule.scaled(rate))
