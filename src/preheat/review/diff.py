@@ -13,7 +13,7 @@ from preheat.core.plan import RATE
 from preheat.core.spans import Run
 from preheat.review.explaining.sentences import called, number, share, wrapped
 from preheat.review.explaining.sentences import counted as said
-from preheat.review.held import held, with_rates
+from preheat.review.held import held, of_the_first, with_rates
 from preheat.review.laid_out import MOST, Laid, area_of, has_factors, laid_out, on_its_run
 from preheat.review.opened import subject_of
 from preheat.review.subject import Subject
@@ -253,40 +253,40 @@ def _point(a: Laid, b: Laid, update: int) -> Point:
 
 
 def _by_share(a: Laid, b: Laid) -> tuple[Point | None, Point | None]:
-    """The first and the largest difference at equal shares of the runs, at each update of either."""
+    """The first and the largest difference at equal shares of the runs, at those of each update of either."""
     import numpy
 
-    for line in (a, b):
-        line.values(0, 0)  # refused where the updates are too many
-    times = numpy.concatenate([_times_of(a, (a, b)), _times_of(b, (b, a))[:, ::-1]])
-    times = times[numpy.argsort(times[:, 0] / a.total, kind="stable")]
-    ours, theirs = a.curve.along(times[:, 0].copy()), b.curve.along(times[:, 1].copy())
-    near, apart = _STRETCHED * max(numpy.abs(ours).max(), numpy.abs(theirs).max()), numpy.abs(ours - theirs)
-    found = numpy.flatnonzero(apart > near)
-    for way in (1 - _NEARBY, 1 + _NEARBY):
-        for i, line, other in ((0, a, theirs), (1, b, ours)):
-            beside = line.curve.along(times[found, i] * way) if len(found) else found
-            found = found[numpy.abs(beside - other[found]) > near]
+    here, there = _at_updates(a, b), _at_updates(b, a)
+    ours, theirs = numpy.concatenate([here[0], there[1]]), numpy.concatenate([here[1], there[0]])
+    shares = numpy.concatenate([numpy.arange(line.updates) * (100 * line.tick / line.total) for line in (a, b)])
+    order = numpy.argsort(shares, kind="stable")
+    shares, ours, theirs = shares[order], ours[order], theirs[order]
+    apart = numpy.abs(ours - theirs)
+    found = numpy.flatnonzero(apart > _STRETCHED * max(numpy.abs(ours).max(), numpy.abs(theirs).max()))
     if not len(found):
         return None, None
-    largest = found[numpy.argmax(apart[found])]
-    first, most = (
-        Point(float(100 * times[i, 0] / a.total), float(ours[i]), float(theirs[i])) for i in (found[0], largest)
+    first, largest = (
+        Point(float(shares[i]), float(ours[i]), float(theirs[i])) for i in (found[0], int(numpy.argmax(apart)))
     )
-    return first, most
+    return first, largest
 
 
-def _times_of(line: Laid, both: tuple[Laid, Laid]) -> Any:
-    """The times of a line's updates on both runs, a column for each: whole where they are whole."""
+def _at_updates(line: Laid, other: Laid) -> tuple[Any, Any]:
+    """A line's values at its updates, and another's at the same shares of its run: on that side of a jump which is nearer."""
     import numpy
 
-    own = numpy.arange(line.updates, dtype=numpy.float64) * line.tick
-    return numpy.stack([own if one is line else own * one.total / line.total for one in both], axis=1)
+    own, times = line.values(), numpy.arange(line.updates, dtype=numpy.float64) * line.tick * other.total / line.total
+    found = other.curve.along(times)
+    for way in (1 - _NEARBY, 1 + _NEARBY):
+        beside = other.curve.along(times * way)
+        found = numpy.where(numpy.abs(beside - own) < numpy.abs(found - own) - _STRETCHED, beside, found)
+    return own, found
 
 
 def _heading(found: Difference) -> list[str]:
     """What is compared."""
     text = [f"A is {called(found.a)}.", f"B is {called(found.b)}."]
+    text += [sentence for one in (found.a, found.b) for sentence in of_the_first(one)]
     if found.as_factors:
         text.append(
             "Compared are factors of the rate at the peak, which is not known of both (peak= in Python, --peak)."

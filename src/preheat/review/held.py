@@ -16,19 +16,23 @@ from preheat.session.bases import same
 def held(subject: Subject) -> dict[str, float]:
     """The rate that factor 1 stands for in each group of a checkpoint, by the group's name, else its number.
 
-    Groups of the same rate are one; of another library's scheduler all have to be. Empty where no rate is known.
+    Groups of the same rate are one. Empty where no rate is known, or the schedule is rates.
     """
     facts = subject.facts
-    if not isinstance(facts, Checkpoint):
+    if not isinstance(facts, Checkpoint) or facts.saved is None:
         return {}
-    if facts.saved is not None:
-        rows = enumerate(facts.saved.bases.of(RATE) or ())
-        found = {row.name or str(i): row.now for i, row in rows if row.now is not None}
-    else:
-        bases = facts.bases if facts.scheduler is None else facts.scheduler.bases
-        found = {str(i): rate for i, rate in enumerate(bases)}
-    alike = len({*found.values()}) == 1
-    return dict([*found.items()][:1]) if alike else found if facts.saved is not None else {}
+    rows = enumerate(facts.saved.bases.of(RATE) or ())
+    found = {row.name or str(i): row.now for i, row in rows if row.now is not None}
+    return found if len({*found.values()}) > 1 else dict([*found.items()][:1])
+
+
+def of_the_first(subject: Subject) -> list[str]:
+    """What is said of another library's checkpoint whose groups have several rates: only the first one's is restated."""
+    state = subject.facts.scheduler if isinstance(subject.facts, Checkpoint) else None
+    if state is None or not subject.foreign or len(set(state.bases)) < 2:
+        return []
+    rates = ", ".join(f"{rate:g}" for rate in state.bases[:12])
+    return [f"The groups of {subject.name} began with the rates {rates}; told here is the first one's."]
 
 
 def with_rates(subject: Subject, peak: float | None) -> Subject:

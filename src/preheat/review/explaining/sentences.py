@@ -11,6 +11,7 @@ from preheat.core.peaks import peaks_at_one
 from preheat.core.plan import Plan
 from preheat.review.explaining.measured import Explained
 from preheat.review.explaining.phases import Phase
+from preheat.review.held import of_the_first
 from preheat.review.laid_out import Laid
 from preheat.review.subject import Subject
 
@@ -65,6 +66,7 @@ def subject_sentences(subject: Subject, lines: Sequence[Laid]) -> list[str]:
     said = [f"{what}, {length}."]
     if subject.position:
         said.append(_stands(line, math.ceil(subject.position / line.tick)))
+    said += of_the_first(subject)
     if subject.findings:
         said.append(f"What {subject.library or 'its source'} does by itself, and what could not be carried over:")
         said += [f"- {finding}" for finding in subject.findings]
