@@ -193,7 +193,7 @@ def test_a_peak_beside_a_checkpoint_does_not_change_the_rates_that_it_holds(save
     for path, what in ((one, "one.pt holds what its factors multiply, 0.0003, not 0.2"), (rates, "these are rates")):
         with pytest.raises(PreheatError, match=what):
             ph.explain(path, peak=0.2)
-        assert ph.explain(path).lines[0].peak == pytest.approx(3e-4)
+    assert ph.explain(one).lines[0].peak == pytest.approx(3e-4)
     assert ph.explain(one, peak=3e-4).lines[0].peak == pytest.approx(3e-4)
     with pytest.raises(PreheatError, match="both are rates or hold theirs"):
         ph.diff(one, other, peak=3e-4)

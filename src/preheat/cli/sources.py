@@ -39,6 +39,9 @@ def opened(source: str, options: RunOptions, config: ConfigOptions) -> Subject:
     Raises PreheatError, in the words of the command line, for what cannot be read.
     """
     try:
+        if not source.strip():
+            write = "write a schedule in quotes, a preset's name, or the path of a config or a checkpoint"
+            raise PreheatError("a schedule is named by some text", given=source, write=write)
         preset = source in preheat.presets and not Path(source).exists()
         if not preset and _NAME.fullmatch(source) and not Path(source).exists():
             near = nearest(source, preheat.presets).partition("; known")[0]

@@ -279,7 +279,7 @@ def _at_updates(line: Laid, other: Laid) -> tuple[Any, Any]:
     found = other.curve.along(times)
     for way in (1 - _NEARBY, 1 + _NEARBY):
         beside = other.curve.along(times * way)
-        found = numpy.where(numpy.abs(beside - own) < numpy.abs(found - own) - _STRETCHED, beside, found)
+        found = numpy.where(numpy.abs(beside - own) < numpy.abs(found - own), beside, found)
     return own, found
 
 

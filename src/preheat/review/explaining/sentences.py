@@ -96,14 +96,20 @@ def phase_rows(one: Explained) -> list[tuple[str, ...]]:
     for phase, summed in list(zip(one.phases, one.summed, strict=True))[:LISTED]:
         mean = f"{summed.area / phase.updates:.4g}" if phase.updates else "–"
         kept = () if summed.kept is None else (share(summed.kept),)
-        ends = f"{phase.begins:.6g}" if phase.begins == phase.ends else f"{phase.begins:.6g} → {phase.ends:.6g}"
         extent, area = _extent(phase), share(summed.area, one.all.area)
-        rows.append((extent, share(phase.updates, line.updates), ends, mean, area, *kept))
+        rows.append((extent, share(phase.updates, line.updates), _between(phase), mean, area, *kept))
     if more := len(one.phases) - LISTED:
         rows += [(f"and {more:,} more", *("" for _ in head[1:]))] if more > 0 else []
     if one.initial is not None:
         rows.append(("first weights", "", "", "", "", share(one.initial)))
     return rows
+
+
+def _between(phase: Phase) -> str:
+    """The values of a phase: at its ends, of what goes up and down the least and the greatest."""
+    if phase.does.startswith("moves"):
+        return f"{phase.low:.6g} to {phase.high:.6g}"
+    return f"{phase.begins:.6g}" if phase.begins == phase.ends else f"{phase.begins:.6g} → {phase.ends:.6g}"
 
 
 def _extent(phase: Phase) -> str:
