@@ -1,7 +1,9 @@
 """The suites find what breaks each law, and nothing in what keeps all of them."""
 
 import math
+import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,6 +148,23 @@ def test_what_breaks_a_law_of_functions_is_found(law: str, function) -> None:
 
 def test_every_law_can_be_broken() -> None:
     assert {law for law, *_ in (*BREAKING, *FUNCTIONS)} == set(LAWS)
+
+
+def test_the_page_says_which_laws_are_of_functions_and_which_of_schedulers() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "conformance.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (.*) \| (functions.*|schedulers.*) \|$", page, re.MULTILINE))
+    both = {law for law, *_ in BREAKING} & {law for law, *_ in FUNCTIONS}
+    assert {frozenset(re.findall(r"\*(.+?)\*", laws)): of.split(" that")[0] for laws, of in rows.items()} == {
+        frozenset(both): "functions and schedulers",
+        frozenset({law for law, *_ in FUNCTIONS} - both): "functions",
+        frozenset(): "schedulers",
+    }
+
+
+def test_a_run_that_ends_at_its_peak_keeps_every_law_with_one_update_more() -> None:
+    assert {one.law for one in check_schedule("warmup(10)", 10)} == {"bounds", "ends"}
+    assert check_schedule("warmup(10)", 11) == ()
+    assert check_scheduler(lambda optimizer: Scheduler(optimizer, "warmup(10)"), 11) == ()
 
 
 def test_the_peak_may_be_said() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from cyclopts import Parameter
 
 import preheat
+from preheat.cli.counts import CountOrNone
 from preheat.cli.refusals import SCHEDULE, at_prompt
 from preheat.cli.resolved import RunOptions
 from preheat.compat.configs import Given
@@ -23,10 +24,10 @@ _NAME = re.compile(r"(?=\D)[\w.~/\\:-]+")  # no text of a schedule, which has br
 class ConfigOptions:
     """What a config file does not say of its run, beside --total and --steps-per-epoch."""
 
-    samples: int | None = None
+    samples: CountOrNone = None
     """Samples in the data set; for a config that counts epochs."""
 
-    world_size: int | None = None
+    world_size: CountOrNone = None
     """Processes that train together; for a config that says the batch of one."""
 
     base_lr: float | None = None
