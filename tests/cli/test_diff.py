@@ -112,7 +112,7 @@ def test_of_plans_the_picture_shows_the_line_that_differs_first_and_says_which(a
     assert "   weight_decay\n" in out
     assert "weight_decay, the first to differ: A and B differ first at update 0" in svg.read_text(encoding="utf-8")
     assert ask("diff", "decay(100)", "decay(100) >> hold(0, 10)", "--svg", str(svg)).code == 1
-    assert "A and B are equal" not in svg.read_text(encoding="utf-8")
+    assert "A and B are equal where both have values" in svg.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

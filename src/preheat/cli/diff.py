@@ -88,8 +88,7 @@ def diff(
         found = compared(opened(a, run, config), opened(b, run, config), at, peak=peak, by_share=by_share)
     except PreheatError as error:
         raise at_prompt(error, SCHEDULE) from None
-    apart = [one for one in found.lines if one.first is not None]
-    shown = min(apart, key=lambda one: one.first.at, default=next(iter(found.lines), None))
+    shown = min(found.lines, key=lambda one: math.inf if one.first is None else one.first.at, default=None)
     wrote = saved(_panel(found, shown), png=png, svg=svg) if shown and (png or svg) else []
     if as_json:
         print(json.dumps(found.to_dict(), indent=1))

@@ -6,7 +6,7 @@ from typing import Any
 
 from preheat.core.checks import positive_number
 from preheat.core.errors import PreheatError
-from preheat.core.plan import RATE, Line, Plan
+from preheat.core.plan import RATE, Line, Plan, families
 from preheat.core.stated import Absolute
 from preheat.review.checkpoints.checkpoint import Checkpoint
 from preheat.review.subject import Subject
@@ -53,14 +53,15 @@ def with_rates(subject: Subject, peak: float | None) -> Subject:
 
 def _by_group(plan: Plan, rates: dict[str, float]) -> Plan:
     """The plan with a line of rates for each group."""
-    lines: dict[str, Any] = {}
     written = {line.key: line for line in plan.lines}
+    lines, told = dict[str, Any](), {RATE}
     for group, rate in rates.items():
-        key = f"{group}/{RATE}"
-        line = written.get(key, written.get(RATE))
-        if line is not None:
-            lines[key] = _times(line, rate)
-    return Plan(lines | {key: line.target for key, line in written.items() if key != RATE and key not in lines})
+        own = (f"{name}/{RATE}" for name in (group, *families(group)))
+        key = next((key for key in own if key in written), RATE)
+        if key in written:
+            lines[f"{group}/{RATE}"] = _times(written[key], rate)
+            told.add(key)
+    return Plan(lines | {key: line.target for key, line in written.items() if key not in told})
 
 
 def _times(line: Line, rate: float) -> Any:
