@@ -233,7 +233,7 @@ def test_a_run_that_is_over_stands_where_it_stands(saved):
 def test_named_groups_follow_the_line_of_their_family(tmp_path):
     names = {"body/decay": 0.1, "body/plain": 0.2, "head": 0.4}
     groups = [{"params": [torch.nn.Parameter(torch.ones(1))], "lr": lr, "name": name} for name, lr in names.items()]
-    scheduler = Scheduler(AdamW(groups), {"lr": "hold(1, 9)", "body/lr": "hold(0.5, 9)"}, run=Run(total=9))
+    scheduler = Scheduler(AdamW(groups), {"lr": "hold(1, 9)", "body/lr": "relative(hold(0.5, 9))"}, run=Run(total=9))
     torch.save({"scheduler": scheduler.state_dict()}, tmp_path / "named.pt")
     found = ph.explain(tmp_path / "named.pt")
     assert {one.line.key: one.peak for one in found.lines} == pytest.approx(
