@@ -102,3 +102,34 @@ def test_two_curves_are_told_apart_in_colour_in_dashes_and_in_ascii():
     assert "ooooo" in letters
     assert "***" in letters
     assert braille(a, width=70, height=6) == braille(a, beside=[], width=70, height=6)
+
+
+def test_of_plans_the_picture_shows_the_line_that_differs_first_and_says_which(ask, tmp_path):
+    a = '{"lr": "decay(100)", "weight_decay": "hold(1, 100)", "momentum": "hold(1, 100)"}'
+    b = '{"lr": "hold(1, 10) >> decay(90)", "weight_decay": "hold(0.5, 100)", "momentum": "hold(1, 100)"}'
+    svg = tmp_path / "diff.svg"
+    out = ask("diff", a, b, "--svg", str(svg)).out
+    assert "   weight_decay\n" in out
+    assert "weight_decay, the first to differ: A and B differ first at update 0" in svg.read_text(encoding="utf-8")
+    assert ask("diff", "decay(100)", "decay(100) >> hold(0, 10)", "--svg", str(svg)).code == 1
+    assert "A and B are equal where both have values" in svg.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "option"),
+    [
+        (("diff", "decay(10)", "decay(20)", "--at", "2.5"), "--at"),
+        (("diff", "decay(10)", "decay(20)", "--at", "2.9"), "--at"),
+        (("table", "decay(10)", "--every", "1.5"), "--every"),
+        (("explain", "decay(10)", "--samples", "2.5"), "--samples"),
+        (("convert", "decay(10)", "--world-size", "2.5"), "--world-size"),
+        (("compare", "bytes", "--seeds", "1.5"), "--seeds"),
+        (("compare", "bytes", "--steps", "1.5"), "--steps"),
+        (("compare", "bytes", "--jobs", "1.5"), "--jobs"),
+    ],
+)
+def test_a_count_is_not_rounded(ask, tokens, option):
+    answer = ask(*tokens)
+    assert (answer.code, answer.out) == (2, "")
+    assert f"{option} takes a whole number, not '{tokens[-1]}'" in answer.err
+    assert "At update 2:" in ask("diff", "decay(10)", "decay(20)", "--at", "2.0").out

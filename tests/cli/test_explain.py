@@ -73,6 +73,10 @@ def test_json_holds_all_numbers(ask):
         (("lama2_7b",), "there is no file lama2_7b, and no preset of that name; did you mean 'llama2_7b'?"),
         (("runs/training_args.json",), "there is no file runs/training_args.json, and no preset of that name\n"),
         ((), "requires an argument"),
+        (
+            ("",),
+            "a schedule is named by some text, not ''; write a schedule in quotes, a preset's name, or the path of",
+        ),
     ],
 )
 def test_what_is_refused_says_what_to_type(ask, tokens, what):

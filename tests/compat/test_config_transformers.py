@@ -130,3 +130,17 @@ def test_it_recognises_its_own() -> None:
         "max_steps",
         "gradient_accumulation_steps",
     }
+
+
+def test_the_rule_that_is_advised_for_greedy_is_one_that_there_is():
+    import json
+
+    import preheat.session
+    from preheat.compat.transformers import greedy
+    from preheat.session.rules import rule_from_data
+
+    advice = next(f for f in greedy(base_lr=0.01, min_lr=1e-3, max_lr=0.1).findings if f.code == "metric-driven").write
+    text, data = advice.removeprefix("use the rule preheat.session.").split(", as data ")
+    rule = rule_from_data(json.loads(data))
+    assert rule == preheat.session.GreedyLR("loss", min=0.1, max=10)
+    assert text == 'GreedyLR("loss", min=0.1, max=10)'

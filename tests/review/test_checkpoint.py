@@ -182,3 +182,60 @@ def test_an_entry_of_a_folder_cannot_lead_outside(tmp_path):
     index.write_bytes(pickle.dumps(content))
     with pytest.raises(StateError, match="lies outside"):
         check(tmp_path / "dcp")
+
+
+# -- the rates that it holds --------------------------------------------------------------------------------------------
+
+
+def test_a_peak_beside_a_checkpoint_does_not_change_the_rates_that_it_holds(saved):
+    one, other = saved(trained(ours), "one.pt"), saved(trained(ours, lr=1e-4), "other.pt")
+    rates = saved(trained(lambda optimizer: LinearLR(optimizer, 0.1, total_iters=10)), "torch.pt")
+    for path, what in ((one, "one.pt holds what its factors multiply, 0.0003, not 0.2"), (rates, "these are rates")):
+        with pytest.raises(PreheatError, match=what):
+            ph.explain(path, peak=0.2)
+    assert ph.explain(one).lines[0].peak == pytest.approx(3e-4)
+    assert ph.explain(one, peak=3e-4).lines[0].peak == pytest.approx(3e-4)
+    with pytest.raises(PreheatError, match="both are rates or hold theirs"):
+        ph.diff(one, other, peak=3e-4)
+    assert not ph.diff(one, "warmup(5) >> decay()", peak=3e-4)
+    assert ph.diff(one, "warmup(5) >> decay()", peak=2e-4)
+
+
+def test_groups_of_different_rates_are_a_line_each(saved):
+    equal, apart = saved(trained(ours), "equal.pt"), saved(trained(ours, lr=1e-4), "apart.pt")
+    found = ph.explain(apart)
+    assert [(one.line.key, one.peak) for one in found.lines] == [
+        ("0/lr", pytest.approx(1e-4)),
+        ("1/lr", pytest.approx(3e-4)),
+    ]
+    assert "which is not known here" not in " ".join(found.sentences)
+    assert [(one.key, one.first is None) for one in ph.diff(apart, equal).lines] == [("0/lr", False), ("1/lr", True)]
+    assert [(one.key, one.first is None) for one in ph.diff(equal, apart).lines] == [("0/lr", False), ("1/lr", True)]
+    assert ph.diff(apart, "warmup(5) >> decay()", peak=3e-4)
+    with pytest.raises(PreheatError, match=r"apart.pt holds what its factors multiply, 0.0001, 0.0003, not 0.0003"):
+        ph.explain(apart, peak=3e-4)
+    torchs = saved(trained(lambda o: LinearLR(o, 0.1, total_iters=10), lr=1e-4), "torch.pt")
+    said = "The groups of torch.pt began with the rates 0.0001, 0.0003; told here is the first one's."
+    assert said in ph.explain(torchs).sentences
+    assert said in ph.diff(torchs, torchs).sentences
+
+
+def test_a_run_that_is_over_stands_where_it_stands(saved):
+    found = ph.explain(saved(trained(ours, updates=23)))
+    assert "It stands at update 23: the run is over, since 3 updates." in found.sentences
+    over = ph.explain(saved(trained(ours, updates=20)))
+    assert "It stands at update 20: the run is over." in over.sentences
+    endless = ph.explain(saved(trained(lambda o: Scheduler(o, ph.warmup(5) >> ph.hold()), updates=20)))
+    assert "It stands at update 20." in endless.sentences
+    assert "still to come" not in " ".join(endless.sentences)
+
+
+def test_named_groups_follow_the_line_of_their_family(tmp_path):
+    names = {"body/decay": 0.1, "body/plain": 0.2, "head": 0.4}
+    groups = [{"params": [torch.nn.Parameter(torch.ones(1))], "lr": lr, "name": name} for name, lr in names.items()]
+    scheduler = Scheduler(AdamW(groups), {"lr": "hold(1, 9)", "body/lr": "relative(hold(0.5, 9))"}, run=Run(total=9))
+    torch.save({"scheduler": scheduler.state_dict()}, tmp_path / "named.pt")
+    found = ph.explain(tmp_path / "named.pt")
+    assert {one.line.key: one.peak for one in found.lines} == pytest.approx(
+        {"body/decay/lr": 0.05, "body/plain/lr": 0.1, "head/lr": 0.4}
+    )

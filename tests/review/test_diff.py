@@ -130,7 +130,7 @@ def test_runs_of_different_lengths_differ_and_are_compared_on_updates_and_on_sha
     assert "At equal shares of their runs they have the same values." in found.sentences
     steeper = diff(short, Subject("other", ph.parse("warmup(20%) >> decay()"), ph.Run(total=4000)), by_share=True)
     first, largest = steeper.lines[0].shares
-    assert (first.at, largest.at) == (1, 100)
+    assert (first.at, largest.at) == (0.025, 10)
     longer = diff("decay(100)", "decay(100) >> hold(0, 10)")
     assert longer
     assert longer.lines[0].first is None
@@ -161,10 +161,14 @@ def test_long_smooth_curves_are_told_apart_at_the_very_update():
     assert found.first.at == int(np.flatnonzero(a.table(3_000_000) < 1e-3)[0])
 
 
-def test_it_is_said_in_full_digits_where_six_would_look_equal_and_rounding_is_called_rounding():
+def test_it_is_said_in_full_digits_where_six_would_look_equal():
     found = diff("hold(1, 10)", "hold(1.000000000001, 10)")
     assert "A 1.0, B 1.000000000001" in " ".join(found.sentences)
-    assert "nothing but rounding" in " ".join(diff("hold(1, 10)", "hold(1.0000000000001, 10)").sentences)
+
+
+def test_what_differs_is_not_called_rounding_and_what_is_rounding_does_not_differ():
+    assert "rounding" not in " ".join(diff("hold(1, 10)", "hold(1.0000000000001, 10)").sentences)
+    assert not diff("hold(1, 10)", "hold(1.000000000000001, 10)")
 
 
 def test_it_is_data_and_html():
@@ -183,3 +187,61 @@ def test_of_a_run_under_way_only_what_is_to_come_is_compared():
     assert (line.start, line.updates, line.first.at) == (150, 850, 400)
     assert "Compared is what is to come, from update 150 on." in changed.sentences
     assert line.areas[0] == pytest.approx(sum((1000 - t) / 900 for t in range(150, 1000)))
+
+
+# -- what never ends --------------------------------------------------------------------------------------------------
+
+ENDLESS = [
+    ("hold()", "hold(1, 5000) >> hold(0.5)", 5000),
+    ("warmup(10).repeated()", "warmup(10).repeated(500) >> hold(0)", 5001),
+    ("restarts(10)", "restarts(10, cycles=30)", 300),
+    ("warmup(4000) >> invsqrt(4000)", "warmup(4000) >> invsqrt(4000) * (hold(1, 100000) >> hold(0.5))", 104_000),
+    ("hold()", "(hold(1, 999) >> hold(0.5, 1)).repeated()", 999),
+]
+
+
+@pytest.mark.parametrize(("a", "b", "first"), ENDLESS)
+def test_what_never_ends_is_compared_for_all_time(a, b, first):
+    for one in (only(a, b), only(b, a)):
+        assert one.first.at == first
+        assert abs(one.largest.difference) >= abs(one.first.difference)
+    assert not diff({"lr": "hold()", "momentum": a}, {"lr": "hold()", "momentum": a})
+    changed = diff({"lr": "hold()", "momentum": a}, {"lr": "hold()", "momentum": b}).lines[1]
+    assert changed.first.at == first
+
+
+def test_endless_cycles_are_equal_where_one_common_period_is():
+    found = diff("warmup(10).repeated()", "(ramp(0, 0.5, 5) >> ramp(0.5, 1, 5)).repeated() * hold(1)")
+    assert not found
+    assert only("decay(10).repeated()", "(decay(10) >> decay(9) >> hold(0, 1)).repeated()").first.at == 11
+    assert found.to_dict()["lines"][0]["ends"] is False
+
+
+def test_endless_ones_are_not_called_equal_where_that_is_not_known(monkeypatch):
+    monkeypatch.setattr("preheat.session.comparison.MOST", 1000)
+    one = "warmup(10).repeated(stretch=2)"
+    with pytest.raises(ph.PreheatError, match=r"from update 1,000 on is not known: .* give a run"):
+        diff(one, f"lower({one}, hold(2))")
+    assert not diff(one, f"lower({one}, hold(2))", run=ph.Run(total=900))
+
+
+def test_at_equal_shares_every_update_of_either_is_looked_at():
+    dip = only("hold(1, 5003) >> hold(0.5, 2) >> hold(1, 4995)", "hold(1, 20000)", by_share=True)
+    assert dip.shares[0] == pytest.approx((50.03, 0.5, 1.0))
+    assert only("hold(1, 3)", "hold(1, 7) >> hold(0.5, 1)", by_share=True).shares[0] == (87.5, 1.0, 0.5)
+    text = "hold(1, '33%') >> hold(0.5, 'rest')"
+    one, other = (Subject(str(n), ph.parse(text), ph.Run(total=n)) for n in (100, 3300))
+    assert only(one, other, by_share=True).shares == (None, None)
+
+
+def test_runs_of_another_length_have_a_verdict_of_their_common_updates():
+    assert "At all of these they are equal." in diff("table([1, 0.5])", "table([1, 0.5, 0.4])").sentences
+    assert "At all of these they are equal." not in diff("table([1, 0.6])", "table([1, 0.5, 0.4])").sentences
+
+
+def test_of_runs_that_are_over_the_next_update_is_compared():
+    over = Subject("over", ph.parse("warmup(10) >> decay(90)"), ph.Run(total=100), position=120)
+    found = diff(over, "warmup(10) >> decay(to=0.5)")
+    assert found.lines[0].first == (120, 0, 0.5)
+    assert "Both runs are over; compared is update 120, the next if training went on." in found.sentences
+    assert not diff(over, "warmup(10) >> decay()")

@@ -288,3 +288,30 @@ def test_odd_values_are_told_too(text):
 def test_the_sentences_of_a_constant_and_of_a_sum_without_end():
     assert "It has the value 0.1 throughout." in explain("absolute(hold(0.1, 10))").sentences
     assert only("absolute(hold(1e308, 100))").all.area == math.inf
+
+
+@pytest.mark.parametrize(
+    ("text", "total"),
+    [
+        ("warmup(5) >> hold(1, 0.4 ticks) >> decay()", 10),
+        ("lower(warmup(10), decay(100))", 100),
+        ("(warmup(10) >> decay()) * (hold(1, 50) >> decay())", 100),
+        ("(warmup(10) >> decay()) * hold(3e-4)", 100),
+    ],
+)
+def test_a_phase_ends_where_the_next_begins_unless_the_value_jumps(text, total):
+    one = only(text, run=ph.Run(total=total))
+    assert one.phases[-1].ends == one.after == 0
+    for phase, following in zip(one.phases, one.phases[1:], strict=False):
+        assert phase.ends == following.begins
+
+
+def test_a_jump_is_no_rounding():
+    assert only("hold(1, 5) >> hold(0.9999999, 5)").phases[0].ends == 1
+    assert only("ramp(0, 1, 5) >> hold(0.5, 5)").phases[0].ends == 1
+
+
+def test_what_goes_up_and_down_has_its_least_and_greatest_value_in_the_table():
+    found = explain("(warmup(10) >> decay(90)).repeated(3)", peak=0.1)
+    assert found.rows()[1][:3] == ("0 … 299", "100 %", "0 to 0.1")
+    assert "moves between 0 and 0.1" in " ".join(found.sentences)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from preheat.cli.counts import Count
 from preheat.core.errors import ParseError, PreheatError, shown
 from preheat.lab.command_line import arm_words
 from preheat.lab.demo import NONE, SHORT
@@ -28,7 +29,7 @@ class Arms:
     peaks: str | None = None
     """Peak rates, such as 1e-3,3e-3,1e-2 : every arm is run at each."""
 
-    seeds: int = 3
+    seeds: Count = 3
     """Runs of each arm: seeds 0, 1, 2 …; the same ones in every arm."""
 
     race: bool = False

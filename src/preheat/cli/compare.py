@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from preheat.cli.arms import Arms, arm_options, read_arms, read_seeds, read_target
+from preheat.cli.counts import Count, CountOrNone
 from preheat.cli.refusals import TASK, at_prompt
 from preheat.core.errors import PreheatError, nearest, shown
 from preheat.lab.command_line import COMPARE, option_words
@@ -55,7 +56,7 @@ runs only what is missing. It needs pip install "preheat[lab]".
 class Length:
     """How long a run of a built-in task is."""
 
-    steps: int = 400
+    steps: Count = 400
     """Updates of each run."""
 
 
@@ -67,10 +68,10 @@ class Machine:
     engine: str = "processes"
     """processes: one for each run; inline: all in this one, for a debugger; ray; slurm; or an engine that a package brings."""
 
-    jobs: int | None = None
+    jobs: CountOrNone = None
     """Runs at a time; one for each GPU, or for each core."""
 
-    gpus: int | None = None
+    gpus: CountOrNone = None
     """GPUs for each run, 1 by default where there are some."""
 
     address: str | None = None
@@ -108,7 +109,7 @@ def compare_own_training(
     launch: str | None = None,
     arms: Arms = Arms(),  # noqa: B008  frozen
     metric: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ("val_loss",),
-    steps: int | None = None,
+    steps: CountOrNone = None,
     secret: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
     machine: Machine = Machine(),
     out: Path = Path("runs/launch"),

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 import preheat
+from preheat.cli.counts import CountOrNone
 from preheat.cli.export import EXPORTED
 from preheat.cli.refusals import at_prompt
 from preheat.compat import read
@@ -46,10 +47,10 @@ class Beside:
     steps_per_epoch: float | None = None
     """Updates in one epoch."""
 
-    samples: int | None = None
+    samples: CountOrNone = None
     """Samples in the data set."""
 
-    world_size: int | None = None
+    world_size: CountOrNone = None
     """Processes that train together."""
 
     base_lr: float | None = None

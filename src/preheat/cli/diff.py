@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from cyclopts import Parameter
 
+from preheat.cli.counts import CountOrNone
 from preheat.cli.explain import fitted
 from preheat.cli.pictures import saved
 from preheat.cli.refusals import SCHEDULE, at_prompt
@@ -40,7 +41,7 @@ def diff(
     b: str,
     /,
     *,
-    at: int | None = None,
+    at: CountOrNone = None,
     run: RunOptions = RunOptions(),  # noqa: B008  frozen
     config: ConfigOptions = ConfigOptions(),  # noqa: B008  frozen
     peak: float | None = None,
@@ -60,7 +61,8 @@ def diff(
 
     Both are a schedule, a plan, a preset's name, or the path of a config or a
     checkpoint. One that says no run is put on the other's. Plans are compared line
-    by line. In the picture A is the whole line, B the broken one.
+    by line. In the picture A is the whole line, B the broken one;
+    of plans it shows the line that differs first.
     Exit code: 0 if they are equal, 1 if they differ, 2 if one cannot be read.
 
     Parameters
@@ -72,9 +74,9 @@ def diff(
     at
         Also show both values at this update.
     peak
-        The rate at the peak, of what is factors; needed where the other is rates.
+        The rate at the peak, of factors; needed where the other is rates. A checkpoint holds its own.
     by_share
-        Also compare at equal shares of the two runs, where they are of different lengths.
+        Also compare at equal shares of the two runs, at those of every update of either.
     png
         Also write the picture to this file, as PNG; needs matplotlib.
     svg
@@ -86,7 +88,7 @@ def diff(
         found = compared(opened(a, run, config), opened(b, run, config), at, peak=peak, by_share=by_share)
     except PreheatError as error:
         raise at_prompt(error, SCHEDULE) from None
-    shown = next((one for one in found.lines if one.first is not None), None) or next(iter(found.lines), None)
+    shown = min(found.lines, key=lambda one: math.inf if one.first is None else one.first.at, default=None)
     wrote = saved(_panel(found, shown), png=png, svg=svg) if shown and (png or svg) else []
     if as_json:
         print(json.dumps(found.to_dict(), indent=1))
@@ -94,7 +96,7 @@ def diff(
     terminal = Terminal.of(sys.stdout)
     pieces = ["\n".join(fitted(found.sentences, terminal))]
     if shown and shown.first is not None:
-        pieces.append(_picture(shown, terminal))
+        pieces.append(_picture(shown, len(found.lines) > 1, terminal))
     print("\n\n".join(pieces))
     print("".join(f"\nWrote {path}" for path in wrote), end="\n" if wrote else "")
     return DIFFERENT * bool(found)
@@ -110,14 +112,14 @@ def _drawn(one: Differing) -> _Drawn:
     return _Drawn(at, a, b)
 
 
-def _picture(one: Differing, terminal: Terminal) -> str:
+def _picture(one: Differing, several: bool, terminal: Terminal) -> str:
     """Both curves, under the name of each."""
     curves, width = _drawn(one), terminal.width if terminal.unicode else terminal.width - 1
     drawn = braille(
         curves.a, at=curves.at, width=width, height=12, x_label=one.lines[0].unit, terminal=terminal, beside=curves.b
     )
     first, second = ("A ⠤⠤⠤⠤⠤", "B ⠤⠄⠠⠤⠄") if terminal.unicode else ("A *****", "B ooooo")
-    of_line = "" if one.key == "lr" else f"   {one.key}"
+    of_line = f"   {one.key}" if several or one.key != "lr" else ""
     return f"{terminal.styled(first, '33')}   {terminal.styled(second, '36')}{of_line}\n{drawn}"
 
 
@@ -130,5 +132,12 @@ def _panel(found: Difference, one: Differing) -> "Curves":
     series = [
         Series(name, curves.at, ys, style) for style, (name, ys) in enumerate(zip(names, curves[1:], strict=True))
     ]
-    title = f"A and B differ first at {line.unit} {one.first.at:,}" if one.first else "A and B are equal"
-    return Curves(title=title, series=series, x_label=line.unit, y_label=line.quantity)
+    return Curves(title=_title(found, one), series=series, x_label=line.unit, y_label=line.quantity)
+
+
+def _title(found: Difference, one: Differing) -> str:
+    """What the picture shows, of plans which line."""
+    if one.first is None:
+        return "A and B are equal" if found.is_equal else "A and B are equal where both have values"
+    which = f"{one.key}, the first to differ: " if len(found.lines) > 1 else ""
+    return f"{which}A and B differ first at {one.lines[0].unit} {one.first.at:,}"

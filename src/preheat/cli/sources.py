@@ -7,6 +7,7 @@ from pathlib import Path
 from cyclopts import Parameter
 
 import preheat
+from preheat.cli.counts import CountOrNone
 from preheat.cli.refusals import SCHEDULE, at_prompt
 from preheat.cli.resolved import RunOptions
 from preheat.compat.configs import Given
@@ -23,10 +24,10 @@ _NAME = re.compile(r"(?=\D)[\w.~/\\:-]+")  # no text of a schedule, which has br
 class ConfigOptions:
     """What a config file does not say of its run, beside --total and --steps-per-epoch."""
 
-    samples: int | None = None
+    samples: CountOrNone = None
     """Samples in the data set; for a config that counts epochs."""
 
-    world_size: int | None = None
+    world_size: CountOrNone = None
     """Processes that train together; for a config that says the batch of one."""
 
     base_lr: float | None = None
@@ -39,6 +40,9 @@ def opened(source: str, options: RunOptions, config: ConfigOptions) -> Subject:
     Raises PreheatError, in the words of the command line, for what cannot be read.
     """
     try:
+        if not source.strip():
+            write = "write a schedule in quotes, a preset's name, or the path of a config or a checkpoint"
+            raise PreheatError("a schedule is named by some text", given=source, write=write)
         preset = source in preheat.presets and not Path(source).exists()
         if not preset and _NAME.fullmatch(source) and not Path(source).exists():
             near = nearest(source, preheat.presets).partition("; known")[0]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Literal
 
+from preheat.cli.counts import Count
 from preheat.cli.resolved import RunOptions, resolve
 from preheat.core.errors import PreheatError
 
@@ -21,7 +22,7 @@ def table(
     peak: float | None = None,
     line: str | None = None,
     format: Literal["csv", "json"] = "csv",
-    every: int = 1,
+    every: Count = 1,
 ) -> None:
     """Print the value of every update, 0 to the last, in full precision.
 

@@ -159,11 +159,12 @@ def greedy(
 ) -> Restated:
     """The optimizer's own rate, and what a metric makes of it, up and down. A warmup that is asked for is not made."""
     base = positive_number(base_lr, "base_lr")
-    write = "write warmup(W) >> hold() and the rule GreedyLR(…, after=W)"
+    write = "write warmup(W) >> hold() and the rule preheat.session.GreedyLR(…, after=W)"
     findings = ignored("num_warmup_steps", num_warmup_steps, 0, "greedy has no warmup", write)
-    bounds = f"GreedyLR(metric, min={min_lr / base:g}, max={max_lr / base:g}, …)"
+    bounds = f'GreedyLR("loss", min={min_lr / base:g}, max={max_lr / base:g})'
+    data = f'{{"kind": "GreedyLR", "metric": "loss", "min": {min_lr / base:g}, "max": {max_lr / base:g}}}'
     what = "the rate rises while a metric improves and falls while it does not"
-    driven = Finding("metric-driven", "metric", what, f"use the rule {bounds}")
+    driven = Finding("metric-driven", "metric", what, f"use the rule preheat.session.{bounds}, as data {data}")
     if min_lr > base:
         low = f"min_lr={min_lr!r} is above the optimizer's rate, so that it never falls"
         findings.append(Finding("ignored-argument", "min_lr", low, "give min_lr below the rate"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from preheat.core.checks import Number, positive_number
+from preheat.core.checks import Number
 from preheat.core.errors import BindError, PreheatError
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Rectified, Table
@@ -69,8 +69,11 @@ class Laid(NamedTuple):
         """The value of an update."""
         return self.curve.function(update * self.tick)
 
-    def values(self) -> Any:
-        """The values of all updates, a numpy array. Raises PreheatError where they are too many."""
+    def values(self, first: int = 0, stop: int | None = None) -> Any:
+        """The values of its updates, or of those from `first` up to `stop`, a numpy array.
+
+        Raises PreheatError where the run has too many.
+        """
         if self.updates > MOST:
             raise PreheatError(
                 f"the run has {self.updates:,} {self.unit}s, and at most {MOST:,} are looked at one by one",
@@ -78,7 +81,8 @@ class Laid(NamedTuple):
             )
         import numpy
 
-        return self.curve.along(numpy.arange(self.updates, dtype=numpy.float64) * self.tick)
+        at = numpy.arange(first, self.updates if stop is None else stop, dtype=numpy.float64)
+        return self.curve.along(at * self.tick)
 
 
 def area_of(values: Any) -> float:
@@ -89,26 +93,34 @@ def area_of(values: Any) -> float:
         return math.inf
 
 
-def laid_out(subject: Subject, peak: float | None = None) -> tuple[Laid, ...]:
-    """Every line of a subject on its run; peak: what factor 1 of a learning rate stands for, by default the subject's own.
+def laid_out(subject: Subject) -> tuple[Laid, ...]:
+    """Every line of a subject on its run, as rates where its peak is known.
 
     Raises PreheatError where a length needs a run that is not known, or the parts do not fit.
     """
-    peak = subject.peak if peak is None else positive_number(peak, "peak")
     plan, run = Plan(subject.target), subject.run
-    bound = [(line, _bound(line, run, peak if line.is_rate else None)) for line in plan.lines]
+    tick = tick_of(run) or 1
+    bound = [(line, _bound(line, run, subject.peak if line.is_rate else None)) for line in plan.lines]
     deciding = [target for line, target in bound if line.is_rate] or [target for _, target in bound]
     lengths = [target.length for target in deciding]
     ends = run.total is not None or math.inf not in lengths
     if run.total is not None:
         total: int = run.total
     else:
-        total = max(1, math.ceil(max(lengths))) if ends else max(horizon(plain(target)) for _, target in bound)
-    tick = tick_of(run) or 1
+        total = (
+            max(1, math.ceil(max(lengths)))
+            if ends
+            else _looked_at(subject, [plain(target) for _, target in bound], tick)
+        )
     return tuple(
         Laid(line.key, line.target, plain(target), run, total, ends, tick, isinstance(target, Absolute))
         for line, target in bound
     )
+
+
+def _looked_at(subject: Subject, curves: list[Schedule], tick: int) -> int:
+    """How many ticks of what never ends are worth a look, where a run stands no fewer are to come."""
+    return min(math.ceil(subject.position) + max(map(horizon, curves)), MOST * tick)
 
 
 def has_factors(subject: Subject) -> bool:
@@ -117,11 +129,13 @@ def has_factors(subject: Subject) -> bool:
 
 
 def on_its_run(subject: Subject, other: Subject) -> Subject:
-    """The subject on another's run where its own says no total and it needs one, or never ends without.
+    """The subject on another's run where its own says no total and it needs one; what never ends is cut by a total only.
 
     Another clock is taken over only where nothing is written in ticks, which would be worth something else on it.
     """
     if subject.run.total is not None or _length(subject) < math.inf:
+        return subject
+    if other.run.total is None and other.run.clock == subject.run.clock and _is_endless(subject):
         return subject
     total = _length(other) if other.run.total is None else other.run.total
     if total == math.inf:
@@ -141,6 +155,14 @@ def _length(subject: Subject) -> Number:
         return max(line.target.bind(subject.run).length for line in deciding)
     except BindError:
         return math.inf
+
+
+def _is_endless(subject: Subject) -> bool:
+    """Whether it never ends and needs no run."""
+    try:
+        return any(line.target.bind(subject.run).length == math.inf for line in Plan(subject.target).lines)
+    except BindError:
+        return False
 
 
 def _counts_ticks(subject: Subject) -> bool:

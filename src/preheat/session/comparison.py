@@ -11,7 +11,7 @@ from preheat.core.checks import MOST_TICKS
 from preheat.core.errors import shown
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Ramp
-from preheat.session.pieces import CONSTANT, CURVE, Form, Stretch, is_smooth, pieces, stretches
+from preheat.session.pieces import CONSTANT, CURVE, Form, Stretch, common_period, is_smooth, pieces, stretches
 
 ROUNDING = 1e-14  # relative: one curve written in two ways differs by this at most
 MOST = 1 << 24  # values computed of a pair of schedules
@@ -22,12 +22,17 @@ _SPREAD = 1 << 12  # values that tell two smooth curves apart
 
 
 class Change(NamedTuple):
-    """A time, what there is to say of it, and both values in words."""
+    """A time, what there is to say of it, and both values in words.
+
+    is_first: whether no earlier update differs; else that is not known.   is_unknown: whether not even this one is known to.
+    """
 
     time: float
     moment: str
     old: str
     new: str
+    is_first: bool = True
+    is_unknown: bool = False
 
 
 class Comparison:
@@ -100,6 +105,9 @@ class Comparison:
         count = max(
             0, math.ceil((end - Fraction(begin)) / step) if until >= end else math.floor((until - begin) / step) + 1
         )
+        cycle = None if stretch.end < math.inf else common_period(stretch.old, stretch.new, Fraction(step))
+        if cycle is not None:  # what comes after it has all been seen
+            count = min(count, int(cycle / step))
         room = min(count, self._left, ENOUGH if is_smooth(stretch.old) and is_smooth(stretch.new) else MOST)
         self._left -= room
         change = self.among(begin, step, room)
@@ -122,11 +130,11 @@ class Comparison:
         spread = numpy.linspace(0, 1, _SPREAD)
         times = begin + numpy.floor((last - begin) * (spread**8 if stretch.end == math.inf else spread) / step) * step
         if (i := self._first_of(times)) is not None:
-            return self._change(times[i], "they have come apart by update")
+            return self._change(times[i], "they have come apart by update")._replace(is_first=False)
         if is_smooth(stretch.old) and is_smooth(stretch.new):
             return None
         what = f"whether they differ from {begin:.17g} on would take more than {MOST:,} values to know"
-        return Change(begin, what, shown(self.old, 300), shown(self.new, 300))
+        return Change(begin, what, shown(self.old, 300), shown(self.new, 300), False, True)
 
     def _first_of(self, times: Any) -> int | None:
         """The number of the first of rising times at which the values differ."""

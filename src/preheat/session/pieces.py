@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Hold, Leaf, Ramp
 from preheat.core.nodes.pointwise import Pointwise, Product
+from preheat.core.nodes.repeated import Repeated
 from preheat.core.nodes.sequence import Sequence
 from preheat.core.nodes.wrapped import Scaled, Shifted, Truncated
 
@@ -58,6 +59,34 @@ def stretches(old: list[Piece], new: list[Piece], begin: Fraction) -> Iterator[S
 def is_smooth(form: Form) -> bool:
     """Whether it is a constant or one curve, so that agreeing at many times is agreeing at all."""
     return form[0] in (CONSTANT, CURVE) or (form[0] is Scaled and is_smooth(form[1]))
+
+
+def common_period(*forms: Form | Fraction) -> Fraction | None:
+    """The time after which all of some formulas, and a length of time, have begun anew; None where there is none."""
+    found = [form if isinstance(form, Fraction) else _period(form) for form in forms]
+    if None in found:
+        return None
+    whole = math.lcm(*(period.denominator for period in found if period is not None))
+    return Fraction(math.lcm(*(int(period * whole) for period in found if period is not None)), whole)
+
+
+def _period(form: Form) -> Fraction | None:
+    """The time after which a formula repeats itself; None where it does not."""
+    kind, *inner = form
+    if kind == CONSTANT:
+        return Fraction(1)
+    if kind is Scaled:
+        return _period(inner[0])
+    if kind is Repeated:
+        cycle = inner[0]
+        return Fraction(cycle.base.length) if (cycle.times, cycle.stretch, cycle.shrink) == (None, 1, 1) else None
+    return (
+        common_period(*inner) if isinstance(kind, type) and issubclass(kind, Pointwise) and _are_forms(inner) else None
+    )
+
+
+def _are_forms(inner: list[Any]) -> bool:
+    return all(isinstance(one, tuple) for one in inner)
 
 
 def _pieces_within(schedule: Schedule, at: Fraction) -> list[Piece]:

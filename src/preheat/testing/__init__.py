@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from preheat.core.checks import one_of
+from preheat.core.errors import PreheatError
 from preheat.testing.functions import check_schedule
 from preheat.testing.laws import LAWS, Broken, told
 from preheat.testing.schedulers import check_scheduler
@@ -22,9 +24,11 @@ def assert_conforms(broken: Iterable[Broken], *, known: Iterable[str] = ()) -> N
 
     >>> assert_conforms(check_schedule(lambda t: 1.0, 10))
 
-    Raises AssertionError.
+    Raises AssertionError, and PreheatError for what is no law.
     """
-    found, expected = list(broken), set(known)
+    if isinstance(known, str):
+        raise PreheatError("known= takes names of laws", given=known, write=f"write known=[{known!r}]")
+    found, expected = list(broken), {one_of(law, "law", LAWS) for law in known}
     surprising = [one for one in found if one.law not in expected]
     mended = sorted(expected - {one.law for one in found})
     if surprising or mended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -48,10 +49,17 @@ def differing(expected: list[float], found: list[float], first: int = 0, near: f
 
     first: the update that both begin with.
     """
-    largest = max(map(abs, expected), default=0.0) or 1.0
+    largest = max((abs(value) for value in expected if math.isfinite(value)), default=0.0) or 1.0
     for t, (a, b) in enumerate(zip(expected, found, strict=False), start=first):
-        if not abs(a - b) <= near * largest:
-            return f"update {t}: {b:.6g} instead of {a:.6g}"
+        if not abs(a - b) <= near * largest and (a == a or b == b):  # NaN for NaN is the same
+            return f"update {t}: {_apart(b, a)}"
     if len(found) < len(expected):
         return f"update {first + len(found)}: nothing instead of {expected[len(found)]:.6g}"
     return ""
+
+
+def _apart(found: float, expected: float) -> str:
+    """Two values in six digits, in all where these are the same."""
+    short = f"{found:.6g}", f"{expected:.6g}"
+    a, b = short if short[0] != short[1] else (repr(found), repr(expected))
+    return f"{a} instead of {b}"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from preheat.core.checks import counted
+from preheat.core.checks import counted, finite_number
 from preheat.core.extras import needed
 from preheat.testing.functions import bounded, ended, raised
 from preheat.testing.laws import Broken, differing
@@ -42,30 +42,33 @@ def check_scheduler(
     >>> print(check_scheduler(lambda optimizer: CosineAnnealingLR(optimizer, 10), 10)[0].shown)
     update 12: 0.00954915 after 0.00244717
 
-    Raises MissingError without torch, PreheatError for `updates` that is no count.
+    Raises MissingError without torch, PreheatError for `updates` that is no count, a peak that is no number.
     """
-    n = counted(updates, "updates of the run", least=2)
+    n = counted(updates, "updates= is a count of at least 2: a run is stopped and resumed", least=2)
+    highest = None if peak is None else finite_number(peak, "peak")
     with needed("preheat.testing.check_scheduler", "torch"):
         from torch.optim import SGD
     build = optimizer or (lambda groups: SGD(groups, momentum=0.9))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return tuple(_Suite(make, n, build, lr, step or (lambda scheduler, t: scheduler.step())).broken(peak))
+        return tuple(_Suite(make, n, build, lr, step or (lambda scheduler, t: scheduler.step())).broken(highest))
 
 
 class _Loop:
-    """An optimizer and its scheduler in training; `rates` is what each update used, `told` what the scheduler said then."""
+    """An optimizer and its scheduler in training; `rates` is what each update used, `told` what the scheduler said then.
 
-    def __init__(self, optimizer: Any, scheduler: Any, step: Step, done: int = 0) -> None:
-        self.optimizer, self.scheduler, self.step, self.done = optimizer, scheduler, step, done
+    asks: how often it is asked at each update; what is never asked says nothing.
+    """
+
+    def __init__(self, optimizer: Any, scheduler: Any, step: Step, done: int = 0, asks: int = 1) -> None:
+        self.optimizer, self.scheduler, self.step, self.done, self.asks = optimizer, scheduler, step, done, asks
         self.rates: list[float] = []
         self.told: list[float] = []
 
     def run(self, updates: int) -> _Loop:
         for _ in range(updates):
             self.rates.append(float(self.optimizer.param_groups[0]["lr"]))
-            said = self.scheduler.get_last_lr() if hasattr(self.scheduler, "get_last_lr") else None
-            self.told.append(float(said[0]) if said else self.rates[-1])
+            self.told.append(self.ask())
             for group in self.optimizer.param_groups:
                 for parameter in group["params"]:
                     parameter.grad = parameter.detach().clone()
@@ -73,6 +76,13 @@ class _Loop:
             self.step(self.scheduler, self.done)
             self.done += 1
         return self
+
+    def ask(self) -> float:
+        """What it says the rate is; what says nothing is not contradicted."""
+        said = None
+        for _ in range(self.asks if hasattr(self.scheduler, "get_last_lr") else 0):
+            said = self.scheduler.get_last_lr()
+        return float(said[0]) if said else self.rates[-1]
 
 
 class _Suite:
@@ -87,9 +97,9 @@ class _Suite:
 
         return self.build([{"params": [torch.nn.Parameter(torch.ones(1))], "lr": rate} for rate in rates or (self.lr,)])
 
-    def loop(self, *rates: Any) -> _Loop:
+    def loop(self, *rates: Any, asks: int = 1) -> _Loop:
         optimizer = self.optimizer(*rates)
-        return _Loop(optimizer, self.make(optimizer), self.step)
+        return _Loop(optimizer, self.make(optimizer), self.step, asks=asks)
 
     def broken(self, peak: float | None) -> Iterator[Broken]:
         whole = self.loop().run(self.n)
@@ -100,6 +110,7 @@ class _Suite:
         if shown := differing(inside, whole.told[: self.n]):
             yield Broken("reported", f"{shown}, as it said")
         for law, check in (
+            ("pure", self.asked),
             ("resumed, built first", self.built_first),
             ("resumed, built last", self.built_last),
             ("resumed twice", self.loaded_twice),
@@ -123,6 +134,13 @@ class _Suite:
             except Exception as error:
                 return whole.rates[self.n :], raised(error)
         return whole.rates[self.n :], ""
+
+    def asked(self, inside: list[float]) -> str:
+        """The first difference of a run in which nothing is asked, and of one in which everything is, and twice."""
+        quiet, asking = self.loop(asks=0).run(self.n), self.loop(asks=2)
+        for _ in range(self.n):
+            asking.run(1).scheduler.state_dict()
+        return differing(quiet.rates, asking.rates)
 
     # -- resuming -----------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from preheat.core.notebook import html_of
 from preheat.core.spans import Run
 from preheat.review.explaining.measured import Explained, explained
 from preheat.review.explaining.sentences import line_sentences, phase_rows, subject_sentences, wrapped
+from preheat.review.held import with_rates
 from preheat.review.laid_out import has_factors, laid_out
 from preheat.review.opened import subject_of
 from preheat.review.subject import Subject
@@ -85,8 +86,8 @@ def explain(
     """What a schedule does on its run: phases, peak, area, and what each phase's updates keep of the final weights.
 
     subject: a schedule, rates, a plan, text, a preset's name, or the path of a config or a checkpoint.   run: what is known of
-    the run, where the subject does not say it.   peak: the rate that factor 1 stands for.   weight_decay: AdamW's, where the
-    plan has no line for it; the shares of the final weights need it, and rates.
+    the run, where the subject does not say it.   peak: the rate that factor 1 stands for; a checkpoint holds its own.
+    weight_decay: AdamW's, where the plan has no line for it; the shares of the final weights need it, and rates.
 
     Raises PreheatError for what is no schedule, does not fit its run, or where a peak or weight decay contradicts it.
 
@@ -99,7 +100,8 @@ def explain(
         raise PreheatError(
             "peak= (--peak) makes rates of factors, and these are rates", given=peak, write="leave it out"
         )
-    lines = laid_out(found, peak)
+    found = with_rates(found, peak)
+    lines = laid_out(found)
     if weight_decay is not None and not any(line.is_rate and line.rates for line in lines):
         what = "how much of the final weights an update keeps follows from rates, and these are factors"
         raise PreheatError(what, write="give peak= (--peak), the rate that factor 1 stands for")

@@ -24,6 +24,7 @@ _ADVERBS = {
     "smooth": "gently at both ends (shape smooth)",
     "mirror-cosine": "steeply at both ends (shape mirror-cosine)",
 }
+_ROUNDING = 1e-12  # of the largest value of a phase: a limit that is the value there but for rounding
 _LATE = ("square", "rex")  # slow at first, as u² is
 _EARLY = ("sqrt", "log")
 
@@ -32,7 +33,8 @@ class Phase(NamedTuple):
     """A time in which a schedule follows one formula.
 
     start, end: in ticks.   first, stop: its updates are first … stop − 1, none where they are equal.
-    begins, ends: its values at both, the second as the limit from before.   does: "rises linearly".
+    begins, ends: its values at both, the second as the limit from before.   low, high: the least and the greatest of these and
+    of its updates.   does: "rises linearly".
     """
 
     start: Number
@@ -41,6 +43,8 @@ class Phase(NamedTuple):
     stop: int
     begins: float
     ends: float
+    low: float
+    high: float
     does: str
 
     @property
@@ -72,10 +76,15 @@ def _joined(found: list[Piece]) -> Iterator[Piece]:
 
 def _phase(line: Laid, values: Any, piece: Piece, end: Fraction, over: bool) -> Phase:
     start, stop = int_if_whole(piece.start), int_if_whole(end)
-    begins, ends = line.curve.function(start), _limit(line, piece, end)
     first, last = line.update_of(start), line.update_of(stop)
-    does = "keeps its last value" if over else _does(piece.form, begins, ends, values[first:last])
-    return Phase(start, stop, first, last, begins, ends, does)
+    inside = values[first:last]
+    begins, ends = line.curve.function(start), _limit(line, piece, end)
+    after = line.curve.function(stop)
+    if abs(after - ends) <= _ROUNDING * max(abs(begins), abs(ends), float(abs(inside).max(initial=0.0))):
+        ends = after  # it goes on without a jump
+    low, high = (float(inside.min(initial=min(begins, ends))), float(inside.max(initial=max(begins, ends))))
+    does = "keeps its last value" if over else _does(piece.form, (begins, ends), (low, high), inside)
+    return Phase(start, stop, first, last, begins, ends, low, high, does)
 
 
 def _limit(line: Laid, piece: Piece, end: Fraction) -> float:
@@ -91,21 +100,19 @@ def _limit(line: Laid, piece: Piece, end: Fraction) -> float:
     return line.curve.function(math.nextafter(float(end), -math.inf))
 
 
-def _does(form: Form, begins: float, ends: float, values: Any) -> str:
+def _does(form: Form, ends: tuple[float, float], extent: tuple[float, float], values: Any) -> str:
     """What the values do, and how."""
     if form[0] == CONSTANT:
         return "stays"
-    low, high = min(begins, ends), max(begins, ends)
-    if len(values):
-        low, high = min(low, float(values.min())), max(high, float(values.max()))
+    (begins, ended), (low, high) = ends, extent
     if low == high:
         return "stays"
     slack = 1e-12 * max(abs(low), abs(high))
     steps = values[1:] - values[:-1]
     rising, falling = bool((steps >= -slack).all()), bool((steps <= slack).all())
-    if begins <= ends and rising:
+    if begins <= ended and rising:
         return f"rises{_how(form)}"
-    if begins >= ends and falling:
+    if begins >= ended and falling:
         return f"falls{_how(form)}"
     return f"moves between {low:.6g} and {high:.6g}{_how(form)}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 
@@ -10,6 +11,7 @@ from preheat.core.peaks import peaks_at_one
 from preheat.core.plan import Plan
 from preheat.review.explaining.measured import Explained
 from preheat.review.explaining.phases import Phase
+from preheat.review.held import of_the_first
 from preheat.review.laid_out import Laid
 from preheat.review.subject import Subject
 
@@ -63,15 +65,22 @@ def subject_sentences(subject: Subject, lines: Sequence[Laid]) -> list[str]:
         what += f", {counted(len(lines), 'line')}: {', '.join(one.key for one in lines)}"
     said = [f"{what}, {length}."]
     if subject.position:
-        passed = line.update_of(subject.position)
-        said.append(
-            f"It stands at {line.unit} {number(passed)}: {share(passed, line.updates)} of the run has passed, and "
-            f"{counted(line.updates - passed, line.unit)} are left."
-        )
+        said.append(_stands(line, math.ceil(subject.position / line.tick)))
+    said += of_the_first(subject)
     if subject.findings:
         said.append(f"What {subject.library or 'its source'} does by itself, and what could not be carried over:")
         said += [f"- {finding}" for finding in subject.findings]
     return said
+
+
+def _stands(line: Laid, passed: int) -> str:
+    """Where a run under way stands, and what is left of it."""
+    where, left = f"It stands at {line.unit} {number(passed)}", line.updates - passed
+    if not line.ends:
+        return f"{where}."
+    if left <= 0:
+        return f"{where}: the run is over{f', since {counted(-left, line.unit)}' * (left < 0)}."
+    return f"{where}: {share(passed, line.updates)} of the run has passed, and {counted(left, line.unit)} are left."
 
 
 def line_sentences(one: Explained) -> list[str]:
@@ -87,14 +96,20 @@ def phase_rows(one: Explained) -> list[tuple[str, ...]]:
     for phase, summed in list(zip(one.phases, one.summed, strict=True))[:LISTED]:
         mean = f"{summed.area / phase.updates:.4g}" if phase.updates else "–"
         kept = () if summed.kept is None else (share(summed.kept),)
-        ends = f"{phase.begins:.6g}" if phase.begins == phase.ends else f"{phase.begins:.6g} → {phase.ends:.6g}"
         extent, area = _extent(phase), share(summed.area, one.all.area)
-        rows.append((extent, share(phase.updates, line.updates), ends, mean, area, *kept))
+        rows.append((extent, share(phase.updates, line.updates), _between(phase), mean, area, *kept))
     if more := len(one.phases) - LISTED:
         rows += [(f"and {more:,} more", *("" for _ in head[1:]))] if more > 0 else []
     if one.initial is not None:
         rows.append(("first weights", "", "", "", "", share(one.initial)))
     return rows
+
+
+def _between(phase: Phase) -> str:
+    """The values of a phase: at its ends, of what goes up and down the least and the greatest."""
+    if phase.does.startswith("moves"):
+        return f"{phase.low:.6g} to {phase.high:.6g}"
+    return f"{phase.begins:.6g}" if phase.begins == phase.ends else f"{phase.begins:.6g} → {phase.ends:.6g}"
 
 
 def _extent(phase: Phase) -> str:
@@ -197,8 +212,8 @@ def _left(one: Explained) -> list[str]:
         return []
     now = one.line.at(one.position)
     said = f"The next {one.line.unit}, {number(one.position)}, uses {now:.6g}"
-    if one.line.is_rate:
+    if one.line.is_rate and one.line.ends:
         said += f"; {share(one.left.area, one.all.area)} of {one.line.quantity} × {one.line.unit}s is still to come"
-    if one.left.kept is not None:
+    if one.left.kept is not None and one.line.ends:
         said += f", and what is to come writes {share(one.left.kept)} of the final weights"
     return [f"{said}."]

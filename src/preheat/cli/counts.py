@@ -1,0 +1,19 @@
+"""Counts at a prompt: 2 and 2.0 are one, 2.5 is none and is not rounded."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from cyclopts import CoercionError, Parameter, Token, convert
+
+
+def _whole(kind: Any, tokens: Sequence[Token]) -> Any:
+    """What was typed as a whole number; refused where it has a fraction, which would be rounded."""
+    (token,) = tokens
+    _, _, fraction = token.value.partition(".")
+    if fraction.strip("0_"):
+        raise CoercionError(msg=f"{token.keyword} takes a whole number, not {token.value!r}", token=token)
+    return convert(kind, [token])
+
+
+Count = Annotated[int, Parameter(converter=_whole)]
+CountOrNone = Annotated[int | None, Parameter(converter=_whole)]
