@@ -57,7 +57,7 @@ def read_config(config: Config, given: Given = Given(), library: str | None = No
     if library is not None:
         if library not in READERS:
             raise PreheatError(f"no configs of {shown(library)} are read{nearest(library, READERS)}")
-        return import_module(f"preheat.compat.configs.{library}").read(config, given)
+        return import_module(f"preheat.compat.configs.{library}").read(config, given).having(*config.findings)
     modules = {name: import_module(f"preheat.compat.configs.{name}") for name in READERS}
     found = [name for name, module in modules.items() if module.recognises(config)]
     if not found:
@@ -65,4 +65,4 @@ def read_config(config: Config, given: Given = Given(), library: str | None = No
     if len(found) > 1:
         what = f"{shown(config)} may be a config of {' or '.join(found)}"
         raise PreheatError(what, write=f"say whose: library={found[0]!r} (--library {found[0]})")
-    return modules[found[0]].read(config, given)
+    return modules[found[0]].read(config, given).having(*config.findings)

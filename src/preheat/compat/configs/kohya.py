@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from preheat.compat import kohya
-from preheat.compat.configs.files import Config, literal_text
+from preheat.compat.configs.files import Config
+from preheat.compat.configs.literals import literal_text
 from preheat.compat.configs.reading import Given, Keys, Reading
 from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding

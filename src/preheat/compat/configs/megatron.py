@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from preheat.compat.configs.files import Config, literal
+from preheat.compat.configs.files import Config
+from preheat.compat.configs.literals import literal
 from preheat.compat.configs.reading import Given, Reading, number
 from preheat.compat.megatron import arguments
 from preheat.core.errors import PreheatError, nearest

@@ -11,7 +11,7 @@ import inspect
 from typing import Any, NamedTuple
 
 from preheat.compat import PEERS, peer
-from preheat.compat.configs.files import literal
+from preheat.compat.configs.literals import literal
 from preheat.compat.parts.restated import Restated
 from preheat.core.errors import ParseError, PreheatError, shown
 from preheat.core.findings import Finding
