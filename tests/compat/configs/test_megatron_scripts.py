@@ -1,4 +1,4 @@
-"""Scripts for Megatron are read as text: what may change an option in any other way than a plain assignment is refused, or told."""
+"""Scripts for Megatron are read as text: what else than an assignment may change an option is refused, or told."""
 
 from pathlib import Path
 
@@ -90,4 +90,5 @@ def test_sums_are_those_of_the_shell(tmp_path: Path, text: str, value: int) -> N
 
 
 def test_an_assignment_inside_a_block_is_told(tmp_path: Path) -> None:
-    assert [one.place for one in reading(tmp_path, iters="$N", before="if big; then\n  N=500\nfi").findings] == ["--train-iters"]
+    found = reading(tmp_path, iters="$N", before="if big; then\n  N=500\nfi").findings
+    assert [one.place for one in found] == ["--train-iters"]

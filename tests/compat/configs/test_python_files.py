@@ -101,4 +101,5 @@ def test_what_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_no_literal_is_known_where_it_stands() -> None:
     values, _ = assigned("import os\nlrs = [0.1, os.cpu_count()]")
-    assert values["lrs"][0] == 0.1 and isinstance(values["lrs"][1], Unread)
+    assert values["lrs"][0] == 0.1
+    assert isinstance(values["lrs"][1], Unread)

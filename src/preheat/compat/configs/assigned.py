@@ -108,8 +108,8 @@ class _Names:
             if isinstance(target, ast.Name):
                 plain[target.id] = found
             elif isinstance(target, ast.Tuple | ast.List) and isinstance(found, list | tuple):
-                if len(found) == len(target.elts) and all(isinstance(one, ast.Name) for one in target.elts):
-                    plain |= {one.id: each for one, each in zip(target.elts, found, strict=True)}  # type: ignore[attr-defined]
+                own = [one.id for one in target.elts if isinstance(one, ast.Name)]
+                plain |= zip(own, found, strict=True) if len(own) == len(target.elts) == len(found) else ()
         return plain
 
 

@@ -24,7 +24,7 @@ _ASSIGNED = re.compile(
 _OPTION = re.compile(r"(?<![\w-])--([A-Za-z][\w-]*)")
 _NAME = re.compile(r"\$(?:\{(\w+)(?::-([^{}]*))?\}|(\w+))")
 _SUM = re.compile(r"\$\(\(([^()]*)\)\)")
-_SAID = re.compile(r"^[ \t]*(?:echo|printf(?! -v))\b.*$|^[ \t]*export(?:[ \t]+[A-Za-z_]\w*)+[ \t]*$", re.MULTILINE)  # change nothing
+_SAID = re.compile(r"^[ \t]*(?:echo|printf(?! -v))\b.*$|^[ \t]*export(?:[ \t]+[A-Za-z_]\w*)+[ \t]*$", re.MULTILINE)  # no change
 _EXPANDED = re.compile(r"\$\{?(?:@|\*)[^\s\"']*|\$\((?!\()[^)\n]*\)?|`[^`\n]*`|\$\{?(\w+)([^\s\"'}]*)\}?")
 _MANY = re.compile(r"arg|opt|extra|flag|param", re.IGNORECASE)  # in the name of what holds options, and not a value
 _BREAK = "\N{NO-BREAK SPACE}"  # where a line was broken: a space that is no end of a line
@@ -156,7 +156,7 @@ class _Script:
         for match in _EXPANDED.finditer(line):
             before, name, more = line[: match.start()].rstrip("\"'"), match[1], match[2] or ""
             last = before.split()[-1] if before.split() else ""
-            if before.endswith("=") and name or before[-1:] != "=" and before[-1:].strip():
+            if (before.endswith("=") and name) or (before[-1:] != "=" and before[-1:].strip()):
                 continue  # what is assigned is followed where it is asked for; a part of a word
             broken = _BREAK in before[len(before.rstrip()) :]
             if last in ("cd", "mkdir") or (last.startswith("-") and not broken and name and not _MANY.search(name)):

@@ -76,7 +76,7 @@ def _epoch(loader: Keys, given: Given) -> int | None:
     """Updates in an epoch."""
     if given.steps_per_epoch is not None:
         return int(given.steps_per_epoch)
-    if given.samples is None or (batch := loader.whole("batch_size", None)) is None:
+    if given.samples is None or (batch := loader.count("batch_size", None)) is None:
         return None
     return -(-given.samples // (batch * (given.world_size or 1)))
 
@@ -100,7 +100,7 @@ def _scaled(base: float, scale: Keys, loader: Keys, given: Given, findings: list
     """The rate under auto_scale_lr: times the batch of all processes over the one that it was made for."""
     if not scale.get("enable", False):
         return base
-    reference, batch = scale.whole("base_batch_size"), loader.whole("batch_size", None)
+    reference, batch = scale.count("base_batch_size"), loader.count("batch_size", None)
     if batch is None or given.world_size is None:
         what = f"the rate is scaled from a batch of {reference} to that of all processes, which the config does not say"
         findings.append(Finding("not-carried", "auto_scale_lr", what, "give world_size= (--world-size), or base_lr="))

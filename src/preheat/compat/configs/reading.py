@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from preheat.compat.configs.assigned import Unread, unread
 from preheat.compat.parts.restated import Restated
-from preheat.core.errors import PreheatError, nearest, shown
+from preheat.core.checks import counted, positive_number
+from preheat.core.errors import BindError, PreheatError, nearest, shown
 from preheat.core.findings import Finding
 from preheat.core.meant import Meant
 from preheat.core.plan import RATE, Plan
@@ -19,6 +21,7 @@ from preheat.core.value import Value
 _MISSING = object()
 TELLING = frozenset("lr lrs rate warmup warmups sched scheduler schedule schedular decay epoch epochs step steps".split())
 """Words in the name of a key that speak of a schedule."""
+_CLOSE = 0.8  # of two names, for difflib: one is the other, mistyped
 
 
 class Given(NamedTuple):
@@ -33,6 +36,15 @@ class Given(NamedTuple):
     samples: int | None = None
     world_size: int | None = None
     base_lr: float | None = None
+
+    def checked(self) -> Given:
+        """The same; raises PreheatError for what is no number above 0, or no whole one where things are counted."""
+        for name, value in self._asdict().items():
+            if value is not None and name in ("steps_per_epoch", "base_lr"):
+                positive_number(value, f"{name}=")
+            elif value is not None:
+                counted(value, f"{name}= is a whole number of at least 1", least=1)
+        return self
 
 
 class Reading(Meant, Value):
@@ -61,8 +73,9 @@ class Reading(Meant, Value):
     def of(cls, restated: Restated, run: Run, findings: Iterable[Finding] = (), library: str = "") -> Reading:
         """A restatement on its run, cut where the run ends before it does; its findings after those of the config."""
         kept = restated
-        if run.total is not None and run.total < restated.length < math.inf:
-            kept = Restated(restated.schedule.truncated(run.total), restated.others)
+        if run.total is not None:
+            others = {key: _cut(curve, run) for key, curve in restated.others}
+            kept = Restated(_cut(restated.schedule, run), others)
         return cls(kept.target, run, (*findings, *restated.findings), library)
 
     def having(self, *findings: Finding) -> Reading:
@@ -140,6 +153,13 @@ class Keys:
             raise PreheatError(f"{self.where}{key} must be a whole number", given=value)
         return value
 
+    def count(self, key: str, default: Any = _MISSING) -> Any:
+        """A whole number of at least 1: what is divided by."""
+        value = self.whole(key, default)
+        if value is not default and value < 1:
+            raise PreheatError(f"{self.where}{key} must be at least 1", given=value)
+        return value
+
     def section(self, key: str) -> Keys:
         """The keys of a mapping inside; of none where there is none."""
         value = self._raw(key)
@@ -166,9 +186,20 @@ class Keys:
         return [
             one
             for one in self.left(known)
-            if _near(one.place.removeprefix(self.where), self._asked)
+            if get_close_matches(one.place.removeprefix(self.where), self._asked, n=1, cutoff=_CLOSE)
             or own & set(one.place.removeprefix(self.where).lower().replace("-", "_").split("_"))
         ]
+
+
+def _cut(curve: Any, run: Run) -> Any:
+    """A curve cut where the run ends before it does, or before the parts of it that are no share of the run."""
+    if run.total < curve.length < math.inf:
+        return curve.truncated(run.total)
+    try:
+        curve.bind(run)
+    except BindError as error:
+        return curve.truncated(run.total) if error.hint == "truncate" else curve
+    return curve
 
 
 def number(value: Any, what: str) -> int | float:

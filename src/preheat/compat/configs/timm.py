@@ -64,7 +64,7 @@ def read(config: Config, given: Given) -> Reading:
     keys = Keys(config.data)
     sched = one_of(keys.get("sched", "cosine"), "sched", SCHEDS)
     on_updates, prefix = bool(keys.get("sched_on_updates", False)), bool(keys.get("warmup_prefix", False))
-    batch = keys.whole("batch_size", 128) * keys.whole("grad_accum_steps", 1) * (given.world_size or 1)
+    batch = keys.count("batch_size", 128) * keys.count("grad_accum_steps", 1) * (given.world_size or 1)
     each = _each(given, batch) if on_updates else 1
     arguments = {name: keys.get(key, default) for name, (key, default) in _KEYS.items()}
     rate, findings = _rate(keys, given, batch)
@@ -92,6 +92,11 @@ def read(config: Config, given: Given) -> Reading:
         findings.append(
             Finding("assumed", "sched_on_updates", "the rate changes once an epoch: a tick of the clock is an epoch")
         )
+    if keys.get("layer_decay") not in (None, 1):
+        findings.append(Finding("not-carried", "layer_decay", "each layer has a rate of its own; this is the last one's"))
+    if isinstance(more := keys.get("opt_kwargs", {}), dict) and "lr" in more:
+        what = f"{more['lr']!r} is given to the optimizer itself, beside lr"
+        findings.append(Finding("not-carried", "opt_kwargs.lr", what, "write lr"))
     others = [key for key in config.data if not key.startswith(("lr", "sched", "warmup", "cooldown", "decay_"))]
     return Reading.of(restated, run, [*findings, *keys.left(known=others)], "timm")
 

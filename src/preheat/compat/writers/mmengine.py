@@ -10,6 +10,7 @@ from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Hold, Ramp
 from preheat.core.nodes.sequence import Sequence
+from preheat.core.nodes.wrapped import Scaled
 from preheat.core.shapes import reverse
 from preheat.core.spans import Run
 from preheat.core.stated import Absolute, plain
@@ -31,7 +32,10 @@ def write(target: Any, run: Run, peak: float | None = None) -> str:
     highest = max(values.tolist())
     base = peak if peak is not None else highest if isinstance(bound, Absolute) and highest > 0 else None
     scale = base if isinstance(bound, Absolute) and base else 1.0
-    schedulers = _said(_Part(plain(bound), scale, base), run.total)
+    curve, factor = plain(bound), 1.0
+    while isinstance(curve, Scaled) and curve.factor > 0:
+        curve, factor = curve.base, factor * curve.factor
+    schedulers = _said(_Part(curve, scale / factor, base), run.total)
     found = param_scheduler(schedulers=schedulers, base_lr=base or 1.0)
     wanted, given = values * ((base or 1.0) / scale), found.schedule.table(run.total)
     for update, (ours, theirs) in enumerate(zip(wanted.tolist(), given.tolist(), strict=True)):
