@@ -8,12 +8,14 @@ from preheat import PreheatError
 from preheat.compat import read
 from preheat.compat.configs.reading import Reading
 
-COMMAND = 'torchrun pretrain_gpt.py \\\n  --lr $LR --min-lr 1e-5 --train-iters {iters} --lr-decay-style cosine{more}\n'
+COMMAND = "torchrun pretrain_gpt.py \\\n  --lr $LR --min-lr 1e-5 --train-iters {iters} --lr-decay-style cosine{more}\n"
 
 
 def reading(folder: Path, before: str = "", more: str = "", iters: str = "1000", after: str = "") -> Reading:
     path = folder / "train.sh"
-    path.write_text("#!/bin/bash\nLR=1e-4  # the peak\n" + before + "\n" + COMMAND.format(more=more, iters=iters) + after)
+    path.write_text(
+        "#!/bin/bash\nLR=1e-4  # the peak\n" + before + "\n" + COMMAND.format(more=more, iters=iters) + after
+    )
     return read(path)
 
 
@@ -83,7 +85,8 @@ def test_what_changes_nothing_is_no_fault(tmp_path: Path, before: str, more: str
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("7 / -2 * -300", 900), ("-7 % 4 + 13", 10), ("2 ** 5", 32), ("-7 / 2 + 10", 7), ("100 / 7", 14)]
+    ("text", "value"),
+    [("7 / -2 * -300", 900), ("-7 % 4 + 13", 10), ("2 ** 5", 32), ("-7 / 2 + 10", 7), ("100 / 7", 14)],
 )
 def test_sums_are_those_of_the_shell(tmp_path: Path, text: str, value: int) -> None:
     assert reading(tmp_path, iters=f"$(({text}))").run.total == value

@@ -50,14 +50,18 @@ def test_a_rate_that_may_have_changed_is_refused_with_its_line(tmp_path: Path, l
     assert max(reading(tmp_path, NANOGPT + line, base_lr=0.5).table(100)) == 0.5
 
 
-@pytest.mark.parametrize("line", ["learning_rate *= 2", "learning_rate, beta2 = 2e-3, 0.95", "learning_rate: float = 2e-3"])
+@pytest.mark.parametrize(
+    "line", ["learning_rate *= 2", "learning_rate, beta2 = 2e-3, 0.95", "learning_rate: float = 2e-3"]
+)
 def test_what_follows_from_literals_is_followed(tmp_path: Path, line: str) -> None:
     assert max(reading(tmp_path, NANOGPT + line).table(100)) == 2e-3
 
 
 @pytest.mark.parametrize("line", ["exec(open('configurator.py').read())", "from base import *", "globals().update(x)"])
 def test_what_may_set_any_name_is_told(tmp_path: Path, line: str) -> None:
-    assert any(one.code == "not-carried" and one.place == "line 6" for one in reading(tmp_path, NANOGPT + line).findings)
+    assert any(
+        one.code == "not-carried" and one.place == "line 6" for one in reading(tmp_path, NANOGPT + line).findings
+    )
 
 
 def test_what_a_file_computes_for_itself_is_no_fault(tmp_path: Path) -> None:

@@ -17,7 +17,21 @@ from preheat.core.value import Value
 _OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _LOOPS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _ANYTHING = {"exec", "eval", "globals", "locals", "vars", "setattr", "compile", "__import__"}
-_LOOKING = {"print", "len", "repr", "str", "int", "float", "sum", "min", "max", "sorted", "isinstance", "round", "range"}
+_LOOKING = {
+    "print",
+    "len",
+    "repr",
+    "str",
+    "int",
+    "float",
+    "sum",
+    "min",
+    "max",
+    "sorted",
+    "isinstance",
+    "round",
+    "range",
+}
 
 
 class Unread(Value):
@@ -150,8 +164,9 @@ def _changed(node: ast.AST) -> list[str]:
     match node:
         case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
             return [name]
-        case ast.Subscript(value=inner, ctx=ast.Store() | ast.Del()) | ast.Attribute(
-            value=inner, ctx=ast.Store() | ast.Del()
+        case (
+            ast.Subscript(value=inner, ctx=ast.Store() | ast.Del())
+            | ast.Attribute(value=inner, ctx=ast.Store() | ast.Del())
         ):
             return _root(inner)
         case ast.Import(names=names) | ast.ImportFrom(names=names):

@@ -22,7 +22,15 @@ from preheat.core.text.language import parse
 TELLING = {"base_model", "micro_batch_size", "datasets", "sequence_len", "adapter", "num_epochs", "lr_scheduler"}
 OWN = "preheat_schedule"  # of preheat.axolotl's plugin
 HARMLESS = {
-    *("eval_steps", "save_steps", "logging_steps", "saves_per_epoch", "evals_per_epoch", "save_first_step", "save_on_epoch_end"),
+    *(
+        "eval_steps",
+        "save_steps",
+        "logging_steps",
+        "saves_per_epoch",
+        "evals_per_epoch",
+        "save_first_step",
+        "save_on_epoch_end",
+    ),
     *("profiler_steps", "profiler_steps_start", "jagged_restart_warmup_steps", "jagged_restart_anneal_steps"),
     *("eval_strategy", "save_strategy", "lr_scheduler_kwargs", "max_steps", "num_epochs"),
 }
@@ -38,7 +46,9 @@ def recognises(config: Config) -> bool:
     if config.kind not in ("yaml", "json"):
         return False
     own = set(config.data)
-    return ("micro_batch_size" in own and len(TELLING & own) >= 3) or (OWN in own and bool((TELLING | {"plugins"}) & own))
+    return ("micro_batch_size" in own and len(TELLING & own) >= 3) or (
+        OWN in own and bool((TELLING | {"plugins"}) & own)
+    )
 
 
 def read(config: Config, given: Given) -> Reading:

@@ -44,7 +44,10 @@ def read(config: Config, given: Given) -> Reading:
             Finding("ignored-argument", "base_lr", f"{given.base_lr!r} is not used: Keras's schedules are rates")
         )
     return Reading.of(
-        _restated(serialised, given.total), Run(total=given.total, steps_per_epoch=given.steps_per_epoch), findings, LIBRARY
+        _restated(serialised, given.total),
+        Run(total=given.total, steps_per_epoch=given.steps_per_epoch),
+        findings,
+        LIBRARY,
     )
 
 

@@ -17,7 +17,13 @@ _TELLING = ("pretrained_model_name_or_path", "network_module", "max_train_steps"
 _RATES = ("unet_lr", "text_encoder_lr", "learning_rate_te", "learning_rate_te1", "learning_rate_te2", "block_lr")
 _RATES += ("loraplus_lr_ratio", "loraplus_unet_lr_ratio", "loraplus_text_encoder_lr_ratio")
 _HARMLESS = {
-    *("save_every_n_epochs", "save_every_n_steps", "save_last_n_epochs", "save_last_n_steps", "save_last_n_epochs_state"),
+    *(
+        "save_every_n_epochs",
+        "save_every_n_steps",
+        "save_last_n_epochs",
+        "save_last_n_steps",
+        "save_last_n_epochs_state",
+    ),
     *("save_last_n_steps_state", "sample_every_n_epochs", "sample_every_n_steps", "gradient_accumulation_steps"),
     *("initial_epoch", "initial_step", "skip_until_initial_step", "max_train_steps", "max_train_epochs"),
 }

@@ -19,12 +19,15 @@ from preheat.core.spans import Run
 OPTIONS = tuple(name for name in inspect.signature(arguments).parameters if name not in ("base_lr", "faithful"))
 WHOLE = ("_iters", "_samples", "_size")  # how the names of whole numbers end
 _ASSIGNED = re.compile(
-    r"^([ \t]*)(?:(?:export|local|readonly|declare|typeset)[ \t]+(?:-[xrg]+[ \t]+)?)?([A-Za-z_]\w*)=([^(\n].*)$", re.MULTILINE
+    r"^([ \t]*)(?:(?:export|local|readonly|declare|typeset)[ \t]+(?:-[xrg]+[ \t]+)?)?([A-Za-z_]\w*)=([^(\n].*)$",
+    re.MULTILINE,
 )
 _OPTION = re.compile(r"(?<![\w-])--([A-Za-z][\w-]*)")
 _NAME = re.compile(r"\$(?:\{(\w+)(?::-([^{}]*))?\}|(\w+))")
 _SUM = re.compile(r"\$\(\(([^()]*)\)\)")
-_SAID = re.compile(r"^[ \t]*(?:echo|printf(?! -v))\b.*$|^[ \t]*export(?:[ \t]+[A-Za-z_]\w*)+[ \t]*$", re.MULTILINE)  # no change
+_SAID = re.compile(
+    r"^[ \t]*(?:echo|printf(?! -v))\b.*$|^[ \t]*export(?:[ \t]+[A-Za-z_]\w*)+[ \t]*$", re.MULTILINE
+)  # no change
 _EXPANDED = re.compile(r"\$\{?(?:@|\*)[^\s\"']*|\$\((?!\()[^)\n]*\)?|`[^`\n]*`|\$\{?(\w+)([^\s\"'}]*)\}?")
 _MANY = re.compile(r"arg|opt|extra|flag|param", re.IGNORECASE)  # in the name of what holds options, and not a value
 _BREAK = "\N{NO-BREAK SPACE}"  # where a line was broken: a space that is no end of a line
@@ -76,7 +79,9 @@ class _Script:
             self._indented |= {name} if indent else set()
         rest = _ASSIGNED.sub(lambda match: match[3], self._text)
         rest = _SAID.sub("", rest)
-        self._otherwise = _SUM.sub(lambda match: match[0] if re.search(r"[^=!<>]=[^=]|\+\+|--", match[1]) else "0", rest)
+        self._otherwise = _SUM.sub(
+            lambda match: match[0] if re.search(r"[^=!<>]=[^=]|\+\+|--", match[1]) else "0", rest
+        )
         words = _SUM.sub(lambda match: match[0].replace(" ", ""), self._text)  # a sum is one word
         self._words = re.findall(r"\$\(\([^()]*\)\)|[^\s\"'()]+", words)
 
@@ -148,7 +153,9 @@ class _Script:
 
     def _commands(self) -> list[str]:
         """The lines that have options, those of an array as one."""
-        arrays = re.sub(r"=\(((?:[^()]|\$\([^()]*\))*)\)", lambda match: "=" + match[1].replace("\n", f"{_BREAK} "), self._text)
+        arrays = re.sub(
+            r"=\(((?:[^()]|\$\([^()]*\))*)\)", lambda match: "=" + match[1].replace("\n", f"{_BREAK} "), self._text
+        )
         return [line for line in arrays.splitlines() if "--" in line and not _SAID.match(line)]
 
     def _missing(self, line: str) -> Iterable[str]:
@@ -185,7 +192,9 @@ def _whole(node: ast.expr) -> int:
     match node:
         case ast.Constant(value=int(value)):
             return value
-        case ast.UnaryOp(op=ast.USub(), operand=operand) if not _is_power(operand):  # the shell's minus binds before its **
+        case ast.UnaryOp(op=ast.USub(), operand=operand) if not _is_power(
+            operand
+        ):  # the shell's minus binds before its **
             return -_whole(operand)
         case ast.BinOp(left=left, op=ast.Div() | ast.Mod() as op, right=right):
             a, b = _whole(left), _whole(right)

@@ -116,6 +116,9 @@ def _updates(duration: Any, tokens: int | None, given: Given) -> tuple[int | Non
         steps = given.total
         if steps is None and value is not None and given.steps_per_epoch is not None:
             steps = int(number(value, "max_duration") * given.steps_per_epoch)
+        if steps is None and unit == "epochs":
+            what = f"max_duration counts epochs, {value}, and how long one is the config does not say"
+            raise PreheatError(what, write="give total= (--total), the updates of the run, or steps_per_epoch=")
         return steps, None
     amount = int(number(value, "max_duration"))
     if unit == "tokens":

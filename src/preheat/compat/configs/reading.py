@@ -19,7 +19,9 @@ from preheat.core.spans import Run
 from preheat.core.value import Value
 
 _MISSING = object()
-TELLING = frozenset("lr lrs rate warmup warmups sched scheduler schedule schedular decay epoch epochs step steps".split())
+TELLING = frozenset(
+    "lr lrs rate warmup warmups sched scheduler schedule schedular decay epoch epochs step steps".split()
+)
 """Words in the name of a key that speak of a schedule."""
 _CLOSE = 0.8  # of two names, for difflib: one is the other, mistyped
 

@@ -128,7 +128,10 @@ class _Reader:
         if not isinstance(alone.schedule, Absolute):
             return based
         values = [(alone(t), function(**given, **based)(t)) for t in _LOOKED_AT]
-        if not all(isclose(theirs, ours, rel_tol=1e-12) or isclose(theirs, ours * self.base, rel_tol=1e-12) for ours, theirs in values):
+        if not all(
+            isclose(theirs, ours, rel_tol=1e-12) or isclose(theirs, ours * self.base, rel_tol=1e-12)
+            for ours, theirs in values
+        ):
             return based  # some of what it holds multiplies the rate
         what = f"{self.base!r} is not used: the values are rates already"
         self.findings.append(Finding("ignored-argument", "base_lr", what, "leave base_lr out"))
@@ -153,6 +156,9 @@ class _Reader:
             return literal(node, {})
         except ValueError:
             text = ast.unparse(node)
+            if isinstance(node, ast.Lambda | ast.Name):
+                what = f"{where} is {shown(text)}, which text does not tell, as it is not run"
+                raise ParseError(what, write="give the scheduler itself to compat.read, with total=") from None
             raise ParseError(
                 f"{where} is {text!r}, which is no literal", write=f"write its value for {text!r}"
             ) from None
