@@ -59,7 +59,7 @@ class Config:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What may change any of it and is not read."""
-        return self._read[1]
+        return self._read[1] if self.kind == "python" else ()
 
     @cached_property
     def _read(self) -> tuple[dict[str, Any], tuple[Finding, ...]]:

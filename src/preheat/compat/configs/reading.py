@@ -20,7 +20,8 @@ from preheat.core.value import Value
 
 _MISSING = object()
 TELLING = frozenset(
-    "lr lrs rate warmup warmups sched scheduler schedule schedular decay epoch epochs step steps".split()
+    ("lr", "lrs", "rate", "warmup", "warmups", "sched", "scheduler", "schedule", "schedular", "decay")
+    + ("epoch", "epochs", "step", "steps")
 )
 """Words in the name of a key that speak of a schedule."""
 _CLOSE = 0.8  # of two names, for difflib: one is the other, mistyped

@@ -7,9 +7,9 @@ from typing import Any
 
 from preheat.compat.configs.files import Config
 from preheat.compat.configs.reading import Given, Keys, Reading
-from preheat.compat.timm import SCHEDS, create_scheduler_v2
 from preheat.compat.parts.curves import joined
 from preheat.compat.parts.restated import Restated, curve_of
+from preheat.compat.timm import SCHEDS, create_scheduler_v2
 from preheat.core.checks import one_of
 from preheat.core.constructors import hold
 from preheat.core.errors import PreheatError

@@ -61,7 +61,7 @@ class Peer:
         if self.beside or len(known) == len(signature.parameters):
             for one in arguments:
                 if one not in (*known, *self.beside):
-                    raise PreheatError(f"{where} has no argument {shown(one)}{nearest(one, known)}")
+                    raise PreheatError(f"{where} has no argument {shown(one)}{nearest(one, (*known, *self.beside))}")
         if args:
             write = f"write {where}({', '.join(f'{one}=…' for one in known[:2])})"
             raise PreheatError(f"{where} takes its arguments by name", given=args[0], write=write)

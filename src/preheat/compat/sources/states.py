@@ -61,7 +61,7 @@ def _only(state: Mapping[str, Any]) -> str:
     """The one scheduler whose keys these are."""
     own = {key for key in state if isinstance(key, str)} - _ALL
     if own == {"lr_lambdas"}:
-        what = "a LambdaLR, or a MultiplicativeLR, keeps its function out of its state"
+        what = "a LambdaLR or MultiplicativeLR keeps its function out of its state"
         raise PreheatError(what, write="give the scheduler itself, and total=")
     fits = [name for name, keys in KEYS.items() if own - _MOMENTUM == set(keys) - _MOMENTUM]
     fits = fits or [name for name, keys in KEYS.items() if set(keys) - _MOMENTUM <= own and len(keys) > 2]
