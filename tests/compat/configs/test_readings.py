@@ -8,6 +8,7 @@ import pytest
 
 from preheat import PreheatError, Run, export
 from preheat.compat import read
+from preheat.compat.configs import READERS
 from preheat.compat.configs.reading import Given, Reading
 
 KINDS = ["constant", "constant_with_warmup", "inverse_sqrt", "linear", "cosine", "cosine_with_restarts", "polynomial"]
@@ -155,3 +156,9 @@ def test_a_scheduler_has_the_arguments_of_its_own(tmp_path: Path) -> None:
         reading(tmp_path, "c.yaml", text % "alpha_ff: 0.1")
     with pytest.raises(PreheatError, match="t_max, 50ba, ends before max_duration, 100ba"):
         reading(tmp_path, "c.yaml", text % "t_max: 50ba")
+
+
+def test_the_page_lists_whose_configs_are_read() -> None:
+    page = Path("docs/convert.md").read_text(encoding="utf-8").partition("## What is read")[2].partition("\n## ")[0]
+    listed = [line.partition(":")[0] for line in page.splitlines() if line.startswith("* `")]
+    assert {name.strip("`") for line in listed for name in line.removeprefix("* ").split(", ")} == set(READERS)

@@ -20,8 +20,10 @@ from preheat.core.value import Value
 
 _MISSING = object()
 TELLING = frozenset(
-    ("lr", "lrs", "rate", "warmup", "warmups", "sched", "scheduler", "schedule", "schedular", "decay")
-    + ("epoch", "epochs", "step", "steps")
+    {
+        *("lr", "lrs", "rate", "warmup", "warmups", "sched", "scheduler", "schedule", "schedular"),
+        *("decay", "epoch", "epochs", "step", "steps"),
+    }
 )
 """Words in the name of a key that speak of a schedule."""
 _CLOSE = 0.8  # of two names, for difflib: one is the other, mistyped
