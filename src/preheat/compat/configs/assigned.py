@@ -95,13 +95,14 @@ class _Names:
         changed = {name for node in inside for name in _changed(node)}
         passed = {name for node in inside for name in _passed(node) if isinstance(self.values.get(name), list | dict)}
         plain = self._plain(statement)
-        self.lose(passed | {name for name in changed if name not in plain}, why)
+        if lost := passed | (changed - set(plain)):
+            self.lose(lost, why)
         self.values.update(plain)
 
     def lose(self, names: Any, why: Unread) -> None:
         """These are no longer known, nor is what holds, or is held in, the same list or dict."""
         held = {id(one) for name in names for one in _mutable(self.values.get(name))}
-        also = [key for key, value in self.values.items() if held & {id(one) for one in _mutable(value)}]
+        also = [key for key, value in self.values.items() if held and held & {id(one) for one in _mutable(value)}]
         self.values.update(dict.fromkeys((*names, *also), why))
 
     def _plain(self, statement: ast.stmt) -> dict[str, Any]:
