@@ -3,7 +3,7 @@
 import pytest
 
 from preheat import PreheatError, Run, parse
-from preheat.compat.configs.files import assignments
+from preheat.compat.configs.assigned import assigned
 from preheat.compat.writers.mmengine import write
 
 RUN = Run(total=60)
@@ -20,7 +20,7 @@ RUN = Run(total=60)
 )
 def test_what_is_written_gives_the_same_rates_in_mmengine(text: str) -> None:
     mmengine = pytest.importorskip("benchmarks.parity.peers.mmengine")
-    schedulers = assignments(write(parse(text), RUN))["param_scheduler"]
+    schedulers = assigned(write(parse(text), RUN, 1.0))[0]["param_scheduler"]
     rates = mmengine.stepped({"schedulers": schedulers, "base_lr": 1.0}, 60)["lr"]
     assert rates == pytest.approx(parse(text).bind(RUN).table(60).tolist(), abs=1e-12)
 

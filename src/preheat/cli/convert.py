@@ -33,6 +33,7 @@ _CURES = EXPORTED | {
     "samples_per_step": "write its total in updates",
     "tokens_per_step": "write its total in updates",
     "clock": "write its lengths in updates",
+    "updates": "add --steps-per-epoch N",
 }
 
 

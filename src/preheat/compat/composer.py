@@ -23,7 +23,9 @@ from preheat.core.nodes.leaves import InvSqrt
 from preheat.core.shapes import Shape, reverse
 from preheat.core.shapes import power as power_shape
 
-PEER = Peer("composer", "0.32.1", "composer/optim/scheduler.py")
+TRAINER = ("max_duration", "dataloader_len", "scale_schedule_ratio", "batch_size", "tokens_per_batch")
+"""What the Trainer knows, which every scheduler is given."""
+PEER = Peer("composer", "0.32.1", "composer/optim/scheduler.py", beside=TRAINER)
 _TIME = re.compile(r"(.+)(iter|ep|ba|sp|tok|dur|sec)", re.IGNORECASE)
 MOST_RESTARTS = 200  # that are written out one by one
 LITTLE = 100  # updates after the end that are said of what grows without bound
@@ -281,9 +283,8 @@ class _Trainer:
     """What the Trainer knows: how long it trains, and what a unit is worth."""
 
     def __init__(self, training: dict[str, Any]) -> None:
-        known = {"max_duration", "dataloader_len", "scale_schedule_ratio", "batch_size", "tokens_per_batch"}
-        if strange := [name for name in training if name not in known]:
-            raise PreheatError(f"compat.composer has no argument {shown(strange[0])}{nearest(strange[0], known)}")
+        if strange := [name for name in training if name not in TRAINER]:
+            raise PreheatError(f"compat.composer has no argument {shown(strange[0])}{nearest(strange[0], TRAINER)}")
         if training.get("max_duration") is None:
             raise PreheatError(
                 "Composer's schedulers need max_duration, the Trainer's", write='write max_duration="10ep"'
@@ -359,7 +360,8 @@ class _Trainer:
             raise PreheatError(f"t_warmup and t_max must be in one unit, not {units[0]} and {units[1]}", given=t_warmup)
         end, warm = self.updates(t_max, self.ratio), self.updates(t_warmup)
         if end < float(self.end) and self._comparable(units[1]):
-            raise PreheatError(f"t_max ends before max_duration, {self._training['max_duration']}", given=t_max)
+            what = f"t_max, {t_max}, ends before max_duration, {self._training['max_duration']}: Composer raises ValueError"
+            raise PreheatError(what, write='write a t_max of at least max_duration, such as "1dur"')
         first, last = finite_number(ends[0], "alpha"), finite_number(ends[1], "alpha_f")
         main = short_ramp(first, last, end - warm, shape) if end > warm and first != last else hold(first)
         if not warm:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from preheat.compat.configs.files import Config
 from preheat.compat.configs.reading import Given, Keys, Reading, not_known
@@ -57,7 +58,7 @@ def read_config(config: Config, given: Given = Given(), library: str | None = No
     if library is not None:
         if library not in READERS:
             raise PreheatError(f"no configs of {shown(library)} are read{nearest(library, READERS)}")
-        return import_module(f"preheat.compat.configs.{library}").read(config, given)
+        return _read_by(import_module(f"preheat.compat.configs.{library}"), config, given)
     modules = {name: import_module(f"preheat.compat.configs.{name}") for name in READERS}
     found = [name for name, module in modules.items() if module.recognises(config)]
     if not found:
@@ -65,4 +66,12 @@ def read_config(config: Config, given: Given = Given(), library: str | None = No
     if len(found) > 1:
         what = f"{shown(config)} may be a config of {' or '.join(found)}"
         raise PreheatError(what, write=f"say whose: library={found[0]!r} (--library {found[0]})")
-    return modules[found[0]].read(config, given)
+    return _read_by(modules[found[0]], config, given)
+
+
+def _read_by(module: Any, config: Config, given: Given) -> Reading:
+    try:
+        return module.read(config, given.checked()).having(*config.findings)
+    except ArithmeticError as error:
+        what = f"{config} has a number that nothing can be counted with: {error}"
+        raise PreheatError(what, write="look for a 0, or a very large one, among its lengths and sizes") from None

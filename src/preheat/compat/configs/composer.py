@@ -88,7 +88,7 @@ def _time(value: Any) -> Any:
 def _worths(keys: Keys, given: Given) -> dict[str, Any]:
     """What a batch and an epoch are worth, where that is said."""
     found: dict[str, Any] = {}
-    batch = keys.whole("global_train_batch_size", None)
+    batch = keys.count("global_train_batch_size", None)
     if batch is not None:
         found["batch_size"] = batch
         length = keys.whole("max_seq_len", None)

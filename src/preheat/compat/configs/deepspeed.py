@@ -7,7 +7,7 @@ from typing import Any
 from preheat.compat.configs.files import Config
 from preheat.compat.configs.reading import Given, Keys, Reading
 from preheat.compat.deepspeed import PEER
-from preheat.compat.parts.restated import Restated, rates
+from preheat.compat.parts.restated import Restated, rates, within
 from preheat.core.constructors import hold
 from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
@@ -107,7 +107,7 @@ def _restated(kind: str, params: Keys, base: float | None, given: Given, finding
     if kind.lower() == "warmupdecaylr" and "warmup_max_lr" not in numbers:
         what = "it is not said, and DeepSpeed takes 0.001, whatever the optimizer's rate"
         findings.append(Finding("assumed", "scheduler.params.warmup_max_lr", what, "write warmup_max_lr"))
-    return function(**numbers, **({} if base is None else {"base_lr": base}))
+    return within(_total(params, given), function, numbers | ({} if base is None else {"base_lr": base}))
 
 
 def _number(params: Keys, key: str, value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from preheat.compat import keras
 from preheat.compat.configs.files import Config
 from preheat.compat.configs.reading import Given, Reading, number
-from preheat.compat.parts.restated import Restated, rates
+from preheat.compat.parts.restated import Restated, rates, within
 from preheat.core.constructors import hold
 from preheat.core.errors import PreheatError, shown
 from preheat.core.findings import Finding
@@ -44,18 +44,22 @@ def read(config: Config, given: Given) -> Reading:
             Finding("ignored-argument", "base_lr", f"{given.base_lr!r} is not used: Keras's schedules are rates")
         )
     return Reading.of(
-        _restated(serialised), Run(total=given.total, steps_per_epoch=given.steps_per_epoch), findings, LIBRARY
+        _restated(serialised, given.total),
+        Run(total=given.total, steps_per_epoch=given.steps_per_epoch),
+        findings,
+        LIBRARY,
     )
 
 
-def _restated(serialised: Any) -> Restated:
+def _restated(serialised: Any, total: int | None) -> Restated:
     if not isinstance(serialised, Mapping):
         return rates(hold(number(serialised, "learning_rate")))
     arguments = serialised.get("config", {})
     if not isinstance(arguments, Mapping):
         raise PreheatError("the config of a schedule is a mapping", given=arguments)
     name = serialised.get("class_name") or serialised.get("registered_name")
-    return keras.PEER[str(name).rpartition(">")[2]](**{str(key): value for key, value in arguments.items()})
+    function = keras.PEER[str(name).rpartition(">")[2]]
+    return within(total, function, {str(key): value for key, value in arguments.items()})
 
 
 def _found(data: Mapping[str, Any], depth: int = 0) -> tuple[Any, Any] | None:

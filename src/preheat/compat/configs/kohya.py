@@ -6,14 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from preheat.compat import kohya
-from preheat.compat.configs.files import Config, literal_text
+from preheat.compat.configs.files import Config
+from preheat.compat.configs.literals import literal_text
 from preheat.compat.configs.reading import Given, Keys, Reading
 from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
 from preheat.core.spans import Run
 
 _TELLING = ("pretrained_model_name_or_path", "network_module", "max_train_steps", "max_train_epochs", "lr_scheduler")
-_RATES = ("unet_lr", "text_encoder_lr", "learning_rate_te", "learning_rate_te1", "learning_rate_te2")
+_RATES = ("unet_lr", "text_encoder_lr", "learning_rate_te", "learning_rate_te1", "learning_rate_te2", "block_lr")
+_RATES += ("loraplus_lr_ratio", "loraplus_unet_lr_ratio", "loraplus_text_encoder_lr_ratio")
+_HARMLESS = {
+    *(
+        "save_every_n_epochs",
+        "save_every_n_steps",
+        "save_last_n_epochs",
+        "save_last_n_steps",
+        "save_last_n_epochs_state",
+    ),
+    *("save_last_n_steps_state", "sample_every_n_epochs", "sample_every_n_steps", "gradient_accumulation_steps"),
+    *("initial_epoch", "initial_step", "skip_until_initial_step", "max_train_steps", "max_train_epochs"),
+}
 
 
 def recognises(config: Config) -> bool:
@@ -36,10 +49,12 @@ def read(config: Config, given: Given) -> Reading:
         if keys.get(key) is not None:
             what = f"{keys.get(key)!r} is the rate of some groups"
             findings.append(Finding("not-carried", key, what, "give these groups lines of their own"))
+    free = _free(keys, findings)
+    kind, warm = str(keys.get("lr_scheduler", "constant")), _share(keys, "lr_warmup_steps")
     restated = kohya.get_scheduler_fix(
-        lr_scheduler=str(keys.get("lr_scheduler", "constant")),
+        lr_scheduler="constant" if free else kind,
         max_train_steps=total,
-        lr_warmup_steps=_share(keys, "lr_warmup_steps"),
+        lr_warmup_steps=0 if free else warm,
         lr_decay_steps=_share(keys, "lr_decay_steps"),
         lr_scheduler_num_cycles=keys.whole("lr_scheduler_num_cycles", 1),
         lr_scheduler_power=keys.number("lr_scheduler_power", 1.0),
@@ -51,7 +66,21 @@ def read(config: Config, given: Given) -> Reading:
         base_lr=1.0 if base is None else base,
     )
     run = Run(total=total, steps_per_epoch=given.steps_per_epoch)
-    return Reading.of(restated, run, findings, "kohya")
+    return Reading.of(restated, run, [*findings, *keys.suspicious(_HARMLESS)], "kohya")
+
+
+def _free(keys: Keys, findings: list[Finding]) -> bool:
+    """Whether the optimizer warms up on its own, so that no scheduler is made; refused where it decides the rates itself."""
+    name = str(keys.get("optimizer_type", "")).rpartition(".")[2].lower()
+    own = _arguments(keys.get("optimizer_args", []))
+    if name == "adafactor" and own.get("relative_step", True):
+        what = "Adafactor decides its rates itself, and sd-scripts replaces lr_scheduler"
+        raise PreheatError(what, write='write optimizer_args = ["relative_step=False"], as its users do for a schedule')
+    if not name.endswith("schedulefree"):
+        return False
+    what = "a schedule-free optimizer warms up by its own arguments, and sd-scripts leaves its rate as it is"
+    findings.append(Finding("ignored-argument", "lr_scheduler", what, "read its warmup_steps in optimizer_args"))
+    return True
 
 
 def _flat(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,15 @@ from preheat.compat import llama_factory
 from preheat.compat.configs.files import Config
 from preheat.compat.configs.reading import Given, Keys, Reading
 from preheat.compat.configs.said import agreed, assumed, epochs_total
+from preheat.compat.configs.transformers import KNOWN
 from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
 from preheat.core.spans import Run
 
 TELLING = {"stage", "finetuning_type", "template", "cutoff_len", "dataset_dir", "lora_target", "do_train"}
+
+
+HARMLESS = KNOWN | {"loraplus_lr_embedding", "badam_switch_interval", "badam_start_block", "galore_update_interval"}
 
 
 def recognises(config: Config) -> bool:
@@ -37,13 +41,14 @@ def read(config: Config, given: Given) -> Reading:
     for key in ("loraplus_lr_ratio", "galore_scale", "badam_mode"):
         if keys.get(key) is not None:
             findings.append(Finding("not-carried", key, "it gives groups rates of their own, which are not read"))
+    findings += keys.suspicious(HARMLESS)
     restated = llama_factory.PEER[kind](**lengths, **more, base_lr=peak)
     return Reading.of(restated, Run(total=total, steps_per_epoch=per_epoch), findings, "llama_factory")
 
 
 def _total(keys: Keys, given: Given) -> tuple[int, float | None]:
     steps = keys.whole("max_steps", None)
-    micro, accumulation = keys.whole("per_device_train_batch_size", 8), keys.whole("gradient_accumulation_steps", 1)
+    micro, accumulation = keys.count("per_device_train_batch_size", 8), keys.count("gradient_accumulation_steps", 1)
     epochs = keys.number("num_train_epochs", 3.0)
     if steps is not None and steps > 0:
         return agreed("the updates of the run", steps, given.total), given.steps_per_epoch

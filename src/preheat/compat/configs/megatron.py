@@ -8,19 +8,30 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from preheat.compat.configs.files import Config, literal
+from preheat.compat.configs.files import Config
+from preheat.compat.configs.literals import literal
 from preheat.compat.configs.reading import Given, Reading, number
 from preheat.compat.megatron import arguments
-from preheat.core.errors import PreheatError, nearest
+from preheat.core.errors import PreheatError, nearest, shown
 from preheat.core.findings import Finding
 from preheat.core.spans import Run
 
 OPTIONS = tuple(name for name in inspect.signature(arguments).parameters if name not in ("base_lr", "faithful"))
 WHOLE = ("_iters", "_samples", "_size")  # how the names of whole numbers end
-_ASSIGNED = re.compile(r"^[ \t]*(?:export[ \t]+|local[ \t]+|readonly[ \t]+)?([A-Za-z_]\w*)=([^(\n].*)$", re.MULTILINE)
+_ASSIGNED = re.compile(
+    r"^([ \t]*)(?:(?:export|local|readonly|declare|typeset)[ \t]+(?:-[xrg]+[ \t]+)?)?([A-Za-z_]\w*)=([^(\n].*)$",
+    re.MULTILINE,
+)
 _OPTION = re.compile(r"(?<![\w-])--([A-Za-z][\w-]*)")
 _NAME = re.compile(r"\$(?:\{(\w+)(?::-([^{}]*))?\}|(\w+))")
 _SUM = re.compile(r"\$\(\(([^()]*)\)\)")
+_SAID = re.compile(
+    r"^[ \t]*(?:echo|printf(?! -v))\b.*$|^[ \t]*export(?:[ \t]+[A-Za-z_]\w*)+[ \t]*$", re.MULTILINE
+)  # no change
+_EXPANDED = re.compile(r"\$\{?(?:@|\*)[^\s\"']*|\$\((?!\()[^)\n]*\)?|`[^`\n]*`|\$\{?(\w+)([^\s\"'}]*)\}?")
+_MANY = re.compile(r"arg|opt|extra|flag|param", re.IGNORECASE)  # in the name of what holds options, and not a value
+_BREAK = "\N{NO-BREAK SPACE}"  # where a line was broken: a space that is no end of a line
+_SOURCED = re.compile(r"(?:^|[;&|]|\bthen\b|\bdo\b)[ \t]*(?:source|\.)[ \t]+([^\s;&|]+)", re.MULTILINE)
 
 
 def recognises(config: Config) -> bool:
@@ -51,7 +62,7 @@ def read(config: Config, given: Given) -> Reading:
         raise PreheatError(f"the script trains for {total} updates", given=given.total)
     tokens = batch * length if batch and length else None
     run = Run(total=total, samples_per_step=batch, tokens_per_step=tokens)
-    return Reading.of(restated, run, [*script.findings, *_left(script.names())], "megatron")
+    return Reading.of(restated, run, [*script.findings, *script.untold(), *_left(script.names())], "megatron")
 
 
 class _Script:
@@ -60,10 +71,17 @@ class _Script:
     def __init__(self, text: str) -> None:
         self.findings: list[Finding] = []
         lines = (re.sub(r"(^|\s)#.*$", "", line) for line in text.splitlines())
-        self._text = "\n".join(lines).replace("\\\n", " ")
+        self._text = "\n".join(lines).replace("\\\n", f"{_BREAK} ")
         self._assigned: dict[str, set[str]] = {}
-        for name, value in _ASSIGNED.findall(self._text):
+        self._indented: set[str] = set()
+        for indent, name, value in _ASSIGNED.findall(self._text):
             self._assigned.setdefault(name, set()).add(value.split(";")[0].strip().strip("\"'"))
+            self._indented |= {name} if indent else set()
+        rest = _ASSIGNED.sub(lambda match: match[3], self._text)
+        rest = _SAID.sub("", rest)
+        self._otherwise = _SUM.sub(
+            lambda match: match[0] if re.search(r"[^=!<>]=[^=]|\+\+|--", match[1]) else "0", rest
+        )
         words = _SUM.sub(lambda match: match[0].replace(" ", ""), self._text)  # a sum is one word
         self._words = re.findall(r"\$\(\([^()]*\)\)|[^\s\"'()]+", words)
 
@@ -106,6 +124,7 @@ class _Script:
                     )
                 self.findings.append(Finding("assumed", where, f"{match[0]} is taken for its default, {default}"))
                 return default
+            self._told(match[1] or match[3], where)
             if len(known) > 1:
                 raise PreheatError(
                     f"{where} is {match[0]}, which the script assigns differently: {' and '.join(sorted(known))}"
@@ -115,6 +134,46 @@ class _Script:
         inner = _SUM.sub(lambda match: _sum(self._names(match[1]), variable, where), text)
         return _NAME.sub(variable, inner)
 
+    def _told(self, name: str, where: str) -> None:
+        """Refuse a variable that something else than a plain assignment may change; say where one stands in a block."""
+        other = re.search(rf"^.*(?<![\w$\-{{./]){name}(?![\w\-./]).*$", self._otherwise, re.MULTILINE)
+        if other:
+            what = f"{where} is ${name}, which `{shown(other[0].strip(), 60)[1:-1]}` may change"
+            raise PreheatError(what, write="write the number")
+        if name in self._indented:
+            what = f"${name} is assigned inside a block, which may not be run"
+            self.findings.append(Finding("assumed", where, what, "write the number"))
+
+    def untold(self) -> list[Finding]:
+        """What may say other options, or assign other variables, and does not stand in the script."""
+        found = [f"`source {name}`" for name in _SOURCED.findall(self._text)]
+        found += [f"`{text}`" for line in self._commands() for text in self._missing(line)]
+        what = "may say other options or numbers, and is not read"
+        return [Finding("not-carried", one, what, "write out what it says") for one in dict.fromkeys(found)]
+
+    def _commands(self) -> list[str]:
+        """The lines that have options, those of an array as one."""
+        arrays = re.sub(
+            r"=\(((?:[^()]|\$\([^()]*\))*)\)", lambda match: "=" + match[1].replace("\n", f"{_BREAK} "), self._text
+        )
+        return [line for line in arrays.splitlines() if "--" in line and not _SAID.match(line)]
+
+    def _missing(self, line: str) -> Iterable[str]:
+        """Expansions that stand alone, as options do, and are not what the script assigns."""
+        for match in _EXPANDED.finditer(line):
+            before, name, more = line[: match.start()].rstrip("\"'"), match[1], match[2] or ""
+            last = before.split()[-1] if before.split() else ""
+            if (before.endswith("=") and name) or (before[-1:] != "=" and before[-1:].strip()):
+                continue  # what is assigned is followed where it is asked for; a part of a word
+            broken = _BREAK in before[len(before.rstrip()) :]
+            if last in ("cd", "mkdir") or (last.startswith("-") and not broken and name and not _MANY.search(name)):
+                continue  # the value of an option
+            if last.startswith("--") and not broken and match[0][1:2] in "(`":
+                continue
+            plain = name and (not more or more.startswith(("[", ":-", ":=", "-", "+", ":+")))
+            if not plain or not re.search(rf"(?<![\w$]){name}\+?=", self._text):
+                yield match[0]
+
     def _names(self, text: str) -> str:
         """In a sum, names stand for variables without a $ too."""
         return re.sub(r"(?<![\w${])([A-Za-z_]\w*)", r"${\1}", text)
@@ -123,9 +182,34 @@ class _Script:
 def _sum(text: str, variable: Any, where: str) -> str:
     """A sum of whole numbers, as the shell computes it."""
     try:
-        return str(literal(ast.parse(_NAME.sub(variable, text).replace("/", "//"), mode="eval").body, {}))
-    except (ValueError, SyntaxError):
+        return str(_whole(ast.parse(_NAME.sub(variable, text).strip(), mode="eval").body))
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         raise PreheatError(f"{where} is $(({text})), which cannot be computed here", write="write the number") from None
+
+
+def _whole(node: ast.expr) -> int:
+    """A division of the shell's goes towards 0, and its remainder has the sign of what is divided."""
+    match node:
+        case ast.Constant(value=int(value)):
+            return value
+        case ast.UnaryOp(op=ast.USub(), operand=operand) if not _is_power(
+            operand
+        ):  # the shell's minus binds before its **
+            return -_whole(operand)
+        case ast.BinOp(left=left, op=ast.Div() | ast.Mod() as op, right=right):
+            a, b = _whole(left), _whole(right)
+            if not b:
+                raise ValueError("a division by zero")
+            whole = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
+            return whole if isinstance(op, ast.Div) else a - whole * b
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() | ast.Pow() as op, right=right):
+            a, b = ast.Constant(_whole(left)), ast.Constant(_whole(right))
+            return int(literal(ast.BinOp(left=a, op=op, right=b), {}))
+    raise ValueError("no sum of whole numbers")
+
+
+def _is_power(node: ast.expr) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
 
 
 def _left(names: set[str]) -> list[Finding]:
@@ -136,6 +220,9 @@ def _left(names: set[str]) -> list[Finding]:
         if plain in ("decoupled_lr", "decoupled_min_lr"):
             what = "embedding and output layer have a rate of their own"
             found.append(Finding("not-carried", f"--{name}", what, 'write a line of their group, as in "decoupled/lr"'))
+        elif plain in ("yaml_cfg", "use_checkpoint_opt_param_scheduler"):
+            what = "the schedule is taken from another file, which is not read"
+            found.append(Finding("not-carried", f"--{name}", what))
         elif plain == "step_batch_size_schedule":
             found.append(Finding("not-carried", f"--{name}", "the batch grows, and with it what an update is worth"))
         elif re.match(r"(lr_|min_lr|weight_decay|warmup)", plain) and plain not in OPTIONS:

@@ -27,6 +27,8 @@ def read(config: Config, given: Given) -> Reading:
     findings = _bases(keys.get("_base_"))
     schedulers = keys.get("param_scheduler", [])
     schedulers = [schedulers] if isinstance(schedulers, Mapping) else list(schedulers)
+    if not schedulers:
+        findings.append(Finding("assumed", "param_scheduler", "no scheduler is said: the rate is constant"))
     optimizer, loop = keys.section("optim_wrapper").section("optimizer"), keys.section("train_cfg")
     loader = keys.section("train_dataloader")
     base = given.base_lr if given.base_lr is not None else optimizer.number("lr", None)
@@ -43,10 +45,24 @@ def read(config: Config, given: Given) -> Reading:
     if accumulated != 1:
         what = f"an update is made every {accumulated} iterations, and the schedulers count iterations"
         findings.append(Finding("not-carried", "optim_wrapper.accumulative_counts", what, "count iterations"))
+    findings += _other_groups(keys.section("optim_wrapper"))
+    findings += keys.suspicious(telling=())
     restated = mmengine.param_scheduler(
         schedulers=ended, epoch_length=length, base_lr=base, base_momentum=optimizer.number("momentum", 0.9)
     )
     return Reading.of(restated, Run(total=total, steps_per_epoch=length), findings, "mmengine")
+
+
+def _other_groups(wrapper: Keys) -> list[Finding]:
+    """What gives groups rates of their own."""
+    found = []
+    for place in (wrapper, wrapper.section("optimizer")):
+        if place.get("paramwise_cfg"):
+            what = "groups have rates of their own, multiples of these, which are not read"
+            found.append(
+                Finding("not-carried", f"{place.where}paramwise_cfg", what, "give these groups lines of their own")
+            )
+    return found
 
 
 def _bases(base: Any) -> list[Finding]:
@@ -60,8 +76,7 @@ def _epoch(loader: Keys, given: Given) -> int | None:
     """Updates in an epoch."""
     if given.steps_per_epoch is not None:
         return int(given.steps_per_epoch)
-    batch = loader.whole("batch_size", None)
-    if given.samples is None or batch is None:
+    if given.samples is None or (batch := loader.count("batch_size", None)) is None:
         return None
     return -(-given.samples // (batch * (given.world_size or 1)))
 
@@ -85,7 +100,7 @@ def _scaled(base: float, scale: Keys, loader: Keys, given: Given, findings: list
     """The rate under auto_scale_lr: times the batch of all processes over the one that it was made for."""
     if not scale.get("enable", False):
         return base
-    reference, batch = scale.whole("base_batch_size"), loader.whole("batch_size", None)
+    reference, batch = scale.count("base_batch_size"), loader.count("batch_size", None)
     if batch is None or given.world_size is None:
         what = f"the rate is scaled from a batch of {reference} to that of all processes, which the config does not say"
         findings.append(Finding("not-carried", "auto_scale_lr", what, "give world_size= (--world-size), or base_lr="))

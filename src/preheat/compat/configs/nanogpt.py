@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from preheat.compat import nanogpt
+from preheat.compat.configs.assigned import Unread
 from preheat.compat.configs.files import Config
 from preheat.compat.configs.reading import Given, Keys, Reading
 from preheat.compat.configs.said import agreed
@@ -28,7 +29,10 @@ def recognises(config: Config) -> bool:
 
 def read(config: Config, given: Given) -> Reading:
     """The rates of get_lr; the run has max_iters + 1 updates."""
-    keys, findings, said = Keys(config.data), [], {}
+    data = dict(config.data)
+    if given.base_lr is not None and isinstance(data.get("learning_rate"), Unread):
+        data["learning_rate"] = given.base_lr
+    keys, findings, said = Keys(data), [], {}
     for key, default in OWN.items():
         whole = isinstance(default, int)
         value = keys.whole(key, None) if whole else keys.number(key, None)

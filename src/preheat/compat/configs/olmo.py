@@ -50,7 +50,7 @@ def _former(keys: Keys, given: Given) -> Reading:
         findings.append(
             Finding("assumed", "optimizer.learning_rate", "the config does not say it; 1e-4 is the default")
         )
-    batch, length = keys.whole("global_train_batch_size", 512), keys.section("model").whole("max_sequence_length", 1024)
+    batch, length = keys.count("global_train_batch_size", 512), keys.section("model").whole("max_sequence_length", 1024)
     total = _updates(keys.get("max_duration", 10_000), batch * length, given)
     t_max = scheduler.number("t_max", None)
     said: dict[str, Any] = {} if name == "constant" else {"warmup": int(scheduler.number("t_warmup", 100))}
@@ -116,6 +116,9 @@ def _updates(duration: Any, tokens: int | None, given: Given) -> tuple[int | Non
         steps = given.total
         if steps is None and value is not None and given.steps_per_epoch is not None:
             steps = int(number(value, "max_duration") * given.steps_per_epoch)
+        if steps is None and unit == "epochs":
+            what = f"max_duration counts epochs, {value}, and how long one is the config does not say"
+            raise PreheatError(what, write="give total= (--total), the updates of the run, or steps_per_epoch=")
         return steps, None
     amount = int(number(value, "max_duration"))
     if unit == "tokens":

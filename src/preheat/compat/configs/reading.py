@@ -5,17 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
+from preheat.compat.configs.assigned import Unread, unread
 from preheat.compat.parts.restated import Restated
-from preheat.core.errors import PreheatError, nearest, shown
+from preheat.core.checks import counted, positive_number
+from preheat.core.errors import BindError, PreheatError, nearest, shown
 from preheat.core.findings import Finding
 from preheat.core.meant import Meant
-from preheat.core.plan import Plan
+from preheat.core.plan import RATE, Plan
 from preheat.core.spans import Run
 from preheat.core.value import Value
 
 _MISSING = object()
+TELLING = frozenset(
+    {
+        *("lr", "lrs", "rate", "warmup", "warmups", "sched", "scheduler", "schedule", "schedular"),
+        *("decay", "epoch", "epochs", "step", "steps"),
+    }
+)
+"""Words in the name of a key that speak of a schedule."""
+_CLOSE = 0.8  # of two names, for difflib: one is the other, mistyped
 
 
 class Given(NamedTuple):
@@ -30,6 +41,15 @@ class Given(NamedTuple):
     samples: int | None = None
     world_size: int | None = None
     base_lr: float | None = None
+
+    def checked(self) -> Given:
+        """The same; raises PreheatError for what is no number above 0, or no whole one where things are counted."""
+        for name, value in self._asdict().items():
+            if value is not None and name in ("steps_per_epoch", "base_lr"):
+                positive_number(value, f"{name}=")
+            elif value is not None:
+                counted(value, f"{name}= is a whole number of at least 1", least=1)
+        return self
 
 
 class Reading(Meant, Value):
@@ -58,9 +78,30 @@ class Reading(Meant, Value):
     def of(cls, restated: Restated, run: Run, findings: Iterable[Finding] = (), library: str = "") -> Reading:
         """A restatement on its run, cut where the run ends before it does; its findings after those of the config."""
         kept = restated
-        if run.total is not None and run.total < restated.length < math.inf:
-            kept = Restated(restated.schedule.truncated(run.total), restated.others)
+        if run.total is not None:
+            others = {key: _cut(curve, run) for key, curve in restated.others}
+            kept = Restated(_cut(restated.schedule, run), others)
         return cls(kept.target, run, (*findings, *restated.findings), library)
+
+    def having(self, *findings: Finding) -> Reading:
+        """The same with further findings."""
+        return Reading(self.meant, self.run, (*self.findings, *findings), self.library) if findings else self
+
+    def bind(self, run: Run | None = None, **how: Any) -> Any:
+        """The schedule, rates or plan bound to its own run, or to another: see Schedule.bind and Plan.bind."""
+        return self.target.bind(self.run if run is None else run, **how)
+
+    def __call__(self, t: Any) -> Any:
+        """The rate at time `t` of its run, in ticks."""
+        return self._rate()(t)
+
+    def table(self, n: int) -> Any:
+        """The rates of updates 0 … n − 1 of its run, a float64 numpy array of shape (n,)."""
+        return self._rate().table(n)
+
+    def _rate(self) -> Any:
+        bound = self.bind()
+        return bound[RATE] if isinstance(bound, Plan) else bound
 
     def __repr__(self) -> str:
         """The text of the schedule; of a plan, its JSON."""
@@ -77,18 +118,27 @@ class Keys:
     warmup_step: no key that is known here; did you mean 'warmup_steps'? (unknown-key)
     """
 
-    def __init__(self, data: Mapping[str, Any], where: str = "") -> None:
-        self.data, self.where = data, where
+    def __init__(self, data: Mapping[str, Any] | Unread, where: str = "") -> None:
+        self._unread = data if isinstance(data, Unread) else None
+        self.data: Mapping[str, Any] = {} if isinstance(data, Unread) else data
+        self.where = where
         self._asked: set[str] = set()
 
     def __contains__(self, key: str) -> bool:
         return key in self.data
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value as it stands, or the default; a null is the default."""
-        self._asked.add(key)
-        value = self.data.get(key)
+        """The value as it stands, or the default; a null is the default. Raises PreheatError where it is no literal."""
+        value = self._raw(key)
+        if (found := unread(value)) is not None:
+            raise found.refusal(f"{self.where}{key}")
         return default if value is None else value
+
+    def _raw(self, key: str) -> Any:
+        self._asked.add(key)
+        if self._unread is not None:
+            raise self._unread.refusal(f"{self.where}{key}")
+        return self.data.get(key)
 
     def number(self, key: str, default: Any = _MISSING) -> Any:
         """A number, of text too: YAML takes 1e-4 for text. Raises PreheatError for anything else, and where it is needed."""
@@ -108,22 +158,53 @@ class Keys:
             raise PreheatError(f"{self.where}{key} must be a whole number", given=value)
         return value
 
+    def count(self, key: str, default: Any = _MISSING) -> Any:
+        """A whole number of at least 1: what is divided by."""
+        value = self.whole(key, default)
+        if value is not default and value < 1:
+            raise PreheatError(f"{self.where}{key} must be at least 1", given=value)
+        return value
+
     def section(self, key: str) -> Keys:
         """The keys of a mapping inside; of none where there is none."""
-        value = self.get(key, {})
-        if not isinstance(value, Mapping):
+        value = self._raw(key)
+        if value is None:
+            value = {}
+        if not isinstance(value, Mapping | Unread):
             raise PreheatError(f"{self.where}{key} must be a section with keys of its own", given=value)
         return Keys(value, f"{self.where}{key}.")
 
     def left(self, known: Iterable[str] = ()) -> list[Finding]:
         """A finding for each key that nobody asked for and that is not among `known`, which say nothing of a schedule."""
         harmless = set(known)
-        unknown = [key for key in self.data if key not in self._asked and key not in harmless]
         near = self._asked | harmless
+        found = {key: _near(str(key), near) for key in self.data if key not in near}
         return [
-            Finding("unknown-key", f"{self.where}{key}", f"no key that is known here{_near(str(key), near)}")
-            for key in unknown
+            Finding("unknown-key", f"{self.where}{key}", f"no key that is known here{hint}")
+            for key, hint in found.items()
+            if hint or not isinstance(self.data[key], Unread)  # what a file of Python computes for itself
         ]
+
+    def suspicious(self, known: Iterable[str] = (), telling: Iterable[str] = TELLING) -> list[Finding]:
+        """Those of `left` that are near to a key that was asked for, or whose names speak of a schedule: see TELLING."""
+        own = set(telling)
+        return [
+            one
+            for one in self.left(known)
+            if get_close_matches(one.place.removeprefix(self.where), self._asked, n=1, cutoff=_CLOSE)
+            or own & set(one.place.removeprefix(self.where).lower().replace("-", "_").split("_"))
+        ]
+
+
+def _cut(curve: Any, run: Run) -> Any:
+    """A curve cut where the run ends before it does, or before the parts of it that are no share of the run."""
+    if run.total < curve.length < math.inf:
+        return curve.truncated(run.total)
+    try:
+        curve.bind(run)
+    except BindError as error:
+        return curve.truncated(run.total) if error.hint == "truncate" else curve
+    return curve
 
 
 def number(value: Any, what: str) -> int | float:

@@ -7,11 +7,15 @@ from typing import Any
 
 from preheat.compat.configs.files import Config
 from preheat.compat.configs.reading import Given, Keys, Reading
+from preheat.compat.parts.curves import joined
+from preheat.compat.parts.restated import Restated, curve_of
 from preheat.compat.timm import SCHEDS, create_scheduler_v2
 from preheat.core.checks import one_of
+from preheat.core.constructors import hold
 from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
 from preheat.core.spans import Run
+from preheat.core.stated import Absolute
 
 _TELLING = (
     "sched",
@@ -64,18 +68,16 @@ def read(config: Config, given: Given) -> Reading:
     keys = Keys(config.data)
     sched = one_of(keys.get("sched", "cosine"), "sched", SCHEDS)
     on_updates, prefix = bool(keys.get("sched_on_updates", False)), bool(keys.get("warmup_prefix", False))
-    batch = keys.whole("batch_size", 128) * keys.whole("grad_accum_steps", 1) * (given.world_size or 1)
-    each = _each(given, batch) if on_updates else 1
-    arguments = {name: keys.get(key, default) for name, (key, default) in _KEYS.items()}
+    batch = keys.count("batch_size", 128) * keys.count("grad_accum_steps", 1) * (given.world_size or 1)
+    known = given.steps_per_epoch is not None or given.samples is not None
+    each = _each(given, batch) if on_updates or known else 1
+    arguments = {
+        name: keys.number(key) if isinstance(keys.get(key), str) else keys.get(key, default)
+        for name, (key, default) in _KEYS.items()
+    }
     rate, findings = _rate(keys, given, batch)
-    restated = create_scheduler_v2(
-        sched=sched,
-        **arguments,
-        warmup_prefix=prefix,
-        step_on_epochs=not on_updates,
-        updates_per_epoch=each if on_updates else 0,
-        base_lr=rate,
-    )
+    arguments |= {"sched": sched, "warmup_prefix": prefix, "base_lr": rate}
+    restated = _restated(arguments, each, on_updates)
     findings += [
         Finding("assumed", key, f"not said: {default!r}, as the present train.py has it; earlier ones had others")
         for key, default in _KEYS.values()
@@ -85,15 +87,39 @@ def read(config: Config, given: Given) -> Reading:
     if epochs != arguments["num_epochs"]:
         what = f"the run has {epochs} epochs: warmup, cycles and cooldown come to the {arguments['num_epochs']}"
         findings.append(Finding("assumed", "epochs", what))
-    if on_updates:
+    if on_updates or known:
         run = Run(total=epochs * each, steps_per_epoch=each)
     else:
         run = Run(total=epochs, clock="epoch")
         findings.append(
             Finding("assumed", "sched_on_updates", "the rate changes once an epoch: a tick of the clock is an epoch")
         )
+    if keys.get("layer_decay") not in (None, 1):
+        findings.append(
+            Finding("not-carried", "layer_decay", "each layer has a rate of its own; this is the last one's")
+        )
+    if isinstance(more := keys.get("opt_kwargs", {}), dict) and "lr" in more:
+        what = f"{more['lr']!r} is given to the optimizer itself, beside lr"
+        findings.append(Finding("not-carried", "opt_kwargs.lr", what, "write lr"))
     others = [key for key in config.data if not key.startswith(("lr", "sched", "warmup", "cooldown", "decay_"))]
     return Reading.of(restated, run, [*findings, *keys.left(known=others)], "timm")
+
+
+def _restated(arguments: dict[str, Any], each: int, on_updates: bool) -> Restated:
+    """By updates; by epochs where no epoch's length is known; else each epoch's rate for the updates of it."""
+    if on_updates:
+        return create_scheduler_v2(**arguments, step_on_epochs=False, updates_per_epoch=each)
+    by_epoch = create_scheduler_v2(**arguments, step_on_epochs=True, updates_per_epoch=0)
+    if each == 1:
+        return by_epoch
+    epochs = _epochs(arguments["sched"], arguments["warmup_prefix"], arguments)
+    values = by_epoch.table(epochs).tolist()
+    finer = create_scheduler_v2(**arguments, step_on_epochs=False, updates_per_epoch=each)
+    stairs = Absolute(curve_of(finer).stepwise(each))
+    held, most = Absolute(joined(hold(value, each) for value in values)), 1e-12 * max(map(abs, values))
+    equal = all(abs(stairs(each * epoch) - value) <= most for epoch, value in enumerate(values))
+    plainer = equal and len(repr(stairs)) <= len(repr(held))
+    return Restated(stairs if plainer else held, (), by_epoch.findings)
 
 
 def _each(given: Given, batch: int) -> int:

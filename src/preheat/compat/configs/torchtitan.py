@@ -6,7 +6,8 @@ import ast
 from typing import Any
 
 from preheat.compat import torchtitan
-from preheat.compat.configs.files import Config, literal
+from preheat.compat.configs.files import Config
+from preheat.compat.configs.literals import literal
 from preheat.compat.configs.reading import Given, Keys, Reading
 from preheat.compat.configs.said import agreed, assumed
 from preheat.core.errors import PreheatError

@@ -109,8 +109,8 @@ def _updates(keys: Keys, given: Given) -> tuple[int | None, int | float | None, 
 
 def _per_epoch(keys: Keys, given: Given) -> tuple[int | float | None, list[Finding]]:
     """The updates of an epoch: those given, or the batches of one process by the accumulated ones of an update."""
-    size = keys.whole("per_device_train_batch_size", 8)
-    accumulated, drops = keys.whole("gradient_accumulation_steps", 1), keys.get("dataloader_drop_last", False)
+    size = keys.count("per_device_train_batch_size", 8)
+    accumulated, drops = keys.count("gradient_accumulation_steps", 1), keys.get("dataloader_drop_last", False)
     split = keys.get("accelerator_config", {})
     if given.steps_per_epoch is not None or given.samples is None:
         return given.steps_per_epoch, []

@@ -38,7 +38,6 @@ _HARMLESS = [
     "close_mosaic",
     "resume",
     "amp",
-    "fraction",
     "profile",
     "freeze",
     "multi_scale",
@@ -141,12 +140,12 @@ def read(config: Config, given: Given) -> Reading:
     optimizer = str(keys.get("optimizer", "auto"))
     arguments: dict[str, Any] = {
         "epochs": epochs,
-        "nb": _batches(batch, given),
+        "nb": _batches(batch, given, _share(keys, given, findings)),
         "optimizer": optimizer,
         "batch": int(batch),
         "nbs": keys.whole("nbs", 64),
         "cos_lr": bool(keys.get("cos_lr", False)),
-        "images": given.samples,
+        "images": None if given.samples is None else round(given.samples * keys.number("fraction", 1.0)),
     }
     defaults = {"lr0": 0.01, "lrf": 0.01, "momentum": 0.937, "warmup_epochs": 3.0}
     defaults |= {"warmup_momentum": 0.8, "warmup_bias_lr": 0.1}
@@ -162,7 +161,18 @@ def read(config: Config, given: Given) -> Reading:
     return Reading.of(restated, run, [*findings, *keys.left(_HARMLESS)], "ultralytics")
 
 
-def _batches(batch: float, given: Given) -> int:
+def _share(keys: Keys, given: Given, findings: list[Finding]) -> float:
+    """The share of the images that is trained on."""
+    share = keys.number("fraction", 1.0)
+    if not 0 < share <= 1:
+        raise PreheatError("fraction is above 0, and at most 1", given=share)
+    if share < 1 and given.samples is not None and given.steps_per_epoch is None:
+        what = f"an epoch is {round(given.samples * share)} of the {given.samples} images"
+        findings.append(Finding("assumed", "fraction", what, "give samples= of the whole set"))
+    return share
+
+
+def _batches(batch: float, given: Given, share: float) -> int:
     if given.steps_per_epoch is not None:
         return int(given.steps_per_epoch)
     if given.samples is None:
@@ -174,4 +184,4 @@ def _batches(batch: float, given: Given) -> int:
         raise PreheatError(
             "the batch is chosen by the memory of the device", given=batch, write="write steps_per_epoch=…"
         )
-    return math.ceil(given.samples / batch)
+    return math.ceil(round(given.samples * share) / batch)

@@ -17,10 +17,11 @@ class Peer:
     """One library: its version, where its formulas stand, and a function for each of its schedulers.
 
     name: as it is imported.   version: that the restatements were held against.   source: the file or module there.
+    beside: arguments that all of them take, as `**` of any name.
     """
 
-    def __init__(self, name: str, version: str, source: str) -> None:
-        self.name, self.version, self.source = name, version, source
+    def __init__(self, name: str, version: str, source: str, beside: tuple[str, ...] = ()) -> None:
+        self.name, self.version, self.source, self.beside = name, version, source, beside
         self.functions: dict[str, Callable[..., Restated]] = {}
         self._names: dict[str, str] = {}
 
@@ -57,10 +58,10 @@ class Peer:
         """Refuse, in our words, arguments that do not fit."""
         known = [one for one, parameter in signature.parameters.items() if parameter.kind is not parameter.VAR_KEYWORD]
         where = f"compat.{self.name}.{name}"
-        if len(known) == len(signature.parameters):
+        if self.beside or len(known) == len(signature.parameters):
             for one in arguments:
-                if one not in known:
-                    raise PreheatError(f"{where} has no argument {shown(one)}{nearest(one, known)}")
+                if one not in (*known, *self.beside):
+                    raise PreheatError(f"{where} has no argument {shown(one)}{nearest(one, (*known, *self.beside))}")
         if args:
             write = f"write {where}({', '.join(f'{one}=…' for one in known[:2])})"
             raise PreheatError(f"{where} takes its arguments by name", given=args[0], write=write)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from preheat.compat.parts.curves import multiplied
 from preheat.core.checks import Number, positive_number
+from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
 from preheat.core.meant import Meant
 from preheat.core.node import Schedule
@@ -124,6 +126,21 @@ def held(curve: Schedule, total: Number, faithful: bool, what: str) -> tuple[Sch
         return curve, []
     cut = curve if curve.length == total else curve.truncated(total)
     return cut, [Finding("after-the-end", f"update {total}", f"{what}; here the last value is kept")]
+
+
+def within(total: int | None, function: Callable[..., Restated], arguments: Mapping[str, Any]) -> Restated:
+    """A restatement, which until the end of a run of `total` updates does what the library does.
+
+    Raises PreheatError where the library itself fails before that.
+    """
+    found = function(**arguments)
+    late = [one for one in found.findings if one.code == "after-the-end"]
+    if total is None or total - 1 <= found.length or not late:
+        return found
+    if re.search(r"\braises\b|\bfails\b", late[0].what):
+        what = f"the run has {total} updates, and the scheduler ends before it: {late[0].what.partition(';')[0]}"
+        raise PreheatError(what, write=f"make the scheduler as long as the run, or the run {found.length + 1}")
+    return function(**{**arguments, "faithful": True})
 
 
 def curve_of(value: Any) -> Schedule:

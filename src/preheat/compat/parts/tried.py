@@ -49,10 +49,14 @@ def wanted(target: Any, run: Run, peak: float | None, library: str) -> Wanted:
         target = target[RATE]
     if not isinstance(target, Absolute) and peak is None:
         raise PreheatError(
-            f"a config of {library} says rates, and these are factors", write="give the peak, as in peak=3e-4"
+            f"a config of {library} says rates, and these are factors",
+            write="give the peak, as in peak=3e-4",
+            hint="peak",
         )
     if run.total is None:
-        raise PreheatError(f"a config of {library} needs to know how long the run is", write="give a Run with a total")
+        raise PreheatError(
+            f"a config of {library} needs to know how long the run is", write="give a Run with a total", hint="total"
+        )
     total = int(run.total)
     if total > MOST_UPDATES:
         raise PreheatError(f"at most {MOST_UPDATES:,} updates are compared with what {library} does", given=total)

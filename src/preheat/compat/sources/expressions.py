@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import ast
 import inspect
+from math import isclose
 from typing import Any, NamedTuple
 
 from preheat.compat import PEERS, peer
-from preheat.compat.configs.files import literal
-from preheat.compat.parts.restated import Restated
+from preheat.compat.configs.literals import literal
+from preheat.compat.parts.restated import Restated, within
 from preheat.core.errors import ParseError, PreheatError, shown
 from preheat.core.findings import Finding
+from preheat.core.stated import Absolute
 
 MOST = 64 * 1024  # characters of an expression
+_LOOKED_AT = (0, 1, 2, 3, 10, 33, 100, 1000, 10_000)  # updates
 _ROOTS = {"tf": "keras", **{name: name for name in PEERS}}
 _USUAL = ("torch", "transformers", "timm", "optax", "keras")  # whose a name is that stands alone and several have
 _GIVEN = (  # whose first argument is the optimizer
@@ -56,11 +59,13 @@ def names_scheduler(text: str) -> bool:
     return ("." in name and root in _ROOTS) or any(_has(library, own) for library in PEERS)
 
 
-def expressed(text: str, base_lr: float | None = None, library: str | None = None) -> Expressed:
+def expressed(
+    text: str, base_lr: float | None = None, library: str | None = None, total: int | None = None
+) -> Expressed:
     """What an expression of another library's schedulers stands for.
 
     text: a call, of names, literals and arithmetic; `x = …` before it may stand.   base_lr: the optimizer's rate.
-    library: whose it is, where its name does not tell.
+    library: whose it is, where its name does not tell.   total: updates of the run, where that is longer than the scheduler.
 
     >>> expressed("torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=4)").restated
     ramp(1.0, 0.0, 4, shape='cosine')
@@ -72,18 +77,19 @@ def expressed(text: str, base_lr: float | None = None, library: str | None = Non
     try:
         tree = ast.parse(text.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ParseError(f"no expression of Python: {error}") from None
+        why = str(error) or "it is nested too deeply"
+        raise ParseError(f"no expression of Python: {why}") from None
     node = tree[0].value if len(tree) == 1 and isinstance(tree[0], ast.Expr | ast.Assign) else None
     if not isinstance(node, ast.Call):
         raise ParseError(
             f"no call of a scheduler: {shown(text)}", write="write for example CosineAnnealingLR(optimizer, 100)"
         )
-    return _Reader(base_lr, library).scheduler(node)
+    return _Reader(base_lr, library, total).scheduler(node)
 
 
 class _Reader:
-    def __init__(self, base_lr: float | None, library: str | None) -> None:
-        self.base, self.library = base_lr, library
+    def __init__(self, base_lr: float | None, library: str | None, total: int | None = None) -> None:
+        self.base, self.library, self.total = base_lr, library, total
         self.findings: list[Finding] = []
 
     def scheduler(self, node: ast.Call, inside: str | None = None) -> Expressed:
@@ -107,9 +113,29 @@ class _Reader:
             if keyword.arg in given:
                 raise PreheatError(f"{own} is given {keyword.arg} twice")
             given[keyword.arg] = self._value(keyword.value, whose, f"{own}: {keyword.arg}")
-        if self.base is not None and inside is None and "base_lr" in parameters:
-            given.setdefault("base_lr", self.base)
-        return Expressed(whose, own, function(**given), tuple(self.findings))
+        given |= self._based(function, given) if inside is None and "base_lr" in parameters else {}
+        restated = within(self.total, function, given) if inside is None else function(**given)
+        return Expressed(whose, own, restated, tuple(self.findings))
+
+    def _based(self, function: Any, given: dict[str, Any]) -> dict[str, Any]:
+        """The optimizer's rate, for what multiplies it; with a finding, none for what is rates."""
+        if self.base is None or "base_lr" in given:
+            return {}
+        based = {"base_lr": self.base}
+        if inspect.signature(function).parameters["base_lr"].default is inspect.Parameter.empty:
+            return based
+        alone = function(**given)
+        if not isinstance(alone.schedule, Absolute):
+            return based
+        values = [(alone(t), function(**given, **based)(t)) for t in _LOOKED_AT]
+        if not all(
+            isclose(theirs, ours, rel_tol=1e-12) or isclose(theirs, ours * self.base, rel_tol=1e-12)
+            for ours, theirs in values
+        ):
+            return based  # some of what it holds multiplies the rate
+        what = f"{self.base!r} is not used: the values are rates already"
+        self.findings.append(Finding("ignored-argument", "base_lr", what, "leave base_lr out"))
+        return {}
 
     def _positional(self, node: ast.Call, whose: str) -> list[ast.expr]:
         """The positional arguments without the optimizer, which a ChainedScheduler alone is not given first."""
@@ -130,6 +156,9 @@ class _Reader:
             return literal(node, {})
         except ValueError:
             text = ast.unparse(node)
+            if isinstance(node, ast.Lambda | ast.Name):
+                what = f"{where} is {shown(text)}, which text does not tell, as it is not run"
+                raise ParseError(what, write="give the scheduler itself to compat.read, with total=") from None
             raise ParseError(
                 f"{where} is {text!r}, which is no literal", write=f"write its value for {text!r}"
             ) from None

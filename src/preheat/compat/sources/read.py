@@ -43,10 +43,13 @@ def read(
         if value is not None:
             raise PreheatError(f"{name}= is for a config", given=value, write="leave it out")
     if written:
-        found = expressed(source, base_lr, library)
+        found = expressed(source, base_lr, library, total)
         return Reading.of(found.restated, Run(total=total), found.findings, found.library)
     if isinstance(source, Mapping) and is_state(source):
-        return Reading.of(restated_from(source, scheduler), Run(total=total), of_groups(source), "torch")
+        return Reading.of(restated_from(source, scheduler, total), Run(total=total), of_groups(source), "torch")
+    if not callable(source) and not hasattr(source, "step"):
+        write = "give the path of a config, a scheduler as it is written, its state_dict, or the scheduler itself"
+        raise PreheatError("nothing that says what somebody trains with", given=source, write=write)
     if total is None:
         raise PreheatError("a live scheduler does not say how long its run is", write="give total=")
     return recognised(source, total)

@@ -19,9 +19,11 @@ from preheat.core.constructors import table
 from preheat.core.errors import PreheatError, shown
 from preheat.core.findings import Finding
 from preheat.core.node import Schedule
+from preheat.core.plan import Plan
 from preheat.core.spans import Run
 from preheat.core.stated import Absolute
 
+_MOVED = ("lr", "momentum", "betas", "weight_decay")  # of a group's, what schedulers write
 _CLOSE = 1e-9  # of the largest value: what sampling has to agree to
 
 
@@ -37,12 +39,28 @@ def recognised(source: Any, total: int) -> Reading:
     Raises PreheatError for what cannot be sampled, fails within the run, or gives what is no finite number.
     """
     n = counted(total, "total is the number of updates to look at", least=1)
-    values = _sampled(source, n)
+    others: list[dict[str, Any]] = []
+    values = _sampled(source, n, others)
     exact = _read(source, values)
+    told = _others(others, with_rest=exact is None or not isinstance(exact, Plan))
     if exact is not None:
-        return Reading(exact, Run(total=n))
+        return Reading(exact, Run(total=n), told)
     found, findings = _smallest(values)
-    return Reading(Absolute(found), Run(total=n), findings)
+    return Reading(Absolute(found), Run(total=n), [*findings, *told])
+
+
+def _others(groups: list[dict[str, Any]], with_rest: bool) -> list[Finding]:
+    """What a scheduler writes beside the first group's rate: of several groups, one after another, update by update."""
+    found: list[Finding] = []
+    first = next(iter(groups), {})
+    if any(each["lr"] != first["lr"] for each in groups):
+        what = f"{len(groups)} groups have rates of their own: this is the first group's"
+        found.append(Finding("not-carried", "param_groups", what, "give each group a line of its own"))
+    moved = [key for key, values in first.items() if key != "lr" and any(one != values[0] for one in values)]
+    if moved and with_rest:
+        what = f"it moves {' and '.join(moved)} too: this is the rate alone"
+        found.append(Finding("not-carried", ", ".join(moved), what, "restate it, as in compat.restate('torch', …)"))
+    return found
 
 
 def _smallest(values: list[float]) -> tuple[Schedule, list[Finding]]:
@@ -59,7 +77,7 @@ def _read(source: Any, values: list[float]) -> Any:
     if not type(source).__module__.startswith("torch.optim"):
         return None
     try:
-        exact = restated_from(source.state_dict(), type(source).__name__)
+        exact = restated_from(source.state_dict(), type(source).__name__, len(values))
         ours = exact.table(len(values)).tolist()
     except (PreheatError, KeyError, AttributeError, TypeError):
         return None
@@ -67,16 +85,16 @@ def _read(source: Any, values: list[float]) -> Any:
     return exact.target if all(abs(a - b) <= close for a, b in zip(ours, values, strict=True)) else None
 
 
-def _sampled(source: Any, n: int) -> list[float]:
-    """The values of updates 0 … n − 1."""
+def _sampled(source: Any, n: int, others: list[dict[str, Any]]) -> list[float]:
+    """The values of updates 0 … n − 1; `others` gets what moves in each group of an optimizer."""
     if hasattr(source, "optimizer") and hasattr(source, "step"):
-        return _stepped(source, n)
+        return _stepped(source, n, others)
     if not callable(source):
         raise PreheatError("no scheduler, and no function of the update number", given=source)
     return [_number(source(t), t) for t in range(n)]
 
 
-def _stepped(source: Any, n: int) -> list[float]:
+def _stepped(source: Any, n: int, others: list[dict[str, Any]]) -> list[float]:
     """What a copy writes into a copy of its optimizer, from its beginning where it can be put there."""
     one = _copied(source)
     asked = getattr(one, "_get_lr", None)
@@ -86,11 +104,15 @@ def _stepped(source: Any, n: int) -> list[float]:
         at = lambda t: (move(t), _rates(one))[1]  # noqa: E731
         return [first if t == 0 else _number(at(t), t) for t in range(n)]
     _rewound(one)
-    values = []
+    values: list[float] = []
+    others += [{key: [] for key in _MOVED if key in group} for group in one.optimizer.param_groups]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for t in range(n):
             values.append(_number(_rates(one), t))
+            for seen, group in zip(others, one.optimizer.param_groups, strict=True):
+                for key, series in seen.items():
+                    series.append(_plain(group[key]))
             if t + 1 < n:
                 try:
                     one.step()
@@ -98,6 +120,13 @@ def _stepped(source: Any, n: int) -> list[float]:
                     what = f"{type(source).__name__} fails after update {t}: {error}"
                     raise PreheatError(what, write=f"look at total={t + 1} updates") from None
     return values
+
+
+def _plain(value: Any) -> Any:
+    """A number, also of a tensor, or a tuple of them, to be compared."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_plain, value))
+    return float(value) if hasattr(value, "item") else value
 
 
 def _rates(scheduler: Any) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from preheat.compat import restate
-from preheat.compat.parts.restated import Restated
+from preheat.compat import peer
+from preheat.compat.parts.restated import Restated, within
 from preheat.core.errors import PreheatError, shown
 from preheat.core.findings import Finding
 
@@ -38,11 +38,11 @@ def is_state(given: Any) -> bool:
     return isinstance(given, Mapping) and ("base_lrs" in given or "_schedulers" in given or "num_bad_epochs" in given)
 
 
-def restated_from(state: Mapping[str, Any], scheduler: str | None = None) -> Restated:
+def restated_from(state: Mapping[str, Any], scheduler: str | None = None, total: int | None = None) -> Restated:
     """The schedule that a state was saved under, from its beginning, as rates.
 
-    scheduler: which it is of, where several have the same keys. Raises PreheatError where that is needed, and for a function,
-    which no state holds.
+    scheduler: which it is of, where several have the same keys.   total: updates of the run, where that is longer.
+    Raises PreheatError where one of them is needed, and for a function, which no state holds.
     """
     name = scheduler or _only(state)
     if name not in KEYS:
@@ -53,18 +53,21 @@ def restated_from(state: Mapping[str, Any], scheduler: str | None = None) -> Res
         write = "give the scheduler itself, and total="
         raise PreheatError(f"a {name} keeps its function out of its state", write=write)
     if name in ("SequentialLR", "ChainedScheduler"):
-        return _holding(name, state)
-    return restate("torch", name, **_arguments(name, state))
+        return within(total, peer("torch")[name], _holding(name, state))
+    return within(total, peer("torch")[name], _arguments(name, state))
 
 
 def _only(state: Mapping[str, Any]) -> str:
     """The one scheduler whose keys these are."""
     own = {key for key in state if isinstance(key, str)} - _ALL
+    if own == {"lr_lambdas"}:
+        what = "a LambdaLR or MultiplicativeLR keeps its function out of its state"
+        raise PreheatError(what, write="give the scheduler itself, and total=")
     fits = [name for name, keys in KEYS.items() if own - _MOMENTUM == set(keys) - _MOMENTUM]
     fits = fits or [name for name, keys in KEYS.items() if set(keys) - _MOMENTUM <= own and len(keys) > 2]
     if len(fits) != 1:
         what = f"a state with {', '.join(sorted(own)) or 'no keys of its own'} may be of {' or '.join(fits) or 'no scheduler'}"
-        raise PreheatError(what, write="say whose it is: scheduler='StepLR'")
+        raise PreheatError(what, write=f"say whose it is: scheduler={fits[0]!r}" if fits else "")
     return fits[0]
 
 
@@ -102,12 +105,10 @@ def _cyclic(state: Mapping[str, Any], base: float) -> dict[str, Any]:
     return found
 
 
-def _holding(name: str, state: Mapping[str, Any]) -> Restated:
-    """A scheduler of schedulers, its members read each by itself."""
-    members = [restated_from(one) for one in state["_schedulers"]]
-    if name == "ChainedScheduler":
-        return restate("torch", name, schedulers=members)
-    return restate("torch", name, schedulers=members, milestones=list(state["_milestones"]))
+def _holding(name: str, state: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a scheduler of schedulers, its members read each by itself."""
+    members = {"schedulers": [restated_from(one) for one in state["_schedulers"]]}
+    return members if name == "ChainedScheduler" else {**members, "milestones": list(state["_milestones"])}
 
 
 def _one(values: Any) -> float:

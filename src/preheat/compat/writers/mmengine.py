@@ -10,6 +10,7 @@ from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Hold, Ramp
 from preheat.core.nodes.sequence import Sequence
+from preheat.core.nodes.wrapped import Scaled
 from preheat.core.shapes import reverse
 from preheat.core.spans import Run
 from preheat.core.stated import Absolute, plain
@@ -25,13 +26,16 @@ def write(target: Any, run: Run, peak: float | None = None) -> str:
     Raises PreheatError where mmengine cannot say it, with the first update that would differ.
     """
     if run.total is None:
-        raise PreheatError("mmengine's windows need the length of the run", write="write Run(total=…)")
+        raise PreheatError("mmengine's windows need the length of the run", write="write Run(total=…)", hint="total")
     bound = target.bind(run)
     values = plain(bound).table(run.total)
     highest = max(values.tolist())
     base = peak if peak is not None else highest if isinstance(bound, Absolute) and highest > 0 else None
     scale = base if isinstance(bound, Absolute) and base else 1.0
-    schedulers = _said(_Part(plain(bound), scale, base), run.total)
+    curve, factor = plain(bound), 1.0
+    while isinstance(curve, Scaled) and curve.factor > 0:
+        curve, factor = curve.base, factor * curve.factor
+    schedulers = _said(_Part(curve, scale / factor, base), run.total)
     found = param_scheduler(schedulers=schedulers, base_lr=base or 1.0)
     wanted, given = values * ((base or 1.0) / scale), found.schedule.table(run.total)
     for update, (ours, theirs) in enumerate(zip(wanted.tolist(), given.tolist(), strict=True)):
@@ -98,6 +102,9 @@ def _moved(whole: _Part, window: tuple[int, int], value: float) -> list[dict[str
     assert isinstance(part, Ramp)
     start, last = part.start / scale, part.end / scale
     place = {"begin": begin, "end": end + 1, "by_epoch": False}
+    if part.shape.name == "linear" and last > start == 0:
+        what = "mmengine's LinearLR cannot begin at a rate of 0: it divides by it"
+        raise PreheatError(what, write="begin above 0, as in warmup(100, start=1e-6)")
     if part.shape.name == "linear" and last > start and last <= value * (1 + _CLOSE):
         return [{"type": "LinearLR", "start_factor": start / value, "end_factor": min(1.0, last / value), **place}]
     if not math.isclose(start, value, rel_tol=_CLOSE):
@@ -110,7 +117,7 @@ def _moved(whole: _Part, window: tuple[int, int], value: float) -> list[dict[str
         return [{"type": "PolyLR", "power": power, "eta_min": last * (whole.base or 1.0), **place}]
     if power:
         what = f"mmengine's PolyLR says the rate that it ends at, {last:g} of a peak that is not known"
-        raise PreheatError(what, write="give peak= (--peak), the optimizer's rate")
+        raise PreheatError(what, write="give peak=, the optimizer's rate", hint="peak")
     raise _differs(begin + 1, part(1), value * scale)
 
 

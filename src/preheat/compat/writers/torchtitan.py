@@ -28,14 +28,16 @@ def write(target: Any, run: Run, peak: float | None = None) -> str:
     if isinstance(meant, Plan):
         raise PreheatError("torchtitan's config moves the rate alone", given=meant, write="write one schedule")
     if run.total is None:
-        raise PreheatError("torchtitan's config needs the total", write="give Run(total=…)")
+        raise PreheatError("torchtitan's config needs the total", write="give Run(total=…)", hint="total")
     bound = meant.bind(run)
     values = curve_of(bound).table(run.total).tolist()
     high = max(values)
     if isinstance(bound, Absolute):
         peak, values = high, [value / high for value in values] if high > 0 else values
     if peak is None or not peak > 0 or not high > 0:
-        raise PreheatError("torchtitan's config needs the peak as a rate", given=peak, write="give peak=3e-4")
+        raise PreheatError(
+            "torchtitan's config needs the peak as a rate", given=peak, write="give peak=3e-4", hint="peak"
+        )
     best, first = None, -1
     for said in _candidates(values):
         differs = _differs(torchtitan.lr_schedulers_container(training_steps=run.total, **said), values)

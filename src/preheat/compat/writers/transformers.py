@@ -61,11 +61,15 @@ def _rates(target: Any, run: Run, peak: float | None) -> tuple[_Rates, float]:
             raise PreheatError(f"transformers schedules the rate alone, and the plan has {', '.join(target)}")
         target = target[RATE]
     if not isinstance(run.total, int):
-        raise PreheatError("TrainingArguments say how many updates a run has", write="give the run's total in updates")
+        raise PreheatError(
+            "TrainingArguments say how many updates a run has", write="give the run's total in updates", hint="total"
+        )
     bound = target.bind(run) if peak is None or isinstance(target, Absolute) else target.bind(run, peak=peak)
     if not isinstance(bound, Absolute):
         raise PreheatError(
-            "TrainingArguments hold a rate, and these are factors", write="give peak=, the rate at the peak"
+            "TrainingArguments hold a rate, and these are factors",
+            write="give peak=, the rate at the peak",
+            hint="peak",
         )
     values = bound.table(run.total).tolist()
     top = max(values)

@@ -60,7 +60,9 @@ def optax(named: dict[str, Line], run: Run) -> str:
 def _counts_updates(run: Run, who: str) -> None:
     if run.clock != "step":
         what = f"this run's clock counts {run.clock}s, and {who} updates"
-        raise PreheatError(what, write="leave clock= out: lengths in other units are told in updates then")
+        raise PreheatError(
+            what, write="leave clock= out: lengths in other units are told in updates then", hint="updates"
+        )
 
 
 def _lambda(name: str, line: Line) -> str:
