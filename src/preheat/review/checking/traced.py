@@ -5,32 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from preheat.core.constructors import table
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Hold, Ramp
 from preheat.core.nodes.sequence import sequence
 
 NEAR = 1e-4  # of the largest value: how far a piece may be off
 _JUMP, _UNLIKE = 0.02, 7.0  # of the largest value, and times as steep as the updates around it
-
+_TRACE = 1e-9  # of a slope
+_MOST = 512  # pieces; a schedule of thousands is slow to look at
 
 def traced(values: Sequence[float]) -> Schedule:
-    """A schedule within NEAR of the values, one for each update, that keeps the last.
+    """A schedule within NEAR of the values, one for each update, that keeps the last; a table where that has many pieces.
 
     >>> traced([0.0, 0.1, 0.2, 1.0, 1.0, 1.0])
-    ramp(0.0, 0.2, 2) >> ramp(0.2, 0.30000000000000004, 1) >> hold(1.0, 2)
+    ramp(0.0, 0.2, 2) >> ramp(0.2, 0.2000000001, 1) >> hold(1.0, 2)
     """
     largest = max(map(abs, values), default=0.0) or 1.0
     parts: list[Schedule] = []
     begin = 0
     while begin < len(values) - 1:
         if _jumps(values, begin, largest):
-            before = values[max(0, begin - 1)]  # up to the jump it goes on as it went, so that only a step looks flat
-            parts.append(_piece(values[begin], 2 * values[begin] - before, 1))
+            slope = values[begin] - values[max(0, begin - 1)]  # a trace of it, so that only a step looks flat
+            parts.append(_piece(values[begin], values[begin] + _TRACE * slope, 1))
             begin += 1
             continue
         end = _straight(values, begin, largest)
         parts.append(_piece(values[begin], values[end], end - begin))
         begin = end
+    if len(parts) > _MOST:
+        return table(values)
     return sequence(parts) if parts else Hold(values[0], 1)
 
 
