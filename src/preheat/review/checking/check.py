@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from preheat.core.checks import positive_number
 from preheat.core.errors import PreheatError
 from preheat.core.findings import CODES, Finding
 from preheat.core.plan import Plan
@@ -28,6 +29,7 @@ def check(
     run: Run | None = None,
     *,
     plan: Any = None,
+    peak: float | None = None,
     facts: Facts | None = None,
     ignore: tuple[str, ...] = (),
     **known: Any,
@@ -36,6 +38,7 @@ def check(
 
     subject: a schedule, rates, a plan, text, a preset's name, what preheat.compat gives, or the path of a config or of a
         checkpoint.   run: what is known of the run.   plan: what a checkpoint is to go on with.
+    peak: the rate at the peak, where the schedule is factors; of a checkpoint that of plan=.
     known: facts of the training: optimizer (its name), beta2, parameters, epochs, loader (batches in one pass over the data),
         accumulation, world_size, library (whose config it is; of anything else, whose scheduler is to follow it).
     ignore: codes that are not asked for.
@@ -49,14 +52,15 @@ def check(
     docs/check.md explains each code. Raises PreheatError for what cannot be read, and for a run that does not determine a
     length.
     """
-    codes = ignored(ignore)
+    codes, peak = ignored(ignore), None if peak is None else positive_number(peak, "peak")
     given = (Facts() if facts is None else facts)._replace(**said(known)).checked()
     if plan is None:
         read = opened(subject, run, library=given.library)
+        read = read if peak is None else read._replace(peak=peak)
         found = [*findings(read, given), *([] if read.foreign or read.facts is not None else _unclear(read))]
     else:
         before = opened(subject)
-        after = resumed(before, plan, run)
+        after = resumed(before, plan, run, peak)
         found = [*_unclear(after), *findings(after, given), *resuming(before, after)]
     return tuple(finding for finding in found if finding.code not in codes)
 

@@ -31,6 +31,8 @@ def ending(look: Look, foreign: bool) -> Iterator[Finding]:
     if not look.known:
         return
     found = [] if (cut := _cut(look)) is None else [_in_the_middle(look, cut)]
+    if foreign and abs(look.value(look.n - 1)) <= NOTICED * look.high:
+        found = []  # at the end of a decay, whatever comes after
     if not look.fits and not foreign and not any(one.code == "decay-clock" for one in found):
         found = [Finding("does-not-fit", "the run", look.excess, SHORTEN)]
     yield from found or (list(_early(look)) or _vanished(look) if look.fits else ())
