@@ -97,7 +97,9 @@ def _of_another(several: Sequence[Any], facts: Facts, total: int | None, per: st
         mine = findings(_subject(trial, group, per), facts._replace(library="torch"))
         mine += [] if any(one.code == "rebound" for one in mine) else unfinished(trial, group, per)
         told = {one.code for one in found}  # a finding of several groups is the first one's
-        found += [one._replace(place=f"group {group}, {one.place}") if group else one for one in mine if one.code not in told]
+        found += [
+            one._replace(place=f"group {group}, {one.place}") if group else one for one in mine if one.code not in told
+        ]
     if per == "epoch" and any(one.code in _UNFINISHED for one in found):
         what = f"the scheduler is stepped {trial.n:,} times, once an epoch, and is not at the end of its plan then"
         found.insert(0, Finding("per-epoch", "the scheduler's step()", what, "step it after every update"))

@@ -92,7 +92,9 @@ def tried_out(schedulers: Sequence[Any], total: int, per: str) -> Trial:
 def _passed(scheduler: Any) -> int:
     """The updates that a scheduler has made; a ChainedScheduler keeps none itself."""
     inside = getattr(scheduler, "_schedulers", ())
-    return max(0, getattr(scheduler, "last_epoch", 0), *map(_passed, inside)) if inside else max(0, scheduler.last_epoch)
+    return (
+        max(0, getattr(scheduler, "last_epoch", 0), *map(_passed, inside)) if inside else max(0, scheduler.last_epoch)
+    )
 
 
 def _numbers(group: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +109,9 @@ def _numbers(group: dict[str, Any]) -> dict[str, Any]:
 def _rates(optimizer: Optimizer, schedulers: Sequence[Any], per: str, update: int) -> list[float]:
     found = [float(group["lr"]) for group in optimizer.param_groups]
     if wrong := [rate for rate in found if not math.isfinite(rate)]:
-        raise PreheatError(f"{_names(schedulers)} gives a rate of {wrong[0]} at {per} {update:,}", write="mend it first")
+        raise PreheatError(
+            f"{_names(schedulers)} gives a rate of {wrong[0]} at {per} {update:,}", write="mend it first"
+        )
     return found
 
 
@@ -144,7 +148,9 @@ def unfinished(trial: Trial, group: int, per: str) -> Iterator[Finding]:
         return
     way, place = "rising" if rising else "falling", f"{per} {n - 1:,}"
     goes = "it is still going on at" if turn == most else "it would go to"
-    what = f"the rate is still {way} when the run ends: the last is {last:.6g}, and {goes} {later:.6g} by {per} {turn:,}"
+    what = (
+        f"the rate is still {way} when the run ends: the last is {last:.6g}, and {goes} {later:.6g} by {per} {turn:,}"
+    )
     if rising:
         yield Finding("warmup-over-run", place, what, "write a shorter warmup")
     else:

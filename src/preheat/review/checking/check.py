@@ -15,8 +15,8 @@ from preheat.review.checking.endings import climbing, ending
 from preheat.review.checking.facts import Facts
 from preheat.review.checking.jumps import joints
 from preheat.review.checking.look import Look
+from preheat.review.checking.optimizers import decayed, known_optimizer, optimizing
 from preheat.review.checking.others import others, unclear
-from preheat.review.checking.optimizers import decayed, optimizing
 from preheat.review.checking.totals import lengths
 from preheat.review.checkpoints.checkpoint import Checkpoint
 from preheat.review.checkpoints.resumed import resumed, resuming
@@ -53,9 +53,14 @@ def check(
     length.
     """
     codes, peak = ignored(ignore), None if peak is None else positive_number(peak, "peak")
+    known_optimizer(known.get("optimizer"))
     given = (Facts() if facts is None else facts)._replace(**said(known)).checked()
     if plan is None:
         read = opened(subject, run, library=given.library)
+        if peak is not None and isinstance(read.facts, Checkpoint):
+            raise PreheatError(
+                "a checkpoint says its own peak", given=peak, write="leave it out, or say plan= (--plan) too"
+            )
         read = read if peak is None else read._replace(peak=peak)
         found = [*findings(read, given), *([] if read.foreign or read.facts is not None else _unclear(read))]
     else:

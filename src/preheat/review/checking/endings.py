@@ -97,6 +97,8 @@ def _early(look: Look) -> Iterator[Finding]:
 
 def _vanished(look: Look) -> Iterator[Finding]:
     """A decay that never comes to a floor, and is next to nothing for much of the run."""
+    if not any(look.values):
+        return
     least = _NOTHING * look.high
     since = next((i for i in range(len(look.at) - 1, -1, -1) if abs(look.values[i]) > least), 0)
     low, high = look.at[since], look.at[min(since + 1, len(look.at) - 1)]
@@ -118,7 +120,9 @@ def climbing(look: Look) -> Iterator[Finding]:
     """A decay that turns inside the run, as another library's cosine does after its end: no cycle is written."""
     if look.has(Repeated):
         return
-    top = next(i for i, value in enumerate(look.values) if value >= (1 - 1e-6) * look.high)  # not a later one by rounding
+    top = next(
+        i for i, value in enumerate(look.values) if value >= (1 - 1e-6) * look.high
+    )  # not a later one by rounding
     lowest = top
     for i in range(top, len(look.at)):
         lowest = i if look.values[i] < look.values[lowest] else lowest

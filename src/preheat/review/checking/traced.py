@@ -15,6 +15,7 @@ _JUMP, _UNLIKE = 0.02, 7.0  # of the largest value, and times as steep as the up
 _TRACE = 1e-9  # of a slope
 _MOST = 512  # pieces; a schedule of thousands is slow to look at
 
+
 def traced(values: Sequence[float]) -> Schedule:
     """A schedule within NEAR of the values, one for each update, that keeps the last; a table where that has many pieces.
 

@@ -70,9 +70,7 @@ def read_checkpoint(path: Path) -> Subject:
     if found.saved is not None:
         return _with_others(_of_preheat(name, found))
     if found.scheduler is None and found.updates is None and not found.rates:
-        raise PreheatError(
-            f"{name} holds no scheduler and no optimizer", write="name the file that has their states"
-        )
+        raise PreheatError(f"{name} holds no scheduler and no optimizer", write="name the file that has their states")
     return _with_others(_of_torch(name, found))
 
 
@@ -82,7 +80,9 @@ def _with_others(subject: Subject) -> Subject:
     if many < 2:
         return subject
     what = f"{subject.name} holds the states of {many} schedulers, and what is said here is of the first"
-    finding = Finding("not-carried", "the other schedulers", what, "save each scheduler in a file of its own to look at it")
+    finding = Finding(
+        "not-carried", "the other schedulers", what, "save each scheduler in a file of its own to look at it"
+    )
     return subject._replace(findings=(*subject.findings, finding))
 
 
@@ -191,7 +191,7 @@ def _parts(tree: Any, depth: int) -> Iterator[tuple[str, Any]]:
         return
     if all(key in tree for key in KEYS):
         yield "preheat", dict(tree)
-    elif "last_epoch" in tree and ("base_lrs" in tree or "_schedulers" in tree or "_last_lr" in tree):
+    elif "_schedulers" in tree or ("last_epoch" in tree and ("base_lrs" in tree or "_last_lr" in tree)):
         yield "scheduler", tree
     elif "param_groups" in tree:
         yield from (("groups", group) for group in _listed(tree["param_groups"]) if isinstance(group, Mapping))

@@ -59,10 +59,14 @@ def resumed(subject: Subject, plan: Any, run: Run | None = None, peak: float | N
         what = "a plan to go on with is for a checkpoint"
         raise PreheatError(what, given=subject.name, write="leave plan= (--plan) out")
     if run is not None and run.clock not in ("step", subject.run.clock):
-        what = f"the checkpoint stands at a number of {subject.run.clock}s, and no plan in another unit goes on from there"
+        what = (
+            f"the checkpoint stands at a number of {subject.run.clock}s, and no plan in another unit goes on from there"
+        )
         raise PreheatError(what, given=run.clock, write="leave clock= (--clock) out")
     ahead = run if run is not None and run.total is not None else subject.run
-    return subject._replace(target=parse(plan), run=ahead, findings=(), foreign=False, library="", peak=peak or subject.peak)
+    return subject._replace(
+        target=parse(plan), run=ahead, findings=(), foreign=False, library="", peak=peak or subject.peak
+    )
 
 
 def resuming(before: Subject, after: Subject) -> list[Finding]:
@@ -135,13 +139,17 @@ def _against_last(after: Subject, new: Plan) -> Iterator[Finding]:
     last, line, position = facts.last[0], _line(new, RATE), after.position
     base = 1.0 if line.is_absolute else _base(after)
     if facts.updates is None:
-        what = f"it does not say how many updates were made, so where the plan goes on is not known; the last rate is {last:.6g}"
+        what = "it does not say how many updates were made, so where the plan goes on is not known; "
+        what += f"the last rate is {last:.6g}"
         yield Finding("unknown-plan", "the position", what, "look at a checkpoint with the scheduler's state")
         return
     would = line.schedule(position)
     if base is None:
-        what = f"it does not say what factors multiply: the saved rate is {last:.6g}, and this plan gives {would:.6g} times the peak"
-        yield Finding("unknown-plan", f"update {position:,g}", what, "say the rate at the peak: --peak, or write absolute(…)")
+        what = f"it does not say what factors multiply: the saved rate is {last:.6g}, and this plan gives "
+        what += f"{would:.6g} times the peak"
+        yield Finding(
+            "unknown-plan", f"update {position:,g}", what, "say the rate at the peak: --peak, or write absolute(…)"
+        )
     elif not same(would * base, last):
         what = f"the saved rate is {last:.6g}, and this plan gives {would * base:.6g} at update {position:,g}"
         write = "shift the plan, or scale it, so that it goes on from there"
