@@ -78,11 +78,8 @@ def tried_out(schedulers: Sequence[Any], total: int, per: str) -> Trial:
         warnings.simplefilter("ignore")  # that no update is made: none is meant to be
         while len(rows) < (_AFTER * n if n == total else n) - start:
             update = start + len(rows)
-            try:
-                for one in copies:
-                    one.step()
-            except Exception as error:
-                failed = _failed(one, error, update, n, per) if update < n else None
+            if (refused := _stepped(copies)) is not None:
+                failed = _failed(*refused, f"{per} {update:,} of {n:,}", n) if update < n else None
                 break
             rows.append(_rates(stand_in, schedulers, per, update))
     rates = tuple(map(list, zip(*rows, strict=True)))
@@ -119,14 +116,24 @@ def _names(schedulers: Sequence[Any]) -> str:
     return ", ".join(type(one).__name__ for one in schedulers)
 
 
-def _failed(scheduler: Any, error: Exception, update: int, n: int, per: str) -> Finding:
+def _stepped(schedulers: Sequence[Any]) -> tuple[Any, Exception] | None:
+    """Step them all; the first that fails, and how."""
+    for one in schedulers:
+        try:
+            one.step()
+        except Exception as error:  # a function of the user's raises anything
+            return one, error
+    return None
+
+
+def _failed(scheduler: Any, error: Exception, when: str, n: int) -> Finding:
     """A finding where a scheduler says that it has no more updates; raises PreheatError where it simply fails."""
     name = type(scheduler).__name__
     if not isinstance(scheduler, OneCycleLR):
-        what = f"{name} fails at {per} {update:,} of {n:,}: {type(error).__name__}: {error}"
+        what = f"{name} fails at {when}: {type(error).__name__}: {error}"
         raise PreheatError(what, write="mend it first") from None
-    what = f"the scheduler raises an error when it is stepped for {per} {update:,} of {n:,}"
-    return Finding("after-the-end", f"{per} {update:,}", what, f"give it total_steps={n}")
+    what = f"the scheduler raises an error when it is stepped for {when}"
+    return Finding("after-the-end", when.partition(" of ")[0], what, f"give it total_steps={n}")
 
 
 def unfinished(trial: Trial, group: int, per: str) -> Iterator[Finding]:

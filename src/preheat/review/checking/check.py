@@ -136,7 +136,7 @@ def _of_lines(subject: Subject, facts: Facts) -> Iterator[Finding]:
         if placed and (not subject.position or subject.position < look.warmup * look.tick):
             found = [*beginning(look, facts), *found]
             found += optimizing(look, facts, _peak(line, look, subject.peak)) if line.group is None else []
-        found += climbing(look) if subject.foreign else []
+        found += climbing(look, subject.position > 0) if subject.foreign else []
         for finding in found:
             yield finding if len(rates) == 1 else finding._replace(place=f"{line.key}, {finding.place}")
     yield from others(whole, subject.run, subject.foreign)

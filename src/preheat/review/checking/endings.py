@@ -11,9 +11,9 @@ from preheat.core.findings import Finding
 from preheat.core.nodes.repeated import Repeated
 from preheat.core.sampling import edges, highest
 from preheat.review.checking.look import NOTICED, SHORTEN, Look
+from preheat.review.checking.traced import NOTHING
 
 _EARLY = 0.2  # of the run at a floor above 0
-_NOTHING = 1e-6  # of the peak: a rate that trains nothing
 _WASTED = 1e-3  # of the run at rate 0
 _WHOLE = 0.99  # of a phase
 
@@ -99,7 +99,7 @@ def _vanished(look: Look) -> Iterator[Finding]:
     """A decay that never comes to a floor, and is next to nothing for much of the run."""
     if not any(look.values):
         return
-    least = _NOTHING * look.high
+    least = NOTHING * look.high
     since = next((i for i in range(len(look.at) - 1, -1, -1) if abs(look.values[i]) > least), 0)
     low, high = look.at[since], look.at[min(since + 1, len(look.at) - 1)]
     while high - low > 1:
@@ -116,14 +116,14 @@ _SLOWER = "let the decay last as long as the run; where its lengths are epochs, 
 _FILL = "leave the length of the decay out, so that it fills the run"
 
 
-def climbing(look: Look) -> Iterator[Finding]:
-    """A decay that turns inside the run, as another library's cosine does after its end: no cycle is written."""
+def climbing(look: Look, begun: bool = False) -> Iterator[Finding]:
+    """A decay that turns inside the run, as another library's cosine does after its end: no cycle is written.
+
+    begun: whether the training has begun, so that the peak may be past.
+    """
     if look.has(Repeated):
         return
-    top = next(
-        i for i, value in enumerate(look.values) if value >= (1 - 1e-6) * look.high
-    )  # not a later one by rounding
-    lowest = top
+    lowest = top = _falling(look) if begun else _at_the_top(look)
     for i in range(top, len(look.at)):
         lowest = i if look.values[i] < look.values[lowest] else lowest
         if look.values[i] - look.values[lowest] > NOTICED * look.high:
@@ -132,3 +132,19 @@ def climbing(look: Look) -> Iterator[Finding]:
             what += f"{look.value(look.n - 1):.6g}"
             yield Finding("rebound", f"{look.word} {turn:,}", what, f"let the decay last up to {look.word} {look.n:,}")
             return
+
+
+def _at_the_top(look: Look) -> int:
+    """The first of the updates looked at that is at the peak, but for rounding."""
+    high = max(look.values)
+    return next(i for i, value in enumerate(look.values) if value >= high - 1e-6 * abs(high))
+
+
+def _falling(look: Look) -> int:
+    """The first of the updates looked at whose rate has fallen from what was before; the last if none has."""
+    before = look.values[0]
+    for i, value in enumerate(look.values):
+        if before - value > NOTICED * look.high:
+            return i
+        before = max(before, value)
+    return len(look.values) - 1

@@ -17,7 +17,8 @@ class Facts(NamedTuple):
 
     optimizer: its name.   beta2: Adam's.   parameters: of the model.   epochs: over the data.
     loader: batches that one pass over the data makes, before they are shared among processes.
-    accumulation: batches in an update of one process.   world_size: processes.   library: whose config it is, or whose scheduler is to follow it.
+    accumulation: batches in an update of one process.   world_size: processes.
+    library: whose config it is, or whose scheduler is to follow it.
     warmups: what warms up beside the plan, in words.   without_decay: groups without weight decay, by name.
     calls: how often the scheduler steps: "update", "epoch" or "".
     """

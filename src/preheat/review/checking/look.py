@@ -30,7 +30,8 @@ class Look:
     """A line of a plan on a run. Times are updates, where the run knows what one is worth, else ticks of its clock.
 
     line: as written.   curve: bound, cut at the end of the run.   tick: ticks from one update to the next.
-    ends: whether the end of the schedule is that of a run that says none.   known: whether where it ends is known.   fits: whether the run has room for all parts.   n: updates looked at.
+    ends: whether the end of the schedule is that of a run that says none.
+    known: whether where it ends is known.   fits: whether the run has room for all parts.   n: updates looked at.
     """
 
     def __init__(self, line: Line, run: Run, ends: bool = True) -> None:

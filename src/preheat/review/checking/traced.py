@@ -10,9 +10,11 @@ from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Hold, Ramp
 from preheat.core.nodes.sequence import sequence
 
+NOTHING = 1e-6  # of the largest value: a rate that trains nothing
 NEAR = 1e-4  # of the largest value: how far a piece may be off
 _JUMP, _UNLIKE = 0.02, 7.0  # of the largest value, and times as steep as the updates around it
 _TRACE = 1e-9  # of a slope
+_ROUNDING = 1e-12  # of the largest value
 _MOST = 512  # pieces; a schedule of thousands is slow to look at
 
 
@@ -57,6 +59,11 @@ def _straight(values: Sequence[float], begin: int, largest: float) -> int:
     for at in range(begin + 1, len(values)):
         if at > begin + 1 and _jumps(values, at - 1, largest):
             break
+        step = values[at] - values[at - 1]
+        if abs(step) > _ROUNDING * largest and step * (values[begin + 1] - start) < 0:
+            break  # where it turns, there is an edge
+        if (abs(values[at]) <= NOTHING * largest) != (abs(start) <= NOTHING * largest):
+            break  # and where it comes to nothing
         rise, run = values[at] - start, at - begin
         if not low <= rise / run <= high:
             break

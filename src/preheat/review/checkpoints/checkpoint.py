@@ -93,7 +93,8 @@ def _tree(path: Path) -> Any:
         return read_dcp(path, _loads)
     files = [path / name for name in _FILES if (path / name).exists()]
     if not files and not (path / _STATE).exists():
-        what = f"{path.name or path.resolve()} is no folder of a checkpoint: it has none of {METADATA}, {_STATE}, {', '.join(_FILES)}"
+        what = f"{path.name or path.resolve()} is no folder of a checkpoint: it has none of "
+        what += ", ".join((METADATA, _STATE, *_FILES))
         raise PreheatError(what, write="name the checkpoint's own folder or file")
     tree: dict[str, Any] = {file.stem: _loaded(file) for file in files}
     if (path / _STATE).exists():
