@@ -22,7 +22,7 @@ def traced(values: Sequence[float]) -> Schedule:
     """A schedule within NEAR of the values, one for each update, that keeps the last; a table where that has many pieces.
 
     >>> traced([0.0, 0.1, 0.2, 1.0, 1.0, 1.0])
-    ramp(0.0, 0.2, 2) >> ramp(0.2, 0.2000000001, 1) >> hold(1.0, 2)
+    ramp(0.0, 0.2, 2) >> ramp(0.2, 0.20000000010000002, 1) >> hold(1.0, 2)
     """
     largest = max(map(abs, values), default=0.0) or 1.0
     parts: list[Schedule] = []
@@ -62,7 +62,7 @@ def _straight(values: Sequence[float], begin: int, largest: float) -> int:
         step = values[at] - values[at - 1]
         if abs(step) > _ROUNDING * largest and step * (values[begin + 1] - start) < 0:
             break  # where it turns, there is an edge
-        if (abs(values[at]) <= NOTHING * largest) != (abs(start) <= NOTHING * largest):
+        if abs(values[at]) <= NOTHING * largest < abs(start):
             break  # and where it comes to nothing
         rise, run = values[at] - start, at - begin
         if not low <= rise / run <= high:
