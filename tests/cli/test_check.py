@@ -28,6 +28,11 @@ LONG = ("check", "warmup(50%) >> decay()", "--total", "20k")
         ((*LONG, "--ignore", "warmup"), 2),
         ((*LONG, "--beta2", "2"), 2),
         ((*LONG, "--plan", "hold()"), 2),
+        ((*LONG, "--loader", "1.5"), 2),
+        ((*LONG, "--library", "pytorch"), 2),
+        ((*LONG, "--optimizer", "nosuch"), 2),
+        ((*LONG, "--peak", "nan"), 2),
+        (("check", ""), 2),
     ],
 )
 def test_the_exit_code_says_whether_something_was_found(ask, line, code):
@@ -55,7 +60,9 @@ def test_for_machines_a_line_for_each_finding_or_sarif(ask):
     (run,) = told["runs"]
     assert (told["version"], [rule["id"] for rule in run["tool"]["driver"]["rules"]]) == ("2.1.0", ["warmup-share"])
     assert [result["ruleId"] for result in run["results"]] == ["warmup-share"]
-    assert ask("check", "gpt3", "--json").out == "\n"
+    assert run["results"][0]["locations"][0].keys() == {"logicalLocations"}  # a schedule is no file
+    assert ask("check", "gpt3", "--json").out == ""
+    assert ask(*LONG, "--json", "--format", "sarif").code == 2
 
 
 def test_the_list_has_every_code(ask):
@@ -86,3 +93,7 @@ def test_a_checkpoint_says_where_it_stands_and_what_another_plan_changes(ask, tm
     assert answer.code == 1
     assert "resume-differs" in answer.out
     assert ask("check", str(path), "--plan", "warmup(50) >> decay(950)").code == 0
+
+
+def test_a_name_of_nothing_is_told_so(ask):
+    assert "there is no file missing.pt" in ask("check", "missing.pt").err

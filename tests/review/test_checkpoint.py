@@ -8,7 +8,16 @@ import pytest
 import torch
 from torch.distributed import checkpoint as dcp
 from torch.optim import SGD, AdamW
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LinearLR, MultiStepLR, SequentialLR, StepLR
+from torch.optim.lr_scheduler import (
+    ChainedScheduler,
+    CosineAnnealingLR,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    MultiStepLR,
+    SequentialLR,
+    StepLR,
+)
 
 import preheat as ph
 from preheat import PreheatError, Run, StateError, check, compat
@@ -239,3 +248,55 @@ def test_named_groups_follow_the_line_of_their_family(tmp_path):
     assert {one.line.key: one.peak for one in found.lines} == pytest.approx(
         {"body/decay/lr": 0.05, "body/plain/lr": 0.1, "head/lr": 0.4}
     )
+
+
+def test_another_peak_and_another_clock_are_not_looked_past(saved):
+    path = saved(trained(ours))
+    (found,) = check(path, plan=PLAN, peak=1e-4)
+    assert (found.code, found.place) == ("resume-differs", "update 7")
+    path = saved(trained(lambda o: CosineAnnealingLR(o, 20)), "cosine.pt")
+    (found,) = check(path, Run(total=20), plan="decay(shape=cosine)", peak=1e-4)
+    assert found.code == "resume-differs"
+    assert check(path, Run(total=20), plan="decay(shape=cosine)", peak=3e-4) == ()
+    for wrong in ({"run": Run(clock="epoch"), "plan": PLAN}, {"run": Run(clock="epoch")}, {"peak": 1e-4}):
+        with pytest.raises(PreheatError):
+            check(saved(trained(ours)), **wrong)
+
+
+def test_an_optimizer_alone_says_its_rate_and_what_is_not_known(saved):
+    model = torch.nn.Linear(2, 2)
+    for cls, known in ((AdamW, True), (SGD, False)):
+        optimizer = cls(model.parameters(), lr=0.1)
+        for _ in range(7):
+            model(torch.ones(1, 2)).sum().backward()
+            optimizer.step()
+        path = saved(optimizer.state_dict())
+        assert (opened(path).facts.updates == 7) is known
+        (found,) = check(path, Run(total=200), plan="warmup(5%) >> decay()", ignore=("zero-start", "short-warmup"))
+        assert found.code == "unknown-plan"
+        assert ("times the peak" in found.what) is known
+        codes = [one.code for one in check(path, Run(total=200), plan="warmup(5%) >> decay()", peak=0.1)]
+        assert ("resume-differs" in codes) is known
+        assert "zero-start" not in codes or known
+
+
+def test_a_second_scheduler_is_told(saved):
+    both = {"generator": trained(ours)["scheduler"], "critic": trained(ours, 9)["scheduler"]}
+    assert [one.code for one in check(saved(both))] == ["not-carried"]
+    assert check(saved({"a": both["critic"], "b": both["critic"]})) == ()
+
+
+def test_a_state_of_torchs_says_no_run_and_ends_where_the_run_does(saved):
+    assert check(saved(trained(lambda o: LinearLR(o, total_iters=500)))) == ()
+    path = saved(trained(lambda o: CosineAnnealingLR(o, 1000)))
+    assert check(path) == check(path, Run(total=1000)) == ()
+    assert "after-the-end" in [one.code for one in check(path, Run(total=1500))]
+
+
+def test_a_chain_says_the_rates_that_all_its_members_made(saved):
+    chained = lambda o: ChainedScheduler([LinearLR(o, 0.1, total_iters=3), LambdaLR(o, lambda t: 0.5)])  # noqa: E731
+    states = trained(chained)
+    (found,) = check(saved(states))
+    assert f"{states['optimizer']['param_groups'][0]['lr']:g}" in found.what
+    chained = lambda o: ChainedScheduler([LinearLR(o, 0.1, total_iters=3), ExponentialLR(o, 0.9)])  # noqa: E731
+    assert check(saved(trained(chained))) == ()

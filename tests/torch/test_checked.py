@@ -177,3 +177,99 @@ def test_what_is_no_scheduler_is_refused():
             check(*wrong, total=10)
     with pytest.raises(PreheatError, match="how long the run is"):
         check(optimizer, cosine(10)(optimizer))
+
+
+def found_of(build, total, **known):
+    optimizer = adam(SGD)
+    return check(optimizer, build(optimizer), total=total, **known)
+
+
+@pytest.mark.parametrize("longer", [3, 4, 100])
+def test_a_decay_longer_than_the_run_is_found_however_long_it_is(longer):
+    (found,) = found_of(cosine(200 * longer), 200)
+    assert found.code == "above-floor"
+    assert found.what.endswith(f"it would go to 0 by update {200 * longer:,}")
+
+
+def test_a_line_that_ends_with_the_run_and_what_vanishes_in_it():
+    assert found_of(lambda o: torchs.LambdaLR(o, lambda t: 1 - t / 200), 200) == ()
+    for build in (lambda o: torchs.ExponentialLR(o, 0.9), lambda o: torchs.StepLR(o, 30)):
+        assert [one.code for one in found_of(build, 1000)] == ["floor-early"]
+
+
+def test_every_group_is_looked_at():
+    groups = [{"params": [torch.nn.Parameter(torch.zeros(2, 2))], "lr": lr} for lr in (1e-3, 1e-4, 0.0)]
+    optimizer = SGD(groups)
+    two = torchs.LambdaLR(optimizer, [lambda t: 1.0, lambda t: 1 - t / 100, lambda t: 1.0])
+    (found,) = check(optimizer, two, total=200)
+    assert (found.code, found.place) == ("negative", "group 1, update 199")
+    same = torchs.LambdaLR(SGD([dict(group) for group in groups]), lambda t: 1.0)
+    assert check(same.optimizer, same, total=200) == ()
+
+
+def test_one_that_has_been_stepped_is_looked_at_from_there_on():
+    optimizer = adam(SGD)
+    scheduler = hf("cosine", 10, 200)(optimizer)
+    for _ in range(60):
+        optimizer.step()
+        scheduler.step()
+    assert check(optimizer, scheduler, total=200) == ()
+    assert [one.code for one in check(optimizer, scheduler, total=400)] == ["rebound"]
+    with pytest.raises(PreheatError, match="stands at update 60"):
+        check(optimizer, scheduler, total=60)
+
+
+def test_restarts_after_a_warmup_are_meant_and_a_jump_is_told_by_the_rates_there():
+    restarts = lambda o: torchs.CosineAnnealingWarmRestarts(o, 100)  # noqa: E731
+    for build in (sequence(warm(20), restarts, 20), hf("cosine_with_restarts", 0, 400, num_cycles=4)):
+        assert found_of(build, 400, ignore=("above-floor",)) == ()
+    teeth = lambda o: torchs.LambdaLR(o, lambda t: 1 - t % 100 / 100)  # noqa: E731
+    (first, _) = [one for one in found_of(teeth, 300) if one.code == "jump"]
+    assert (first.place, first.what[:37]) == ("update 100", "the rate rises at once from 1e-05 to "[:37])
+
+
+def test_where_a_cosine_turns_is_told_exactly_and_soon():
+    (found,) = found_of(cosine(5000), 10_000)
+    assert (found.code, found.place) == ("rebound", "update 5,000")
+    assert "falls to 0 and" in found.what
+    (found,) = found_of(cosine(90), 4500)
+    assert (found.code, found.place) == ("rebound", "update 90")
+
+
+def test_a_scheduler_that_follows_a_metric_or_fails_is_named():
+    (found,) = found_of(torchs.ReduceLROnPlateau, 100)
+    assert found.code == "metric-driven"
+    for function, words in (
+        (lambda t: 1 / (5 - t), "LambdaLR fails at update 5 of 100: ZeroDivisionError"),
+        (lambda t: float("nan") if t > 4 else 1.0, "LambdaLR gives a rate of nan at update 5"),
+    ):
+        with pytest.raises(PreheatError, match=words):
+            found_of(lambda o, function=function: torchs.LambdaLR(o, function), 100)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"total": 0},
+        {"total": -1},
+        {"total": 1e4},
+        {"nosuch": 1},
+        {"per": "batch"},
+        {"ignore": "rebound"},
+        {"ignore": ("no",)},
+    ],
+)
+def test_what_is_asked_for_wrongly_is_refused(wrong):
+    with pytest.raises(PreheatError):
+        found_of(cosine(10), **({"total": 10} | wrong))
+
+
+def test_a_loader_without_a_length_and_accelerates_scheduler_are_taken():
+    class Endless(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            return iter(())
+
+    optimizer = adam(SGD)
+    assert check(optimizer, cosine(100)(optimizer), torch.utils.data.DataLoader(Endless()), total=100) == ()
+    held = type("AcceleratedScheduler", (), {"scheduler": cosine(50)(optimizer)})()
+    assert [one.code for one in check(optimizer, held, total=100, ignore=("above-floor",))] == ["rebound"]

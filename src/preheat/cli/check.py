@@ -7,19 +7,23 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from cyclopts import Parameter
 
 import preheat
 from preheat.cli.refusals import SCHEDULE, at_prompt
 from preheat.cli.resolved import RunOptions
+from preheat.cli.sources import refuse_unknown
 from preheat.compat.configs import Given
+from preheat.core.checks import positive_number
 from preheat.core.errors import PreheatError
 from preheat.core.findings import CODES, Finding
 from preheat.core.spans import Run
 from preheat.plots.terminal import Terminal
 from preheat.review.checking.check import check as found_in
 from preheat.review.checking.facts import Facts
+from preheat.review.checking.optimizers import known_optimizer
 from preheat.review.checkpoints.checkpoint import Checkpoint
 from preheat.review.checkpoints.resumed import coming
 from preheat.review.opened import opened
@@ -28,6 +32,17 @@ from preheat.review.subject import Subject
 FOUND = 1
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 _Flag = Parameter(negative=(), show_default=False)
+
+
+def _whole(type_: Any, tokens: Any) -> int:
+    """A whole number as it was typed; 1.5 is none."""
+    text = tokens[0].value.replace("_", "").replace(",", "")
+    if not text.isdecimal():
+        raise PreheatError(f"{tokens[0].keyword} is a whole number of at least 1", given=tokens[0].value)
+    return int(text)
+
+
+_WHOLE = Parameter(converter=_whole)
 
 
 @Parameter(name="*")
@@ -47,17 +62,17 @@ class FactOptions:
     epochs: float | None = None
     """Passes over the data."""
 
-    loader: int | None = None
+    loader: Annotated[int | None, _WHOLE] = None
     """Batches in one pass, before they are shared among processes: len(loader)."""
 
-    accumulation: int = 1
+    accumulation: Annotated[int, _WHOLE] = 1
     """Batches in one update of one process."""
 
-    world_size: int = 1
+    world_size: Annotated[int, _WHOLE] = 1
     """Processes."""
 
     library: str | None = None
-    """The library whose scheduler follows the schedule, such as torch or optax."""
+    """Of a config: whose it is, where the file does not tell. Of anything else: whose scheduler is to follow it."""
 
 
 def check(
@@ -69,7 +84,7 @@ def check(
     peak: float | None = None,
     plan: str | None = None,
     ignore: tuple[str, ...] = (),
-    format: Literal["text", "json", "sarif"] = "text",
+    format: Literal["text", "json", "sarif"] | None = None,
     json: Annotated[bool, _Flag] = False,
     list: Annotated[bool, _Flag] = False,
 ) -> int:
@@ -94,11 +109,11 @@ def check(
     peak
         The rate at the peak, where the schedule is factors.
     plan
-        What a checkpoint is to go on with; with --total, on a run of that length.
+        What a checkpoint is to go on with; with --total, on a run of that length, with --peak at another peak.
     ignore
         A code that is not asked for; may be given again.
     format
-        text; json, a line for each finding; or sarif, for tools that read SARIF 2.1.
+        text, as by default; json, a line for each finding; or sarif, for tools that read SARIF 2.1.
     json
         The same as --format json.
     list
@@ -109,32 +124,41 @@ def check(
         return 0
     if source is None:
         raise PreheatError("SOURCE requires an argument; see preheat check --help, and --list for the codes")
-    subject, given = _subject(source, run, facts, peak)
-    if plan is not None:
-        subject = opened(source)
+    if json and format not in (None, "json"):
+        raise PreheatError(
+            f"--json is --format json, and --format {format} is asked for too", write="write one of them"
+        )
+    peak = None if peak is None else positive_number(peak, "--peak")
+    kind = "json" if json else format or "text"
     try:
-        found = found_in(subject, given, plan=plan, ignore=ignore, facts=Facts(**asdict(facts)))
+        known = Facts(**asdict(facts)).checked()
+        known_optimizer(facts.optimizer)
+        subject, given = _subject(source, run, known, peak)
+        if plan is not None:
+            subject = opened(source)
+        peak = peak if plan is not None or isinstance(subject.facts, Checkpoint) else None  # else it is the subject's
+        found = found_in(subject, given, plan=plan, peak=peak, ignore=ignore, facts=known)
     except PreheatError as error:
         raise at_prompt(error, SCHEDULE) from None
-    kind = "json" if json else format
-    printed = {"text": _text, "json": _lines, "sarif": _sarif}[kind](subject, found)
-    print(Terminal.of(sys.stdout).text(printed) if kind == "text" else printed)
+    printed = (
+        _sarif(subject, found, source) if kind == "sarif" else {"text": _text, "json": _lines}[kind](subject, found)
+    )
+    if printed:
+        print(Terminal.of(sys.stdout).text(printed) if kind == "text" else printed)
     return FOUND if found else 0
 
 
-def _subject(source: str, options: RunOptions, facts: FactOptions, peak: float | None) -> tuple[Subject, Run | None]:
+def _subject(source: str, options: RunOptions, facts: Facts, peak: float | None) -> tuple[Subject, Run | None]:
     """What is looked at, and the run that was typed, None if nothing of it was."""
+    refuse_unknown(source)
     typed = any(value is not None for value in asdict(options).values())
     preset = preheat.presets[source] if source in preheat.presets and not Path(source).exists() else None
-    try:
-        given = options.run(preset) if typed or preset is not None else None
-        known = given or Run()
-        whole = int(known.total) if known.total is not None and known.clock == "step" else None
-        beside = Given(whole, known.steps_per_epoch, None, facts.world_size if facts.world_size > 1 else None, peak)
-        subject = opened(source, given, beside)
-    except PreheatError as error:
-        raise at_prompt(error, SCHEDULE) from None
-    return (subject if peak is None else subject._replace(peak=peak)), given
+    given = options.run(preset) if typed or preset is not None else None
+    known = given or Run()
+    whole = int(known.total) if known.total is not None and known.clock == "step" else None
+    beside = Given(whole, known.steps_per_epoch, None, facts.world_size if facts.world_size > 1 else None, peak)
+    subject = opened(source, given, beside, facts.library)
+    return (subject if peak is None or isinstance(subject.facts, Checkpoint) else subject._replace(peak=peak)), given
 
 
 def _codes(terminal: Terminal) -> Iterable[str]:
@@ -167,15 +191,16 @@ def _standing(subject: Subject) -> list[str]:
     facts: Checkpoint = subject.facts
     of = "" if subject.run.total is None else f" of {subject.run.total:,}"
     unit = "" if subject.run.clock == "step" else f", at {subject.position:,g} {subject.run.clock}s"
-    lines = [
-        f"{subject.name} stands at update {facts.updates or 0:,}{of if not unit else ''}{unit}{of if unit else ''}"
-    ]
+    at = "an update that it does not say" if facts.updates is None else f"update {facts.updates:,}"
+    lines = [f"{subject.name} stands at {at}{of if not unit else ''}{unit}{of if unit else ''}"]
     if facts.rates:
         lines.append(f"the saved rates are {', '.join(f'{rate:g}' for rate in dict.fromkeys(facts.rates))}")
     if subject.target is None:
         return lines
     rates = subject.peak is not None or "absolute" in repr(subject.target)
-    lines.append(f"the coming {'rates' if rates else 'factors'}:")
+    bases = facts.scheduler.bases if facts.scheduler is not None else ()
+    whose = " of the first group" if rates and len(set(bases)) > 1 else ""
+    lines.append(f"the coming {'rates' if rates else 'factors'}{whose}:")
     return lines + [f"  {one.at:>12,g}  {one.value:.6g}" for one in coming(subject)]
 
 
@@ -187,18 +212,21 @@ def _lines(subject: Subject, found: tuple[Finding, ...]) -> str:
     return "\n".join(jsons.dumps({"source": subject.name, **_data(one)}, ensure_ascii=False) for one in found)
 
 
-def _sarif(subject: Subject, found: tuple[Finding, ...]) -> str:
+def _sarif(subject: Subject, found: tuple[Finding, ...], source: str) -> str:
     """SARIF 2.1: one run, its rules and results."""
     codes = dict.fromkeys(finding.code for finding in found)
-    rules = [
-        {"id": code, "shortDescription": {"text": CODES[code]}, "helpUri": f"docs/check.md#{code}"} for code in codes
-    ]
+    rules = [{"id": code, "shortDescription": {"text": CODES[code]}} for code in codes]
+    path = Path(source)
+    uri = path.resolve().as_uri() if path.is_absolute() else quote(path.as_posix())
+    file = {"physicalLocation": {"artifactLocation": {"uri": uri}}}
+    text = {"logicalLocations": [{"fullyQualifiedName": subject.name}]}  # a schedule is no file
+    place = file if source.strip() and len(source) < 4096 and path.exists() else text
     results = [
         {
             "ruleId": one.code,
             "level": "warning",
             "message": {"text": f"{one.place}: {one.what}" + (f"; {one.write}" if one.write else "")},
-            "locations": [{"physicalLocation": {"artifactLocation": {"uri": subject.name}}}],
+            "locations": [place],
         }
         for one in found
     ]

@@ -44,14 +44,19 @@ def opened(source: str, options: RunOptions, config: ConfigOptions) -> Subject:
             write = "write a schedule in quotes, a preset's name, or the path of a config or a checkpoint"
             raise PreheatError("a schedule is named by some text", given=source, write=write)
         preset = source in preheat.presets and not Path(source).exists()
-        if not preset and _NAME.fullmatch(source) and not Path(source).exists():
-            near = nearest(source, preheat.presets).partition("; known")[0]
-            raise PreheatError(f"there is no file {source}, and no preset of that name{near}")
+        refuse_unknown(source)
         said = options != RunOptions()
         run = options.run(preheat.presets[source] if preset else None) if said else None
         return subject_of(source, run, _beside(run, options, config))
     except PreheatError as error:
         raise at_prompt(error, SCHEDULE) from None
+
+
+def refuse_unknown(source: str) -> None:
+    """Refuse a name that is neither a file's nor a preset's, and no text of a schedule."""
+    if source not in preheat.presets and _NAME.fullmatch(source) and not Path(source).exists():
+        near = nearest(source, preheat.presets).partition("; known")[0]
+        raise PreheatError(f"there is no file {source}, and no preset of that name{near}")
 
 
 def _beside(run: Run | None, options: RunOptions, config: ConfigOptions) -> Given:

@@ -29,8 +29,10 @@ CODES = {
     "floor-early": "a decay that is over well before the run",
     "ends-mid-phase": "a run that ends in the middle of a phase that goes up",
     "does-not-fit": "parts that need more than the run has",
+    "unclear-peak": "factors whose peak is not 1, which may be meant as the rates themselves; a Scheduler refuses them",
+    "out-of-range": "a value that the hyper-parameter cannot have",
     "negative": "a rate below 0",
-    "rebound": "a rate that climbs again after the end",
+    "rebound": "another library's rate that climbs again after its end",
     # what a check finds of a training around a schedule
     "per-epoch": "a plan in updates, stepped or counted once an epoch",
     "total-differs": "a total that the data, the epochs, the accumulation and the processes do not make",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from preheat.compat.configs import Config, Given, Reading, read_config
+from preheat.compat.configs import READERS, Config, Given, Reading, read_config
 from preheat.compat.parts.restated import Restated
 from preheat.core.errors import PreheatError, shown
 from preheat.core.plan import Plan
@@ -28,12 +28,15 @@ def subject_of(given: Any, run: Run | None = None, beside: Given = Given()) -> S
     return subject
 
 
-def opened(given: Any, run: Run | None = None, beside: Given = Given()) -> Subject:  # noqa: B008  immutable
-    """The same; the target is None of a checkpoint that does not say what it follows."""
+def opened(given: Any, run: Run | None = None, beside: Given = Given(), library: str | None = None) -> Subject:  # noqa: B008  immutable
+    """The same; the target is None of a checkpoint that does not say what it follows.
+
+    library: whose config it is, where that is one whose configs are read; else the file tells.
+    """
     if isinstance(given, Subject):
         return given
     if isinstance(given, Path) or (isinstance(given, str) and _is_path(given)):
-        return _opened(Path(given), run, beside)
+        return _opened(Path(given), run, beside, library if library in READERS else None)
     if isinstance(given, str) and given in presets:
         preset = presets[given]
         known = run if run is not None else preset.run()
@@ -48,18 +51,18 @@ def opened(given: Any, run: Run | None = None, beside: Given = Given()) -> Subje
 
 def _is_path(text: str) -> bool:
     try:
-        return "\n" not in text and len(text) < 4096 and Path(text).exists()
+        return bool(text.strip()) and "\n" not in text and len(text) < 4096 and Path(text).exists()
     except OSError:
         return False
 
 
-def _opened(path: Path, run: Run | None, beside: Given) -> Subject:
+def _opened(path: Path, run: Run | None, beside: Given, library: str | None) -> Subject:
     if not path.exists():
         raise PreheatError(f"there is no file {path}")
     if is_checkpoint(path):
         subject = read_checkpoint(path)
         return subject._replace(run=_on(subject.run, run))
-    reading = read_config(Config.of(path), beside)
+    reading = read_config(Config.of(path), beside, library)
     run = _on(reading.run, run)
     return Subject(path.name, reading.target, run, reading.findings, reading.library, foreign=True)
 
@@ -68,6 +71,9 @@ def _on(own: Run, run: Run | None) -> Run:
     """The run that a file says, with what somebody says beside it."""
     if run is None:
         return own
+    if run.clock not in ("step", own.clock):
+        what = f"its own run counts {own.clock}s, and its lengths with it"
+        raise PreheatError(what, given=run.clock, write="leave clock= (--clock) out")
     said = {
         name: value
         for name in ("total", "steps_per_epoch", "samples_per_step", "tokens_per_step")

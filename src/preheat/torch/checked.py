@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from torch.optim import SGD, Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, CyclicLR, LRScheduler, OneCycleLR
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingWarmRestarts,
+    CyclicLR,
+    LinearLR,
+    LRScheduler,
+    OneCycleLR,
+    ReduceLROnPlateau,
+)
 
+from preheat.core.checks import counted
 from preheat.core.constructors import hold
 from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
@@ -19,18 +26,16 @@ from preheat.core.plan import Plan
 from preheat.core.spans import Run
 from preheat.core.stated import Absolute
 from preheat.review.checking.beginnings import STUCK
-from preheat.review.checking.check import findings
+from preheat.review.checking.check import findings, ignored, said
 from preheat.review.checking.facts import Facts
-from preheat.review.checking.look import NOTICED
 from preheat.review.checking.totals import updates_per_epoch
 from preheat.review.checking.traced import traced
-from preheat.review.checkpoints.torch_states import TorchState
 from preheat.review.subject import Subject
 from preheat.torch.audit import double_warmups
 from preheat.torch.scheduler import Scheduler
+from preheat.torch.trial import Trial, tried_out, unfinished
 from preheat.torch.wrapped import layers
 
-_MOST = 1 << 16  # updates of another scheduler that are tried out
 _UNFINISHED = ("above-floor", "warmup-over-run", "peak-not-reached")
 _MEANT = {
     CosineAnnealingWarmRestarts: ("jump", "rebound"),
@@ -46,6 +51,7 @@ def check(
     *,
     total: int | None = None,
     per: str = "update",
+    ignore: tuple[str, ...] = (),
     **known: Any,
 ) -> tuple[Finding, ...]:
     """What will go wrong in a training that is about to begin; () if nothing looks wrong. Nothing given is changed.
@@ -53,30 +59,93 @@ def check(
     optimizer: as it is.   scheduler: a preheat Scheduler, one of torch's or of transformers', or several in a list.
     loader: a DataLoader, or what has a length: its batches are those of one pass of this process.
     total: updates in the run, where another scheduler than preheat's follows.   per: "update" or "epoch": how often the loop
-    steps the scheduler.   known: epochs, accumulation, world_size, parameters and the other facts of preheat.check.
+    steps the scheduler.   ignore: codes that are not asked for.   known: epochs, accumulation, world_size, parameters and the
+    other facts of preheat.check.
 
-    A scheduler of another library is tried out on a stand-in of the optimizer, up to 65,536 updates.
-    Raises PreheatError for what is no optimizer or scheduler.
+    A scheduler of another library is tried out on a stand-in of the optimizer, up to 65,536 updates; one that has been stepped
+    is looked at from there on, and total counts what has passed too.
+    Raises PreheatError for what is no optimizer or scheduler, and for a scheduler that fails or gives no finite rate.
     """
     if not isinstance(optimizer, Optimizer):
         raise PreheatError("check takes an optimizer first", given=optimizer)
-    several = list(scheduler) if isinstance(scheduler, list | tuple) else [scheduler]
+    several = [_unwrapped(one) for one in (scheduler if isinstance(scheduler, list | tuple) else [scheduler])]
     if not several or not all(isinstance(one, LRScheduler) for one in several):
         raise PreheatError("check takes a scheduler of torch's kind", given=scheduler)
-    facts = _facts(optimizer, several, loader)._replace(**known).checked()
+    if per not in ("update", "epoch"):
+        raise PreheatError("per is how often the scheduler steps", given=per, write="write 'update' or 'epoch'")
+    if total is not None:
+        total = counted(total, "total is a whole number of at least 1", least=1)
+    codes = ignored(ignore)
+    facts = _facts(optimizer, several, loader)._replace(**said(known)).checked()
     if isinstance(several[0], Scheduler):
-        return tuple(findings(_of_preheat(several[0]), facts._replace(calls=per).checked()))
-    tried = _tried_out(several, _total(total, facts, per), per)
-    found = [*findings(tried, facts._replace(library="torch")), *_of_classes(several)]
+        found = findings(_of_preheat(several[0]), facts._replace(calls=per))
+    else:
+        found = _of_another(several, facts, total, per)
+    return tuple(finding for finding in dict.fromkeys(found) if finding.code not in codes)
+
+
+def _of_another(several: Sequence[Any], facts: Facts, total: int | None, per: str) -> list[Finding]:
+    """The findings of what is no Scheduler of preheat's."""
+    n = _total(total, facts, per)
+    stepped = [one for one in several if not isinstance(one, ReduceLROnPlateau)]
+    found = [_METRIC] * (len(stepped) < len(several)) + list(_of_classes(several))
+    if not stepped:
+        return found
+    trial = tried_out(stepped, n, per)
+    found += [trial.failed] if trial.failed else []
+    for group in trial.groups():
+        mine = findings(_subject(trial, group, per), facts._replace(library="torch"))
+        mine += [] if any(one.code == "rebound" for one in mine) else unfinished(trial, group, per)
+        told = {one.code for one in found}  # a finding of several groups is the first one's
+        found += [
+            one._replace(place=f"group {group}, {one.place}") if group else one for one in mine if one.code not in told
+        ]
     if per == "epoch" and any(one.code in _UNFINISHED for one in found):
-        what = (
-            f"the scheduler is stepped {tried.run.total:,} times, once an epoch, and is not at the end of its plan then"
-        )
+        what = f"the scheduler is stepped {trial.n:,} times, once an epoch, and is not at the end of its plan then"
         found.insert(0, Finding("per-epoch", "the scheduler's step()", what, "step it after every update"))
-    meant = {code for one in several for kind, codes in _MEANT.items() if isinstance(one, kind) for code in codes}
+    meant = {code for one in _members(stepped) for code in _meant(one)}
     if any(one.code == "warmup-over-run" for one in found):
         meant.add("warmup-share")
-    return tuple(finding for finding in dict.fromkeys(found) if finding.code not in meant)
+    return [finding for finding in found if finding.code not in meant]
+
+
+_METRIC = Finding(
+    "metric-driven",
+    "the scheduler",
+    "ReduceLROnPlateau follows a metric, so what it will do is not known before the run",
+    "write the rule Plateau, and the schedule that it acts on",
+)
+
+
+def _unwrapped(scheduler: Any) -> Any:
+    """A scheduler by itself: Accelerate's prepared ones hold it."""
+    inner = getattr(scheduler, "scheduler", None)
+    return inner if isinstance(inner, LRScheduler) and not isinstance(scheduler, LRScheduler) else scheduler
+
+
+def _members(schedulers: Sequence[Any]) -> Iterator[Any]:
+    """Schedulers, and those inside them."""
+    for one in schedulers:
+        yield one
+        yield from _members(getattr(one, "_schedulers", ()))
+
+
+def _meant(scheduler: Any) -> tuple[str, ...]:
+    """The codes of what a scheduler is for: restarts and cycles, by its class or the name of its function."""
+    functions = [getattr(one, "func", one) for one in getattr(scheduler, "lr_lambdas", ())]
+    if any("restart" in getattr(one, "__name__", "") for one in functions):
+        return _MEANT[CosineAnnealingWarmRestarts]
+    return next((codes for kind, codes in _MEANT.items() if isinstance(scheduler, kind)), ())
+
+
+def _subject(trial: Trial, group: int, per: str) -> Subject:
+    """The rates of a group as what is to be looked at."""
+    inside = trial.inside(group)
+    curve = traced(inside)
+    if not trial.whole or trial.failed:
+        return Subject("the scheduler", Absolute(curve >> hold(inside[-1])), Run(), position=trial.start, foreign=True)
+    run = Run(total=trial.n, clock="epoch" if per == "epoch" else "step")
+    return Subject("the scheduler", Absolute(curve), run, position=trial.start, foreign=True)
 
 
 def _facts(optimizer: Optimizer, schedulers: Sequence[Any], loader: Any) -> Facts:
@@ -92,11 +161,19 @@ def _facts(optimizer: Optimizer, schedulers: Sequence[Any], loader: Any) -> Fact
         optimizer=type(innermost).__name__,
         beta2=float(betas[1]) if isinstance(betas, list | tuple) and len(betas) == 2 else None,
         parameters=float(sum(parameter.numel() for group in groups for parameter in group["params"])),
-        loader=len(loader) * _processes() if hasattr(loader, "__len__") else None,
+        loader=None if (batches := _batches(loader)) is None else batches * _processes(),
         world_size=_processes(),
         warmups=tuple(own),
         without_decay=tuple(str(group.get("name", i)) for i, group in enumerate(groups) if _is_without_decay(group)),
     )
+
+
+def _batches(loader: Any) -> int | None:
+    """Batches of a pass; None of what has no length, as a DataLoader of an IterableDataset."""
+    try:
+        return len(loader)
+    except TypeError:
+        return None
 
 
 def _is_without_decay(group: dict[str, Any]) -> bool:
@@ -126,69 +203,6 @@ def _total(total: int | None, facts: Facts, per: str) -> int:
     return total
 
 
-def _tried_out(schedulers: Sequence[Any], total: int, per: str) -> Subject:
-    """What a scheduler of another library gives, update by update, on a stand-in of its optimizer."""
-    own = schedulers[0].optimizer
-    rates = [float(group["lr"]) for group in own.param_groups]
-    stand_in = SGD([{**_numbers(group), "params": [torch.nn.Parameter(torch.zeros(1))]} for group in own.param_groups])
-    stand_in.param_groups[0]["lr"] = rates[0]
-    copies = [copy.deepcopy(one, {id(own): stand_in}) for one in schedulers]
-    n, found = min(total, _MOST), [rates[0]]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that no update is made: none is meant to be
-        while len(found) < (3 * n if n == total else n) and (value := _next(stand_in, copies)) is not None:
-            found.append(value)
-    inside = found[:n]
-    curve = traced(inside) if n == total else traced(inside) >> hold(inside[-1])
-    run = Run(total=n, clock="epoch" if per == "epoch" else "step") if n == total else Run()
-    return Subject("the scheduler", Absolute(curve), run, tuple(_ends(found, n, per)), foreign=True)
-
-
-def _numbers(group: dict[str, Any]) -> dict[str, Any]:
-    """A group's numbers, tensors as floats: what is moved in a stand-in must not move in the optimizer."""
-    return {
-        key: float(value) if isinstance(value, torch.Tensor) and value.numel() == 1 else value
-        for key, value in group.items()
-        if key != "params"
-    }
-
-
-def _next(stand_in: Optimizer, schedulers: Sequence[Any]) -> float | None:
-    """The rate of the next update; None where a scheduler fails."""
-    try:
-        for one in schedulers:
-            one.step()
-    except (ValueError, ZeroDivisionError, NotImplementedError, TypeError):
-        return None
-    return float(stand_in.param_groups[0]["lr"])
-
-
-def _ends(found: list[float], n: int, per: str) -> Iterator[Finding]:
-    """A scheduler that fails inside the run, or whose rate is still falling when the run ends."""
-    if len(found) < n:
-        what = f"the scheduler raises an error when it is stepped for {per} {len(found):,} of {n:,}"
-        yield Finding("after-the-end", f"{per} {len(found):,}", what, "give it more updates")
-        return
-    if len(found) == n:
-        return
-    peak = max(map(abs, found[:n]))
-    rising = found[n - 1] == max(found[:n]) > found[0]
-    turn = next(
-        (k for k in range(n, len(found)) if (found[k] > found[k - 1]) != rising or found[k] == found[k - 1]), len(found)
-    )
-    last, later, place = found[n - 1], found[turn - 1], f"{per} {n - 1:,}"
-    slower = abs(found[turn - 1] - found[turn - 2]) < abs(found[n] - last) / 2
-    if abs(later - last) <= NOTICED * peak or (turn == len(found) and slower):  # without an end, such as 1/√t
-        return
-    way = "rising" if rising else "falling"
-    what = f"the rate is still {way} when the run ends: the last is {last:.6g}, and it would go to {later:.6g}"
-    what += f" by {per} {turn - 1:,}"
-    if rising:
-        yield Finding("warmup-over-run", place, what, "write a shorter warmup")
-    else:
-        yield Finding("above-floor", place, what, "let the decay end with the run")
-
-
 def _of_classes(schedulers: Sequence[Any]) -> Iterator[Finding]:
     """Several schedulers of one optimizer; a warmup of no update, by the class that keeps its start for good."""
     if len(schedulers) > 1:
@@ -197,14 +211,7 @@ def _of_classes(schedulers: Sequence[Any]) -> Iterator[Finding]:
         yield Finding(
             "double-warmup", "the schedulers", what, "write one schedule: warmup(…) >> decay(…), or a SequentialLR"
         )
-    for one in schedulers:
-        for state in _flat(TorchState.of(one.state_dict(), [])):
-            if state.kind in ("LinearLR", "ConstantLR") and state.arguments and state.arguments["total_iters"] == 0:
-                what = f"{state.kind} has total_iters=0: {STUCK['torch']}"
-                yield Finding("zero-warmup", "the scheduler", what, "leave it out where it has no updates")
-
-
-def _flat(state: TorchState) -> Iterator[TorchState]:
-    yield state
-    for member in state.members:
-        yield from _flat(member)
+    for one in _members(schedulers):
+        if isinstance(one, LinearLR | ConstantLR) and one.total_iters == 0:
+            what = f"{type(one).__name__} has total_iters=0: {STUCK['torch']}"
+            yield Finding("zero-warmup", "the scheduler", what, "leave it out where it has no updates")

@@ -9,11 +9,10 @@ from preheat.core.findings import Finding
 from preheat.core.nodes.leaves import Hold, Ramp
 from preheat.core.nodes.sequence import Sequence
 from preheat.review.checking.facts import Facts
-from preheat.review.checking.look import NOTICED, Look, nodes
+from preheat.review.checking.look import NEAR, NOTICED, Look, nodes
 
 _COSTS = 1e-3  # of the run: updates at rate 0 below this share are the field's convention, and cost nothing to speak of
 _LONG = 0.2  # of the run
-_NEAR = 0.01  # of the peak
 STUCK = {
     "torch": "LinearLR(total_iters=0) and ConstantLR(total_iters=0) keep their first factor for good",
     "mmengine": "a warmup of begin=0, end=1 keeps its first value for good",
@@ -34,20 +33,35 @@ def beginning(look: Look, facts: Facts) -> Iterator[Finding]:
 
 
 def _at_zero(look: Look) -> Iterator[Finding]:
-    zeros = 0
-    if look.line.group is not None and isinstance(look.phases[0].part, Hold):
+    if not look.known or (look.line.group is not None and isinstance(look.phases[0].part, Hold)):
         return  # a group that is frozen at first
-    while zeros < min(look.n, 1000) and abs(look.value(zeros)) <= 1e-12 * look.high:
-        zeros += 1
-    if not zeros or not look.known or (zeros == 1 and zeros < _COSTS * look.n):
+    zeros, is_zero = _zeros(look)
+    if not zeros or (zeros == 1 and zeros < _COSTS * look.n):
         return
     if zeros == look.n:
         yield Finding("zero-start", f"{look.word} 0", f"every {look.word} of the run has rate 0: nothing is learned")
         return
-    many = f"{zeros} {look.word}s of {look.n:,} run" if zeros > 1 else f"1 {look.word} of {look.n:,} runs"
-    what = f"{many} at rate 0 ({100 * zeros / look.n:.2g} %): nothing is learned there, while Adam's averages move on"
+    many = f"{zeros:,} {look.word}s of {look.n:,} run" if zeros > 1 else f"1 {look.word} of {look.n:,} runs"
+    at = "at rate 0" if is_zero else "below 1e-12 of the peak"
+    what = f"{many} {at} ({100 * zeros / look.n:.2g} %): nothing is learned there, while Adam's averages move on"
     width = max(2, round(look.warmup))
-    yield Finding("zero-start", f"{look.word} 0", what, f"begin above 0: start={1 / width:.3g}, one part in {width}")
+    cure = f"begin above 0: start={1 / width:.3g}, one part in {width}" if look.warmup else "leave the part at 0 out"
+    yield Finding("zero-start", f"{look.word} 0", what, cure)
+
+
+def _zeros(look: Look) -> tuple[int, bool]:
+    """How many first updates have a rate below 1e-12 of the peak, and whether all of those looked at are exactly 0."""
+    least = 1e-12 * look.high
+    first = next((i for i, value in enumerate(look.values) if abs(value) > least), None)
+    if first is None:
+        return look.n, True
+    if first == 0:
+        return 0, True
+    low, high = look.at[first - 1], look.at[first]
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if abs(look.value(middle)) > least else (middle, high)
+    return high, not any(look.values[:first])
 
 
 def _warmup(look: Look) -> Iterator[Finding]:
@@ -68,7 +82,7 @@ def _peak(look: Look) -> Iterator[Finding]:
     if not look.known or look.peak is None or look.peak <= 0:
         return
     reached = look.value(look.top)
-    if reached < (1 - _NEAR) * look.peak:
+    if reached < (1 - NEAR) * look.peak:
         what = f"the highest rate is {reached:.6g} at {look.word} {look.top:,}, {100 * reached / look.peak:.3g} % of the peak "
         yield Finding("peak-not-reached", f"{look.word} {look.top:,}", f"{what}of {look.peak:g} that is written", _UP)
 

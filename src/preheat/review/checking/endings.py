@@ -1,4 +1,4 @@
-"""What a check finds of how rates end: above the floor, at it too early, in the middle of a phase, and after the run."""
+"""What a check finds of how rates end: above the floor, at it too early, in the middle of a phase."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from preheat.core.checks import Number
-from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
 from preheat.core.nodes.repeated import Repeated
-from preheat.core.sampling import edges
-from preheat.review.checking.look import NOTICED, Look
+from preheat.core.sampling import edges, highest
+from preheat.review.checking.look import NOTICED, SHORTEN, Look
+from preheat.review.checking.traced import NOTHING
 
 _EARLY = 0.2  # of the run at a floor above 0
 _WASTED = 1e-3  # of the run at rate 0
@@ -31,10 +31,11 @@ def ending(look: Look, foreign: bool) -> Iterator[Finding]:
     if not look.known:
         return
     found = [] if (cut := _cut(look)) is None else [_in_the_middle(look, cut)]
+    if foreign and abs(look.value(look.n - 1)) <= NOTICED * look.high:
+        found = []  # at the end of a decay, whatever comes after
     if not look.fits and not foreign and not any(one.code == "decay-clock" for one in found):
-        write = "shorten them, give one of them 'rest', or give a larger total"
-        found = [Finding("does-not-fit", "the run", look.excess, write)]
-    yield from found or (_early(look) if look.fits else ())
+        found = [Finding("does-not-fit", "the run", look.excess, SHORTEN)]
+    yield from found or (list(_early(look)) or _vanished(look) if look.fits else ())
 
 
 def _cut(look: Look) -> _Cut | None:
@@ -79,6 +80,8 @@ def _early(look: Look) -> Iterator[Finding]:
     since = next((i for i in range(len(look.at) - 1, -1, -1) if abs(look.values[i] - floor) > 1e-9 * look.high), None)
     if since is None or look.values[since] < floor or floor > 0.5 * look.high:
         return
+    if abs(look.curve(look.total) - floor) > 1e-9 * look.high:
+        return  # it is not over yet
     begin = next(
         (e / look.tick for e in edges(look.curve, look.total) if e / look.tick > look.at[since]), look.at[since] + 1
     )
@@ -92,44 +95,56 @@ def _early(look: Look) -> Iterator[Finding]:
     yield Finding("floor-early", f"{look.word} {math.ceil(begin):,}", what, _FILL)
 
 
+def _vanished(look: Look) -> Iterator[Finding]:
+    """A decay that never comes to a floor, and is next to nothing for much of the run."""
+    if not any(look.values):
+        return
+    least = NOTHING * look.high
+    since = next((i for i in range(len(look.at) - 1, -1, -1) if abs(look.values[i]) > least), 0)
+    low, high = look.at[since], look.at[min(since + 1, len(look.at) - 1)]
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if abs(look.value(middle)) > least else (low, middle)
+    left = look.n - high
+    if left > max(1, _EARLY * look.n):
+        what = f"the rate is below a millionth of the peak from here on, for {left:,} of {look.n:,} {look.word}s "
+        what += f"({100 * left / look.n:.3g} %)"
+        yield Finding("floor-early", f"{look.word} {high:,}", what, _SLOWER)
+
+
+_SLOWER = "let the decay last as long as the run; where its lengths are epochs, step it once an epoch"
 _FILL = "leave the length of the decay out, so that it fills the run"
 
 
-def climbing(look: Look) -> Iterator[Finding]:
-    """A decay that turns inside the run, as another library's cosine does after its end: no cycle is written."""
+def climbing(look: Look, begun: bool = False) -> Iterator[Finding]:
+    """A decay that turns inside the run, as another library's cosine does after its end: no cycle is written.
+
+    begun: whether the training has begun, so that the peak may be past.
+    """
     if look.has(Repeated):
         return
-    lowest, turn = look.high, look.top
-    for update, value in zip(look.at, look.values, strict=True):
-        if update >= look.top and value < lowest:
-            lowest, turn = value, update
-        if update >= look.top and value - lowest > NOTICED * look.high:
-            last = look.value(look.n - 1)
-            what = f"the rate falls to {lowest:.6g} and climbs again inside the run: the last is {last:.6g}"
+    lowest = top = _falling(look) if begun else _at_the_top(look)
+    for i in range(top, len(look.at)):
+        lowest = i if look.values[i] < look.values[lowest] else lowest
+        if look.values[i] - look.values[lowest] > NOTICED * look.high:
+            turn = highest(lambda update: -look.value(update), look.at[top : i + 1])
+            what = f"the rate falls to {look.value(turn):.6g} and climbs again inside the run: the last is "
+            what += f"{look.value(look.n - 1):.6g}"
             yield Finding("rebound", f"{look.word} {turn:,}", what, f"let the decay last up to {look.word} {look.n:,}")
             return
 
 
-def afterwards(look: Look) -> Iterator[Finding]:
-    """What another library would do if training went on after the end: the rates as its own, endless curve has them."""
-    written = look.line.schedule
-    try:
-        if look.run.total is None or written.length <= look.run.total:
-            return
-    except PreheatError:  # lengths that only a run knows: nothing of another library's
-        return
-    last, total = look.value(look.n - 1), look.run.total
-    later = [(k, written(total + k * look.tick)) for k in _spread(look.n)]
-    up, down = max(later, key=lambda one: one[1]), min(later, key=lambda one: one[1])
-    cure = "stop at the end of the run, or leave faithful=True out: then the last value is kept"
-    if up[1] - last > NOTICED * look.high:
-        what = f"after the end the rate climbs again, from {last:.6g} to {up[1]:.6g} in {up[0]:,} {look.word}s"
-        yield Finding("rebound", f"{look.word} {look.n + up[0]:,}", what, cure)
-    if down[1] < -1e-12 * look.high:
-        what = f"after the end the rate falls below 0, to {down[1]:.6g} in {down[0]:,} {look.word}s"
-        yield Finding("negative", f"{look.word} {look.n + down[0]:,}", what, cure)
+def _at_the_top(look: Look) -> int:
+    """The first of the updates looked at that is at the peak, but for rounding."""
+    high = max(look.values)
+    return next(i for i, value in enumerate(look.values) if value >= high - 1e-6 * abs(high))
 
 
-def _spread(n: int) -> list[int]:
-    """Updates after the end: the first ones, and half a run more."""
-    return sorted({*range(1, 9), *(max(1, n * k // 64) for k in range(1, 33))})
+def _falling(look: Look) -> int:
+    """The first of the updates looked at whose rate has fallen from what was before; the last if none has."""
+    before = look.values[0]
+    for i, value in enumerate(look.values):
+        if before - value > NOTICED * look.high:
+            return i
+        before = max(before, value)
+    return len(look.values) - 1

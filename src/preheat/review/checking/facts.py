@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from preheat.compat import PEERS
+from preheat.compat.configs import READERS
 from preheat.core.checks import counted, finite_number, positive_number
-from preheat.core.errors import PreheatError
+from preheat.core.errors import PreheatError, nearest, shown
+
+LIBRARIES = tuple(dict.fromkeys((*PEERS, *READERS)))
 
 
 class Facts(NamedTuple):
@@ -13,7 +17,8 @@ class Facts(NamedTuple):
 
     optimizer: its name.   beta2: Adam's.   parameters: of the model.   epochs: over the data.
     loader: batches that one pass over the data makes, before they are shared among processes.
-    accumulation: batches in an update of one process.   world_size: processes.   library: whose scheduler is to follow it.
+    accumulation: batches in an update of one process.   world_size: processes.
+    library: whose config it is, or whose scheduler is to follow it.
     warmups: what warms up beside the plan, in words.   without_decay: groups without weight decay, by name.
     calls: how often the scheduler steps: "update", "epoch" or "".
     """
@@ -44,4 +49,6 @@ class Facts(NamedTuple):
             raise PreheatError(
                 "calls is how often the scheduler steps", given=self.calls, write="write 'update' or 'epoch'"
             )
+        if self.library is not None and self.library not in LIBRARIES:
+            raise PreheatError(f"no library {shown(self.library)} is known here{nearest(self.library, LIBRARIES)}")
         return self

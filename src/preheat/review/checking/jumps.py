@@ -11,7 +11,7 @@ from preheat.core.findings import Finding
 from preheat.core.nodes.leaves import Table
 from preheat.core.nodes.repeated import Repeated
 from preheat.core.nodes.wrapped import Scaled, Shifted
-from preheat.review.checking.look import NOTICED, Look
+from preheat.review.checking.look import NOTICED, Look, folded
 
 _TENFOLD = 10.0 * (1 + 1e-9)
 _FLAT = 1e-15  # of the highest value: a hold is exactly flat, a slow curve is not
@@ -68,7 +68,7 @@ def _is_meant(look: Look, edge: Number, before: float, after: float) -> bool:
 def _jump(look: Look, update: int, before: float, after: float) -> Finding:
     way = "rises" if after > before else "falls"
     times = after / before if after > before > 0 else before / after if after > 0 else math.inf
-    fold = f", {times:.3g} times" if 1 < times < math.inf else ""
+    fold = f", {folded(times)} times" if 1 < times < math.inf else ""
     what = f"the rate {way} at once from {before:.6g} to {after:.6g}{fold}"
     return Finding("jump", f"{look.word} {update:,}", what, "let the part before end where the next begins")
 

@@ -21,6 +21,8 @@ from preheat.core.spans import Run
 
 POINTS = 4096  # updates looked at of a longer run, those around its edges aside
 NOTICED = 0.02  # of the peak: a difference that is worth a word
+NEAR = 0.01  # of the peak: what counts as the peak
+SHORTEN = "shorten them, give one of them 'rest', or give a larger total"
 _UNIT = {"token": "tokens_per_step", "sample": "samples_per_step"}
 
 
@@ -28,10 +30,11 @@ class Look:
     """A line of a plan on a run. Times are updates, where the run knows what one is worth, else ticks of its clock.
 
     line: as written.   curve: bound, cut at the end of the run.   tick: ticks from one update to the next.
+    ends: whether the end of the schedule is that of a run that says none.
     known: whether where it ends is known.   fits: whether the run has room for all parts.   n: updates looked at.
     """
 
-    def __init__(self, line: Line, run: Run) -> None:
+    def __init__(self, line: Line, run: Run, ends: bool = True) -> None:
         self.line, self.run = line, run
         worth = getattr(run, _UNIT[run.clock]) if run.clock in _UNIT else None
         self.tick: Number = worth or 1
@@ -42,7 +45,7 @@ class Look:
             if error.hint != "truncate":
                 raise
             self.curve, self.fits, self.excess = line.schedule.bind(run, truncate=True), False, error.what
-        length = self.curve.length if run.total is None else run.total
+        length = run.total if run.total is not None else self.curve.length if ends else math.inf
         self.known = length != math.inf
         self.total: Number = length if self.known else horizon(self.curve)
         self.n = max(1, math.ceil(self.total / self.tick))
@@ -97,12 +100,21 @@ class Look:
         for phase in self.phases:
             if phase.start != phase.end and not _rises(phase.part):
                 break
-            end = phase.end
+            end = self._near_its_end(phase) if isinstance(_unscaled(phase.part), Saturating | Rectified) else phase.end
         if end or len(self.phases) > 1:
             return end / self.tick
         before = [value for update, value in zip(self.at, self.values, strict=True) if update <= self.top]
         rising = all(a <= b for a, b in itertools.pairwise(before))
         return self.top if rising and before[0] < 0.9 * self.high else 0
+
+    def _near_its_end(self, phase: Phase) -> Number:
+        """Where a warmup that comes ever closer to its end is within a hundredth of it."""
+        low, high = phase.start, min(phase.end, self.total)
+        least = (1 - NEAR) * self.inside(high)
+        while high - low > self.tick:
+            middle = (low + high) / 2
+            low, high = (low, middle) if self.inside(middle) >= least else (middle, high)
+        return high
 
     def seams(self) -> Iterator[tuple[Number, float, float]]:
         """Each edge inside the run, with the values just before it and at it."""
@@ -113,6 +125,11 @@ class Look:
     def has(self, kind: type[Schedule]) -> bool:
         """Whether there is a node of a kind in it."""
         return any(isinstance(node, kind) for node in nodes(self.inside))
+
+
+def folded(times: float) -> str:
+    """How many times as much: whole from a hundred on, so that no exponent is read."""
+    return f"{times:,.0f}" if 100 <= times < 1e15 else f"{times:.3g}"
 
 
 def nodes(schedule: Schedule) -> Iterator[Schedule]:
@@ -129,10 +146,15 @@ def nodes(schedule: Schedule) -> Iterator[Schedule]:
         yield from nodes(child)
 
 
+def _unscaled(part: Schedule) -> Schedule:
+    while isinstance(part, Scaled) and part.factor > 0:
+        part = part.base
+    return part
+
+
 def _rises(part: Schedule) -> bool:
     """Whether a part is a warmup: it goes up, and only up."""
-    if isinstance(part, Scaled) and part.factor > 0:
-        return _rises(part.base)
+    part = _unscaled(part)
     return (isinstance(part, Ramp) and part.end > part.start) or isinstance(part, Saturating | Rectified)
 
 

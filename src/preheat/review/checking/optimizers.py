@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from preheat.core.errors import PreheatError, nearest, shown
 from preheat.core.findings import Finding
 from preheat.core.plan import Plan
 from preheat.recipes.published import presets
 from preheat.review.checking.facts import Facts
-from preheat.review.checking.look import Look
+from preheat.review.checking.look import Look, folded
 
 _SHORT, _MUCH = 4, 5  # times shorter than the rule, on a run that is so many times as long as it
 _SIZES, _FAR = 4.0, 3.0  # how much another size may differ, and how far beyond the published peaks
@@ -17,6 +18,24 @@ _OWN = {
     "radam": "RAdam warms up by itself (its variance rectification)"
 }  # whatever its arguments; others are asked for it
 _ADAMS = ("adam", "adamw", "nadam", "adamax", "adamwscheduled", "fusedadam", "cpuadam", "lamb", "adamw8bit")
+
+
+_KNOWN = (
+    *_ADAMS,
+    *("sgd", "muon", "radam", "adafactor", "adagrad", "adadelta", "rmsprop", "rprop", "asgd", "lbfgs", "sparseadam", "lion"),
+    *("sophia", "shampoo", "soap", "lars", "adopt", "adan", "adabelief", "adabound", "prodigy", "dadaptadam", "galoreadamw"),
+    *("adamwschedulefree", "radamschedulefree", "sgdschedulefree", "came", "stableadamw", "ademamix", "adam8bit", "lion8bit"),
+    *("adamwtorchfused", "pagedadamw", "pagedadamw8bit", "apollo", "apolloadamw", "grokadamw", "lomo", "adalomo", "adamwapex"),
+)  # fmt: skip
+
+
+def known_optimizer(name: str | None) -> None:
+    """Refuse the name of an optimizer that nothing is known of, so that a slip does not pass for a check."""
+    if name is not None and _key(name) not in _KNOWN:
+        near = nearest(_key(name), _KNOWN).partition("; known")[0]
+        raise PreheatError(
+            f"no optimizer {shown(name)} is known here{near}", write="leave it out if it has another name"
+        )
 
 
 class Published(NamedTuple):
@@ -96,14 +115,16 @@ def _peak_range(peak: float, name: str, parameters: float) -> Iterator[Finding]:
     family = "adam" if name in _ADAMS else name
     like = [one for one in PUBLISHED if one.optimizer == family and 1 / _SIZES <= one.parameters / parameters <= _SIZES]
     rates = [(preset.peak_lr, preset) for one in like if (preset := presets[one.preset]).peak_lr is not None]
-    if not rates:
+    if len(rates) < 2:  # one run, with its batch, is no range
         return
     (low, lowest), (high, highest) = (chosen(rates, key=lambda one: one[0]) for chosen in (min, max))  # type: ignore[arg-type]
     if low / _FAR <= peak <= high * _FAR:
         return
     near = highest if peak > high else lowest
     way, times = ("above", peak / high) if peak > high else ("below", low / peak)
-    what = f"the peak of {peak:g} is {times:.3g} times {way} what is published for {family} at about {parameters:.2g} "
+    what = (
+        f"the peak of {peak:g} is {folded(times)} times {way} what is published for {family} at about {parameters:.2g} "
+    )
     what += f"parameters: {low:g} to {high:g}, as in {near.model} ({near.source})"
     yield Finding("peak-range", "the peak", what, "ignore it for fine-tuning, or another parametrisation such as muP")
 

@@ -34,12 +34,12 @@ def lengths(run: Run, facts: Facts) -> Iterator[Finding]:
             )
             yield Finding("per-epoch", "total", what, f"write total={expected}, or plan in epochs: clock='epoch'")
         else:
-            what = f"the run has {run.total:,} updates; {facts.epochs:g} epochs of {_data(facts)} make {expected:,}"
+            what = f"the run has {run.total:,} updates; {_epochs(facts.epochs)} of {_data(facts)} make {expected:,}"
             yield Finding(
                 "total-differs", "total", what + _why(run.total, facts, facts.epochs), f"write total={expected}"
             )
     elif run.clock == "epoch" and run.total != math.ceil(facts.epochs):
-        what = f"the run has {run.total:,} epochs, and {facts.epochs:g} are trained"
+        what = f"the run has {_epochs(run.total)}, and {facts.epochs:g} are trained"
         yield Finding("total-differs", "total", what, f"write total={facts.epochs:g}")
 
 
@@ -65,6 +65,10 @@ def _why(updates: float, facts: Facts, epochs: float) -> str:
             return f": {name} {'were' if 'processes' in name else 'was'} not counted"
     once_more = facts._replace(loader=max(1, facts.loader // facts.world_size))  # type: ignore[operator]
     return ": the processes were counted twice" if facts.world_size > 1 and _fits(updates, once_more, epochs) else ""
+
+
+def _epochs(many: float) -> str:
+    return "1 epoch" if many == 1 else f"{many:,g} epochs"
 
 
 def _data(facts: Facts) -> str:

@@ -32,7 +32,8 @@ class Checkpoint(NamedTuple):
     updates: applied so far.   rates: of the optimizer's groups, as saved; None where no optimizer is in it.
     bases: what they were built with, where that is known.   saved: the state of a preheat Scheduler, if there is one.
     scheduler: another scheduler's class and state, else None.   total: of the run, where it is written beside it.
-    without_decay: groups whose weight decay is 0, by name or index.   beta2: Adam's.
+    without_decay: groups whose weight decay is 0, by name or index.   beta2: Adam's.   schedulers: how many different states
+    of schedulers are in it; the first is looked at.
     """
 
     updates: int | None
@@ -43,6 +44,12 @@ class Checkpoint(NamedTuple):
     total: int | None = None
     without_decay: tuple[str, ...] = ()
     beta2: float | None = None
+    schedulers: int = 1
+
+    @property
+    def last(self) -> tuple[float, ...]:
+        """The rates of the last update: the optimizer's, which all schedulers wrote; else what the scheduler says."""
+        return self.rates or (self.scheduler.last if self.scheduler is not None else ())
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -59,13 +66,24 @@ def read_checkpoint(path: Path) -> Subject:
     """A torch file, a DCP folder, a Trainer's folder or Lightning's file as a Subject; its target is None where its plan is
     not to be known. Raises PreheatError, StateError for what cannot be read."""
     found = _found(_tree(path))
+    name = path.name or path.resolve().name
     if found.saved is not None:
-        return _of_preheat(path.name, found)
+        return _with_others(_of_preheat(name, found))
     if found.scheduler is None and found.updates is None and not found.rates:
-        raise PreheatError(
-            f"{path.name} holds no scheduler and no optimizer", write="name the file that has their states"
-        )
-    return _of_torch(path.name, found)
+        raise PreheatError(f"{name} holds no scheduler and no optimizer", write="name the file that has their states")
+    return _with_others(_of_torch(name, found))
+
+
+def _with_others(subject: Subject) -> Subject:
+    """A finding where the file holds several schedulers, of which this is the first."""
+    many = subject.facts.schedulers
+    if many < 2:
+        return subject
+    what = f"{subject.name} holds the states of {many} schedulers, and what is said here is of the first"
+    finding = Finding(
+        "not-carried", "the other schedulers", what, "save each scheduler in a file of its own to look at it"
+    )
+    return subject._replace(findings=(*subject.findings, finding))
 
 
 def _tree(path: Path) -> Any:
@@ -75,7 +93,8 @@ def _tree(path: Path) -> Any:
         return read_dcp(path, _loads)
     files = [path / name for name in _FILES if (path / name).exists()]
     if not files and not (path / _STATE).exists():
-        what = f"{path.name} is no folder of a checkpoint: it has none of {METADATA}, {_STATE}, {', '.join(_FILES)}"
+        what = f"{path.name or path.resolve()} is no folder of a checkpoint: it has none of "
+        what += ", ".join((METADATA, _STATE, *_FILES))
         raise PreheatError(what, write="name the checkpoint's own folder or file")
     tree: dict[str, Any] = {file.stem: _loaded(file) for file in files}
     if (path / _STATE).exists():
@@ -140,6 +159,7 @@ def _found(tree: Any) -> Checkpoint:
         total if isinstance(total, int) and total > 0 else None,
         tuple(str(group.get("name", i)) for i, group in enumerate(groups) if group.get("weight_decay") == 0),
         _beta2(groups),
+        len({repr(state) for state in (*preheats, *schedulers)}),
     )
 
 
@@ -172,7 +192,7 @@ def _parts(tree: Any, depth: int) -> Iterator[tuple[str, Any]]:
         return
     if all(key in tree for key in KEYS):
         yield "preheat", dict(tree)
-    elif "last_epoch" in tree and ("base_lrs" in tree or "_schedulers" in tree or "_last_lr" in tree):
+    elif "_schedulers" in tree or ("last_epoch" in tree and ("base_lrs" in tree or "_last_lr" in tree)):
         yield "scheduler", tree
     elif "param_groups" in tree:
         yield from (("groups", group) for group in _listed(tree["param_groups"]) if isinstance(group, Mapping))
@@ -217,12 +237,12 @@ def _unknown(found: Checkpoint) -> Finding:
         what = "it holds an optimizer and no scheduler's state, so the plan that it followed is not known"
     else:
         reason = " saves no function" if state.kind == "LambdaLR" else " is not restated from its state"
-        what = f"the plan is not to be known from it: {state.kind or 'the scheduler'}{reason}"
-    rates = ", ".join(
-        f"{rate:g}" for rate in dict.fromkeys(state.last if state is not None and state.last else found.rates)
-    )
+        name = "a MultiplicativeLR or LambdaLR" if state.kind == "LambdaLR" else state.kind or "the scheduler"
+        what = f"the plan is not to be known from it: {name}{reason}"
+    rates = ", ".join(f"{rate:g}" for rate in dict.fromkeys(found.last))
     at = f"; its last rates are {rates}" if rates else ""
-    return Finding("unknown-plan", f"update {found.updates or 0:,}", what + at, "say which: --plan SPEC (plan=)")
+    place = "the plan" if found.updates is None else f"update {found.updates:,}"
+    return Finding("unknown-plan", place, what + at, "say which: --plan SPEC (plan=)")
 
 
 def not_known(subject: Subject) -> PreheatError:

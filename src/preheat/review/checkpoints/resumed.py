@@ -50,13 +50,23 @@ def _tick(run: Run) -> float:
     return worth or 1
 
 
-def resumed(subject: Subject, plan: Any, run: Run | None = None) -> Subject:
-    """A checkpoint under another plan, on another run where one is given; raises PreheatError for what is no checkpoint."""
+def resumed(subject: Subject, plan: Any, run: Run | None = None, peak: float | None = None) -> Subject:
+    """A checkpoint under another plan, on another run and with another peak where these are given.
+
+    Raises PreheatError for what is no checkpoint, and for a run that counts something else.
+    """
     if not isinstance(subject.facts, Checkpoint):
         what = "a plan to go on with is for a checkpoint"
         raise PreheatError(what, given=subject.name, write="leave plan= (--plan) out")
+    if run is not None and run.clock not in ("step", subject.run.clock):
+        what = (
+            f"the checkpoint stands at a number of {subject.run.clock}s, and no plan in another unit goes on from there"
+        )
+        raise PreheatError(what, given=run.clock, write="leave clock= (--clock) out")
     ahead = run if run is not None and run.total is not None else subject.run
-    return subject._replace(target=parse(plan), run=ahead, findings=(), foreign=False, library="")
+    return subject._replace(
+        target=parse(plan), run=ahead, findings=(), foreign=False, library="", peak=peak or subject.peak
+    )
 
 
 def resuming(before: Subject, after: Subject) -> list[Finding]:
@@ -64,9 +74,9 @@ def resuming(before: Subject, after: Subject) -> list[Finding]:
     facts: Checkpoint = before.facts
     new = _bound(after)
     if before.target is None:
-        return list(_against_last(facts, new, before.position))
+        return list(_against_last(after, new))
     old = _bound(before)
-    gains = _gains(old, new, _base(before))
+    gains = _gains(old, new, _base(before), _base(after))
     change = first_change(old, new, before.position, tick=int(_tick(after.run)), gains=gains or None)
     if change is None:
         return []
@@ -84,7 +94,7 @@ def _bound(subject: Subject) -> Plan:
 
 
 def _base(subject: Subject) -> float | None:
-    """What factors of the rate multiply in the checkpoint."""
+    """What factors of the rate multiply: what is said, else what is in the checkpoint."""
     if subject.peak is not None:
         return subject.peak
     facts: Checkpoint = subject.facts
@@ -92,12 +102,12 @@ def _base(subject: Subject) -> float | None:
     return bases[0] if bases else None
 
 
-def _gains(old: Plan, new: Plan, base: float | None) -> dict[str, tuple[float, float]]:
-    """For each line of rates, what each side is multiplied with, where only one of them is rates."""
-    if base is None:
+def _gains(old: Plan, new: Plan, before: float | None, after: float | None) -> dict[str, tuple[float, float]]:
+    """For each line of rates, what each side is multiplied with, where these are known."""
+    if before is None or after is None:
         return {}
     mixed = [line for line in old.lines if line.key in new and line.is_rate]
-    return {line.key: (_gain(line, base), _gain(_line(new, line.key), base)) for line in mixed}
+    return {line.key: (_gain(line, before), _gain(_line(new, line.key), after)) for line in mixed}
 
 
 def _line(plan: Plan, key: str) -> Line:
@@ -121,22 +131,26 @@ def _largest(old: Plan, new: Plan, subject: Subject, gains: dict[str, tuple[floa
     return f"; the largest difference is {apart:.6g}, at {-at:,g}" if apart else ""
 
 
-def _against_last(facts: Checkpoint, new: Plan, position: float) -> Iterator[Finding]:
+def _against_last(after: Subject, new: Plan) -> Iterator[Finding]:
     """Where the old plan is not known: the last rates, and what the new plan would make of them at once."""
-    last = facts.scheduler.last if facts.scheduler is not None and facts.scheduler.last else facts.rates
-    bases = facts.scheduler.bases if facts.scheduler is not None and facts.scheduler.bases else facts.bases
-    if RATE not in new or not last:
+    facts: Checkpoint = after.facts
+    if RATE not in new or not facts.last:
         return
-    line = _line(new, RATE)
-    base = 1.0 if line.is_absolute else bases[0] if bases else None
+    last, line, position = facts.last[0], _line(new, RATE), after.position
+    base = 1.0 if line.is_absolute else _base(after)
+    if facts.updates is None:
+        what = "it does not say how many updates were made, so where the plan goes on is not known; "
+        what += f"the last rate is {last:.6g}"
+        yield Finding("unknown-plan", "the position", what, "look at a checkpoint with the scheduler's state")
+        return
+    would = line.schedule(position)
     if base is None:
-        return
-    would = line.schedule(position) * base
-    if not same(would, last[0]):
-        what = f"the saved rate is {last[0]:.6g}, and this plan gives {would:.6g} at update {position:,g}"
+        what = f"it does not say what factors multiply: the saved rate is {last:.6g}, and this plan gives "
+        what += f"{would:.6g} times the peak"
         yield Finding(
-            "resume-differs",
-            f"update {position:,g}",
-            what,
-            "shift the plan, or scale it, so that it goes on from there",
+            "unknown-plan", f"update {position:,g}", what, "say the rate at the peak: --peak, or write absolute(…)"
         )
+    elif not same(would * base, last):
+        what = f"the saved rate is {last:.6g}, and this plan gives {would * base:.6g} at update {position:,g}"
+        write = "shift the plan, or scale it, so that it goes on from there"
+        yield Finding("resume-differs", f"update {position:,g}", what, write)

@@ -56,7 +56,9 @@ class TorchState(NamedTuple):
         arguments = {name: _plain(state[name]) for name in names if name in state} if names else None
         if kind == "SequentialLR" and members:
             arguments = {"milestones": list(state["_milestones"])}
-        epoch = state.get("last_epoch", 0)
+        if kind == "ChainedScheduler" and members:
+            arguments = {}
+        epoch = state.get("last_epoch", max((one.updates for one in members), default=0))
         return cls(
             kind, arguments, epoch if isinstance(epoch, int) else 0, bases, _rates(state.get("_last_lr")), members
         )
