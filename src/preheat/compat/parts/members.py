@@ -53,8 +53,9 @@ class Member(Restated):
         findings: Iterable[Finding] = (),
         name: str = "",
         arguments: Iterable[tuple[str, Any]] = (),
+        base_lr: float | None = None,
     ) -> None:
-        super().__init__(schedule, others, findings)
+        super().__init__(schedule, others, findings, base_lr)
         self._set(name=name, arguments=tuple(arguments))
 
     def argument(self, name: str, default: Any = None) -> Any:
@@ -131,7 +132,7 @@ def sequence_of(peer: Peer, given: Any, milestones: Any, base_lr: float, faithfu
     curve = reduce(lambda a, b: a >> b, parts)
     rates = base != 1.0 or any(m.name in OWN_RATES for m in members)
     found = Restated(Absolute(curve), findings=findings) if rates else factors(curve, 1.0, findings)
-    return Restated(found.schedule, _others(placed), found.findings)
+    return Restated(found.schedule, _others(placed), found.findings, None if base == 1.0 else base)
 
 
 def _sharing(members: list[Member]) -> list[Member]:
@@ -328,7 +329,8 @@ def _chained_others(members: list[Member]) -> dict[str, Curve]:
 def of_call(name: str, arguments: Mapping[str, Any], restated: Restated) -> Member:
     """A restatement with the call that made it."""
     kept = {key: value for key, value in arguments.items() if key != "faithful"}
-    return Member(restated.schedule, restated.others, restated.findings, name, kept.items())
+    made = restated.schedule, restated.others, restated.findings
+    return Member(*made, name=name, arguments=kept.items(), base_lr=restated.base_lr)
 
 
 def refuse_lists(arguments: Mapping[str, Any]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from preheat.compat.parts.curves import multiplied
 from preheat.core.checks import Number, positive_number
+from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
 from preheat.core.meant import Meant
 from preheat.core.node import Schedule
@@ -25,6 +26,7 @@ class Restated(Meant, Evaluated):
     schedule: the learning rate: factors where `base_lr` was left at 1, else rates.
     others: what else it moves, as pairs of a plan's key and its schedule: momentum, weight decay, the rate of one group.
     findings: what that library does that one should know; see Finding.
+    base_lr: the optimizer's rate, which the factors have been multiplied by; None where it is not said, or not used.
 
     It is called, tabled, measured and bound like its schedule, and whatever takes a schedule takes it.
 
@@ -36,20 +38,22 @@ class Restated(Meant, Evaluated):
     'ignored-argument'
     """
 
-    __slots__ = ("findings", "others", "schedule")
+    __slots__ = ("base_lr", "findings", "others", "schedule")
 
     schedule: Curve
     others: tuple[tuple[str, Curve], ...]
     findings: tuple[Finding, ...]
+    base_lr: float | None
 
     def __init__(
         self,
         schedule: Curve,
         others: Mapping[str, Curve] | Iterable[tuple[str, Curve]] = (),
         findings: Iterable[Finding] = (),
+        base_lr: float | None = None,
     ) -> None:
         pairs = others.items() if isinstance(others, Mapping) else others
-        self._set(schedule=schedule, others=tuple(pairs), findings=tuple(findings))
+        self._set(schedule=schedule, others=tuple(pairs), findings=tuple(findings), base_lr=base_lr)
 
     @classmethod
     def of(cls, target: Any, run: Run | None = None) -> Restated:
@@ -75,7 +79,7 @@ class Restated(Meant, Evaluated):
 
     def having(self, *findings: Finding) -> Restated:
         """The same with further findings."""
-        return Restated(self.schedule, self.others, (*self.findings, *findings))
+        return Restated(self.schedule, self.others, (*self.findings, *findings), self.base_lr)
 
     def __repr__(self) -> str:
         """The text of what it stands for, which `parse` reads: a plan's as JSON."""
@@ -86,14 +90,48 @@ def factors(curve: Schedule, base_lr: float = 1.0, findings: Iterable[Finding] =
     """What multiplies the optimizer's own rate: factors while that rate is 1, which is "not said"; else the rates."""
     base = positive_number(base_lr, "base_lr")
     if base != 1.0:
-        return Restated(Absolute(multiplied(curve, base)), findings=findings)
+        return Restated(Absolute(multiplied(curve, base)), findings=findings, base_lr=base)
     return Restated(curve if peaks_at_one(curve) else Relative(curve), findings=findings)
 
 
 def rates(curve: Schedule, base_lr: float = 1.0, findings: Iterable[Finding] = ()) -> Restated:
-    """What the other library is given as rates; base_lr multiplies them, as an optimizer does that scales updates by them."""
-    base = positive_number(base_lr, "base_lr")
-    return Restated(Absolute(curve if base == 1.0 else multiplied(curve, base)), findings=findings)
+    """What the other library is given as rates, and writes over the optimizer's own: base_lr is not used, and told."""
+    why = "the values are rates already, whatever the optimizer was built with"
+    unused = ignored("base_lr", positive_number(base_lr, "base_lr"), 1.0, why)
+    return Restated(Absolute(curve), findings=[*findings, *unused])
+
+
+def values(curve: Schedule, base_lr: float = 1.0, findings: Iterable[Finding] = ()) -> Restated:
+    """What is rates by itself, and what multiplies the optimizer's rate where that is said, as its users have it both ways."""
+    return rates(curve, findings=findings) if base_lr == 1.0 else factors(curve, base_lr, findings)
+
+
+def around(
+    inner: Iterable[Any], made: Callable[..., Schedule], base_lr: float = 1.0, findings: Iterable[Finding] = ()
+) -> Restated:
+    """What a scheduler makes of others: of rates rates, of factors the factors that multiply the optimizer's rate.
+
+    inner: restatements, rates, schedules or their text.   made: the curve, of their curves.
+    Raises PreheatError where they contradict each other on the optimizer's rate, or need it and do not say it.
+    """
+    given = list(inner)
+    known = [one for one in given if isinstance(one, Restated)]
+    bases = {base_lr, *(one.base_lr for one in known)} - {1.0, None}
+    if len(bases) > 1:
+        raise PreheatError("all schedulers are on one optimizer, with one base_lr", given=sorted(bases))
+    absolute, base = [is_rates(one) for one in given], bases.pop() if bases else 1.0
+    found = [*(finding for one in known for finding in one.findings), *findings]
+    if not any(absolute):
+        if base != 1.0 and any(finding.code == "rate-argument" for finding in found):
+            raise PreheatError("a scheduler inside has a rate among its arguments", write=f"give it base_lr={base!r} too")
+        return factors(made(*map(curve_of, given)), base, found)
+    if not all(absolute) and base == 1.0:
+        what = "some of the schedulers are rates, and others factors of the optimizer's rate, which is not said"
+        raise PreheatError(what, write="give base_lr=, the rate that the optimizer was built with")
+    parts = [curve_of(one) if rate else multiplied(curve_of(one), base) for one, rate in zip(given, absolute, strict=True)]
+    if all(absolute) and not any(one.base_lr for one in known):
+        return rates(made(*parts), 1.0 if any(finding.place == "base_lr" for finding in found) else base, found)
+    return Restated(Absolute(made(*parts)), findings=found, base_lr=base)
 
 
 def ignored(place: str, value: object, default: object, why: str, write: str = "") -> list[Finding]:
