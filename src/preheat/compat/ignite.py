@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from preheat.compat.parts.curves import doublings, joined, lasting, multiplied, short_ramp, through
 from preheat.compat.parts.members import FACTORS, NESTED, Member
 from preheat.compat.parts.peer import Peer
-from preheat.compat.parts.restated import Curve, Restated, around, curve_of, factors, is_rates, rate_argument, rates
+from preheat.compat.parts.restated import Curve, Restated, around, curve_of, cut, factors, is_rates, rate_argument, rates
 from preheat.core.checks import finite_number, whole_number
 from preheat.core.constructors import hold, ramp
 from preheat.core.errors import PreheatError
@@ -240,8 +240,10 @@ class _Cycle(NamedTuple):
             parts.append(_cycle((size, warmup), (start, end, start * mults[0]), shape))
             total, start, end = total + size + warmup, start * mults[0], end * mults[1]
             size, warmup = following
-        what = "the cycles go on" if size else f"cycle_mult={self.mult!r} leaves no cycle, and Ignite divides by zero"
-        return joined(parts), [Finding("after-the-end", f"update {total}", f"{what}; here the last value is kept")]
+        if size:
+            return joined(parts), cut(joined(parts), "the cycles go on")
+        what = f"cycle_mult={self.mult!r} leaves no cycle, and Ignite divides by zero; here the last value is kept"
+        return joined(parts), [Finding("after-the-end", f"update {total}", what)]
 
 
 def _alike(lengths: tuple[int, int], ends: tuple[float, ...], shape: str | None) -> Schedule:

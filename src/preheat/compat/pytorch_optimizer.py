@@ -131,7 +131,7 @@ def cosine_annealing_warmup_restarts(
     curve = joined(parts)
     findings = resumed(last_epoch)
     if curve.length == total:
-        findings += [Finding("after-the-end", f"update {total}", "the cycles go on; here the last value is kept")]
+        findings += [Finding("no-end", f"update {total}", "the cycles go on; here the last value is kept")]
     # the first value is overwritten by min_lr, which differs where there is no warmup
     return rates(curve if warm else joined([hold(floor, 1), curve.shifted(-1)]), base_lr, findings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -73,9 +74,15 @@ class Restated(Meant, Evaluated):
         """The same as a plan, with the line "lr"."""
         return Plan({RATE: self.schedule} | dict(self.others))
 
-    def bind(self, *args: Any, **kwargs: Any) -> Any:
+    def bind(self, run: Run | None = None, **kwargs: Any) -> Any:
         """The schedule, or the plan where it moves more than the rate, bound to a run: see Schedule.bind and Plan.bind."""
-        return self.target.bind(*args, **kwargs)
+        return (self.target if run is None else self.within(run)).bind(run, **kwargs)
+
+    def within(self, run: Run) -> Curve | Plan:
+        """The target; cut at the end of the run where the library goes on for ever, and only the schedule ends."""
+        if run.total is None or not any(finding.code == "no-end" for finding in self.findings):
+            return self.target
+        return self.target.bind(run, truncate=True)
 
     def having(self, *findings: Finding) -> Restated:
         """The same with further findings."""
@@ -162,6 +169,13 @@ def held(curve: Schedule, total: Number, faithful: bool, what: str) -> tuple[Sch
         return curve, []
     cut = curve if curve.length == total else curve.truncated(total)
     return cut, [Finding("after-the-end", f"update {total}", f"{what}; here the last value is kept")]
+
+
+def cut(curve: Schedule, what: str = "it grows until it overflows") -> list[Finding]:
+    """A finding where a curve ends that has no end in the other library."""
+    if curve.length == math.inf:
+        return []
+    return [Finding("no-end", f"update {curve.length}", f"{what}; here the last value is kept")]
 
 
 def curve_of(value: Any) -> Schedule:
