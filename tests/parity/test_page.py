@@ -10,9 +10,7 @@ from preheat import compat
 
 ROOT = Path(__file__).parents[2]
 PAGE, GOLDEN = ROOT / "docs" / "parity.md", ROOT / "tests" / "parity" / "golden"
-ROWS = [
-    tuple(cell.strip() for cell in line.strip("|").split("|")) for line in part(PAGE, "parity").splitlines()[2:]
-]
+ROWS = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in part(PAGE, "parity").splitlines()[2:]]
 RUN = {(library, scheduler): float(inside) for library, _, scheduler, _, inside, _ in ROWS if inside}
 EVERY = {(library, name) for library in compat.PEERS for name in compat.peer(library).functions}
 KEPT = {

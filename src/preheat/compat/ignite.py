@@ -15,7 +15,17 @@ from typing import Any, NamedTuple
 from preheat.compat.parts.curves import doublings, joined, lasting, multiplied, short_ramp, through
 from preheat.compat.parts.members import FACTORS, NESTED, Member
 from preheat.compat.parts.peer import Peer
-from preheat.compat.parts.restated import Curve, Restated, around, curve_of, cut, factors, is_rates, rate_argument, rates
+from preheat.compat.parts.restated import (
+    Curve,
+    Restated,
+    around,
+    curve_of,
+    cut,
+    factors,
+    is_rates,
+    rate_argument,
+    rates,
+)
 from preheat.core.checks import finite_number, whole_number
 from preheat.core.constructors import hold, ramp
 from preheat.core.errors import PreheatError
@@ -191,17 +201,13 @@ def create_lr_scheduler_with_warmup(
     used = not set_by_torch and warmup_end_value is None
     inner = around([lr_scheduler], lambda curve: curve, 1.0 if used else base_lr)
     curve, findings = curve_of(inner), list(inner.findings)
-    start = finite_number(warmup_start_value, "warmup_start_value")
-    if warmup_end_value is not None:
-        end = finite_number(warmup_end_value, "warmup_end_value")
-    elif set_by_torch:
-        end = curve(0)
-    elif base_lr != 1.0:
-        end = base_lr
-    else:
+    if used and base_lr == 1.0:
         what = "without warmup_end_value Ignite warms up to the optimizer's own rate, which is not said"
         raise PreheatError(what, write="give warmup_end_value=, or base_lr=")
-    up = short_ramp(start, end, warm - 1)
+    end = base_lr if used else curve(0)
+    if warmup_end_value is not None:
+        end = finite_number(warmup_end_value, "warmup_end_value")
+    up = short_ramp(finite_number(warmup_start_value, "warmup_start_value"), end, warm - 1)
     whole = up >> curve if curve(0) == end else up >> hold(end, 1) >> curve
     if is_rates(inner):
         return Restated(Absolute(whole), findings=findings, base_lr=inner.base_lr)

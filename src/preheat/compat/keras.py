@@ -12,7 +12,7 @@ from typing import Any
 
 from preheat.compat.parts.curves import doublings, geometric, joined, short_ramp
 from preheat.compat.parts.peer import Peer
-from preheat.compat.parts.restated import Restated, cut, ignored, rates
+from preheat.compat.parts.restated import Restated, ignored, rates
 from preheat.core.checks import Number, finite_number, int_if_whole, positive_number, whole_number
 from preheat.core.constructors import hold, invsqrt
 from preheat.core.errors import PreheatError

@@ -9,7 +9,7 @@ from typing import Any
 
 from preheat.compat.parts.curves import cosine_wave, exponential, lasting, one_cycle, short_ramp, stairs, triangles
 from preheat.compat.parts.peer import Peer
-from preheat.compat.parts.restated import Restated, cut, curve_of, held, ignored, rates, resumed
+from preheat.compat.parts.restated import Restated, curve_of, cut, held, ignored, rates, resumed
 from preheat.core.checks import counted, finite_number, one_of, positive_number
 from preheat.core.constructors import hold, invsqrt, ramp
 from preheat.core.errors import PreheatError
@@ -395,5 +395,5 @@ def _function(name: str) -> PreheatError:
     return PreheatError(what, write="write what it computes as a schedule")
 
 
-def _growing(ratio: float, curve: Schedule) -> list[Finding]:
+def _growing(ratio: float, curve: Any) -> list[Finding]:
     return cut(curve) if ratio > 1 else []

@@ -246,7 +246,6 @@ def wsd_lr_scheduler(
         factor = _after(before, *_cooldown(decay_fn, down, how, 1.0, 0.0))
         main = hold(floor) + (Upper((stable, hold(floor))) + hold(-floor)) * factor if floor else stable * factor
     findings = [*_minimum(lr_min, base_lr), *_noise(noise_range_t, noise_pct, noise_std)]
-    findings += _shrinking(t_initial, cycle_mul, warmup_t if warmup_prefix else 0)
     return factors(warm.then(main), base_lr, findings)
 
 
@@ -509,4 +508,6 @@ def _shrinking(t_initial: Number, cycle_mul: float, behind: Number) -> list[Find
     if not 0 < cycle_mul < 1:
         return []
     last = math.ceil(t_initial / (1 - cycle_mul)) + math.ceil(behind)
-    return [Finding("after-the-end", f"update {last}", "timm raises ValueError from there on; here the last value is kept")]
+    return [
+        Finding("after-the-end", f"update {last}", "timm raises ValueError from there on; here the last value is kept")
+    ]

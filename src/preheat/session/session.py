@@ -14,8 +14,8 @@ from typing import Any
 from preheat.core.checks import finite_number, measured, one_of
 from preheat.core.constructors import hold, ramp
 from preheat.core.errors import PreheatError, StateError, nearest, shown
-from preheat.core.node import Schedule
 from preheat.core.meant import Meant
+from preheat.core.node import Schedule
 from preheat.core.plan import RATE, Line, Plan
 from preheat.core.shapes import Shape
 from preheat.core.spans import Edge, Run, Span, SpanLike, lasting

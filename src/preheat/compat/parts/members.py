@@ -43,22 +43,30 @@ NESTED = ("sequential_lr", "chained_scheduler", "reduce_lr_on_plateau")
 class Member(Restated):
     """A restatement of a torch scheduler that also says which call it was: the function's name and its arguments."""
 
-    __slots__ = ("arguments", "name")
+    __slots__ = ("call",)
 
-    name: str
-    arguments: tuple[tuple[str, Any], ...]
+    call: tuple[str, tuple[tuple[str, Any], ...]]
 
     def __init__(
         self,
         schedule: Curve,
         others: Mapping[str, Curve] | Iterable[tuple[str, Curve]] = (),
         findings: Iterable[Finding] = (),
-        name: str = "",
-        arguments: Iterable[tuple[str, Any]] = (),
         base_lr: float | None = None,
+        call: tuple[str, tuple[tuple[str, Any], ...]] = ("", ()),
     ) -> None:
         super().__init__(schedule, others, findings, base_lr)
-        self._set(name=name, arguments=tuple(arguments))
+        self._set(call=call)
+
+    @property
+    def name(self) -> str:
+        """The function that was called."""
+        return self.call[0]
+
+    @property
+    def arguments(self) -> tuple[tuple[str, Any], ...]:
+        """Its arguments by name, as they were given."""
+        return self.call[1]
 
     def argument(self, name: str, default: Any = None) -> Any:
         """One of its arguments as it was given."""
@@ -144,10 +152,13 @@ def _sharing(members: list[Member]) -> list[Member]:
     last = {member.name: dict(member.arguments) for member in members if member.name in shared}
     return [
         member._with(
-            arguments=[
-                *((key, value) for key, value in member.arguments if key not in shared[member.name]),
-                *((key, last[member.name][key]) for key in shared[member.name] if key in last[member.name]),
-            ]
+            call=(
+                member.name,
+                (
+                    *((key, value) for key, value in member.arguments if key not in shared[member.name]),
+                    *((key, last[member.name][key]) for key in shared[member.name] if key in last[member.name]),
+                ),
+            )
         )
         if member.name in shared
         else member
@@ -335,7 +346,7 @@ def of_call(name: str, arguments: Mapping[str, Any], restated: Restated) -> Memb
     if "lr_lambda" in kept:
         kept["lr_lambda"] = Sampled.of(kept["lr_lambda"], kept["total"])
     made = restated.schedule, restated.others, restated.findings
-    return Member(*made, name=name, arguments=kept.items(), base_lr=restated.base_lr)
+    return Member(*made, restated.base_lr, (name, tuple(kept.items())))
 
 
 @dataclass(frozen=True)

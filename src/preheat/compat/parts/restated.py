@@ -123,19 +123,23 @@ def around(
     """
     given = list(inner)
     known = [one for one in given if isinstance(one, Restated)]
-    bases = {base_lr, *(one.base_lr for one in known)} - {1.0, None}
+    bases = {base_lr, *(one.base_lr for one in known if one.base_lr is not None)} - {1.0}
     if len(bases) > 1:
         raise PreheatError("all schedulers are on one optimizer, with one base_lr", given=sorted(bases))
     absolute, base = [is_rates(one) for one in given], bases.pop() if bases else 1.0
     found = [*(finding for one in known for finding in one.findings), *findings]
     if not any(absolute):
         if base != 1.0 and any(finding.code == "rate-argument" for finding in found):
-            raise PreheatError("a scheduler inside has a rate among its arguments", write=f"give it base_lr={base!r} too")
+            raise PreheatError(
+                "a scheduler inside has a rate among its arguments", write=f"give it base_lr={base!r} too"
+            )
         return factors(made(*map(curve_of, given)), base, found)
     if not all(absolute) and base == 1.0:
         what = "some of the schedulers are rates, and others factors of the optimizer's rate, which is not said"
         raise PreheatError(what, write="give base_lr=, the rate that the optimizer was built with")
-    parts = [curve_of(one) if rate else multiplied(curve_of(one), base) for one, rate in zip(given, absolute, strict=True)]
+    parts = [
+        curve_of(one) if rate else multiplied(curve_of(one), base) for one, rate in zip(given, absolute, strict=True)
+    ]
     if all(absolute) and not any(one.base_lr for one in known):
         return rates(made(*parts), 1.0 if any(finding.place == "base_lr" for finding in found) else base, found)
     return Restated(Absolute(made(*parts)), findings=found, base_lr=base)
