@@ -62,7 +62,7 @@ def test_two_base_rates_are_refused() -> None:
     with pytest.raises(PreheatError, match="one base_lr"):
         compat.pytorch_warmup.linear_warmup(warmup_period=5, lr_scheduler=inner, base_lr=0.2)
     floored = C.cosine_annealing_lr(T_max=30, eta_min=0.01)
-    with pytest.raises(PreheatError, match="give it base_lr=0.2 too"):
+    with pytest.raises(PreheatError, match=r"give it base_lr=0\.2 too"):
         compat.pytorch_warmup.linear_warmup(warmup_period=5, lr_scheduler=floored, base_lr=0.2)
 
 
@@ -117,7 +117,6 @@ def test_what_ignite_and_mmengine_cannot_run_is_refused() -> None:
         ("torch", "StepLR", {"step_size": 2, "gamma": 2.0}),
         ("keras", "ExponentialDecay", {"initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 2.0}),
         ("timm", "StepLRScheduler", {"decay_t": 3, "decay_rate": 1.5}),
-        ("paddle", "ExponentialDecay", {"learning_rate": 0.1, "gamma": 1.1}),
         (
             "ignite",
             "CosineAnnealingScheduler",

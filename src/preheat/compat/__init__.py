@@ -73,7 +73,8 @@ def restate(library: str, scheduler: str, /, **arguments: Any) -> Restated:
     """A scheduler of another library as a schedule, by that library's names: one door to all of `preheat.compat`.
 
     library: one of PEERS.   scheduler: its own name, such as "CosineAnnealingLR", or that of the function here.
-    arguments: the scheduler's own, by name; base_lr: the rate that the optimizer was built with, 1 by default, so that the values are factors; not used for rates;
+    arguments: the scheduler's own, by name.
+    base_lr: the rate that the optimizer was built with; 1 by default, so that the values are factors.
     faithful: also after the end of the run do what the library does.
 
     >>> restate("transformers", "cosine", num_warmup_steps=2, num_training_steps=6).table(3).tolist()

@@ -9,7 +9,7 @@ from typing import Any
 
 from preheat.compat.parts.curves import cosine_wave, exponential, lasting, one_cycle, short_ramp, stairs, triangles
 from preheat.compat.parts.peer import Peer
-from preheat.compat.parts.restated import Restated, curve_of, cut, held, ignored, rates, resumed
+from preheat.compat.parts.restated import Restated, curve_of, held, ignored, rates, resumed
 from preheat.core.checks import counted, finite_number, one_of, positive_number
 from preheat.core.constructors import hold, invsqrt, ramp
 from preheat.core.errors import PreheatError
@@ -75,7 +75,7 @@ def natural_exp_decay(
     """learning_rate · e^(−gamma·t)."""
     fall = math.exp(-positive_number(gamma, "gamma"))
     curve = exponential(_rate(learning_rate), fall, 1, endless=True)
-    return rates(curve, base_lr, [*resumed(last_epoch), *_growing(fall, curve)])
+    return rates(curve, base_lr, resumed(last_epoch))
 
 
 @PEER.restates("ExponentialDecay")
@@ -92,7 +92,7 @@ def exponential_decay(
     if not 0 < finite_number(gamma, "gamma") < 1:
         raise PreheatError("gamma lies between 0 and 1 in Paddle", given=gamma)
     curve = exponential(_rate(learning_rate), gamma, 1, endless=True)
-    return rates(curve, base_lr, [*resumed(last_epoch), *_growing(gamma, curve)])
+    return rates(curve, base_lr, resumed(last_epoch))
 
 
 @PEER.restates("InverseTimeDecay")
@@ -393,7 +393,3 @@ def _ratio(gamma: float) -> float:
 def _function(name: str) -> PreheatError:
     what = f"{name} is a function of your own, and no schedule can be read off it"
     return PreheatError(what, write="write what it computes as a schedule")
-
-
-def _growing(ratio: float, curve: Any) -> list[Finding]:
-    return cut(curve) if ratio > 1 else []

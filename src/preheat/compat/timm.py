@@ -117,8 +117,7 @@ def tanh_lr_scheduler(
     up = up >> Hold(warm.end, first - warm.length) if first > warm.length else up
     curve = up >> table(values) if first else table([1.0, *values[1:]])
     findings = [*_minimum(lr_min, base_lr), *_noise(noise_range_t, noise_pct, noise_std)]
-    findings += _shrinking(t_initial, cycle_mul, warmup_t if warmup_prefix else 0)
-    return factors(curve, base_lr, findings)
+    return factors(curve, base_lr, [*findings, *_shrinking(t_initial, cycle_mul, warmup_t if warmup_prefix else 0)])
 
 
 @PEER.restates("PolyLRScheduler")

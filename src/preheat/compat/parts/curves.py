@@ -131,10 +131,12 @@ def switched(first: Schedule, at: Number, then: Schedule) -> Schedule:
 
 
 def powers(factor: float, every: Number = 1) -> Schedule:
-    """factorᵏ, k the number of times that `every` updates have passed: for ever, or, above 1, up to about 1e304."""
+    """factorᵏ, k the number of times that `every` updates have passed: for ever, or, above 1, up to about 1e260."""
     if factor == 1:
         return Hold(1.0, "rest")
-    times = None if factor < 1 else max(1, math.floor(700 / math.log(factor)) + 1)
+    times = None if factor < 1 else max(1, math.floor(600 / math.log(factor)))
+    if times == 1 and factor < 1e260:
+        return Hold(1.0, every) >> Hold(factor, every)
     return Hold(1.0, every).repeated(times, shrink=factor)
 
 

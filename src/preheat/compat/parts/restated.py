@@ -76,7 +76,8 @@ class Restated(Meant, Evaluated):
 
     def bind(self, run: Run | None = None, **kwargs: Any) -> Any:
         """The schedule, or the plan where it moves more than the rate, bound to a run: see Schedule.bind and Plan.bind."""
-        return (self.target if run is None else self.within(run)).bind(run, **kwargs)
+        target: Any = self.target if run is None else self.within(run)
+        return target.bind(run, **kwargs)
 
     def within(self, run: Run) -> Curve | Plan:
         """The target; cut at the end of the run where the library goes on for ever, and only the schedule ends."""
