@@ -74,7 +74,8 @@ class _Optimizer:
 def run(name: str, arguments: dict[str, Any], n: int) -> list[float]:
     """The rates of updates 0 … n − 1."""
     given = dict(arguments)
-    epoch, base, lr = given.pop("updates_per_epoch", None) or n, given.pop("base_lr"), given.pop("lr")
+    del given["base_lr"]  # which it writes over
+    epoch, lr = given.pop("updates_per_epoch", None) or n, given.pop("lr")
     given["lr"] = lr if isinstance(lr, list) else [lr]
     own = CLASSES[name]
     if own.config is None:
@@ -89,7 +90,7 @@ def run(name: str, arguments: dict[str, Any], n: int) -> list[float]:
         if t % epoch == 0:
             scheduler.step_begin_epoch(t // epoch + 1)
             scheduler.step_update(t)
-        found.append(optimizer.get_lr() * base)
+        found.append(optimizer.get_lr())
         scheduler.step_update(t + 1)
     return found
 

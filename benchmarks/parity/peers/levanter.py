@@ -25,12 +25,13 @@ Config = definitions_from("levanter", "trainer.py", _NAMES, {**_AROUND, "Gradien
 def run(arguments: dict[str, Any], n: int) -> list[float]:
     """The rates of updates 0 … n − 1."""
     given = dict(arguments)
-    base, total = given.pop("base_lr"), given.pop("num_train_steps")
+    del given["base_lr"]  # the optimizer is given the schedule
+    total = given.pop("num_train_steps")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         schedule = Config(**given).lr_scheduler(total)
     values = schedule(jnp.arange(n))
-    return [float(one) * base for one in jnp.broadcast_to(jnp.asarray(values), (n,))]
+    return [float(one) for one in jnp.broadcast_to(jnp.asarray(values), (n,))]
 
 
 def _draw(r: random.Random) -> dict[str, Any]:

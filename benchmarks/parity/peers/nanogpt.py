@@ -17,13 +17,13 @@ DEFAULTS = {"learning_rate": 6e-4, "warmup_iters": 2000, "lr_decay_iters": 600_0
 def run(arguments: dict[str, Any], n: int) -> list[float]:
     """The rates of iterations 0 … n − 1; fewer where it fails."""
     if not arguments.get("decay_lr", True):
-        return [arguments["learning_rate"] * arguments["base_lr"]] * n
+        return [arguments["learning_rate"]] * n
     given = {key: arguments.get(key, value) for key, value in DEFAULTS.items()}
     get_lr = definitions_from("nanoGPT", "train.py", ["get_lr"], {"math": math, **given})["get_lr"]
     found = []
     for it in range(n):
         try:
-            found.append(get_lr(it) * arguments["base_lr"])
+            found.append(get_lr(it))
         except ZeroDivisionError:
             break
     return found

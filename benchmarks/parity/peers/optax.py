@@ -27,10 +27,10 @@ def values(schedule: Callable[[Any], Any], n: int, compiled: bool = True) -> lis
 def _run(name: str) -> Any:
     def run(arguments: dict[str, Any], n: int) -> list[float]:
         given = dict(arguments)
-        base = given.pop("base_lr", 1.0)
+        given.pop("base_lr", None)  # the optimizer is given the schedule
         if "schedules" in given:
             given["schedules"] = [parse(one) for one in given["schedules"]]
-        return [base * one for one in values(getattr(optax.schedules, name)(**given), n, not given.get("staircase"))]
+        return values(getattr(optax.schedules, name)(**given), n, not given.get("staircase"))
 
     return run
 

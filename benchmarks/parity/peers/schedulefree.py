@@ -17,13 +17,14 @@ PEER, VERSION = "schedulefree", version("schedulefree")
 def _run(own: Any) -> Any:
     def run(arguments: dict[str, Any], n: int) -> list[float]:
         given = dict(arguments)
-        base, weight = given.pop("base_lr"), torch.nn.Parameter(torch.ones(1))
+        del given["base_lr"]  # of an optimizer that is another
+        weight = torch.nn.Parameter(torch.ones(1))
         optimizer, found = own([weight], **given), []
         optimizer.train()
         for _ in range(n):
             weight.grad = torch.ones(1)
             optimizer.step()
-            found.append(optimizer.param_groups[0]["scheduled_lr"] * base)
+            found.append(optimizer.param_groups[0]["scheduled_lr"])
         return found
 
     return run

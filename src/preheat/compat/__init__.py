@@ -4,8 +4,10 @@
     compat.restate("torch", "OneCycleLR", max_lr=0.1, total_steps=1000)
     compat.read("training_args.json")
 
-A restatement equals the library at every update of the run, and keeps its last value after it; with `faithful=True` it does
-after the end what the library does. Arguments are the library's own, by name; base_lr= is the optimizer's own rate.
+A restatement equals the library at every update of the run, and keeps its last value after it. With `faithful=True` it does
+after the end what the library does; where the library raises it keeps its last value, and the finding "after-the-end" says from
+which update on. Arguments are the library's own, by name. base_lr= is the rate that the optimizer was built with, and nothing
+else: it is what factors multiply, and where the library is given rates and writes those, it is not used, and a finding says so.
 """
 
 from __future__ import annotations
@@ -71,7 +73,8 @@ def restate(library: str, scheduler: str, /, **arguments: Any) -> Restated:
     """A scheduler of another library as a schedule, by that library's names: one door to all of `preheat.compat`.
 
     library: one of PEERS.   scheduler: its own name, such as "CosineAnnealingLR", or that of the function here.
-    arguments: the scheduler's own, by name; base_lr: the optimizer's rate, 1 by default, so that the values are factors;
+    arguments: the scheduler's own, by name.
+    base_lr: the rate that the optimizer was built with; 1 by default, so that the values are factors.
     faithful: also after the end of the run do what the library does.
 
     >>> restate("transformers", "cosine", num_warmup_steps=2, num_training_steps=6).table(3).tolist()

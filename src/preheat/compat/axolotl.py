@@ -8,15 +8,13 @@ from typing import Any
 from preheat.compat import transformers
 from preheat.compat.parts.curves import cosine_wave, lasting, switched
 from preheat.compat.parts.peer import Peer
-from preheat.compat.parts.restated import Restated, curve_of, factors, held, ignored, rate_argument, rates, resumed
+from preheat.compat.parts.restated import Restated, around, factors, held, ignored, rate_argument, rates, resumed
 from preheat.core.checks import counted, finite_number, int_if_whole, positive_number
 from preheat.core.constructors import hold, ramp, warmup
 from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
 from preheat.core.node import Schedule
 from preheat.core.shapes import compose
-from preheat.core.stated import Absolute
-from preheat.core.text.language import parse
 
 PEER = Peer("axolotl", "0.19.0", "axolotl/utils/schedulers.py")
 _TWICE = compose("rex", "rex")
@@ -158,9 +156,7 @@ def jagged_lr_restart_scheduler(
         if up <= every - down
         else switched(hold(1.0, every - down), every - down, again.repeated())
     )
-    inner = inner_schedule.schedule if isinstance(inner_schedule, Restated) else parse(inner_schedule)
-    curve = (curve_of(inner) * scale).shifted(-1)
-    return (rates if isinstance(inner, Absolute) else factors)(curve, base_lr)
+    return around([inner_schedule], lambda inner: (inner * scale).shifted(-1), base_lr)
 
 
 def warmup_updates(total: int | None, warmup_steps: float | None = None, warmup_ratio: float | None = None) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from preheat.compat.parts.curves import onwards
 from preheat.compat.parts.peer import Peer
-from preheat.compat.parts.restated import Restated, rates
+from preheat.compat.parts.restated import Restated, values
 from preheat.core.checks import counted, finite_number, one_of, positive_number
 from preheat.core.constructors import hold, invsqrt, ramp, steps, warmup
 from preheat.core.errors import PreheatError
@@ -55,11 +55,11 @@ def create_learning_rate_schedule(
         raise PreheatError("not an argument of create_learning_rate_schedule", given=odd[0])
     curve = warmup(warm) * main if warm else main
     if not cool:
-        return rates(curve, base_lr)
+        return values(curve, base_lr)
     after = [Finding("after-the-end", f"update {total}", "the rate goes below 0; here the last value is kept")]
     down = onwards(1.0, 0.0, cool) if faithful or cool > total else ramp(1.0, 0.0, cool)
     tail = hold(1.0, total - cool) >> down if cool <= total else down.shifted(total - cool)
-    return rates(curve * tail, base_lr, [] if faithful else after)
+    return values(curve * tail, base_lr, [] if faithful else after)
 
 
 def _known(key: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from preheat.compat.parts.curves import cosine_wave, exponential, first_tick, lasting, line, short_ramp, stairs
 from preheat.compat.parts.peer import Peer
-from preheat.compat.parts.restated import Restated, ignored, rates
+from preheat.compat.parts.restated import Restated, ignored, values
 from preheat.core.checks import Number, counted, finite_number, int_if_whole, one_of, positive_number
 from preheat.core.constructors import hold
 from preheat.core.errors import PreheatError
@@ -244,7 +244,7 @@ def _after(total: int, share: float) -> int:
 
 def _given(name: str, max_iter: int, base_lr: float, faithful: bool, arguments: dict[str, Any]) -> Restated:
     curve, findings = restated({"type": name, **arguments}, max_iter, faithful)
-    return rates(curve, base_lr, findings)
+    return values(curve, base_lr, findings)
 
 
 @PEER.restates("ConstantParamScheduler")

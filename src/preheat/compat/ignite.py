@@ -6,21 +6,36 @@ in `others` and the rate stays the optimizer's own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from preheat.compat.parts.curves import doublings, joined, lasting, short_ramp, through
+from preheat.compat.parts.curves import doublings, joined, lasting, multiplied, short_ramp, through
+from preheat.compat.parts.members import FACTORS, NESTED, Member
 from preheat.compat.parts.peer import Peer
-from preheat.compat.parts.restated import Restated, curve_of, factors, is_rates, rate_argument, rates
+from preheat.compat.parts.restated import (
+    Curve,
+    Restated,
+    around,
+    curve_of,
+    cut,
+    factors,
+    is_rates,
+    rate_argument,
+    rates,
+)
 from preheat.core.checks import finite_number, whole_number
 from preheat.core.constructors import hold, ramp
 from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
 from preheat.core.node import Schedule
 from preheat.core.plan import RATE
+from preheat.core.stated import Absolute
 
 PEER = Peer("ignite", "0.5.5", "ignite/handlers/param_scheduler.py")
+FINDING = (*FACTORS, "cosine_annealing_lr")  # those that act on the rate that they find
 FARTHEST = 10**8  # updates, up to which cycles of uneven lengths are laid out
 
 
@@ -113,9 +128,15 @@ def concat_scheduler(
             f"and {len(durations)}"
         )
     spans = [whole_number(one, "a duration", 1, "leave out what lasts for no update") for one in durations]
-    curves = [curve_of(one) for one in schedulers]
-    parts = [lasting(curve, span) for curve, span in zip(curves, spans, strict=False)]
-    return rates(joined([*parts, curves[-1]]), base_lr, _found_by(schedulers))
+    if bare := [one for one in schedulers if isinstance(one, Member)]:
+        write = "write compat.ignite.lr_scheduler(lr_scheduler=…)"
+        raise PreheatError(f"ConcatScheduler holds Ignite's schedulers, and {bare[0].name} is torch's", write=write)
+
+    def made(*curves: Schedule) -> Schedule:
+        return joined([*(lasting(curve, span) for curve, span in zip(curves, spans, strict=False)), curves[-1]])
+
+    found = [_multiplies(one) for one in schedulers[1:] if isinstance(one, _Wrapped) and one.inner in FINDING]
+    return around(schedulers, made, base_lr, found)
 
 
 @PEER.restates("ParamGroupScheduler")
@@ -144,10 +165,14 @@ def lr_scheduler(
     base_lr: float = 1.0,
     faithful: bool = False,
 ) -> Restated:
-    """A scheduler of torch's, one call an iteration. use_legacy: the same, attached one event later."""
-    curve = curve_of(lr_scheduler)
-    said = rates if is_rates(lr_scheduler) else factors
-    return said(curve, base_lr, [*_found_by([lr_scheduler]), _recursive()])
+    """A scheduler of torch's, one call an iteration, its first get_lr asked once more than torch does.
+
+    use_legacy: the same, attached one event later.
+    """
+    _check_asked(lr_scheduler)
+    found = around([lr_scheduler], partial(_asked_again, lr_scheduler), base_lr)
+    name = lr_scheduler.name if isinstance(lr_scheduler, Member) else ""
+    return _Wrapped(found.schedule, findings=found.findings, base_lr=found.base_lr, inner=name)
 
 
 @PEER.restates("create_lr_scheduler_with_warmup")
@@ -164,28 +189,30 @@ def create_lr_scheduler_with_warmup(
 ) -> Restated:
     """A line from start at update 0 to end at W − 1, then lr_scheduler: if it begins there too, with its second value.
 
-    lr_scheduler: rates, such as the schedulers of this module, or factors, such as torch's.   warmup_end_value: as in Ignite
-    the optimizer's own rate if it is left out.
+    lr_scheduler: rates, such as the schedulers of this module, or a scheduler of torch's.   warmup_end_value: as in Ignite the
+    rate that the optimizer has then: its own, or what the constructor of a scheduler of torch's has set.
     """
     warm = whole_number(warmup_duration, "warmup_duration", 2, "Ignite needs two updates for a warmup")
-    inner, absolute = curve_of(lr_scheduler), is_rates(lr_scheduler)
-    unit = 1.0 if absolute else finite_number(base_lr, "base_lr")
-    if warmup_end_value is not None:
-        end = finite_number(warmup_end_value, "warmup_end_value") / unit
-    elif not absolute:
-        end = inner(0)
-    elif base_lr != 1.0:
-        end = base_lr
-    else:
+    _check_asked(lr_scheduler)
+    if isinstance(lr_scheduler, _Wrapped):
+        write = "give the scheduler of torch's itself, which Ignite wraps"
+        raise PreheatError("a warmup over an LRScheduler is not restated", write=write)
+    set_by_torch = not is_rates(lr_scheduler) or isinstance(lr_scheduler, Member) or _based(lr_scheduler)
+    used = not set_by_torch and warmup_end_value is None
+    inner = around([lr_scheduler], lambda curve: curve, 1.0 if used else base_lr)
+    curve, findings = curve_of(inner), list(inner.findings)
+    if used and base_lr == 1.0:
         what = "without warmup_end_value Ignite warms up to the optimizer's own rate, which is not said"
         raise PreheatError(what, write="give warmup_end_value=, or base_lr=")
-    up = short_ramp(finite_number(warmup_start_value, "warmup_start_value") / unit, end, warm - 1)
-    curve = up >> inner if inner(0) == end else up >> hold(end, 1) >> inner
-    findings = _found_by([lr_scheduler])
-    if absolute:
-        return rates(curve, 1.0, findings)
-    findings += [*rate_argument("warmup_start_value", warmup_start_value, base_lr), _recursive()]
-    return factors(curve, base_lr, findings)
+    end = base_lr if used else curve(0)
+    if warmup_end_value is not None:
+        end = finite_number(warmup_end_value, "warmup_end_value")
+    up = short_ramp(finite_number(warmup_start_value, "warmup_start_value"), end, warm - 1)
+    whole = up >> curve if curve(0) == end else up >> hold(end, 1) >> curve
+    if is_rates(inner):
+        return Restated(Absolute(whole), findings=findings, base_lr=inner.base_lr)
+    findings += rate_argument("warmup_start_value", warmup_start_value, base_lr)
+    return factors(whole, 1.0, [*findings, *rate_argument("warmup_end_value", warmup_end_value, base_lr)])
 
 
 @PEER.restates("ReduceLROnPlateauScheduler")
@@ -219,8 +246,10 @@ class _Cycle(NamedTuple):
             parts.append(_cycle((size, warmup), (start, end, start * mults[0]), shape))
             total, start, end = total + size + warmup, start * mults[0], end * mults[1]
             size, warmup = following
-        what = "the cycles go on" if size else f"cycle_mult={self.mult!r} leaves no cycle, and Ignite divides by zero"
-        return joined(parts), [Finding("after-the-end", f"update {total}", f"{what}; here the last value is kept")]
+        if size:
+            return joined(parts), cut(joined(parts), "the cycles go on")
+        what = f"cycle_mult={self.mult!r} leaves no cycle, and Ignite divides by zero; here the last value is kept"
+        return joined(parts), [Finding("after-the-end", f"update {total}", what)]
 
 
 def _alike(lengths: tuple[int, int], ends: tuple[float, ...], shape: str | None) -> Schedule:
@@ -255,14 +284,77 @@ def _of(
     if param_name == RATE and group is None:
         return rates(curve, base_lr, findings or [])
     key = param_name if group is None else f"{whole_number(group, 'param_group_index')}/{param_name}"
-    moved = rates(curve, base_lr if param_name == RATE else 1.0).schedule
-    return Restated(hold(), {key: moved}, findings or [])
+    return Restated(factors(hold(), base_lr).schedule, {key: Absolute(curve)}, findings or [])
 
 
 def _found_by(given: Sequence[Any]) -> list[Finding]:
     return [found for one in given if isinstance(one, Restated) for found in one.findings]
 
 
-def _recursive() -> Finding:
-    what = "Ignite asks torch's get_lr one call out of step: equal for LambdaLR; LinearLR(0.1) stays 10 times too low"
-    return Finding("not-equal", "lr_scheduler", what, "attach torch's own scheduler by a handler that calls step()")
+# -- torch's schedulers, whose get_lr Ignite asks itself --------------------------------------------------------------------
+
+
+class _Wrapped(Restated):
+    """An LRScheduler; inner: which of torch's it holds, where that is known."""
+
+    __slots__ = ("inner",)
+
+    inner: str
+
+    def __init__(
+        self,
+        schedule: Curve,
+        others: Iterable[tuple[str, Curve]] = (),
+        findings: Iterable[Finding] = (),
+        base_lr: float | None = None,
+        inner: str = "",
+    ) -> None:
+        super().__init__(schedule, others, findings, base_lr)
+        self._set(inner=inner)
+
+
+def _based(given: Any) -> bool:
+    return isinstance(given, Restated) and given.base_lr is not None
+
+
+def _check_asked(given: Any) -> None:
+    """Refuse those of torch's whose rate cannot be asked for, or is always the same."""
+    if isinstance(given, Member) and given.name == "swalr":
+        write = "attach it by a handler that calls its step()"
+        raise PreheatError("Ignite cannot run SWALR, whose rate then stands still", write=write)
+    if isinstance(given, Member) and given.name in NESTED:
+        write = "attach it by a handler that calls its step()"
+        raise PreheatError(f"Ignite cannot run torch's {given.name}: it has no get_lr to ask", write=write)
+
+
+def _asked_again(given: Any, curve: Schedule) -> Schedule:
+    """What the first get_lr, which torch asked when it built the scheduler, does a second time."""
+    if not isinstance(given, Member):
+        return curve  # a LambdaLR, or one of rates: it gives the same again
+    if given.name in ("exponential_lr", "cosine_annealing_warm_restarts"):
+        return curve.shifted(-1)  # one update early
+    if given.name == "cosine_annealing_lr":
+        half = given.argument("T_max")
+        if half == 1:
+            raise PreheatError("Ignite divides by zero with T_max=1", write="write T_max of at least 2")
+        height = curve(0) - curve(half)
+        first = curve(half) + height * 2 / (1 + math.cos(math.pi / half))
+        return hold(first, 1) >> curve.shifted(-1)
+    share = 1.0
+    if given.name == "linear_lr":
+        share = given.argument("start_factor", 1 / 3)
+    elif given.name == "constant_lr":
+        share = given.argument("factor", 1 / 3)
+    elif given.name == "polynomial_lr":
+        total = given.argument("total_iters", 5)
+        share = (total / (total + 1)) ** given.argument("power", 1.0) if total >= 1 else 1.0
+    elif given.name == "multiplicative_lr":
+        share = given.argument("lr_lambda")(0)
+    elif given.name == "multi_step_lr":
+        share = given.argument("gamma", 0.1) ** list(given.argument("milestones")).count(0)
+    return multiplied(curve, share) if share != 1.0 else curve
+
+
+def _multiplies(given: _Wrapped) -> Finding:
+    what = f"{given.inner} begins with the rate that the scheduler before it has left, and not with its own"
+    return Finding("not-equal", "schedulers", what, "use torch's SequentialLR, or a LambdaLR")

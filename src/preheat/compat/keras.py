@@ -50,7 +50,7 @@ def exponential_decay(
     times = doublings(first, rate) if rate > 1 and first else None
     if times:
         what = "it grows without end, and single precision ends; here the last value is kept"
-        findings.append(Finding("after-the-end", f"update {times * steps}", what))
+        findings.append(Finding("no-end", f"update {times * steps}", what))
     return rates(geometric(first, rate, steps, staircase=staircase, times=times), base_lr, findings)
 
 
@@ -176,6 +176,7 @@ def cosine_decay_restarts(
     times = doublings(1.0, higher) if higher > 1 else None
     wave = _cosine(1.0, 0.0, steps, cut).repeated(_fewer(times, longer), longer, higher)
     curve = wave.scaled(first * (1.0 - floor))
+    findings += cut(wave) if times else []
     if longer != 1.0:
         what = (
             "Keras finds the cycle by logarithms in single precision: the update of a restart may still be at the floor"
@@ -200,7 +201,10 @@ def _cosine(start: float, end: float, steps: Number, cut: Any) -> Schedule:
 def _numbers(initial: float) -> tuple[float, Any, list[Finding]]:
     """The initial rate, what Keras makes of the other numbers beside it, and a finding where that cuts them."""
     first = finite_number(initial, "initial_learning_rate")
-    if not isinstance(initial, int):
+    kind = getattr(initial, "dtype", None)  # of a number of numpy, which Keras takes over
+    if str(kind).endswith("float16"):
+        raise PreheatError("Keras computes in half precision beside it", given=initial, write=f"write {first:.3g}")
+    if not isinstance(initial, int) and "int" not in str(kind):
         return first, finite_number, []
     what = f"{initial!r} is a whole number, and Keras cuts every other number to one: a target of 0.1 is 0, π is 3"
     found = Finding("not-carried", "initial_learning_rate", what, f"write {float(initial)!r}")

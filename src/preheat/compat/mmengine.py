@@ -269,6 +269,9 @@ def param_scheduler_of(
         kind, hyper = _kind(given.pop("type", None))
         given.setdefault("epoch_length", epoch_length)
         if kind == "ReduceOnPlateau":
+            if not given.get("by_epoch", True):
+                write = "write by_epoch=True, or use the rule Plateau"
+                raise PreheatError("ReduceOnPlateau is stepped by epochs alone in mmengine", write=write)
             what = "the value falls when a metric stops improving"
             findings.append(Finding("metric-driven", str(given.get("monitor", "loss")), what, "use the rule Plateau"))
             found.setdefault(hyper, [])

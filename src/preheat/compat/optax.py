@@ -103,7 +103,7 @@ def exponential_decay(
         findings.append(Finding("not-equal", "decay_rate", what))
     if times and far == FARTHEST:
         what = "it grows without end, and single precision ends; here the last value is kept"
-        findings.append(Finding("after-the-end", f"update {begin + times * transition_steps}", what))
+        findings.append(Finding("no-end", f"update {begin + times * transition_steps}", what))
     findings += _late(transition_steps) if staircase else []
     if end_value is None:
         return rates(curve, base_lr, findings)

@@ -74,7 +74,8 @@ def natural_exp_decay(
 ) -> Restated:
     """learning_rate · e^(−gamma·t)."""
     fall = math.exp(-positive_number(gamma, "gamma"))
-    return rates(exponential(_rate(learning_rate), fall, 1, endless=True), base_lr, resumed(last_epoch))
+    curve = exponential(_rate(learning_rate), fall, 1, endless=True)
+    return rates(curve, base_lr, resumed(last_epoch))
 
 
 @PEER.restates("ExponentialDecay")
@@ -90,7 +91,8 @@ def exponential_decay(
     """learning_rate · gammaᵗ, gamma between 0 and 1."""
     if not 0 < finite_number(gamma, "gamma") < 1:
         raise PreheatError("gamma lies between 0 and 1 in Paddle", given=gamma)
-    return rates(exponential(_rate(learning_rate), gamma, 1, endless=True), base_lr, resumed(last_epoch))
+    curve = exponential(_rate(learning_rate), gamma, 1, endless=True)
+    return rates(curve, base_lr, resumed(last_epoch))
 
 
 @PEER.restates("InverseTimeDecay")
@@ -305,7 +307,9 @@ def one_cycle_lr(
     ends = peak / finite_number(divide_factor, "divide_factor"), peak, _rate(end_learning_rate)
     curve = one_cycle(ends, total, share, shape, phases=3 if three_phase else 2, beyond=faithful)
     what = "one step goes beyond the end, and the next raises ValueError; here the last value is kept"
-    after = Finding("after-the-end", f"update {total}", what)
+    if faithful:
+        what = "it raises ValueError from there on; here the last value is kept"
+    after = Finding("after-the-end", f"update {total + 1 if faithful else total}", what)
     return rates(curve, base_lr, [*resumed(last_epoch), after])
 
 

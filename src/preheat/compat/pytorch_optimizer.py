@@ -11,7 +11,7 @@ from typing import Any
 
 from preheat.compat.parts.curves import cosine_wave, joined, short_ramp
 from preheat.compat.parts.peer import Peer
-from preheat.compat.parts.restated import Restated, curve_of, factors, held, is_rates, rates, resumed
+from preheat.compat.parts.restated import Restated, around, curve_of, factors, held, rates, resumed
 from preheat.core.checks import counted, finite_number, one_of, positive_number
 from preheat.core.constructors import hold, ramp, table, warmup
 from preheat.core.errors import PreheatError
@@ -131,7 +131,7 @@ def cosine_annealing_warmup_restarts(
     curve = joined(parts)
     findings = resumed(last_epoch)
     if curve.length == total:
-        findings += [Finding("after-the-end", f"update {total}", "the cycles go on; here the last value is kept")]
+        findings += [Finding("no-end", f"update {total}", "the cycles go on; here the last value is kept")]
     # the first value is overwritten by min_lr, which differs where there is no warmup
     return rates(curve if warm else joined([hold(floor, 1), curve.shifted(-1)]), base_lr, findings)
 
@@ -148,15 +148,13 @@ def proportion(
     faithful: bool = False,
 ) -> Restated:
     """The inner scheduler, and rho (of SAM) beside it, between min_value and max_value as the rate is between min and max."""
-    curve = curve_of(lr_scheduler)
-    said = rates if is_rates(lr_scheduler) else factors
-    inner = said(curve, base_lr, lr_scheduler.findings if isinstance(lr_scheduler, Restated) else ())
+    inner = around([lr_scheduler], lambda curve: curve, base_lr)
     low, high = finite_number(min_lr, "min_lr"), finite_number(max_lr, "max_lr")
     first, last = finite_number(min_value, "min_value"), finite_number(max_value, "max_value")
     slope = (last - first) / (high - low) if high > low else 0.0
     rate = curve_of(inner)
     value = rate.scaled(slope) + hold(first - slope * low) if slope else hold(last)
-    return Restated(inner.schedule, {"rho": Absolute(value)}, inner.findings)
+    return Restated(inner.schedule, {"rho": Absolute(value)}, inner.findings, inner.base_lr)
 
 
 @PEER.restates("get_chebyshev_schedule")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from preheat.compat.parts.peer import Peer
-from preheat.compat.parts.restated import Restated, curve_of, factors, ignored, is_rates, rates
+from preheat.compat.parts.restated import Restated, around, ignored
 from preheat.core.checks import finite_number, whole_number
 from preheat.core.constructors import hold, ramp, rectified, saturating
 from preheat.core.errors import PreheatError
@@ -98,12 +99,14 @@ def _dampened(
 ) -> Restated:
     """The inner scheduler times the factor of the first group, and those of further groups by their place."""
     findings = ignored("last_step", last_step, -1, "a schedule has no position; resume with the Scheduler's state")
-    inner = None if lr_scheduler is None else curve_of(lr_scheduler)
-    said = rates if lr_scheduler is not None and is_rates(lr_scheduler) else factors
-    made = [said(curve(one) if inner is None else inner * curve(one), base_lr).schedule for one in given]
-    if isinstance(lr_scheduler, Restated):
-        findings = [*findings, *lr_scheduler.findings]
-    return Restated(made[0], {f"{place}/lr": one for place, one in enumerate(made) if place}, findings)
+    inner = [] if lr_scheduler is None else [lr_scheduler]
+    whole = [around(inner, partial(_times, curve(one)), base_lr, findings) for one in given]
+    lines = {f"{place}/lr": one.schedule for place, one in enumerate(whole) if place}
+    return Restated(whole[0].schedule, lines, whole[0].findings, whole[0].base_lr)
+
+
+def _times(factor: Schedule, inner: Schedule | None = None) -> Schedule:
+    return factor if inner is None else inner * factor
 
 
 def _periods(given: int | Sequence[int]) -> list[int]:

@@ -20,7 +20,7 @@ def __getattr__(name: str) -> Any:
 def _warmed(lr: float, warmup_steps: int, base_lr: float) -> Restated:
     up = counted_warmup(counted(warmup_steps, "warmup_steps is a number of updates"))
     curve = up >> hold() if up.length else hold()
-    return rates(curve, base_lr * positive_number(lr, "lr"))
+    return rates(curve.scaled(positive_number(lr, "lr")), base_lr)
 
 
 @PEER.restates("AdamWScheduleFree", "AdamWScheduleFreeReference", "AdamWScheduleFreeClosure")

@@ -12,7 +12,7 @@ from typing import Any
 
 from preheat.compat.parts.curves import falling_power, powers, short_ramp
 from preheat.compat.parts.peer import Peer
-from preheat.compat.parts.restated import Restated, factors, rate_argument
+from preheat.compat.parts.restated import Restated, cut, factors, rate_argument
 from preheat.core.checks import (
     Number,
     counted,
@@ -69,6 +69,7 @@ def cosine_lr_scheduler(
     main = _cycles(shape, t_initial, lr_min, (cycle_mul, cycle_decay, cycle_limit), base_lr)
     warm = _Warmup(warmup_t, warmup_lr_init, warmup_prefix, base_lr)
     findings = [*_minimum(lr_min, base_lr), *_noise(noise_range_t, noise_pct, noise_std)]
+    findings += _shrinking(t_initial, cycle_mul, warmup_t if warmup_prefix else 0)
     return factors(warm.then(main), base_lr, [*findings, *warm.findings(main)])
 
 
@@ -116,7 +117,7 @@ def tanh_lr_scheduler(
     up = up >> Hold(warm.end, first - warm.length) if first > warm.length else up
     curve = up >> table(values) if first else table([1.0, *values[1:]])
     findings = [*_minimum(lr_min, base_lr), *_noise(noise_range_t, noise_pct, noise_std)]
-    return factors(curve, base_lr, findings)
+    return factors(curve, base_lr, [*findings, *_shrinking(t_initial, cycle_mul, warmup_t if warmup_prefix else 0)])
 
 
 @PEER.restates("PolyLRScheduler")
@@ -148,6 +149,7 @@ def poly_lr_scheduler(
     main = _cycles(shape, t_initial, lr_min, (cycle_mul, cycle_decay, cycle_limit), base_lr)
     warm = _Warmup(warmup_t, warmup_lr_init, warmup_prefix, base_lr)
     findings = [*_minimum(lr_min, base_lr), *_noise(noise_range_t, noise_pct, noise_std)]
+    findings += _shrinking(t_initial, cycle_mul, warmup_t if warmup_prefix else 0)
     return factors(warm.then(main), base_lr, [*findings, *warm.findings(main)])
 
 
@@ -171,7 +173,8 @@ def step_lr_scheduler(
     """decay_rateᵏ, k the number of times that decay_t has passed."""
     main = powers(_rate(decay_rate), int_if_whole(positive_number(decay_t, "decay_t")))
     warm = _Warmup(warmup_t, warmup_lr_init, warmup_prefix, base_lr)
-    return factors(warm.then(main), base_lr, [*_noise(noise_range_t, noise_pct, noise_std), *warm.findings(main)])
+    findings = [*_noise(noise_range_t, noise_pct, noise_std), *warm.findings(main), *cut(main)]
+    return factors(warm.then(main), base_lr, findings)
 
 
 @PEER.restates("MultiStepLRScheduler")
@@ -497,3 +500,13 @@ def _noise(noise_range: Any, pct: float, std: float) -> list[Finding]:
     noise = f"1 + normal(0, {std:g}), up to ±{pct:.0%}, of torch's generator"
     what = f"{where} timm multiplies the rate by {noise}; here there is none"
     return [Finding("not-equal", "noise_range_t", what, "read the values: recognised(scheduler, total)")]
+
+
+def _shrinking(t_initial: Number, cycle_mul: float, behind: Number) -> list[Finding]:
+    """A finding where ever shorter cycles are over: timm takes the logarithm of a number below 0 there."""
+    if not 0 < cycle_mul < 1:
+        return []
+    last = math.ceil(t_initial / (1 - cycle_mul)) + math.ceil(behind)
+    return [
+        Finding("after-the-end", f"update {last}", "timm raises ValueError from there on; here the last value is kept")
+    ]

@@ -11,7 +11,7 @@ from typing import Any
 from preheat.compat.parts.curves import cosine_wave, falling_power, powers, short_ramp
 from preheat.compat.parts.members import chain_of, of_call, refuse_lists, sequence_of
 from preheat.compat.parts.peer import Function, Peer
-from preheat.compat.parts.restated import Restated, factors, held, ignored, rate_argument, rates, resumed
+from preheat.compat.parts.restated import Restated, cut, factors, held, ignored, rate_argument, rates, resumed
 from preheat.core.checks import (
     Number,
     counted,
@@ -109,7 +109,9 @@ def polynomial_lr(
     if total < 1 or exponent == 0:
         return factors(hold(), base_lr, [*resumed(last_epoch), *_stuck("total_iters", total, "the rate never falls")])
     if exponent < 0:
-        raise PreheatError("with a negative power torch divides by zero at the end", given=power)
+        raise PreheatError(
+            "power must be at least 0: torch divides by zero at the end", given=power, write="write power=1.0"
+        )
     curve = _counted_down(ramp(1.0, 0.0, total, falling_power(exponent)), total)
     return factors(curve, base_lr, resumed(last_epoch))
 
@@ -154,7 +156,7 @@ def step_lr(
     *, step_size: int, gamma: float = 0.1, last_epoch: int = -1, base_lr: float = 1.0, faithful: bool = False
 ) -> Restated:
     """γᵏ, k the number of times that step_size updates have passed."""
-    every = counted(step_size, "step_size is a number of updates, at least 1", least=1)
+    every = counted(step_size, "step_size must be a number of updates from 1 to 2^53", least=1)
     return factors(powers(_gamma(gamma), every), base_lr, [*resumed(last_epoch), *_growing(gamma, every)])
 
 
@@ -292,7 +294,7 @@ def lambda_lr(
     faithful: bool = False,
 ) -> Restated:
     """λ(t), as a table of the first `total` updates, which torch does not ask for and a function does not say."""
-    values = [finite_number(lr_lambda(t), f"lr_lambda({t})") for t in range(_total(lr_lambda, total, "LambdaLR"))]
+    values = [_asked(lr_lambda, t) for t in range(_total(lr_lambda, total, "LambdaLR"))]
     return factors(table(values), base_lr, [*resumed(last_epoch), _sampled(total)])
 
 
@@ -308,7 +310,7 @@ def multiplicative_lr(
     """λ(1)·λ(2)·…·λ(t), as a table of the first `total` updates; λ(0) is never asked."""
     values = [1.0]
     for t in range(1, _total(lr_lambda, total, "MultiplicativeLR")):
-        values.append(values[-1] * finite_number(lr_lambda(t), f"lr_lambda({t})"))
+        values.append(values[-1] * _asked(lr_lambda, t))
     return factors(table(values), base_lr, [*resumed(last_epoch), _sampled(total)])
 
 
@@ -391,12 +393,7 @@ def _gamma(gamma: float) -> float:
 
 def _growing(gamma: float, every: int = 1) -> list[Finding]:
     """A finding for a power that grows: it is held before it overflows."""
-    curve = powers(gamma, every)
-    if curve.length == math.inf:
-        return []
-    return [
-        Finding("after-the-end", f"update {curve.length}", "it grows until it overflows; here the last value is kept")
-    ]
+    return cut(powers(gamma, every))
 
 
 def _momentum(use_beta1: bool) -> str:
@@ -437,7 +434,8 @@ def _annealed(phases: list[tuple[float, float, float]], shape: str, faithful: bo
     what = "one more update turns back, the next raises; here the last value is kept"
     if not faithful:
         return curve, [Finding("after-the-end", f"update {final + 1}", what)]  # type: ignore[return-value]
-    return _one_more(curve, phases, shape), []  # type: ignore[arg-type]
+    end = Finding("after-the-end", f"update {final + 2}", "torch raises from there on; here the last value is kept")
+    return _one_more(curve, phases, shape), [end]  # type: ignore[arg-type]
 
 
 def _one_more(curve: Schedule, phases: list[tuple[float, float, float]], shape: str) -> Schedule:
@@ -474,6 +472,16 @@ def _total(lr_lambda: Any, total: int | None, name: str) -> int:
     if total is None:
         raise PreheatError(f"{name} is any function, which says no schedule", write="give total=, to have its values")
     return counted(total, "total is a number of updates", least=1)
+
+
+def _asked(lr_lambda: Any, t: int) -> float:
+    try:
+        value = lr_lambda(t)
+    except PreheatError:
+        raise
+    except Exception as error:
+        raise PreheatError(f"lr_lambda({t}) fails: {error!r}", write="give total= so large as it is defined") from error
+    return finite_number(value, f"lr_lambda({t})")
 
 
 def _sampled(total: int | None) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from preheat.compat.parts.curves import cosine_wave, short_ramp
@@ -20,6 +21,24 @@ PEER = Peer("transformers", "5.23.0", "transformers/optimization.py")
 
 def __getattr__(name: str) -> Any:
     return PEER.attribute(name)
+
+
+@PEER.restates()
+def get_scheduler(
+    *,
+    name: str,
+    num_warmup_steps: int | None = None,
+    num_training_steps: int | None = None,
+    scheduler_specific_kwargs: Mapping[str, Any] | None = None,
+    base_lr: float = 1.0,
+    faithful: bool = False,
+) -> Restated:
+    """The scheduler of that name, a SchedulerType: transformers' own door."""
+    if name == "get_scheduler":
+        raise PreheatError("get_scheduler takes the name of a scheduler", given=name, write="write name='cosine'")
+    lengths = {"num_warmup_steps": num_warmup_steps, "num_training_steps": num_training_steps}
+    said = {key: value for key, value in lengths.items() if value is not None}
+    return PEER[name](**said, **dict(scheduler_specific_kwargs or {}), base_lr=base_lr, faithful=faithful)
 
 
 @PEER.restates("get_constant_schedule")
@@ -103,15 +122,13 @@ def polynomial(
 ) -> Restated:
     """t/W up to W, then lr_end + (1 − lr_end)·(1 − p)ᵖᵒʷᵉʳ; lr_end is a rate, as is base_lr, which must be above it."""
     left = _left(num_warmup_steps, num_training_steps)
-    if not left:
-        raise PreheatError(
-            f"transformers divides by zero where the warmup ({num_warmup_steps}) takes the whole run",
-            write="write fewer num_warmup_steps",
-        )
     if finite_number(lr_end, "lr_end") >= positive_number(base_lr, "base_lr"):
         raise PreheatError(f"lr_end={lr_end!r} must be below the optimizer's rate, base_lr={base_lr!r}")
-    main = ramp(1.0, lr_end / base_lr, left, reverse(power_shape(power)))
+    main = ramp(1.0, lr_end / base_lr, left, reverse(power_shape(power))) if left else hold(lr_end / base_lr)
     findings = [*resumed(last_epoch), *rate_argument("lr_end", lr_end if lr_end != 1e-7 else 0, base_lr)]
+    if num_warmup_steps == num_training_steps:
+        what = "transformers divides by zero once, and gives lr_end after that; here lr_end is kept"
+        findings.append(Finding("after-the-end", f"update {num_training_steps}", what))
     return factors(_warmed(num_warmup_steps) >> main, base_lr, findings)
 
 
@@ -126,7 +143,7 @@ def inverse_sqrt(
     faithful: bool = False,
 ) -> Restated:
     """t/W up to W, then √(τ/(τ + t − W)); τ is W unless given, and 10,000 without a warmup."""
-    tau = counted(timescale or num_warmup_steps or 10_000, "timescale is a number of updates", least=1)
+    tau = _updates(timescale or num_warmup_steps or 10_000, "timescale" if timescale else "num_warmup_steps", 1)
     return factors(_warmed(num_warmup_steps) >> invsqrt(tau), base_lr, resumed(last_epoch))
 
 
@@ -216,7 +233,7 @@ def cosine_warmup_with_min_lr(
     A warmup of one update with a warmup_lr_rate stays at that rate for the update.
     """
     floor = _floor(min_lr, min_lr_rate, base_lr)
-    warm, left = counted(num_warmup_steps, "num_warmup_steps"), _left(num_warmup_steps, num_training_steps)
+    warm, left = _updates(num_warmup_steps, "num_warmup_steps"), _left(num_warmup_steps, num_training_steps)
     start = 1 / max(1, warm) if warmup_lr_rate is None else finite_number(warmup_lr_rate, "warmup_lr_rate")
     up = hold(start, 1) if warm == 1 else ramp(start, 1.0, warm - 1) >> hold(1.0, 1) if warm else hold(1.0, 0)
     waves = _waves(left, num_cycles, floor, None if faithful else max(1, left))
@@ -241,8 +258,8 @@ def warmup_stable_decay(
     faithful: bool = False,
 ) -> Restated:
     """From min_lr_ratio up to 1, stable, then down to min_lr_ratio, each by its type: linear, cosine or 1-sqrt."""
-    warm = counted(num_warmup_steps, "num_warmup_steps")
-    down = counted(num_decay_steps, "num_decay_steps")
+    warm = _updates(num_warmup_steps, "num_warmup_steps")
+    down = _updates(num_decay_steps, "num_decay_steps")
     if num_training_steps is None and num_stable_steps is None:
         raise PreheatError("warmup_stable_decay needs num_training_steps or num_stable_steps")
     findings = resumed(last_epoch)
@@ -260,14 +277,21 @@ def warmup_stable_decay(
     return factors(curve, base_lr, findings)
 
 
+def _updates(value: Any, name: str, least: int = 0) -> int:
+    """A number of updates; 3.0 is taken for 3."""
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value
+    what, write = f"{name} must be a whole number of updates, at least {least}", f"write {name}=100"
+    return counted(whole, what, least, write=write)
+
+
 def _warmed(num_warmup_steps: int) -> Schedule:
-    return warmup(counted(num_warmup_steps, "num_warmup_steps is a number of updates"))
+    return warmup(_updates(num_warmup_steps, "num_warmup_steps"))
 
 
 def _left(num_warmup_steps: int, num_training_steps: int) -> int:
     """Updates after the warmup; 0 where it takes the whole run, or more."""
-    total = counted(num_training_steps, "num_training_steps is a number of updates", least=1)
-    return max(0, total - counted(num_warmup_steps, "num_warmup_steps is a number of updates"))
+    total = _updates(num_training_steps, "num_training_steps", 1)
+    return max(0, total - _updates(num_warmup_steps, "num_warmup_steps"))
 
 
 def _floor(min_lr: float | None, min_lr_rate: float | None, base_lr: float) -> float:

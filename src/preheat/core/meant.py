@@ -14,3 +14,7 @@ class Meant:
     def target(self) -> Any:
         """What is meant."""
         raise NotImplementedError
+
+    def within(self, run: Any) -> Any:
+        """What is meant in a run: the target, but for an end that is not its own."""
+        return self.target

@@ -14,6 +14,7 @@ from typing import Any
 from preheat.core.checks import finite_number, measured, one_of
 from preheat.core.constructors import hold, ramp
 from preheat.core.errors import PreheatError, StateError, nearest, shown
+from preheat.core.meant import Meant
 from preheat.core.node import Schedule
 from preheat.core.plan import RATE, Line, Plan
 from preheat.core.shapes import Shape
@@ -84,6 +85,7 @@ class Session:
         data = ", in YAML with the line '_target_: preheat.Run' above the total" if isinstance(run, Mapping) else ""
         run = given_run(run, f"Run(total=10_000){data}")
         self.on_change = one_of(on_change, "on_change", POLICIES)
+        plan = plan.within(run) if isinstance(plan, Meant) else plan
         self.given = plan if isinstance(plan, Plan) else Plan(plan)
         check_worth(self.given, run)
         self._follow(bound_plan(self.given, run), run, self.given)

@@ -142,6 +142,9 @@ class Scheduler(LRScheduler):
             raise PreheatError("with on_device=True every call counts", given=counts, write="drop counts=")
         counts = "calls" if on_device else counts
         self._have_seen_nothing()
+        for finding in getattr(schedule, "findings", ()):  # of a restatement: what the audit should not lose
+            if finding.code in ("rate-argument", "not-equal", "metric-driven"):
+                self._note(str(finding))
         self._count_with(UpdateCounter(self.optimizers, scaler, self.session, counts, base is not None))
         slots = self._first_slots(base, peak)
         self.session.check_floors(slots.called)

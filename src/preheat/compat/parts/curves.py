@@ -135,6 +135,8 @@ def powers(factor: float, every: Number = 1) -> Schedule:
     if factor == 1:
         return Hold(1.0, "rest")
     times = None if factor < 1 else max(1, math.floor(600 / math.log(factor)))
+    if times == 1 and factor < 1e260:
+        return Hold(1.0, every) >> Hold(factor, every)
     return Hold(1.0, every).repeated(times, shrink=factor)
 
 

@@ -6,7 +6,8 @@ writes one of its own. So each restatement of torch's also keeps the call that m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
 from operator import mul
@@ -35,27 +36,37 @@ FACTORS = (
 OWN_RATES = ("one_cycle_lr", "cyclic_lr")  # whatever the optimizer was built with
 WRITING = ("lambda_lr", "cosine_annealing_warm_restarts", *OWN_RATES)
 """Those that write a rate of their own at every step, whatever they find."""
+ENDS = ("after-the-end", "no-end")
 NESTED = ("sequential_lr", "chained_scheduler", "reduce_lr_on_plateau")
 
 
 class Member(Restated):
     """A restatement of a torch scheduler that also says which call it was: the function's name and its arguments."""
 
-    __slots__ = ("arguments", "name")
+    __slots__ = ("call",)
 
-    name: str
-    arguments: tuple[tuple[str, Any], ...]
+    call: tuple[str, tuple[tuple[str, Any], ...]]
 
     def __init__(
         self,
         schedule: Curve,
         others: Mapping[str, Curve] | Iterable[tuple[str, Curve]] = (),
         findings: Iterable[Finding] = (),
-        name: str = "",
-        arguments: Iterable[tuple[str, Any]] = (),
+        base_lr: float | None = None,
+        call: tuple[str, tuple[tuple[str, Any], ...]] = ("", ()),
     ) -> None:
-        super().__init__(schedule, others, findings)
-        self._set(name=name, arguments=tuple(arguments))
+        super().__init__(schedule, others, findings, base_lr)
+        self._set(call=call)
+
+    @property
+    def name(self) -> str:
+        """The function that was called."""
+        return self.call[0]
+
+    @property
+    def arguments(self) -> tuple[tuple[str, Any], ...]:
+        """Its arguments by name, as they were given."""
+        return self.call[1]
 
     def argument(self, name: str, default: Any = None) -> Any:
         """One of its arguments as it was given."""
@@ -83,9 +94,10 @@ def members_of(peer: Peer, given: Any, what: str) -> list[Member]:
             raise PreheatError(f"{what} holds torch's schedulers, restated", given=one, write=write)
         if one.name in NESTED:
             write = "write the members in one SequentialLR, or compose their schedules with >> and *"
-            raise PreheatError(
-                f"{what} cannot hold {one.name}: torch skips an update, or raises at a milestone", write=write
-            )
+            why = "torch skips an update, or raises at a milestone"
+            if one.name == "reduce_lr_on_plateau":
+                why, write = "it needs a metric, which no milestone has", "use the rule Plateau beside the schedule"
+            raise PreheatError(f"{what} cannot hold {one.name}: {why}", write=write)
     return found  # type: ignore[return-value]
 
 
@@ -124,14 +136,14 @@ def sequence_of(peer: Peer, given: Any, milestones: Any, base_lr: float, faithfu
         curve = curve_of(whole)
         if parts:
             findings += _jump(peer, placed[i - 1], one, curve(0))
-        findings += [_renamed(f) if f.code == "after-the-end" else f for f in whole.findings if _counts(f, one.stop)]
+        findings += [_renamed(f) if f.code in ENDS else f for f in whole.findings if _counts(f, one.stop)]
         if one.stop is not None and one.member.name == "one_cycle_lr" and one.stop - one.start > curve.length + 1:
             raise PreheatError(f"OneCycleLR raises before update {one.stop}, where the next scheduler begins")
         parts.append(curve if one.stop is None else lasting(curve, one.stop - one.start))
     curve = reduce(lambda a, b: a >> b, parts)
     rates = base != 1.0 or any(m.name in OWN_RATES for m in members)
     found = Restated(Absolute(curve), findings=findings) if rates else factors(curve, 1.0, findings)
-    return Restated(found.schedule, _others(placed), found.findings)
+    return Restated(found.schedule, _others(placed), found.findings, None if base == 1.0 else base)
 
 
 def _sharing(members: list[Member]) -> list[Member]:
@@ -140,10 +152,13 @@ def _sharing(members: list[Member]) -> list[Member]:
     last = {member.name: dict(member.arguments) for member in members if member.name in shared}
     return [
         member._with(
-            arguments=[
-                *((key, value) for key, value in member.arguments if key not in shared[member.name]),
-                *((key, last[member.name][key]) for key in shared[member.name] if key in last[member.name]),
-            ]
+            call=(
+                member.name,
+                (
+                    *((key, value) for key, value in member.arguments if key not in shared[member.name]),
+                    *((key, last[member.name][key]) for key in shared[member.name] if key in last[member.name]),
+                ),
+            )
         )
         if member.name in shared
         else member
@@ -211,7 +226,7 @@ def _begun(peer: Peer, one: _Placed, before: float | None, faithful: bool) -> Re
 
 def _counts(finding: Finding, stop: int | None) -> bool:
     """Whether a member's finding holds in a sequence: after its end comes another, and the base is said."""
-    return stop is None or finding.code != "after-the-end"
+    return stop is None or finding.code not in ENDS
 
 
 def _renamed(finding: Finding) -> Finding:
@@ -328,12 +343,40 @@ def _chained_others(members: list[Member]) -> dict[str, Curve]:
 def of_call(name: str, arguments: Mapping[str, Any], restated: Restated) -> Member:
     """A restatement with the call that made it."""
     kept = {key: value for key, value in arguments.items() if key != "faithful"}
-    return Member(restated.schedule, restated.others, restated.findings, name, kept.items())
+    if "lr_lambda" in kept:
+        kept["lr_lambda"] = Sampled.of(kept["lr_lambda"], kept["total"])
+    made = restated.schedule, restated.others, restated.findings
+    return Member(*made, restated.base_lr, (name, tuple(kept.items())))
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A function of the update number by its values: equal to the same again, and saved like them."""
+
+    values: tuple[float | None, ...]
+
+    @classmethod
+    def of(cls, function: Callable[[int], float], total: int) -> Sampled:
+        """The first `total` values; the first is None where it cannot be had, since torch may never ask for it."""
+        if isinstance(function, cls):
+            return function
+        try:
+            first = float(function(0))
+        except Exception:  # the user's function, of which nothing is known
+            first = None
+        return cls((first, *(float(function(t)) for t in range(1, total))))
+
+    def __call__(self, t: int) -> float:
+        """Value t; the last after the end."""
+        value = self.values[min(t, len(self.values) - 1)]
+        if value is None:
+            raise PreheatError(f"lr_lambda({t}) is no number")
+        return value
 
 
 def refuse_lists(arguments: Mapping[str, Any]) -> None:
     """Refuse a value for each group: one restatement is one group's."""
     for key, value in arguments.items():
         if isinstance(value, list | tuple) and key not in ("milestones", "schedulers"):
-            write = "restate each group by itself, and join them in a Plan: 'group/lr'"
+            write = "restate each group by itself, and join their schedules in a Plan: {'0/lr': first.schedule, …}"
             raise PreheatError(f"{key} has a value for each group: {shown(value)}", write=write)

@@ -56,6 +56,8 @@ class Peer:
 
     def _check(self, name: str, signature: inspect.Signature, args: tuple[Any, ...], arguments: dict[str, Any]) -> None:
         """Refuse, in our words, arguments that do not fit."""
+        if not isinstance(arguments.get("faithful", False), bool):
+            raise PreheatError("faithful must be True or False", given=arguments["faithful"])
         known = [one for one, parameter in signature.parameters.items() if parameter.kind is not parameter.VAR_KEYWORD]
         where = f"compat.{self.name}.{name}"
         if self.beside or len(known) == len(signature.parameters):

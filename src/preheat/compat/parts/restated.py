@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -27,6 +28,7 @@ class Restated(Meant, Evaluated):
     schedule: the learning rate: factors where `base_lr` was left at 1, else rates.
     others: what else it moves, as pairs of a plan's key and its schedule: momentum, weight decay, the rate of one group.
     findings: what that library does that one should know; see Finding.
+    base_lr: the optimizer's rate, which the factors have been multiplied by; None where it is not said, or not used.
 
     It is called, tabled, measured and bound like its schedule, and whatever takes a schedule takes it.
 
@@ -38,20 +40,22 @@ class Restated(Meant, Evaluated):
     'ignored-argument'
     """
 
-    __slots__ = ("findings", "others", "schedule")
+    __slots__ = ("base_lr", "findings", "others", "schedule")
 
     schedule: Curve
     others: tuple[tuple[str, Curve], ...]
     findings: tuple[Finding, ...]
+    base_lr: float | None
 
     def __init__(
         self,
         schedule: Curve,
         others: Mapping[str, Curve] | Iterable[tuple[str, Curve]] = (),
         findings: Iterable[Finding] = (),
+        base_lr: float | None = None,
     ) -> None:
         pairs = others.items() if isinstance(others, Mapping) else others
-        self._set(schedule=schedule, others=tuple(pairs), findings=tuple(findings))
+        self._set(schedule=schedule, others=tuple(pairs), findings=tuple(findings), base_lr=base_lr)
 
     @classmethod
     def of(cls, target: Any, run: Run | None = None) -> Restated:
@@ -71,13 +75,20 @@ class Restated(Meant, Evaluated):
         """The same as a plan, with the line "lr"."""
         return Plan({RATE: self.schedule} | dict(self.others))
 
-    def bind(self, *args: Any, **kwargs: Any) -> Any:
+    def bind(self, run: Run | None = None, **kwargs: Any) -> Any:
         """The schedule, or the plan where it moves more than the rate, bound to a run: see Schedule.bind and Plan.bind."""
-        return self.target.bind(*args, **kwargs)
+        target: Any = self.target if run is None else self.within(run)
+        return target.bind(run, **kwargs)
+
+    def within(self, run: Run) -> Curve | Plan:
+        """The target; cut at the end of the run where the library goes on for ever, and only the schedule ends."""
+        if run.total is None or not any(finding.code == "no-end" for finding in self.findings):
+            return self.target
+        return self.target.bind(run, truncate=True)
 
     def having(self, *findings: Finding) -> Restated:
         """The same with further findings."""
-        return Restated(self.schedule, self.others, (*self.findings, *findings))
+        return Restated(self.schedule, self.others, (*self.findings, *findings), self.base_lr)
 
     def __repr__(self) -> str:
         """The text of what it stands for, which `parse` reads: a plan's as JSON."""
@@ -88,14 +99,52 @@ def factors(curve: Schedule, base_lr: float = 1.0, findings: Iterable[Finding] =
     """What multiplies the optimizer's own rate: factors while that rate is 1, which is "not said"; else the rates."""
     base = positive_number(base_lr, "base_lr")
     if base != 1.0:
-        return Restated(Absolute(multiplied(curve, base)), findings=findings)
+        return Restated(Absolute(multiplied(curve, base)), findings=findings, base_lr=base)
     return Restated(curve if peaks_at_one(curve) else Relative(curve), findings=findings)
 
 
 def rates(curve: Schedule, base_lr: float = 1.0, findings: Iterable[Finding] = ()) -> Restated:
-    """What the other library is given as rates; base_lr multiplies them, as an optimizer does that scales updates by them."""
-    base = positive_number(base_lr, "base_lr")
-    return Restated(Absolute(curve if base == 1.0 else multiplied(curve, base)), findings=findings)
+    """What the other library is given as rates, and writes over the optimizer's own: base_lr is not used, and told."""
+    why = "the values are rates already, whatever the optimizer was built with"
+    unused = ignored("base_lr", positive_number(base_lr, "base_lr"), 1.0, why)
+    return Restated(Absolute(curve), findings=[*findings, *unused])
+
+
+def values(curve: Schedule, base_lr: float = 1.0, findings: Iterable[Finding] = ()) -> Restated:
+    """What is rates by itself, and what multiplies the optimizer's rate where that is said, as its users have it both ways."""
+    return rates(curve, findings=findings) if base_lr == 1.0 else factors(curve, base_lr, findings)
+
+
+def around(
+    inner: Iterable[Any], made: Callable[..., Schedule], base_lr: float = 1.0, findings: Iterable[Finding] = ()
+) -> Restated:
+    """What a scheduler makes of others: of rates rates, of factors the factors that multiply the optimizer's rate.
+
+    inner: restatements, rates, schedules or their text.   made: the curve, of their curves.
+    Raises PreheatError where they contradict each other on the optimizer's rate, or need it and do not say it.
+    """
+    given = list(inner)
+    known = [one for one in given if isinstance(one, Restated)]
+    bases = {base_lr, *(one.base_lr for one in known if one.base_lr is not None)} - {1.0}
+    if len(bases) > 1:
+        raise PreheatError("all schedulers are on one optimizer, with one base_lr", given=sorted(bases))
+    absolute, base = [is_rates(one) for one in given], bases.pop() if bases else 1.0
+    found = [*(finding for one in known for finding in one.findings), *findings]
+    if not any(absolute):
+        if base != 1.0 and any(finding.code == "rate-argument" for finding in found):
+            raise PreheatError(
+                "a scheduler inside has a rate among its arguments", write=f"give it base_lr={base!r} too"
+            )
+        return factors(made(*map(curve_of, given)), base, found)
+    if not all(absolute) and base == 1.0:
+        what = "some of the schedulers are rates, and others factors of the optimizer's rate, which is not said"
+        raise PreheatError(what, write="give base_lr=, the rate that the optimizer was built with")
+    parts = [
+        curve_of(one) if rate else multiplied(curve_of(one), base) for one, rate in zip(given, absolute, strict=True)
+    ]
+    if all(absolute) and not any(one.base_lr for one in known):
+        return rates(made(*parts), 1.0 if any(finding.place == "base_lr" for finding in found) else base, found)
+    return Restated(Absolute(made(*parts)), findings=found, base_lr=base)
 
 
 def ignored(place: str, value: object, default: object, why: str, write: str = "") -> list[Finding]:
@@ -141,6 +190,13 @@ def within(total: int | None, function: Callable[..., Restated], arguments: Mapp
         what = f"the run has {total} updates, and the scheduler ends before it: {late[0].what.partition(';')[0]}"
         raise PreheatError(what, write=f"make the scheduler as long as the run, or the run {found.length + 1}")
     return function(**{**arguments, "faithful": True})
+
+
+def cut(curve: Schedule, what: str = "it grows until it overflows") -> list[Finding]:
+    """A finding where a curve ends that has no end in the other library."""
+    if curve.length == math.inf:
+        return []
+    return [Finding("no-end", f"update {curve.length}", f"{what}; here the last value is kept")]
 
 
 def curve_of(value: Any) -> Schedule:

@@ -134,7 +134,7 @@ def _part(active: list[Window], first: int, end: Number, value: float) -> Schedu
         what = (
             f"what {len(active)} schedulers do at once from update {first} on is no product, and too long for a table"
         )
-        raise PreheatError(what, write="write windows that do not overlap, or eta_min=0")
+        raise PreheatError(what, write="write windows that do not overlap")
     values = []
     for tick in range(first, int(end)):
         for window in active if not tick else sorted(active, key=lambda window: window.late):

@@ -142,6 +142,9 @@ class _Reader:
         if any(isinstance(one, ast.Starred) for one in node.args):
             raise ParseError("a call with *… does not say its arguments", write="write them out")
         own = _dotted(node.func).rpartition(".")[2]
+        given = [i for i, one in enumerate(node.args) if _is_optimizer(one)]
+        if given:
+            return [*node.args[: given[0]], *node.args[given[0] + 1 :]]
         if whose not in _GIVEN:
             return node.args
         return node.args[:1] if own == "ChainedScheduler" else node.args[1:]
@@ -186,6 +189,12 @@ class _Reader:
         raise PreheatError(
             f"{own} may be of {' or '.join(having)}", write=f"write {having[0]}.{own}(…), or library={having[0]!r}"
         )
+
+
+def _is_optimizer(node: ast.expr) -> bool:
+    """Whether an argument is called as optimizers are: it is not given here."""
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return name.lower() in ("optimizer", "optim", "opt")
 
 
 def _has(library: str, name: str) -> bool:
