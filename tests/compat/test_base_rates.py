@@ -139,7 +139,7 @@ def test_where_the_library_raises_after_the_end_is_told_of_a_faithful_one_too() 
     cycle = C.one_cycle_lr(max_lr=0.1, total_steps=4, faithful=True)
     cosine = compat.timm.cosine_lr_scheduler(t_initial=4, cycle_mul=0.5, cycle_limit=3, faithful=True)
     for restated, update in ((cycle, "update 5"), (cosine, "update 8")):
-        assert [one.place for one in restated.findings if one.code == "after-the-end"] == [update]
+        assert [one.place for one in restated.findings if one.code == "raises-after-the-end"] == [update]
 
 
 def test_a_restated_function_is_a_value() -> None:

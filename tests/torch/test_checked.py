@@ -59,7 +59,7 @@ CASES = [
     ("rebound", hf("cosine", 50, 500), 1000, lambda r: min(r[100:]) < 1e-8 and r[-1] > 5e-4, hf("cosine", 50, 1000)),
     ("jump", sequence(warm(50), cosine(950), 20), 970, lambda r: r[20] > 2 * r[19], sequence(warm(50), cosine(950), 50)),
     ("zero-warmup", warm(0), 100, lambda r: set(r) == {1e-4}, warm(1)),
-    ("after-the-end", one_cycle(100), 150, None, one_cycle(150)),
+    ("raises-after-the-end", one_cycle(100), 150, None, one_cycle(150)),
     ("negative", lambda o: torchs.LambdaLR(o, lambda t: 1 - t / 100), 150, lambda r: r[-1] < 0, cosine(150)),
 ]  # fmt: skip
 

@@ -5,9 +5,10 @@
     compat.read("training_args.json")
 
 A restatement equals the library at every update of the run, and keeps its last value after it. With `faithful=True` it does
-after the end what the library does; where the library raises it keeps its last value, and the finding "after-the-end" says from
-which update on. Arguments are the library's own, by name. base_lr= is the rate that the optimizer was built with, and nothing
-else: it is what factors multiply, and where the library is given rates and writes those, it is not used, and a finding says so.
+after the end what the library does; where the library raises, it keeps its last value, and the finding "raises-after-the-end"
+says from which update on. Arguments are the library's own, by name. base_lr= is the rate that the optimizer was built with,
+and nothing else: it is what factors multiply, and where the library is given rates and writes those, it is not used, and a
+finding says so.
 """
 
 from __future__ import annotations

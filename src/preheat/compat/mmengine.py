@@ -205,7 +205,7 @@ def _one_cycle(
     findings = []
     if total < at.end - at.begin:
         what = "it raises ValueError; here the last value is kept"
-        findings = [Finding("after-the-end", f"step {at.begin + total + 1}", what)]
+        findings = [Finding("raises-after-the-end", f"step {at.begin + total + 1}", what)]
     return [at.window(_slower(curve, at.ticks), sets=True)], findings
 
 

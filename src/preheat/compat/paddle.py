@@ -309,7 +309,7 @@ def one_cycle_lr(
     what = "one step goes beyond the end, and the next raises ValueError; here the last value is kept"
     if faithful:
         what = "it raises ValueError from there on; here the last value is kept"
-    after = Finding("after-the-end", f"update {total + 1 if faithful else total}", what)
+    after = Finding("raises-after-the-end", f"update {total + 1 if faithful else total}", what)
     return rates(curve, base_lr, [*resumed(last_epoch), after])
 
 

@@ -508,5 +508,9 @@ def _shrinking(t_initial: Number, cycle_mul: float, behind: Number) -> list[Find
         return []
     last = math.ceil(t_initial / (1 - cycle_mul)) + math.ceil(behind)
     return [
-        Finding("after-the-end", f"update {last}", "timm raises ValueError from there on; here the last value is kept")
+        Finding(
+            "raises-after-the-end",
+            f"update {last}",
+            "timm raises ValueError from there on; here the last value is kept",
+        )
     ]

@@ -433,8 +433,10 @@ def _annealed(phases: list[tuple[float, float, float]], shape: str, faithful: bo
         curve = curve.truncated(final) if final else hold(curve(0))  # type: ignore[union-attr, misc]
     what = "one more update turns back, the next raises; here the last value is kept"
     if not faithful:
-        return curve, [Finding("after-the-end", f"update {final + 1}", what)]  # type: ignore[return-value]
-    end = Finding("after-the-end", f"update {final + 2}", "torch raises from there on; here the last value is kept")
+        return curve, [Finding("raises-after-the-end", f"update {final + 1}", what)]  # type: ignore[return-value]
+    end = Finding(
+        "raises-after-the-end", f"update {final + 2}", "torch raises from there on; here the last value is kept"
+    )
     return _one_more(curve, phases, shape), [end]  # type: ignore[arg-type]
 
 

@@ -8,7 +8,8 @@ CODES = {
     # what a restatement or a config says of itself
     "ignored-argument": "an argument that the other library accepts and does not use",
     "rate-argument": "an argument that is a rate, while the rates are given as factors of an unknown base",
-    "after-the-end": "the other library rebounds, goes below 0 or fails after the run; here the last value is kept",
+    "after-the-end": "the other library rebounds or goes below 0 after the run; here the last value is kept",
+    "raises-after-the-end": "the other library raises an error after the run; here the last value is kept",
     "no-end": "the other library goes on for ever, and the schedule ends there; in a run it is cut at the run's end",
     "not-equal": "equality is impossible; says by how much at most",
     "metric-driven": "what a metric decides: a rule, no schedule",

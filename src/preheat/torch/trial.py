@@ -133,7 +133,7 @@ def _failed(scheduler: Any, error: Exception, when: str, n: int) -> Finding:
         what = f"{name} fails at {when}: {type(error).__name__}: {error}"
         raise PreheatError(what, write="mend it first") from None
     what = f"the scheduler raises an error when it is stepped for {when}"
-    return Finding("after-the-end", when.partition(" of ")[0], what, f"give it total_steps={n}")
+    return Finding("raises-after-the-end", when.partition(" of ")[0], what, f"give it total_steps={n}")
 
 
 def unfinished(trial: Trial, group: int, per: str) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ FACTORS = (
 OWN_RATES = ("one_cycle_lr", "cyclic_lr")  # whatever the optimizer was built with
 WRITING = ("lambda_lr", "cosine_annealing_warm_restarts", *OWN_RATES)
 """Those that write a rate of their own at every step, whatever they find."""
-ENDS = ("after-the-end", "no-end")
+ENDS = ("after-the-end", "raises-after-the-end", "no-end")
 NESTED = ("sequential_lr", "chained_scheduler", "reduce_lr_on_plateau")
 
 

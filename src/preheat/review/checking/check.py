@@ -23,6 +23,8 @@ from preheat.review.checkpoints.resumed import resumed, resuming
 from preheat.review.opened import opened
 from preheat.review.subject import Subject
 
+AFTER_THE_END = ("after-the-end", "raises-after-the-end")  # told only where the run goes on past the schedule
+
 
 def check(
     subject: Any,
@@ -91,7 +93,7 @@ def _plan(subject: Subject) -> Plan:
 def _of_source(subject: Subject) -> Iterator[Finding]:
     """What a source says of itself, but for what its library does after the end where nothing trains then."""
     for finding in subject.findings:
-        if finding.code != "after-the-end" or _goes_on(subject):
+        if finding.code not in AFTER_THE_END or _goes_on(subject):
             yield finding
 
 
