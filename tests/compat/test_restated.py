@@ -84,3 +84,15 @@ def test_whatever_takes_a_schedule_takes_a_restatement() -> None:
     assert Scheduler(optimizer, found).get_last_lr() == [0.0]
     assert ph.Plan({"lr": found, "momentum": "absolute(hold(0.9))"})["lr"] == found.schedule
     assert ph.Plan({"lr": ph.presets["llama2_7b"]})["lr"] == ph.presets["llama2_7b"].schedule
+
+
+def test_both_are_found_by_the_names_that_people_write() -> None:
+    for library, name, function in (
+        ("pytorch", "SWALR", "swalr"),
+        ("torch", "swa_lr", "swalr"),
+        ("timm", "cosine", "cosine_lr_scheduler"),
+        ("tf", "CosineDecay", "cosine_decay"),
+        ("Megatron-LM", "OptimizerParamScheduler", "optimizer_param_scheduler"),
+    ):
+        assert compat.peer(library)[name].__name__ == function
+    assert compat.timm.cosine is compat.timm.cosine_lr_scheduler

@@ -58,7 +58,18 @@ PEERS: tuple[str, ...] = (
     "diffusers",
 )  # fmt: skip
 """The libraries that are restated, each a module of this package."""
-_OTHERWISE = {"huggingface": "transformers", "hf": "transformers"}
+_OTHERWISE = {
+    **dict.fromkeys(("hf", "huggingface"), "transformers"),
+    **dict.fromkeys(("megatron_core", "megatron_lm"), "megatron"),
+    **{"llm_foundry": "composer", "olmo": "olmo_core", "pytorch": "torch", "pytorch_image_models": "timm"},
+    **{
+        "pytorch_ignite": "ignite",
+        "sd_scripts": "kohya",
+        "tensorflow": "keras",
+        "tf": "keras",
+        "paddlepaddle": "paddle",
+    },
+}
 
 
 def peer(name: str) -> Peer:

@@ -26,7 +26,7 @@ def __getattr__(name: str) -> Any:
     return PEER.attribute(name)
 
 
-@PEER.restates("RexLR")
+@PEER.restates("RexLR", "rex")
 def rex_lr(
     *,
     max_lr: float,

@@ -40,7 +40,7 @@ def __getattr__(name: str) -> Any:
     return PEER.attribute(name)
 
 
-@PEER.restates("CosineLRScheduler")
+@PEER.restates("CosineLRScheduler", "cosine")
 def cosine_lr_scheduler(
     *,
     t_initial: Number,
@@ -73,7 +73,7 @@ def cosine_lr_scheduler(
     return factors(warm.then(main), base_lr, [*findings, *warm.findings(main)])
 
 
-@PEER.restates("TanhLRScheduler")
+@PEER.restates("TanhLRScheduler", "tanh")
 def tanh_lr_scheduler(
     *,
     t_initial: Number,
@@ -120,7 +120,7 @@ def tanh_lr_scheduler(
     return factors(curve, base_lr, [*findings, *_shrinking(t_initial, cycle_mul, warmup_t if warmup_prefix else 0)])
 
 
-@PEER.restates("PolyLRScheduler")
+@PEER.restates("PolyLRScheduler", "poly")
 def poly_lr_scheduler(
     *,
     t_initial: Number,
@@ -153,7 +153,7 @@ def poly_lr_scheduler(
     return factors(warm.then(main), base_lr, [*findings, *warm.findings(main)])
 
 
-@PEER.restates("StepLRScheduler")
+@PEER.restates("StepLRScheduler", "step")
 def step_lr_scheduler(
     *,
     decay_t: float,
@@ -177,7 +177,7 @@ def step_lr_scheduler(
     return factors(warm.then(main), base_lr, findings)
 
 
-@PEER.restates("MultiStepLRScheduler")
+@PEER.restates("MultiStepLRScheduler", "multistep")
 def multi_step_lr_scheduler(
     *,
     decay_t: Any,
@@ -206,7 +206,7 @@ def multi_step_lr_scheduler(
     return factors(warm.then(main), base_lr, [*_noise(noise_range_t, noise_pct, noise_std), *warm.findings(main)])
 
 
-@PEER.restates("WSDLRScheduler")
+@PEER.restates("WSDLRScheduler", "wsd")
 def wsd_lr_scheduler(
     *,
     t_initial: Number,
@@ -248,7 +248,7 @@ def wsd_lr_scheduler(
     return factors(warm.then(main), base_lr, findings)
 
 
-@PEER.restates("PlateauLRScheduler")
+@PEER.restates("PlateauLRScheduler", "plateau")
 def plateau_lr_scheduler(
     *,
     decay_rate: float = 0.1,

@@ -37,7 +37,8 @@ class Peer:
                 return function(*args, **arguments)
 
             self.functions[name] = call
-            self._names.update(dict.fromkeys((_key(name), *map(_key, own)), name))
+            for known in map(_key, (name, *own)):
+                assert self._names.setdefault(known, name) == name, f"{known} is two schedulers of {self.name}"
             return call  # type: ignore[return-value]
 
         return register
@@ -73,4 +74,5 @@ class Peer:
 
 
 def _key(name: str) -> str:
-    return name.lower().replace("-", "_")
+    """Names that differ in case, hyphens and underscores alone are one: SWALR, swa_lr."""
+    return name.lower().replace("-", "").replace("_", "")
