@@ -61,14 +61,15 @@ PEERS: tuple[str, ...] = (
 _OTHERWISE = {
     **dict.fromkeys(("hf", "huggingface"), "transformers"),
     **dict.fromkeys(("megatron_core", "megatron_lm"), "megatron"),
-    "llm_foundry": "composer", "olmo": "olmo_core", "pytorch": "torch", "pytorch_image_models": "timm",
-    
-        "pytorch_ignite": "ignite",
-        "sd_scripts": "kohya",
-        "tensorflow": "keras",
-        "tf": "keras",
-        "paddlepaddle": "paddle"
-    ,
+    "llm_foundry": "composer",
+    "olmo": "olmo_core",
+    "pytorch": "torch",
+    "pytorch_image_models": "timm",
+    "pytorch_ignite": "ignite",
+    "sd_scripts": "kohya",
+    "tensorflow": "keras",
+    "tf": "keras",
+    "paddlepaddle": "paddle",
 }
 
 
