@@ -159,6 +159,19 @@ def test_a_scheduler_has_the_arguments_of_its_own(tmp_path: Path) -> None:
 
 
 def test_the_page_lists_whose_configs_are_read() -> None:
-    page = Path("docs/convert.md").read_text(encoding="utf-8").partition("## What is read")[2].partition("\n## ")[0]
+    page = (
+        (Path(__file__).parents[3] / "docs" / "convert.md")
+        .read_text(encoding="utf-8")
+        .partition("## What is read")[2]
+        .partition("\n## ")[0]
+    )
     listed = [line.partition(":")[0] for line in page.splitlines() if line.startswith("* `")]
     assert {name.strip("`") for line in listed for name in line.removeprefix("* ").split(", ")} == set(READERS)
+
+
+def test_a_reading_comes_apart_into_the_schedule_the_run_and_the_findings(tmp_path: Path) -> None:
+    whole = reading(tmp_path, "lf.yaml", f"{FACTORY}warmup_ration: 0.1\n")
+    schedule, run, findings = whole
+    assert (schedule, run, findings) == (whole.target, whole.run, whole.findings)
+    assert Run(total=100) == run
+    assert findings

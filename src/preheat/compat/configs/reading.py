@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -82,6 +82,10 @@ class Reading(Meant, Value):
             others = {key: _cut(curve, run) for key, curve in restated.others}
             kept = Restated(_cut(restated.schedule, run), others)
         return cls(kept.target, run, (*findings, *restated.findings), library)
+
+    def __iter__(self) -> Iterator[Any]:
+        """`target, run, findings = read(path)`."""
+        return iter((self.target, self.run, self.findings))
 
     def having(self, *findings: Finding) -> Reading:
         """The same with further findings."""
