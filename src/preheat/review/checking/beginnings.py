@@ -9,7 +9,7 @@ from preheat.core.findings import Finding
 from preheat.core.nodes.leaves import Hold, Ramp
 from preheat.core.nodes.sequence import Sequence
 from preheat.review.checking.facts import Facts
-from preheat.review.checking.look import NEAR, NOTICED, Look, nodes
+from preheat.review.checking.look import NEAR, Look, nodes
 
 _COSTS = 1e-3  # of the run: updates at rate 0 below this share are the field's convention, and cost nothing to speak of
 _LONG = 0.2  # of the run
@@ -123,8 +123,3 @@ def below_zero(look: Look) -> Iterator[Finding]:
         yield Finding(
             "negative", f"{look.word} {look.at[lowest]:,}", what, "write an end of 0 or above, or .clipped(0)"
         )
-
-
-def is_noticed(look: Look, difference: float) -> bool:
-    """Whether a difference of values is worth a word."""
-    return abs(difference) > NOTICED * look.high
