@@ -80,7 +80,7 @@ def _exponential(progress: Progress, faithful: bool, start_value: float, decay: 
         raise PreheatError("a power of a negative decay is no rate", given=decay, write="write a decay above 0")
     first, whole = progress.earliest, progress.length * progress.total
     start = finite_number(start_value, "start_value") * decay**first
-    curve = exponential(start, decay, int_if_whole(whole), endless=True)
+    curve = exponential(start, decay, int_if_whole(whole))
     return Built(_moved(curve, progress.at(first)), "it goes on")
 
 

@@ -99,7 +99,7 @@ def _stuck(at: _Frame) -> list[Finding]:
 
 def _exponential(at: _Frame, *, gamma: float) -> Acts:
     """gammaˢ."""
-    return [at.window(exponential(1.0, _power_of(gamma), at.ticks, endless=True))], []
+    return [at.window(exponential(1.0, _power_of(gamma), at.ticks))], []
 
 
 def _step(at: _Frame, *, step_size: int, gamma: float = 0.1) -> Acts:

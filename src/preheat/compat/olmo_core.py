@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
 from typing import Any, NamedTuple
 
 from preheat.compat.parts.curves import lasting, onwards, short_hold, short_ramp, switched
@@ -20,6 +19,7 @@ from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import InvSqrt
+from preheat.core.nodes.sequence import sequence
 
 PEER = Peer("olmo_core", "3.0.0", "olmo_core/optim/scheduler.py")
 SHAPES = ("linear", "cosine")
@@ -439,7 +439,7 @@ def sequential_scheduler(
             updates = clock.ticks(limit)
             curve, base, left = lasting(curve, updates), curve(updates - 1), left - limit
         parts.append(curve)
-    curve = reduce(lambda before, after: before >> after, parts)
+    curve = sequence(parts)
     if override_decay is not None:
         curve = _overridden(clock, curve, _as_rates(override_decay, base_lr), 1.0, 1)
     return rates(curve, 1.0, findings) if base_lr != 1.0 else factors(curve, 1.0, findings)

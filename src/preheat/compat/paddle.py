@@ -74,7 +74,7 @@ def natural_exp_decay(
 ) -> Restated:
     """learning_rate · e^(−gamma·t)."""
     fall = math.exp(-positive_number(gamma, "gamma"))
-    curve = exponential(_rate(learning_rate), fall, 1, endless=True)
+    curve = exponential(_rate(learning_rate), fall, 1)
     return rates(curve, base_lr, resumed(last_epoch))
 
 
@@ -91,7 +91,7 @@ def exponential_decay(
     """learning_rate · gammaᵗ, gamma between 0 and 1."""
     if not 0 < finite_number(gamma, "gamma") < 1:
         raise PreheatError("gamma lies between 0 and 1 in Paddle", given=gamma)
-    curve = exponential(_rate(learning_rate), gamma, 1, endless=True)
+    curve = exponential(_rate(learning_rate), gamma, 1)
     return rates(curve, base_lr, resumed(last_epoch))
 
 
@@ -338,7 +338,9 @@ def cyclic_lr(
     low, high, gamma = _rate(base_learning_rate), _rate(max_learning_rate), positive_number(exp_gamma, "exp_gamma")
     findings = ignored("scale_mode", scale_mode, "cycle", "it belongs to a scale_fn, and the mode has its own")
     findings += [] if kind == "exp_range" else ignored("exp_gamma", exp_gamma, 1.0, f"mode {kind!r} has none")
-    return rates(triangles(low, high, up, down, mode=kind, gamma=gamma), base_lr, [*resumed(last_epoch), *findings])
+    return rates(
+        triangles(low, high, (up, down), kind, exponential(1.0, gamma, 1)), base_lr, [*resumed(last_epoch), *findings]
+    )
 
 
 @PEER.restates("LinearLR")

@@ -8,7 +8,7 @@ from functools import wraps
 from itertools import pairwise
 from typing import Any
 
-from preheat.compat.parts.curves import cosine_wave, falling_power, powers, short_ramp
+from preheat.compat.parts.curves import cosine_wave, falling_power, powers, short_ramp, triangles
 from preheat.compat.parts.members import chain_of, of_call, refuse_lists, sequence_of
 from preheat.compat.parts.peer import Function, Peer
 from preheat.compat.parts.restated import Restated, cut, factors, held, ignored, rate_argument, rates, resumed
@@ -258,12 +258,14 @@ def cyclic_lr(
     findings = [*resumed(last_epoch), *ignored("scale_mode", scale_mode, "cycle", "each mode has its own")]
     if mode != "exp_range":
         findings += ignored("gamma", gamma, 1.0, f"{mode} has no gamma", "write mode='exp_range'")
-    cycle = int_if_whole(up), int_if_whole(down), mode, _gamma(gamma)
-    curve = Absolute(_cyclic(finite_number(base_lr, "base_lr"), finite_number(max_lr, "max_lr"), cycle))
+    lengths, growth = (int_if_whole(up), int_if_whole(down)), _gamma(gamma)
+    heights = powers(growth) if mode == "exp_range" else hold()
+    bottom, top = finite_number(base_lr, "base_lr"), finite_number(max_lr, "max_lr")
+    curve = Absolute(triangles(bottom, top, lengths, mode, heights))
     if not cycle_momentum:
         return Restated(curve, findings=findings)
     high, low = finite_number(max_momentum, "max_momentum"), finite_number(base_momentum, "base_momentum")
-    return Restated(curve, {_momentum(use_beta1): Absolute(_cyclic(high, low, cycle))}, findings)
+    return Restated(curve, {_momentum(use_beta1): Absolute(triangles(high, low, lengths, mode, heights))}, findings)
 
 
 @_restates("SWALR")
@@ -452,20 +454,6 @@ def _one_more(curve: Schedule, phases: list[tuple[float, float, float]], shape: 
     weight = (1 - math.cos(math.pi * share)) / 2 if shape == "cosine" else share
     kept = curve(last)
     return (curve >> hold(kept, last + 1 - curve.length)) >> hold(start + (end - start) * weight)
-
-
-def _cyclic(low: float, high: float, cycle: tuple[Number, Number, str, float]) -> Schedule:
-    """From one value to the other and back, for ever, by a mode of CyclicLR."""
-    up, down, mode, gamma = cycle
-
-    def triangle(a: float, b: float) -> Schedule:
-        return short_ramp(a, b, up) >> short_ramp(b, a, down) if down else short_ramp(a, b, up)
-
-    if mode == "triangular2":
-        return hold(low) + triangle(0.0, high - low).repeated(shrink=0.5)
-    if mode == "exp_range" and gamma != 1:
-        return hold(low) + triangle(0.0, high - low).repeated() * powers(gamma)
-    return triangle(low, high).repeated()
 
 
 def _total(lr_lambda: Any, total: int | None, name: str) -> int:

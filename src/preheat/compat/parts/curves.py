@@ -12,7 +12,7 @@ from preheat.core.errors import PreheatError
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Hold, Ramp
 from preheat.core.nodes.repeated import Repeated
-from preheat.core.nodes.sequence import Sequence
+from preheat.core.nodes.sequence import Sequence, sequence
 from preheat.core.nodes.wrapped import Scaled, Truncated
 from preheat.core.shapes import Shape, reverse
 from preheat.core.shapes import power as power_shape
@@ -55,10 +55,7 @@ def lasting(curve: Schedule, ticks: Number) -> Schedule:
 def joined(curves: Iterable[Schedule]) -> Schedule:
     """One after another; those of no length are left out, but not all of them."""
     parts = list(curves)
-    first, *others = [part for part in parts if part.length] or parts[-1:]
-    for part in others:
-        first = first >> part
-    return first
+    return sequence([part for part in parts if part.length] or parts[-1:])
 
 
 def through(points: Listed[tuple[Number, float]], shape: Shape | str = "linear") -> Schedule:
@@ -104,10 +101,7 @@ def multiplied(curve: Schedule, factor: float) -> Schedule:
     if isinstance(curve, Truncated):
         return Truncated(multiplied(curve.base, factor), curve.span)
     if isinstance(curve, Sequence):
-        first, *others = (multiplied(part, factor) for part in curve.parts)
-        for part in others:
-            first = first >> part
-        return first
+        return sequence(multiplied(part, factor) for part in curve.parts)
     return curve.scaled(factor)
 
 
@@ -150,20 +144,15 @@ def line(start: float, end: float, ticks: Number, runs: int = 1000) -> Schedule:
     return short_ramp(start, start + (end - start) * runs, ticks * runs)
 
 
-def exponential(start: float, ratio: float, ticks: Number, endless: bool = False) -> Schedule:
-    """start · ratio^(t/ticks), ratio at least 0; endless: beyond its `ticks` too."""
+def exponential(start: float, ratio: float, ticks: Number) -> Schedule:
+    """start · ratio^(t/ticks), ratio at least 0, without end; above 1 until it overflows."""
     if not ratio or not start:
         return Hold(start, 1) >> Hold(0.0, ticks)
     if ratio == 1.0:
-        return Hold(start, "rest" if endless else ticks)
-    steep = abs(math.log(ratio))
-    if not endless:
-        return (
-            short_ramp(start, start * ratio, ticks, "exponential")
-            if start > 0
-            else exponential(-start, ratio, ticks).scaled(-1)
-        )
-    runs = max(1, int((8 if ratio < 1 else 600) / steep))  # a stretch keeps its digits, and growth stays a number
+        return Hold(start, "rest")
+    runs = max(
+        1, int((8 if ratio < 1 else 600) / abs(math.log(ratio)))
+    )  # digits are kept; growth stays a number
     once = multiplied(short_ramp(1.0, ratio**runs, ticks * runs, "exponential"), abs(start))
     curve = once.repeated(shrink=ratio**runs) if ratio < 1 else once
     return curve if start > 0 else curve.scaled(-1)
@@ -171,15 +160,13 @@ def exponential(start: float, ratio: float, ticks: Number, endless: bool = False
 
 def stairs(values: Iterable[float], edges: Iterable[Number]) -> Schedule:
     """The first value, and each further one from its edge on, in rising order; the last for ever. An edge may come first."""
-    curve: Schedule | None = None
-    value, begun = None, 0
+    parts, value, begun = list[Schedule](), None, 0
     for following, edge in zip(values, (0, *edges), strict=True):
         if value is not None and edge > begun:
-            part = Hold(value, int_if_whole(edge - begun))
-            curve, begun = part if curve is None else curve >> part, edge
+            parts.append(Hold(value, int_if_whole(edge - begun)))
+            begun = edge
         value = following
-    last = Hold(value, "rest")  # type: ignore[arg-type]  there is a first value
-    return last if curve is None else curve >> last
+    return sequence([*parts, Hold(value, "rest")])  # type: ignore[arg-type]  there is a first value
 
 
 def first_tick(reached: Callable[[int], bool], near: Number) -> int:
@@ -214,9 +201,7 @@ def one_cycle(
         times, values = times[-2:], values[-2:]
     reached = [i for i in range(len(times) - 1) if times[i] < end]
     parts = [short_ramp(values[i], values[i + 1], times[i + 1] - times[i], shape) for i in reached]
-    main = parts[0].shifted(times[0]) if first < 0 else parts[0]
-    for part in parts[1:]:
-        main = main >> part
+    main = sequence([parts[0].shifted(times[0]) if first < 0 else parts[0], *parts[1:]])
     if not beyond or times[reached[-1] + 1] != end:
         return lasting(main, end)
     before, after, span = values[-2], values[-1], end - times[-2]
@@ -224,15 +209,18 @@ def one_cycle(
     return main >> short_ramp(after, mirrored, span, shape).truncated(min(1, span))
 
 
-def triangles(low: float, high: float, up: Number, down: Number, *, mode: str, gamma: float = 1.0) -> Schedule:
-    """From `low` up to `high` in `up` updates and down again in `down`, for ever.
+def triangles(low: float, high: float, lengths: tuple[Number, Number], mode: str, heights: Schedule) -> Schedule:
+    """From `low` up to `high` in the first of the lengths and down again in the second, for ever.
 
-    mode: "triangular"; "triangular2", each half as high as the one before; "exp_range", the height times gammaᵗ.
+    mode: "triangular"; "triangular2", each half as high as the one before; "exp_range", the height times `heights`.
     """
-    height = high - low
-    triangle = short_ramp(0.0, height, up) >> short_ramp(height, 0.0, down)
-    if mode == "triangular" or (mode == "exp_range" and gamma == 1.0):
-        return (short_ramp(low, high, up) >> short_ramp(high, low, down)).repeated()
+    up, down = lengths
+
+    def triangle(a: float, b: float) -> Schedule:
+        return short_ramp(a, b, up) >> short_ramp(b, a, down) if down else short_ramp(a, b, up)
+
     if mode == "triangular2":
-        return Hold(low, "rest") + triangle.repeated(shrink=0.5)
-    return Hold(low, "rest") + triangle.repeated() * exponential(1.0, gamma, 1, endless=True)
+        return Hold(low, "rest") + triangle(0.0, high - low).repeated(shrink=0.5)
+    if mode == "exp_range" and heights != Hold(1.0, "rest"):
+        return Hold(low, "rest") + triangle(0.0, high - low).repeated() * heights
+    return triangle(low, high).repeated()

@@ -21,6 +21,7 @@ from preheat.core.errors import PreheatError, shown
 from preheat.core.findings import Finding
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Hold, listed
+from preheat.core.nodes.sequence import sequence
 from preheat.core.stated import Absolute
 
 FACTORS = (
@@ -140,7 +141,7 @@ def sequence_of(peer: Peer, given: Any, milestones: Any, base_lr: float, faithfu
         if one.stop is not None and one.member.name == "one_cycle_lr" and one.stop - one.start > curve.length + 1:
             raise PreheatError(f"OneCycleLR raises before update {one.stop}, where the next scheduler begins")
         parts.append(curve if one.stop is None else lasting(curve, one.stop - one.start))
-    curve = reduce(lambda a, b: a >> b, parts)
+    curve = sequence(parts)
     rates = base != 1.0 or any(m.name in OWN_RATES for m in members)
     found = Restated(Absolute(curve), findings=findings) if rates else factors(curve, 1.0, findings)
     return Restated(found.schedule, _others(placed), found.findings, None if base == 1.0 else base)
