@@ -150,9 +150,7 @@ def exponential(start: float, ratio: float, ticks: Number) -> Schedule:
         return Hold(start, 1) >> Hold(0.0, ticks)
     if ratio == 1.0:
         return Hold(start, "rest")
-    runs = max(
-        1, int((8 if ratio < 1 else 600) / abs(math.log(ratio)))
-    )  # digits are kept; growth stays a number
+    runs = max(1, int((8 if ratio < 1 else 600) / abs(math.log(ratio))))  # digits are kept; growth stays a number
     once = multiplied(short_ramp(1.0, ratio**runs, ticks * runs, "exponential"), abs(start))
     curve = once.repeated(shrink=ratio**runs) if ratio < 1 else once
     return curve if start > 0 else curve.scaled(-1)
