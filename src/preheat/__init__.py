@@ -113,6 +113,7 @@ _ROOMS = (
     "session",
     "lab",
     "compat",
+    "measure",
     "review",
     "testing",
     *_ADAPTERS,

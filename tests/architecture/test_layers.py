@@ -13,10 +13,9 @@ LAYERS = (
     ("__main__",),
     ("cli", "studio"),
     ("lab",),
-    ("plots",),
     ("axolotl",),  # its trainers are those of transformers
     ("accelerate", "jax", "keras", "lightning", "measure", "testing", "timm", "torchtitan", "transformers"),
-    ("torch",),
+    ("torch", "plots"),
     ("review",),
     ("recipes", "compat", "session"),
     ("core",),

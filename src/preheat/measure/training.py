@@ -1,0 +1,208 @@
+"""What is measured: a model, its optimizer, the loss of a batch and batches; and what a measurement may do with them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from types import MappingProxyType
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor, nn
+from torch.optim import LBFGS, Optimizer, Rprop
+
+from preheat.core.checks import counted
+from preheat.core.errors import PreheatError, shown
+from preheat.measure.snapshot import restored
+from preheat.torch.wrapped import watched
+
+Loss = Callable[[Any], Tensor]
+"""`loss(batch)`: the mean loss of a batch as a tensor of one number, computed with the model."""
+
+_NO_DIRECTION = {
+    LBFGS: "it looks for its own step length",
+    Rprop: "its steps do not depend on the rate",
+}
+_FAR = 1.0  # the rate at which an update is taken apart: the weights move far enough not to be rounded away
+
+
+@dataclass(frozen=True)
+class Training:
+    """A model, its optimizer, the loss of a batch, and batches.
+
+    loss: called as `loss(batch)`, gives the mean loss of the batch as a tensor of one number.
+    batches: an iterable, such as a list or a DataLoader; what is drawn from a generator is gone.
+    scaler: the grad scaler, where gradients are scaled.
+
+    Raises PreheatError for what is none of these, and for optimizers that do not follow a rate.
+    """
+
+    model: nn.Module
+    optimizer: Optimizer
+    loss: Loss
+    batches: Iterable[Any]
+    scaler: Any = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model, nn.Module):
+            raise PreheatError("model is a torch.nn.Module", given=self.model)
+        if not callable(self.loss):
+            raise PreheatError(
+                "loss is a function of a batch", given=self.loss, write="write loss=lambda batch: loss_of(model, batch)"
+            )
+        if isinstance(self.batches, str | bytes | Tensor) or not isinstance(self.batches, Iterable):
+            raise PreheatError("batches is an iterable of batches, such as a DataLoader", given=self.batches)
+        able, _ = watched(self.optimizer)
+        if len(able) != 1:
+            raise PreheatError(
+                "optimizer is a torch.optim.Optimizer, or wraps one",
+                given=self.optimizer,
+                write="give the optimizer whose step() applies the updates, one at a time",
+            )
+        for kind, why in _NO_DIRECTION.items():
+            if isinstance(able[0], kind):
+                raise PreheatError(f"{kind.__name__} cannot be measured: {why}", write="use an optimizer with a rate")
+        object.__setattr__(self, "optimizer", able[0])
+
+    def taken(self, n: int) -> list[Any]:
+        """The first n batches. Raises PreheatError where there are fewer."""
+        found = list(islice(iter(self.batches), counted(n, "a number of batches is whole and at least 1", 1)))
+        if len(found) < n:
+            raise PreheatError(f"{n} batches are needed, and there are {len(found)}", write="give more batches")
+        return found
+
+    def endless(self) -> Iterator[Any]:
+        """The batches, again and again; a generator only once. Raises PreheatError where they run out at once."""
+        while True:
+            empty = True
+            for batch in self.batches:
+                empty = False
+                yield batch
+            if empty:
+                raise PreheatError("the batches ran out", write="give a list, a DataLoader, or an endless generator")
+
+    @contextmanager
+    def opened(self) -> Iterator[Probe]:
+        """A block in which the training may be tried out; afterwards everything is as it was."""
+        with restored(self.model, self.optimizer, self.scaler):
+            yield Probe(self)
+
+
+class Probe:
+    """A training that is being tried out. Its losses are comparable: each is computed under the same random numbers."""
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self.optimizer = training.optimizer
+        self.parameters = [one for group in self.optimizer.param_groups for one in group["params"] if one.requires_grad]
+        self.forwards = 0
+        self._random = torch.get_rng_state()
+        self._ratios = ratios(self.optimizer)
+        self._groups = list(self.optimizer.param_groups)
+
+    @torch.no_grad()
+    def loss(self, batch: Any) -> float:
+        """The loss of a batch with the weights as they are; it may not be finite."""
+        with self._same_random_numbers():
+            return float(self._checked(self.training.loss(batch)))
+
+    def gradient(self, batches: Sequence[Any]) -> float:
+        """Leave the mean gradient of the batches in `.grad`, and return their mean loss. Accumulation is counted right.
+
+        Raises PreheatError where the loss or the gradient is not finite.
+        """
+        self.optimizer.zero_grad(set_to_none=True)
+        total = 0.0
+        scaler = self.training.scaler
+        for batch in batches:
+            with self._same_random_numbers():
+                value = self._checked(self.training.loss(batch)) / len(batches)
+            (value if scaler is None else scaler.scale(value)).backward()
+            total += float(value.detach())
+        if scaler is not None:
+            scaler.unscale_(self.optimizer)
+            scaler._per_optimizer_states.clear()  # it may be unscaled again after the next
+        if not math.isfinite(total) or not all(torch.isfinite(one).all() for one in self.gradients()):
+            raise PreheatError(f"the loss or its gradient is not finite: {total}", write="measure before it diverges")
+        return total
+
+    def gradients(self) -> list[Tensor]:
+        """The gradients of the parameters that have one."""
+        return [one.grad for one in self.parameters if one.grad is not None]
+
+    def step(self, rate: float) -> None:
+        """One update with the gradients that are there: the largest group at `rate`, the others in their ratio to it."""
+        for group, ratio in zip(self._groups, self._ratios, strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate * ratio)
+            else:
+                group["lr"] = rate * ratio
+        no_hooks = MappingProxyType({})  # schedulers count updates by hooks, and these are none
+        with (
+            patch.object(self.optimizer, "_optimizer_step_pre_hooks", no_hooks),
+            patch.object(self.optimizer, "_optimizer_step_post_hooks", no_hooks),
+        ):
+            type(self.optimizer).step(self.optimizer)
+
+    def line(self, batches: Sequence[Any]) -> Line:
+        """The line on which the optimizer's next update would move the weights, with the gradient of these batches.
+
+        θ(η) = θ − η · D, with all that the optimizer puts into D: momentum, preconditioner, weight decay, and the groups'
+        ratios. The weights and the optimizer's state are afterwards as they were.
+        """
+        loss = self.gradient(batches)
+        origin = [one.detach().clone() for one in self.parameters]
+        slopes = [None if one.grad is None else one.grad.detach().clone() for one in self.parameters]
+        with restored(self.training.model, self.optimizer):
+            self.step(_FAR)
+            direction = [(was - one.detach()) / _FAR for was, one in zip(origin, self.parameters, strict=True)]
+        slope = sum(
+            float((g * d).sum(dtype=torch.float64)) for g, d in zip(slopes, direction, strict=True) if g is not None
+        )
+        return Line(self.parameters, origin, direction, loss, slope)
+
+    @contextmanager
+    def _same_random_numbers(self) -> Iterator[None]:
+        torch.set_rng_state(self._random)
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
+            torch.cuda.manual_seed_all(0)
+        self.forwards += 1
+        yield
+
+    def _checked(self, value: Any) -> Tensor:
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            raise PreheatError(f"loss(batch) gives a tensor of one number, not {shown(value)}")
+        return value.reshape(())
+
+
+@dataclass(frozen=True)
+class Line:
+    """The weights along an update, θ(η) = θ − η · D.
+
+    loss: at η = 0, of the batches that made it.   slope: −dL/dη there, which is gᵀD.
+    """
+
+    parameters: list[Tensor]
+    origin: list[Tensor]
+    direction: list[Tensor]
+    loss: float
+    slope: float
+
+    @torch.no_grad()
+    def move(self, rate: float) -> None:
+        """Put the weights at θ − rate · D."""
+        for one, was, along in zip(self.parameters, self.origin, self.direction, strict=True):
+            one.copy_(torch.add(was, along, alpha=-rate))
+
+
+def ratios(optimizer: Optimizer) -> list[float]:
+    """The rate of each group as a share of the largest: of `initial_lr` where all stand at 0, as before a warmup."""
+    for name in ("lr", "initial_lr"):
+        rates = [float(group.get(name, 0.0)) for group in optimizer.param_groups]
+        if (largest := max(rates, default=0.0)) > 0:
+            return [rate / largest for rate in rates]
+    return [1.0 for _ in optimizer.param_groups]
