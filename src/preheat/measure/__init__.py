@@ -7,15 +7,18 @@ they are asked for.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from preheat.measure.critical import critical_lr
     from preheat.measure.noise import noise_scale
     from preheat.measure.snapshot import restored
 
 __all__ = [
+    "critical_lr",
     "noise_scale",
     "restored",
 ]
 
 _HOMES = {
+    "critical_lr": "critical",
     "noise_scale": "noise",
     "restored": "snapshot",
 }
