@@ -57,7 +57,7 @@ def crossing(
     noise: changes of the loss below 3 × this say nothing.   largest: a loss that has not risen there is given up.
 
     Between two looks the loss is not seen: of several rates at which it crosses its level, one is found, and half of it was
-    looked at. Not known (`rate` None) where the loss does not rise, where it falls by less than 3 × the noise, and where the
+    looked at. Not known (`rate` None) where the loss does not rise, where it changes by less than 3 × the noise, and where the
     slope is not positive while rise is 0, since then every small rate raises it.
 
     Raises PreheatError where at_zero or slope is not finite.
@@ -187,8 +187,9 @@ class _Hunt:
             why = (
                 f"the loss was looked at {len(curve)} times, and the answer still lies between {low:.3g} and {high:.3g}"
             )
-        elif self.rise <= 0 and depth < 3 * self.unseen:
-            why = f"the loss falls by no more than {depth:.3g}, less than 3 times its noise, {self.unseen:.3g}"
+        elif depth + self.rise < 3 * self.unseen:
+            change = depth + self.rise
+            why = f"the loss changes by no more than {change:.3g} on the way, less than 3 times its noise, {self.unseen:.3g}"
         else:
             return known
         return Crossing(None, low, high, curve, depth, why)

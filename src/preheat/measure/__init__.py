@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from preheat.measure.critical import critical_lr
+    from preheat.measure.forgetting import relative_critical_lr
     from preheat.measure.noise import noise_scale
     from preheat.measure.snapshot import restored
 
 __all__ = [
     "critical_lr",
     "noise_scale",
+    "relative_critical_lr",
     "restored",
 ]
 
 _HOMES = {
     "critical_lr": "critical",
     "noise_scale": "noise",
+    "relative_critical_lr": "forgetting",
     "restored": "snapshot",
 }
 

@@ -55,7 +55,7 @@ def search(
             rise=rise,
             guess=guess,
             noise=max(noise, rounded),
-            largest=_FARTHEST * line.reach or math.inf,
+            largest=_FARTHEST * line.reach,
         )
     finally:
         line.move(0.0)
@@ -199,7 +199,7 @@ class _Looks:
         self.probe.reseed(seed)
         line, before = self.probe.line(batches), self.line
         if before is not None:
-            self.shared.append((slope(self.probe, before), before.slope))
+            self.shared.append((slope(before), before.slope))
 
         def loss() -> float:
             return fmean(self.probe.loss(batch) for batch in batches)
@@ -264,7 +264,7 @@ def _check_noise(depth: float, noise: float) -> None:
         )
 
 
-def slope(probe: Probe, line: Line) -> float:
+def slope(line: Line) -> float:
     """gᵀD with the gradient that the parameters have now."""
     pairs: list[tuple[Tensor | None, Tensor]] = [
         (one.grad, along) for one, along in zip(line.parameters, line.direction, strict=True)

@@ -222,9 +222,10 @@ class Line:
 
     @property
     def reach(self) -> float:
-        """The rate at which the weights move by their own length."""
+        """The rate at which the weights move by their own length, or by 1 each where they are smaller; inf for no update."""
         length = _length(self.direction)
-        return _length(self.origin) / length if length else math.inf
+        ones = math.sqrt(sum(one.numel() for one in self.origin))
+        return max(_length(self.origin), ones) / length if length else math.inf
 
 
 def _length(tensors: Sequence[Tensor]) -> float:

@@ -103,8 +103,9 @@ def _curves(axis: Any, panel: Curves) -> None:
         axis.set_xticks(panel.x_ticks, [f"{tick:g}" for tick in panel.x_ticks], fontsize=6.5)
         axis.minorticks_off()
     else:
-        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
-        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        whole = panel.x_limits[1] - panel.x_limits[0] >= 6  # updates, and not rates
+        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=whole, steps=[1, 2, 2.5, 5, 10]))
+        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}" if whole else "{x:.3g}"))
     axis.set_yscale("log" if panel.log_y else "linear")
     for one in sorted(panel.series, key=lambda one: not one.faint):
         xs = [float(x) if drawable(x, panel.log_x) else math.nan for x in one.xs]
