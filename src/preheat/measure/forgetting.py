@@ -93,6 +93,7 @@ class RelativeCriticalLR(Evidence):
             )
             for place in range(len(self.probes))
         ]
+        tallest = 5 * (self.budget + max(0.0, *(-one.rise for one in seen)))
         mean = Series("mean", [one.rate for one in seen], [one.rise for one in seen], dots=True)
         return Curves(
             title="What one update costs the old task",
@@ -101,6 +102,7 @@ class RelativeCriticalLR(Evidence):
             caption=self.sentence,
             series=[*each, mean],
             log_x=True,
+            y_range=(-tallest, tallest),
             x_ticks=[float(f"{one.rate:.2g}") for one in seen],
             level=("budget", self.budget),
         )
