@@ -2,6 +2,7 @@
 
 A bound schedule of rates is already the `learning_rate=` of any optax optimizer: `optax.adamw(s.bind(run, peak=3e-4))`.
 `inject` is for the rest: several hyper-parameters, groups of parameters, rules, reading what is in force, and resuming.
+`critical_lr` measures which rate the parameters stand.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from preheat.core.checks import finite_number, positive_number
+from preheat.core.crossing import Crossing, crossing
 from preheat.core.errors import PreheatError, PreheatWarning, StateError, nearest, shown
 from preheat.core.extras import needed
 from preheat.core.node import Schedule
@@ -34,7 +36,7 @@ with needed("preheat.jax", "jax"):
     import jax.numpy as jnp
     import optax
 
-__all__ = ["Injected", "inject"]
+__all__ = ["Injected", "critical_lr", "inject"]
 
 # what a plan and optax call by different names
 _ARGUMENTS = {RATE: "learning_rate", "betas[0]": "b1", "betas[1]": "b2"}
@@ -97,6 +99,46 @@ def inject(
     session.check_floors([(group,) for group in recipe.groups] or [()])
     refuse_below_zero(session.plan)
     return _built(recipe, session)
+
+
+def critical_lr(
+    loss: Callable[[Any], Any],
+    params: Any,
+    updates: Any,
+    *,
+    at: float = 1.0,
+    guess: float | None = None,
+    noise: float = 0.0,
+) -> Crossing:
+    """The smallest rate η > 0 at which loss(params + η·updates/at) > loss(params), to 1/16; 2·gᵀD/DᵀHD on a parabola.
+
+    loss: of parameters, on one batch, which should be large and the one that made the updates.
+    updates: what `optimizer.update` gave.   at: the learning rate of that optimizer, 1 where it was made with 1.
+    guess: a rate to look at first: at most 8 looks from within 2 ×, else 16.
+    noise: changes of the loss below 3 × it say nothing.
+
+    >>> import jax.numpy as jnp
+    >>> found = critical_lr(lambda x: (2 * x**2).sum(), jnp.ones(3), -4 * jnp.ones(3))
+    >>> found.low <= 0.5 <= found.high, round(found.high / found.low, 2) <= 1.06
+    (True, True)
+
+    `rate` is None where it is not known, and `why` says why. Raises PreheatError for a loss or a slope that is not finite, and
+    for parameters and updates that do not fit.
+    """
+    scale = positive_number(at, "at")
+    if jax.tree.structure(params) != jax.tree.structure(updates):
+        raise PreheatError("updates have the structure of params", given=str(jax.tree.structure(updates)))
+    along = jax.tree.map(lambda one: one / scale, updates)
+    value, change = jax.jvp(loss, (params,), (along,))
+    moved = jax.jit(lambda rate: loss(jax.tree.map(lambda one, by: one + rate.astype(one.dtype) * by, params, along)))
+    at_zero = float(value)
+    return crossing(
+        lambda rate: float(moved(jnp.asarray(rate))),
+        at_zero,
+        -float(change),
+        guess=None if guess is None else positive_number(guess, "guess"),
+        noise=max(finite_number(noise, "noise"), float(jnp.finfo(value.dtype).eps) * abs(at_zero)),
+    )
 
 
 class Injected(optax.GradientTransformationExtraArgs):

@@ -112,7 +112,7 @@ class CriticalLR(Evidence):
             return " These batches are too small: an update made on one does not lower another's loss; use more micro_batches."
         return (
             f" These batches are small: {self.share:.0%} of an update's slope is left on another batch, so that it raises "
-            f"the loss of other data from about {self.rate * self.share:.2g} on; more micro_batches would tell better."
+            f"the loss of other data from about {self.rate * self.share:.2g} on, or earlier; use more micro_batches."
         )
 
     @property
