@@ -7,15 +7,18 @@ they are asked for.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from preheat.measure.meter import NoiseMeter
     from preheat.measure.noise import noise_scale
     from preheat.measure.snapshot import restored
 
 __all__ = [
+    "NoiseMeter",
     "noise_scale",
     "restored",
 ]
 
 _HOMES = {
+    "NoiseMeter": "meter",
     "noise_scale": "noise",
     "restored": "snapshot",
 }
