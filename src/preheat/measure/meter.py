@@ -157,7 +157,7 @@ class NoiseMeter:
             from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 
             def hook(state: Any, bucket: Any) -> Any:
-                return allreduce_hook(model.process_group, bucket)
+                return allreduce_hook(model.process_group, bucket)  # type: ignore[arg-type]
 
         def keeping(state, bucket):  # without annotations: torch refuses those that are not its own
             self._so_far.append(squared_norm([bucket.buffer()]))
