@@ -7,18 +7,21 @@ they are asked for.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from preheat.measure.batch_size import critical_batch
     from preheat.measure.meter import NoiseMeter
     from preheat.measure.noise import noise_scale
     from preheat.measure.snapshot import restored
 
 __all__ = [
     "NoiseMeter",
+    "critical_batch",
     "noise_scale",
     "restored",
 ]
 
 _HOMES = {
     "NoiseMeter": "meter",
+    "critical_batch": "batch_size",
     "noise_scale": "noise",
     "restored": "snapshot",
 }
