@@ -169,20 +169,23 @@ class _Curvatures:
     def add(self, drawn: Sequence[Any], sizes: Sequence[int]) -> None:
         """Measure one draw."""
         n = self.counts[-1]
+        lone: list[float] = []  # along the gradient of each micro-batch
         curves: list[float] = []
         so_far = [sum(sizes[:count]) for count in range(n + 1)]
 
         def seen(count: int, sums: list[Tensor]) -> None:
-            if count in self.counts:
+            lone.append(self._along(self._gradient(), drawn[n:]))
+            if count in self.counts[1:]:
                 share = so_far[n] / so_far[count]
                 curves.append(self._along([one * share for one in sums], drawn[n:]))
 
         self.length = self.length or self._first_length(drawn)
         norms = norms_of_draw(self.probe, drawn[:n], sizes[:n], seen)
         self.rows.append(self.noise.add(*norms))
-        self.curved.add(curves[0], curves[-1], so_far[1], so_far[n])
-        self.curves.append(curves)
-        self.sizes.append([so_far[count] for count in self.counts])
+        small = math.fsum(lone) / n
+        self.curved.add(small, curves[-1], *norms[2:])
+        self.curves.append([small, *curves])
+        self.sizes.append([round(norms[2]), *(so_far[count] for count in self.counts[1:])])
 
     def found(self, optimizer: Optimizer) -> CriticalBatch:
         """What all draws say together."""
@@ -215,6 +218,10 @@ class _Curvatures:
         if curvature > 0:
             rate = min(rate, squared / curvature / 2)
         return rate * math.sqrt(squared)
+
+    def _gradient(self) -> list[Tensor]:
+        """The gradient that is there, for every parameter."""
+        return [torch.zeros_like(one) if one.grad is None else one.grad.detach() for one in self.probe.parameters]
 
     def _along(self, direction: list[Tensor], batches: Sequence[Any]) -> float:
         """dᵀHd from the losses a step ahead and a step back."""
