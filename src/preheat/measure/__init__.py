@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from preheat.measure.critical import critical_lr
     from preheat.measure.forgetting import relative_critical_lr
+    from preheat.measure.batch_size import critical_batch
+    from preheat.measure.meter import NoiseMeter
     from preheat.measure.noise import noise_scale
     from preheat.measure.snapshot import restored
 
 __all__ = [
     "critical_lr",
+    "NoiseMeter",
+    "critical_batch",
     "noise_scale",
     "relative_critical_lr",
     "restored",
@@ -21,6 +25,8 @@ __all__ = [
 
 _HOMES = {
     "critical_lr": "critical",
+    "NoiseMeter": "meter",
+    "critical_batch": "batch_size",
     "noise_scale": "noise",
     "relative_critical_lr": "forgetting",
     "restored": "snapshot",

@@ -39,19 +39,27 @@ class NoiseScale(Evidence):
     draws: tuple[tuple[float, float], ...]
     sizes: tuple[int, int]
 
+    @classmethod
+    def of(cls, found: TwoBatch, draws: Sequence[tuple[float, float]], sizes: tuple[int, int]) -> NoiseScale:
+        """What was found in some draws."""
+        return cls(found.value, *found.interval(), found.trace, found.squared_gradient, tuple(draws), sizes)
+
+    @property
+    def words(self) -> str:
+        """The value with its interval, or what is known instead."""
+        if self.value is not None:
+            return f"{self.value:.3g} examples (95 % interval {self.low:.3g} to {self.high:.3g})"
+        known = f"{self.low:.3g} examples or more" if self.low > 0 else "not known"
+        return f"{known}: the gradient cannot be told from its noise"
+
     @property
     def sentence(self) -> str:
-        if self.value is not None:
-            found = f"The gradient noise scale is {self.value:.3g} examples (95 % interval {self.low:.3g} to {self.high:.3g})"
-        elif self.low > 0:
-            found = f"The gradient noise scale is {self.low:.3g} examples or more: the gradient cannot be told from its noise"
-        else:
-            found = "The gradient noise scale is not known: the gradient cannot be told from its noise"
+        found = f"The gradient noise scale is {self.words}"
         small, big = self.sizes
         more = "" if self.value is not None else " More draws, or more micro-batches in each, would tell."
         return (
             f"{found}, from {len(self.draws)} draws of {big} examples in micro-batches of {small}.{more} Good for: the "
-            "order of magnitude of the batch size beyond which larger batches save few updates, with these weights. Not good for: "
+            "order of magnitude of the batch size beyond which larger ones save few updates, with these weights. Not good for: "
             "weights of later, since it grows while the loss falls; the gradient as an adaptive optimizer rescales it; "
             "losses that weigh examples unequally, such as by their tokens."
         )
@@ -101,23 +109,32 @@ def noise_scale(
     counted(micro_batches, "micro_batches is a whole number of at least 2", 2)
     counted(draws, f"draws is a whole number of at least {FEWEST}", FEWEST)
     training = Training(model, optimizer, loss, batches, scaler)
-    if isinstance(model, DistributedDataParallel):
-        what = "a DistributedDataParallel averages the gradients of all ranks"
-        raise PreheatError(what, write="measure its .module, or use NoiseMeter while it trains")
+    refuse_ranks(model)
     found, rows, sizes = TwoBatch(), [], (0, 0)
     with training.opened() as probe:
-        for drawn in _draws(training.batches, micro_batches, draws):
+        for drawn in in_draws(training.batches, micro_batches, draws):
             norms = norms_of_draw(probe, drawn, [size_of(one, batch_size) for one in drawn])
             rows.append(found.add(*norms))
             sizes = sizes if sizes[1] else (size_of(drawn[0], batch_size), round(norms[3]))
-    if len(rows) < FEWEST:
-        what = f"{FEWEST} draws of {micro_batches} batches are needed, and the batches give {len(rows)}"
+    refuse_few(len(rows), micro_batches)
+    return NoiseScale.of(found, rows, sizes)
+
+
+def refuse_ranks(model: nn.Module) -> None:
+    """Refuse a model whose gradients are averaged over processes."""
+    if isinstance(model, DistributedDataParallel):
+        what = "a DistributedDataParallel averages the gradients of all ranks"
+        raise PreheatError(what, write="measure its .module, or use NoiseMeter while it trains")
+
+
+def refuse_few(draws: int, batches: int) -> None:
+    """Refuse draws whose spread says nothing."""
+    if draws < FEWEST:
+        what = f"{FEWEST} draws of {batches} batches are needed, and the batches give {draws}"
         raise PreheatError(what, write="give more or smaller batches, or write micro_batches=2")
-    value, (low, high) = found.value, found.interval()
-    return NoiseScale(value, low, high, found.trace, found.squared_gradient, tuple(rows), sizes)
 
 
-def _draws(batches: Iterable[Any], micro_batches: int, draws: int) -> Iterator[list[Any]]:
+def in_draws(batches: Iterable[Any], micro_batches: int, draws: int) -> Iterator[list[Any]]:
     """The batches of one pass, some at a time; an incomplete draw is left out."""
     passed = iter(batches)
     for _ in range(draws):
@@ -127,19 +144,24 @@ def _draws(batches: Iterable[Any], micro_batches: int, draws: int) -> Iterator[l
         yield drawn
 
 
-def norms_of_draw(probe: Probe, batches: Sequence[Any], sizes: Sequence[int]) -> tuple[float, float, float, float]:
+def norms_of_draw(
+    probe: Probe, batches: Sequence[Any], sizes: Sequence[int], seen: Callable[[int, list[Tensor]], None] | None = None
+) -> tuple[float, float, float, float]:
     """The mean of the micro-batches' squared gradient norms, that of the gradient of all, and the batch sizes of both.
 
     The first size is the harmonic mean, since E|g_b|² = |G|² + tr Σ / b.
+    seen: told after each micro-batch how many there were, and their weighted sum, which goes on to change.
     """
     total, small = sum(sizes), 0.0
     means = [torch.zeros_like(one, dtype=at_least_single(one.dtype)) for one in probe.parameters]
-    for batch, size in zip(batches, sizes, strict=True):
+    for place, (batch, size) in enumerate(zip(batches, sizes, strict=True), 1):
         probe.gradient([batch], fresh=True)
         small += squared_norm(probe.gradients()).item() / len(sizes)
         for mean, one in zip(means, probe.parameters, strict=True):
             if one.grad is not None:
                 mean.add_(one.grad, alpha=size / total)
+        if seen is not None:
+            seen(place, means)
     return small, squared_norm(means).item(), len(sizes) / sum(1.0 / size for size in sizes), float(total)
 
 
