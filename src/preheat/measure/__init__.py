@@ -7,13 +7,19 @@ they are asked for.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from preheat.measure.range_test import lr_range_test
     from preheat.measure.snapshot import restored
+    from preheat.measure.swept import RangeTest
 
 __all__ = [
+    "RangeTest",
+    "lr_range_test",
     "restored",
 ]
 
 _HOMES = {
+    "RangeTest": "swept",
+    "lr_range_test": "range_test",
     "restored": "snapshot",
 }
 

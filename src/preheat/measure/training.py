@@ -30,6 +30,14 @@ _NO_DIRECTION = {
 _FAR = 1.0  # the rate at which an update is taken apart: the weights move far enough not to be rounded away
 
 
+class NotFiniteError(PreheatError):
+    """A loss, or its gradient, that is not finite. loss: the loss."""
+
+    def __init__(self, loss: float) -> None:
+        self.loss = loss
+        super().__init__(f"the loss or its gradient is not finite: {loss}", write="measure before it diverges")
+
+
 @dataclass(frozen=True)
 class Training:
     """A model, its optimizer, the loss of a batch, and batches.
@@ -100,9 +108,14 @@ class Probe:
         self.optimizer = training.optimizer
         self.parameters = [one for group in self.optimizer.param_groups for one in group["params"] if one.requires_grad]
         self.forwards = 0
-        self._random = torch.get_rng_state()
+        self._random, self._device_seed = torch.get_rng_state(), 0
         self._ratios = ratios(self.optimizer)
         self._groups = list(self.optimizer.param_groups)
+
+    def redraw(self, seed: int) -> None:
+        """Other random numbers from now on: updates in turn have each its own dropout, and shufflings differ."""
+        torch.manual_seed(seed)
+        self._random, self._device_seed = torch.get_rng_state(), seed
 
     @torch.no_grad()
     def loss(self, batch: Any) -> float:
@@ -113,7 +126,7 @@ class Probe:
     def gradient(self, batches: Sequence[Any]) -> float:
         """Leave the mean gradient of the batches in `.grad`, and return their mean loss. Accumulation is counted right.
 
-        Raises PreheatError where the loss or the gradient is not finite.
+        Raises NotFiniteError where the loss or the gradient is not finite.
         """
         self.optimizer.zero_grad(set_to_none=True)
         total = 0.0
@@ -127,7 +140,7 @@ class Probe:
             scaler.unscale_(self.optimizer)
             scaler._per_optimizer_states.clear()  # it may be unscaled again after the next
         if not math.isfinite(total) or not all(torch.isfinite(one).all() for one in self.gradients()):
-            raise PreheatError(f"the loss or its gradient is not finite: {total}", write="measure before it diverges")
+            raise NotFiniteError(total)
         return total
 
     def gradients(self) -> list[Tensor]:
@@ -169,7 +182,7 @@ class Probe:
     def _same_random_numbers(self) -> Iterator[None]:
         torch.set_rng_state(self._random)
         if torch.cuda.is_available() and torch.cuda.is_initialized():
-            torch.cuda.manual_seed_all(0)
+            torch.cuda.manual_seed_all(self._device_seed)
         self.forwards += 1
         yield
 
