@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from preheat.core.checks import counted, positive_number
 from preheat.core.errors import PreheatError
-from preheat.measure.suggesters import DROPPED, FEWEST, Smoother, Sweep
+from preheat.measure.suggesters import FEWEST_UPDATES, Smoother, Sweep
 from preheat.measure.swept import RangeTest
 from preheat.measure.training import Loss, NotFiniteError, Probe, Training
 
@@ -61,8 +61,7 @@ def sweep_rates(low: float, high: float, updates: int) -> list[float]:
     low, high = positive_number(low, "the lowest rate"), positive_number(high, "the highest rate")
     if not low < high:
         raise PreheatError(f"the highest rate, {high:g}, must be above the lowest, {low:g}", write="give low < high")
-    fewest = math.ceil((FEWEST + DROPPED) / 0.9)
-    count = counted(updates, f"a sweep has at least {fewest} updates", fewest, write="100 is usual")
+    count = counted(updates, f"a sweep has at least {FEWEST_UPDATES} updates", FEWEST_UPDATES, write="100 is usual")
     return [low * (high / low) ** (place / count) for place in range(count)]
 
 

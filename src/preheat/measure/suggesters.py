@@ -24,6 +24,9 @@ DROPPED = 5
 FEWEST = 10
 """Points that must be left."""
 
+FEWEST_UPDATES = FEWEST + DROPPED + 1
+"""Updates of the shortest sweep that leaves them."""
+
 CERTAIN = 3.0
 """Standard deviations of the noise by which the smoothed loss must fall, or no suggestion stands."""
 
