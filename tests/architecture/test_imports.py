@@ -12,6 +12,8 @@ LATE: dict[tuple[str, str], str] = {
     ("preheat.cli.compare", "compare_own_training"): "only a command of one's own needs what starts it",
     ("preheat.cli.compare", "_run"): "the lab brings scipy and matplotlib; --help must not wait for them",
     ("preheat.cli.diff", "_panel"): "only a picture needs what draws it",
+    ("preheat.cli.find", "_launched"): "only a command of one's own needs what starts it",
+    ("preheat.cli.find", "_measured"): "measuring brings torch; --help must not wait for it",
     ("preheat.cli.pictures", "_written"): "only a picture needs what draws it",
     ("preheat.cli.show", "_panel"): "only a picture needs what draws it",
     ("preheat.cli.subjects", "_four"): "measuring brings torch; --help must not wait for it",

@@ -8,9 +8,9 @@ from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from preheat.core.checks import counted, positive_number
+from preheat.core.checks import counted
 from preheat.core.errors import PreheatError
-from preheat.measure.suggesters import FEWEST_UPDATES, Smoother, Sweep
+from preheat.measure.suggesters import Smoother, Sweep, sweep_rates
 from preheat.measure.swept import RangeTest
 from preheat.measure.training import Loss, NotFiniteError, Probe, Training
 
@@ -54,15 +54,6 @@ def lr_range_test(
     size = counted(micro_batches, "micro_batches is a whole number of at least 1", 1)
     source = training.endless()
     return RangeTest(tuple(_swept(training, rates, source, size, repeat) for repeat in range(count)))
-
-
-def sweep_rates(low: float, high: float, updates: int) -> list[float]:
-    """low · (high/low)^(i/N) for the updates i = 0 … N − 1. Raises PreheatError for rates that do not grow, or few updates."""
-    low, high = positive_number(low, "the lowest rate"), positive_number(high, "the highest rate")
-    if not low < high:
-        raise PreheatError(f"the highest rate, {high:g}, must be above the lowest, {low:g}", write="give low < high")
-    count = counted(updates, f"a sweep has at least {FEWEST_UPDATES} updates", FEWEST_UPDATES, write="100 is usual")
-    return [low * (high / low) ** (place / count) for place in range(count)]
 
 
 def _swept(training: Training, rates: list[float], batches: Iterator[Any], size: int, repeat: int) -> Sweep:

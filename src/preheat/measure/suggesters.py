@@ -2,7 +2,7 @@
 
 The four functions take the rates and smoothed losses of a curve and give what fastai's functions of the same names give
 (fastai 2.8, `fastai/callback/schedule.py`), on every curve, sensible or not. `suggested` asks them of a sweep, and answers
-"none" with a reason where fastai's answer would be the edge of the sweep or an accident of noise. Standard library only.
+"none" with a reason where fastai's answer would be the edge of the sweep or an accident of noise. No torch.
 """
 
 import math
@@ -11,6 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
+
+from preheat.core.checks import counted, positive_number
+from preheat.core.errors import PreheatError
 
 BETA = 0.98
 """How much of the smoothed loss is kept at each update."""
@@ -105,6 +108,15 @@ def _slopes(losses: Sequence[float]) -> list[float]:
     """The slope of the losses at each place: central differences inside, one-sided at the ends."""
     inner = [(after - before) / 2 for before, after in zip(losses, losses[2:], strict=False)]
     return [losses[1] - losses[0], *inner, losses[-1] - losses[-2]]
+
+
+def sweep_rates(low: float, high: float, updates: int) -> list[float]:
+    """low · (high/low)^(i/N) for the updates i = 0 … N − 1. Raises PreheatError for rates that do not grow, or few updates."""
+    low, high = positive_number(low, "the lowest rate"), positive_number(high, "the highest rate")
+    if not low < high:
+        raise PreheatError(f"the highest rate, {high:g}, must be above the lowest, {low:g}", write="give low < high")
+    count = counted(updates, f"a sweep has at least {FEWEST_UPDATES} updates", FEWEST_UPDATES, write="100 is usual")
+    return [low * (high / low) ** (place / count) for place in range(count)]
 
 
 @dataclass(frozen=True)

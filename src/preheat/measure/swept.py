@@ -48,7 +48,7 @@ class Suggestion:
 class RangeTest(Evidence):
     """Sweeps of the learning rate, and what they suggest.
 
-    sweeps: the runs.   varied: in what they differ: "batches", or "initialisations".
+    sweeps: the runs.   varied: in what they differ: "batches", "initialisations" or "seeds".
     """
 
     sweeps: tuple[Sweep, ...]
@@ -114,7 +114,23 @@ class RangeTest(Evidence):
                 height = min(drawn) - 0.04 * place * ((max(drawn) - min(drawn)) or 1.0)
                 series.append(Series(f"{one.name} {one.rate:.2g}", ends, (height,) * 3, style=place, dots=True))
         title = f"Range test, {len(self.sweeps)} sweeps" if len(self.sweeps) > 1 else "Range test"
-        return Curves(title=title, series=series, x_label="learning rate", y_label="loss", log_x=True, caption=LIMITS)
+        return Curves(
+            title=title,
+            series=series,
+            x_label="learning rate",
+            y_label="loss",
+            log_x=True,
+            x_ticks=_decades([x for one in series for x in one.xs]),
+            caption=LIMITS,
+        )
+
+
+def _decades(rates: list[float]) -> list[float]:
+    """The powers of ten among the rates."""
+    if not rates:
+        return []
+    first, last = math.ceil(math.log10(min(rates))), math.floor(math.log10(max(rates)))
+    return [10.0**power for power in range(first, last + 1)]
 
 
 def _together(name: str, said: list[float | str], step: float, same: bool) -> Suggestion:
