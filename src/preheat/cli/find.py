@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -204,7 +204,7 @@ def _curve(found: "RangeTest", terminal: Terminal) -> str:
 
 def _table(found: "RangeTest", terminal: Terminal) -> list[str]:
     """A line for each suggestion."""
-    rows: list[Sequence[str]] = [("suggestion", "rate", "95 % interval", "each sweep")]
+    rows: list[tuple[str, ...]] = [("suggestion", "rate", "95 % interval", "each sweep")]
     for one in found.suggestions.values():
         rate = "none" if one.rate is None else f"{one.rate:.3g}"
         ends = "" if one.low is None or one.high is None else f"{one.low:.2g} to {one.high:.2g}"

@@ -226,6 +226,7 @@ def _nothing(sweep: Sweep, curve: Curve) -> str:
 
 
 _ROUNDING = 1e-6  # what single precision makes of a loss
+_BENT = f"the slope changes by more than {SLIDE_THRESHOLD} everywhere, as that of a large loss does"
 _FALLING = "the loss still falls where the sweep ends: go on to higher rates"
 
 
@@ -258,7 +259,7 @@ def _ask_slide(curve: Curve) -> float | str:
     place, moves = _slid(curve.losses, SLIDE_WIDTH, SLIDE_THRESHOLD)
     if moves == 0:
         return _FALLING if curve.whole else "the curve has no bend at its end"
-    return "the slope bends everywhere" if place == 0 else curve.rates[place]
+    return _BENT if place == 0 else curve.rates[place]
 
 
 SUGGESTERS: dict[str, Callable[[Curve], float | str]] = {

@@ -147,4 +147,4 @@ def _together(name: str, said: list[float | str], step: float, same: bool) -> Su
         return Suggestion(name, math.exp(math.fsum(logs) / len(logs)), None, None, each, reason)
     mean, low, high = interval(logs)
     low, high = min(low, mean - step / 2), max(high, mean + step / 2)
-    return Suggestion(name, *map(math.exp, (mean, low, high)), each)
+    return Suggestion(name, math.exp(mean), math.exp(low), math.exp(high), each)
