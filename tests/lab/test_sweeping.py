@@ -68,3 +68,11 @@ def test_a_script_that_trains_at_other_rates_is_refused(swept):
 def test_a_script_that_logs_no_loss_is_refused(swept):
     with pytest.raises(PreheatError, match="neither returned nor logged 'loss'"):
         swept(steps="0")
+
+
+@pytest.mark.parametrize("given", [{"steps": "10"}, {"steps": "0, 20, 2"}])
+def test_a_script_that_ends_early_or_logs_seldom_is_refused(swept, given):
+    with pytest.raises(
+        PreheatError, match="logged the loss of 10 of the 20 updates of the sweep; let it log every update"
+    ):
+        swept(**given)

@@ -233,3 +233,12 @@ def test_random_numbers_of_the_caller_do_not_change_what_is_found(trained):
     random.seed(5)
     torch.manual_seed(5)
     assert lr_range_test(*one.given, **SMALL) == first
+
+
+def test_a_grad_scaler_changes_nothing_and_is_put_back(trained):
+    one, scaler = trained(torch.optim.SGD), torch.amp.GradScaler("cpu", init_scale=8.0)
+    before = one.state(), scaler.state_dict()
+    found = lr_range_test(*one.given, scaler=scaler, **SMALL)
+    assert (one.state(), scaler.state_dict()) == before
+    plain = lr_range_test(*one.given, **SMALL)
+    assert found.sweeps[0].losses == pytest.approx(plain.sweeps[0].losses, rel=1e-5)

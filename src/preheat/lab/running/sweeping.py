@@ -16,6 +16,7 @@ from preheat.lab.running.command import TRAINER, LaunchOptions, run
 from preheat.measure.suggesters import Smoother, Sweep
 
 _LOSS, _RATE = "loss", "lr"
+_LOGGED = 0.9  # of the updates: with fewer the curve is another one
 
 
 class _EnoughError(Exception):
@@ -27,14 +28,15 @@ class _Reports:
 
     def __init__(self, trial: Trial, path: Path, updates: int) -> None:
         self.trial, self.path, self._updates = trial, path, updates
-        self._rows, self._smoother = list[tuple[int, Mapping[str, float]]](), Smoother()
+        self._rows, self._smoother, self._seen = list[tuple[int, Mapping[str, float]]](), Smoother(), -1
 
     def __call__(self, /, step: int, **metrics: float) -> None:
         self._rows.append((step, metrics))
 
     def progress(self, step: int, line: Mapping[str, float]) -> None:
         """Raises _EnoughError where the sweep is over."""
-        if _LOSS in line:
+        if _LOSS in line and step > self._seen:  # lines may be shown twice
+            self._seen = step
             self._smoother.add(line[_LOSS])
             if self._smoother.diverged or step >= self._updates - 1:
                 raise _EnoughError
@@ -90,7 +92,13 @@ def swept_command(options: LaunchOptions, rates: tuple[float, float, int], seed:
             raise
     for file in left:
         removed(file)
-    return _sweep_of(logged, rates)
+    found = _sweep_of(logged, rates)
+    if not found.stopped and len(found.losses) < _LOGGED * updates:
+        raise PreheatError(
+            f"the script logged the loss of {len(found.losses)} of the {updates} updates of the sweep",
+            write="let it log every update, and train for as many, or make the sweep shorter",
+        )
+    return found
 
 
 def _sweep_of(logged: Logged, rates: tuple[float, float, int]) -> Sweep:
