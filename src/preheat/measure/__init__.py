@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from preheat.measure.batch_size import critical_batch
     from preheat.measure.meter import NoiseMeter
     from preheat.measure.noise import noise_scale
+    from preheat.measure.range_test import lr_range_test
     from preheat.measure.snapshot import restored
+    from preheat.measure.swept import RangeTest
 
 __all__ = [
     "critical_lr",
@@ -20,6 +22,8 @@ __all__ = [
     "critical_batch",
     "noise_scale",
     "relative_critical_lr",
+    "RangeTest",
+    "lr_range_test",
     "restored",
 ]
 
@@ -29,6 +33,8 @@ _HOMES = {
     "critical_batch": "batch_size",
     "noise_scale": "noise",
     "relative_critical_lr": "forgetting",
+    "RangeTest": "swept",
+    "lr_range_test": "range_test",
     "restored": "snapshot",
 }
 

@@ -30,6 +30,14 @@ _NO_DIRECTION = {
 _TRIES = 4  # at an update that is taken apart; two are enough where the first moves the weights at all
 
 
+class NotFiniteError(PreheatError):
+    """A loss, or its gradient, that is not finite. loss: the loss."""
+
+    def __init__(self, loss: float) -> None:
+        self.loss = loss
+        super().__init__(f"the loss or its gradient is not finite: {loss}", write="measure before it diverges")
+
+
 @dataclass(frozen=True)
 class Training:
     """A model, its optimizer, the loss of a batch, and batches.
@@ -115,7 +123,7 @@ class Probe:
 
         fresh: under new random numbers, as training would draw them, so that dropout too is noise of the gradient.
 
-        Raises PreheatError where the loss or the gradient is not finite.
+        Raises NotFiniteError where the loss or the gradient is not finite.
         """
         self.optimizer.zero_grad(set_to_none=True)
         total = 0.0
@@ -129,7 +137,7 @@ class Probe:
             scaler.unscale_(self.optimizer)
             scaler._per_optimizer_states.clear()  # it may be unscaled again after the next
         if not math.isfinite(total) or not all(torch.isfinite(one).all() for one in self.gradients()):
-            raise PreheatError(f"the loss or its gradient is not finite: {total}", write="measure before it diverges")
+            raise NotFiniteError(total)
         return total
 
     def gradients(self) -> list[Tensor]:
