@@ -1,0 +1,154 @@
+"""What was measured, as plain values: all that a decision may look at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any, Literal
+
+Family = Literal["sgd", "adaptive", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerFacts:
+    """The name of an optimizer's class, the family whose constants hold for it, and its averages' decays."""
+
+    name: str
+    family: Family
+    beta2: float | None = None
+    momentum: float | None = None
+
+    @property
+    def untuned(self) -> int | None:
+        """2/(1 − β₂): the updates after which Adam's second moment is known (Ma & Yarats 2021, arXiv:1910.04209)."""
+        return None if self.beta2 is None else round(2 / (1 - self.beta2))
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The training after some low-rate updates. critical: None where the loss did not rise anywhere along the update.
+
+    relative, angle: of one update at the low rate, by layer, |Δw|/|w| and the angle between w and w + Δw in radians.
+    """
+
+    update: int
+    loss: float
+    gradient_norm: float
+    critical: float | None
+    relative: Mapping[str, float] = field(default_factory=dict)
+    angle: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def typical_relative(self) -> float:
+        """The median over the layers; NaN where no layer has a size."""
+        known = [one for one in self.relative.values() if math.isfinite(one)]
+        return median(known) if known else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class ShortRuns:
+    """Runs that warm up over `warmup` updates and decay to 0, one for each order of the data.
+
+    losses: of each, the loss of every batch set aside; empty where it was not finite on the way.
+    """
+
+    warmup: int
+    losses: Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Short whole runs at the peak from the weights as they are. first: the loss of the batches set aside, before."""
+
+    updates: int
+    first: float
+    arms: Sequence[ShortRuns]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Fine-tuning: rate by rate, by how much one update raises the old loss; cap: the largest that stays in the budget."""
+
+    cap: float | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What measuring cost: updates, and forward passes beside them."""
+
+    updates: int = 0
+    forwards: int = 0
+
+    @property
+    def in_updates(self) -> float:
+        """A forward pass is a third of an update, whose backward pass is two."""
+        return self.updates + self.forwards / 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that was measured on a training.
+
+    peak: the rate of the largest group; steps: of the whole run.
+    loss, same_noise, spread: the first loss, by how much it differs when computed again, and between batches (sd).
+    critical: at the start, by probe batch; None where the loss did not rise.
+    flat: why the critical rate at the start says nothing, "" where it does.
+    noise_scale: tr Σ/|G|² in examples, None where it is not known; batch: examples of an update.
+    looks: along low-rate updates at `low_rate`; rounded: the share of weights that an update at the low rate leaves as they
+    are, because they have too few bits.
+    """
+
+    optimizer: OptimizerFacts
+    steps: int
+    peak: float
+    loss: float
+    same_noise: float = 0.0
+    spread: float = 0.0
+    critical: Sequence[float | None] = ()
+    flat: str = ""
+    noise_scale: float | None = None
+    batch: int | None = None
+    looks: Sequence[Look] = ()
+    low_rate: float = 0.0
+    rounded: float = 0.0
+    trial: Trial | None = None
+    valley: float | None = None
+    forgotten: Forgotten | None = None
+    cost: Cost = Cost()
+
+    @property
+    def critical_start(self) -> float | None:
+        """The geometric mean over the probe batches; None where it says nothing."""
+        found = [one for one in self.critical if one is not None]
+        if self.flat or not found or len(found) < len(self.critical):
+            return None
+        return math.exp(sum(map(math.log, found)) / len(found))
+
+    @property
+    def critical_lowest(self) -> float | None:
+        """The 20th percentile of the critical rate after the first fifth of the low-rate updates."""
+        later = sorted(one.critical for one in self.looks[len(self.looks) // 5 :] if one.critical is not None)
+        return later[round(0.2 * (len(later) - 1))] if later else None
+
+    @property
+    def change(self) -> float | None:
+        """Critical rate in the last third of the low-rate updates (median) over that at the start."""
+        last = [one.critical for one in self.looks[-max(1, len(self.looks) // 3) :] if one.critical is not None]
+        start = self.critical_start
+        return median(last) / start if start and last else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON holds it; what is not finite is null."""
+        return plain(asdict(self))
+
+
+def plain(value: Any) -> Any:
+    """Nested values as JSON holds them, null for what is not finite."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
