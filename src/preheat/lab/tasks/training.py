@@ -56,13 +56,9 @@ def train(options: TrainingOptions, schedule: preheat.Schedule, seed: int, log: 
     steps (updates applied), parameters, data (the fingerprint of the data).
     """
     task = load(options)
-    initial, order = (int(state) for state in np.random.SeedSequence(seed).generate_state(2))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(initial)
-        model = task.model()
-    optimizer = build_optimizer(options, model.parameters())
+    model, optimizer, batches = begun(task, options, seed)
     scheduler = Scheduler(optimizer, schedule, run=preheat.Run(total=steps))
-    done, finite = fit(model, islice(task.batches(order), steps), scheduler, log)
+    done, finite = fit(model, islice(batches, steps), scheduler, log)
     chance = task.chance_loss()
     loss, accuracy = evaluate(model, *task.validation()) if finite else (math.nan, math.nan)
     reason = divergence(loss, chance) if finite else f"non-finite loss at step {done}"
@@ -76,6 +72,17 @@ def train(options: TrainingOptions, schedule: preheat.Schedule, seed: int, log: 
         "parameters": sum(p.numel() for p in model.parameters()),
         "data": task.fingerprint,
     }
+
+
+def begun(
+    task: Task, options: TrainingOptions, seed: int
+) -> tuple[nn.Module, torch.optim.Optimizer, Iterator[tuple[Tensor, Tensor]]]:
+    """A model, its optimizer at the peak rate, and endless batches: `seed` alone fixes the weights and the order."""
+    initial, order = (int(state) for state in np.random.SeedSequence(seed).generate_state(2))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(initial)
+        model = task.model()
+    return model, build_optimizer(options, model.parameters()), task.batches(order)
 
 
 def fit(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], scheduler: Scheduler, log: Log) -> tuple[int, bool]:
