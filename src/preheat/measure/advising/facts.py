@@ -76,6 +76,35 @@ class Forgotten:
 
 
 @dataclass(frozen=True, slots=True)
+class Rung:
+    """Whole runs of so many updates: the final loss by (peak, updates of warmup); None where it diverged."""
+
+    updates: int
+    losses: Mapping[tuple[float, int], float | None]
+
+    @property
+    def order(self) -> list[tuple[float, int]]:
+        """The arms that trained, the best first; of equals the one with the shorter warmup."""
+        found = [(loss, arm[1], arm) for arm, loss in self.losses.items() if loss is not None]
+        return [arm for _, _, arm in sorted(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class Raced:
+    """A race: rungs of longer and longer runs, of which only the better arms go on; one seed. spent: updates."""
+
+    rungs: Sequence[Rung]
+    seed: int
+    spent: int
+
+    @property
+    def winner(self) -> tuple[float, int] | None:
+        """(peak, updates of warmup) of the best arm of the longest runs; None where none trained."""
+        order = self.rungs[-1].order if self.rungs else []
+        return order[0] if order else None
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What measuring cost: updates, and forward passes beside them."""
 
