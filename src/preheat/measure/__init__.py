@@ -7,13 +7,16 @@ they are asked for.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from preheat.measure.noise import noise_scale
     from preheat.measure.snapshot import restored
 
 __all__ = [
+    "noise_scale",
     "restored",
 ]
 
 _HOMES = {
+    "noise_scale": "noise",
     "restored": "snapshot",
 }
 

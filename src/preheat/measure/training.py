@@ -110,8 +110,10 @@ class Probe:
         with self._same_random_numbers():
             return float(self._checked(self.training.loss(batch)))
 
-    def gradient(self, batches: Sequence[Any]) -> float:
+    def gradient(self, batches: Sequence[Any], *, fresh: bool = False) -> float:
         """Leave the mean gradient of the batches in `.grad`, and return their mean loss. Accumulation is counted right.
+
+        fresh: under new random numbers, as training would draw them, so that dropout too is noise of the gradient.
 
         Raises PreheatError where the loss or the gradient is not finite.
         """
@@ -119,7 +121,7 @@ class Probe:
         total = 0.0
         scaler = self.training.scaler
         for batch in batches:
-            with self._same_random_numbers():
+            with self._same_random_numbers(fresh):
                 value = self._checked(self.training.loss(batch)) / len(batches)
             (value if scaler is None else scaler.scale(value)).backward()
             total += float(value.detach())
@@ -166,10 +168,11 @@ class Probe:
         return Line(self.parameters, origin, direction, loss, slope)
 
     @contextmanager
-    def _same_random_numbers(self) -> Iterator[None]:
-        torch.set_rng_state(self._random)
-        if torch.cuda.is_available() and torch.cuda.is_initialized():
-            torch.cuda.manual_seed_all(0)
+    def _same_random_numbers(self, fresh: bool = False) -> Iterator[None]:
+        if not fresh:
+            torch.set_rng_state(self._random)
+            if torch.cuda.is_available() and torch.cuda.is_initialized():
+                torch.cuda.manual_seed_all(0)
         self.forwards += 1
         yield
 
