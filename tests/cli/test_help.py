@@ -23,6 +23,9 @@ PAGES = [
     ("compare", "bytes"),
     ("compare", "digits"),
     ("compare", "demo"),
+    ("advise",),
+    ("advise", "digits"),
+    ("advise", "bytes"),
 ]
 
 

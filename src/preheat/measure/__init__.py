@@ -7,15 +7,18 @@ they are asked for.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from preheat.measure.advising.advise import advise
     from preheat.measure.noise import noise_scale
     from preheat.measure.snapshot import restored
 
 __all__ = [
+    "advise",
     "noise_scale",
     "restored",
 ]
 
 _HOMES = {
+    "advise": "advising.advise",
     "noise_scale": "noise",
     "restored": "snapshot",
 }

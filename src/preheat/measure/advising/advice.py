@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from preheat.measure.advising.deciding import Decision, critical, decided, safe, schedule, sharpness
+from preheat.measure.advising.constants import LOWER
+from preheat.measure.advising.deciding import Decision, critical, decided, safe, schedule, sharpness, start
 from preheat.measure.advising.facts import Facts, Raced, plain
 from preheat.measure.advising.outcome import judged
 from preheat.measure.advising.rules import OtherRule, other_rules
@@ -40,12 +41,17 @@ class Advice(Evidence):
     def verdict(self) -> str:
         """One line: "no warmup needed", "a short one: …", "… updates", or "not known"."""
         if self.raced is not None and self.raced.winner is not None:
-            return f"{_updates(self.warmup)} to a peak of {self.peak:.3g}, by the race" if self.warmup else "no warmup needed"
+            return (
+                f"{_updates(self.warmup)} to a peak of {self.peak:.3g}, by the race"
+                if self.warmup
+                else "no warmup needed"
+            )
         decision = self.decision
         if decision.verdict in ("not known", "no warmup needed"):
             return decision.verdict
         least = "at least " if decision.at_least else ""
-        tail = "; a race would tell" if decision.at_least else ""
+        hopeless = self.facts.trial is not None and judged(self.facts.trial).hopeless
+        tail = f"{', or a lower peak' if hopeless else ''}; a race would tell" if decision.at_least else ""
         return f"{'a short one: ' if decision.verdict == 'a short one' else ''}{least}{_updates(decision.warmup)}{tail}"
 
     @property
@@ -70,17 +76,22 @@ class Advice(Evidence):
     @property
     def start(self) -> float:
         """The rate to begin at."""
-        return self.decision.start if self.warmup else self.peak
+        return start(self.peak, safe(self.facts)) if self.warmup else self.peak
 
     @property
     def schedule(self) -> str:
         """The schedule as text, in factors of the peak: what `parse`, `Scheduler` and every adapter read."""
-        return schedule(replace(self.facts, peak=self.peak), self.warmup)
+        return schedule(self.peak, safe(self.facts), self.warmup)
 
     @property
     def confidence(self) -> float:
         """The probability of the verdict; NaN where it is not known."""
         return math.nan if self.decision.verdict == "not known" else self.decision.confidence
+
+    @property
+    def sure(self) -> str:
+        """The probability of the verdict in words: nothing is sure."""
+        return "over 99%" if self.confidence > 0.99 else f"{self.confidence:.0%}"
 
     @property
     def rules(self) -> tuple[OtherRule, ...]:
@@ -140,7 +151,7 @@ class Advice(Evidence):
         if self.raced is not None and self.raced.winner is not None:
             return f"{head}{at}: {self.schedule}. It rests on one seed. {SCOPE}"
         why = f" It rests on {decision.rests_on}." if decision.rests_on else ""
-        return f"{head}{at}: {self.schedule}. Probability of that: {self.confidence:.0%}.{why} {SCOPE}"
+        return f"{head}{at}: {self.schedule}. Probability of that: {self.sure}.{why} {SCOPE}"
 
     def panel(self) -> Curves:
         """The critical rate along the low-rate updates beside the peak; without those, the losses of the short runs."""
@@ -163,7 +174,18 @@ class Advice(Evidence):
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON holds it; what is not known is null."""
-        names = ("verdict", "needed", "warmup", "peak", "start", "schedule", "confidence", "reasons", "would_change", "cost")
+        names = (
+            "verdict",
+            "needed",
+            "warmup",
+            "peak",
+            "start",
+            "schedule",
+            "confidence",
+            "reasons",
+            "would_change",
+            "cost",
+        )
         told: Mapping[str, Any] = {name: getattr(self, name) for name in names}
         decision = self.decision
         more = {
@@ -193,10 +215,17 @@ def _trial(facts: Facts) -> str:
     assert facts.trial is not None
     outcome = judged(facts.trial)
     ends = ", ".join(
-        f"{warmup}: {'diverged' if math.isinf(loss) else format(loss, '.4g')}" for warmup, loss in outcome.losses.items()
+        f"{warmup}: {'diverged' if math.isinf(loss) else format(loss, '.4g')}"
+        for warmup, loss in outcome.losses.items()
     )
     noise = "" if math.isnan(outcome.noise) else f"; a difference has a standard deviation of {outcome.noise:.2g}"
-    return f"Short runs of {facts.trial.updates} updates at the peak end, by updates of warmup, at {ends}{noise}."
+    lower = ""
+    if outcome.lower is not None:
+        at = "diverge" if math.isinf(outcome.lower) else f"end at {outcome.lower:.4g}"
+        lower = f" Without warmup at 1/{LOWER} of the peak they {at}."
+    return (
+        f"Short runs of {facts.trial.updates} updates at the peak end, by updates of warmup, at {ends}{noise}.{lower}"
+    )
 
 
 def _race(raced: Raced, steps: int) -> str:

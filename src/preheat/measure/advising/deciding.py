@@ -65,7 +65,7 @@ def decided(facts: Facts) -> Decision:
         probability,
         warmup,
         at_least,
-        start(facts) if warmup else facts.peak,
+        start(facts.peak, safe(facts)) if warmup else facts.peak,
         unknown,
         _rests_on(facts, outcome),
         mechanisms(facts, outcome),
@@ -98,26 +98,27 @@ def features(facts: Facts, outcome: Outcome | None) -> dict[str, float]:
     margin: log2(peak / (c · the critical rate that counts)); margin_start, margin_lowest: the same of the one at the start,
     and of the 20th percentile along the low-rate updates.
     trial_z: the best warmup's difference to none in units of its noise; trial_gain: as a share of what the loss fell by.
+    trial_lower: by how much the peak without warmup ends above a LOWER-th of it, in units of the noise.
     """
     c = CONSTANTS[facts.optimizer.family].c
     rates = {"margin": critical(facts), "margin_start": facts.critical_start, "margin_lowest": facts.critical_lowest}
     found = {name: math.log2(facts.peak / (c * rate)) for name, rate in rates.items() if rate is not None}
     if _tells(outcome):
         found |= {"trial_z": outcome.in_noise, "trial_gain": outcome.gain}
+        found |= {} if outcome.harm is None else {"trial_lower": outcome.harm}
     return {name: max(-CLIP, min(CLIP, value)) for name, value in found.items()}
 
 
-def start(facts: Facts) -> float:
+def start(peak: float, safe_rate: float | None) -> float:
     """The rate that a warmup begins at: the safe one, at most a tenth of the peak, or it would hardly be a warmup."""
-    found = safe(facts)
-    return 0.0 if found is None else min(found, facts.peak / 10)
+    return 0.0 if safe_rate is None else min(safe_rate, peak / 10)
 
 
-def schedule(facts: Facts, warmup: int) -> str:
+def schedule(peak: float, safe_rate: float | None, warmup: int) -> str:
     """A whole run as text, in factors of the peak: the warmup, in equal ratios where it is steep, and a decay to 0."""
     if not warmup:
         return "decay()"
-    factor = float(f"{start(facts) / facts.peak:.2g}")
+    factor = float(f"{start(peak, safe_rate) / peak:.2g}")
     shape = ", shape=exponential" if 0 < factor < 1 / STEEP else ""
     return f"warmup({warmup}{f', start={factor:g}' if factor else ''}{shape}) >> decay()"
 
@@ -133,7 +134,9 @@ def mechanisms(facts: Facts, outcome: Outcome | None) -> tuple[str, ...]:
     if second := _second_moment(facts, outcome):
         found.append(second)
     if facts.batch and facts.noise_scale and facts.batch > SEVERAL * facts.noise_scale:
-        found.append(f"the batch, {facts.batch}, is {facts.batch / facts.noise_scale:.2g} × the noise scale at the start")
+        found.append(
+            f"the batch, {facts.batch}, is {facts.batch / facts.noise_scale:.2g} × the noise scale at the start"
+        )
     moves = [one.typical_relative for one in facts.looks if math.isfinite(one.typical_relative)]
     if moves and facts.low_rate and (at_peak := moves[0] * facts.peak / facts.low_rate) > UPDATE:
         found.append(f"the size of updates: the first at the peak would change a layer's weights by {at_peak:.1%}")
@@ -180,10 +183,12 @@ def _unknown(facts: Facts, outcome: Outcome | None, probability: float) -> tuple
     if facts.optimizer.family == "other":
         found.append(f"the constants were never set for {facts.optimizer.name}: for SGD, Adam and AdamW only")
     if facts.rounded > 0.5:
-        found.append(f"an update at the low rate {facts.low_rate:.2g} leaves {facts.rounded:.0%} of the weights unchanged")
+        found.append(
+            f"an update at the low rate {facts.low_rate:.2g} leaves {facts.rounded:.0%} of the weights unchanged"
+        )
     if outcome is not None and outcome.hopeless:
-        longest = outcome.longest
-        found.append(f"at this peak no short run trained, not even with {longest} updates of warmup: the peak is too high")
+        if not probability > SURE:
+            found.append(f"at this peak no short run trained, not even with {outcome.longest} updates of warmup")
     elif outcome is not None and not _tells(outcome):
         found.append(f"the noise of the short runs, {outcome.noise:.2g}, is above any effect of warmup")
     if critical(facts) is None and not _tells(outcome):
@@ -223,7 +228,8 @@ def _rests_on(facts: Facts, outcome: Outcome | None) -> str:
         return "nothing: no constants are known for this optimizer"
     if _tells(outcome) and facts.trial is not None:
         orders = min(len(one.losses) for one in facts.trial.arms)
-        runs = f"short runs of {facts.trial.updates} updates with {len(facts.trial.arms)} warmups and {orders} orders of the data"
+        kinds = f"{len(facts.trial.arms)} warmups and {orders} orders of the data"
+        runs = f"short runs of {facts.trial.updates} updates with {kinds}"
         return f"{runs}, and the critical rate; constants: {constants.trial.evidence}"
     caveat = f"; {constants.caveat}" if constants.caveat else ""
     return f"the critical rate alone, with c = {constants.c:g}; constants: {constants.rule.evidence}{caveat}"

@@ -60,11 +60,17 @@ class ShortRuns:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Short whole runs at the peak from the weights as they are. first: the loss of the batches set aside, before."""
+    """Short whole runs at the peak from the weights as they are.
+
+    first: the loss of the batches set aside, before.   lower: the same without warmup at a fraction of the peak.
+    reached: the loss that the low-rate updates ended with: a run at the peak ends lower, or is stuck.
+    """
 
     updates: int
     first: float
     arms: Sequence[ShortRuns]
+    lower: ShortRuns | None = None
+    reached: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +161,11 @@ class Facts:
         if self.flat or not found or len(found) < len(self.critical):
             return None
         return math.exp(sum(map(math.log, found)) / len(found))
+
+    @property
+    def reached(self) -> float:
+        """The loss that the low-rate updates ended with, the median of the last three looks; infinite without any."""
+        return median([one.loss for one in self.looks[-3:]]) if self.looks else math.inf
 
     @property
     def critical_lowest(self) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any
@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from preheat.core.errors import PreheatError
 from preheat.measure.advising.facts import Cost, Facts, Family, Look, OptimizerFacts
+from preheat.measure.advising.runs import Update
 from preheat.measure.critical import search
 from preheat.measure.noise import norms_of_draw, size_of
 from preheat.measure.training import Line, Probe, Training
@@ -26,13 +27,11 @@ _MOST_HELD = 2**30  # bytes of batches that are kept for runs on the same ones
 _FAMILIES: dict[str, Family] = {"SGD": "sgd", "Adam": "adaptive", "AdamW": "adaptive", "NAdam": "adaptive"}
 _NOT_KIN = ("RAdam",)  # it warms up by itself
 
-Update = Sequence[Any]  # the micro-batches of one update
-
 
 def optimizer_facts(optimizer: Optimizer) -> OptimizerFacts:
     """What an optimizer is, by the names of its classes: those of other packages follow torch's."""
     names = [one.__name__ for one in type(optimizer).__mro__]
-    family = next((_FAMILIES[name] for name in names if name in _FAMILIES), "other")
+    family: Family = next((_FAMILIES[name] for name in names if name in _FAMILIES), "other")
     if any(name in _NOT_KIN for name in names):
         family = "other"
     group = max(optimizer.param_groups, key=_given_rate)
@@ -46,7 +45,9 @@ def given_peak(optimizer: Optimizer) -> float:
     """The largest rate that the optimizer was given: under a scheduler a group's `initial_lr`. Raises PreheatError for 0."""
     found = max(_given_rate(group) for group in optimizer.param_groups)
     if not 0 < found < math.inf:
-        raise PreheatError("the optimizer's own rate is the peak, and it is above 0", given=found, write="write peak=3e-4")
+        raise PreheatError(
+            "the optimizer's own rate is the peak, and it is above 0", given=found, write="write peak=3e-4"
+        )
     return found
 
 
@@ -61,7 +62,7 @@ class Measuring:
     training: Training
     micro_batches: int
     said: Callable[[str], None]
-    cost: Cost = Cost()
+    cost: Cost = field(default_factory=Cost)
     _stream: Iterator[Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,7 +96,9 @@ class Measuring:
         with self.training.opened() as probe:
             losses = [probe.loss(one) for one in self.aside]
             if not all(map(math.isfinite, losses)):
-                raise PreheatError("the first loss is not finite", given=losses[0], write="measure a model that computes")
+                raise PreheatError(
+                    "the first loss is not finite", given=losses[0], write="measure a model that computes"
+                )
             same = max(abs(probe.loss(one) - was) for one, was in zip(self.aside[:2], losses[:2], strict=True))
             whys = []
             for batches in drawn:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, variance
 
+from preheat.measure.advising.constants import SMALL, STUCK
 from preheat.measure.advising.facts import ShortRuns, Trial
 
 
@@ -14,15 +15,18 @@ from preheat.measure.advising.facts import ShortRuns, Trial
 class Outcome:
     """A trial, judged.
 
-    losses: the mean final loss of each warmup; infinite where a run diverged: its loss was not finite, or ended no lower
-    than it began.
-    noise: the standard deviation of a difference of two of them.
+    losses: the mean final loss of each warmup; infinite where a run diverged: see `bar`.
+    level: the loss that low-rate updates reach, or the first one where that is lower.
+    noise: the standard deviation of a difference of two of them; together with SMALL of what the loss fell by, since a run
+    that repeats to the last digit shows differences that matter to nobody.
+    lower: the mean final loss without warmup at a fraction of the peak; None where it was not tried.
     gain: by how much the best warmup ends below none, as a share of what the best run's loss fell by; 1 where none diverges.
     """
 
     losses: dict[int, float]
     noise: float
-    first: float
+    level: float
+    lower: float | None = None
 
     @property
     def best(self) -> int:
@@ -51,8 +55,8 @@ class Outcome:
 
     @property
     def fell(self) -> float:
-        """What the best run's loss fell by."""
-        return self.first - self.losses[self.best]
+        """What the best run's loss fell by, from what low-rate updates reach: a first loss may be of any size."""
+        return _fell(self.level, self.losses[self.best])
 
     @property
     def difference(self) -> float:
@@ -68,21 +72,42 @@ class Outcome:
     @property
     def in_noise(self) -> float:
         """The difference in units of its noise."""
-        if self.noise > 0 or not self.difference:
-            return self.difference / self.noise if self.noise > 0 else 0.0
-        return math.copysign(math.inf, self.difference)
+        return self._over_noise(self.difference)
+
+    @property
+    def harm(self) -> float | None:
+        """By how much the peak without warmup ends above a fraction of it, in units of the noise: what the peak does harm."""
+        if self.lower is None or math.isinf(self.lower):
+            return None
+        return self._over_noise(self.losses[0] - self.lower)
+
+    def _over_noise(self, difference: float) -> float:
+        if self.noise > 0 or not difference:
+            return difference / self.noise if self.noise > 0 else 0.0
+        return math.copysign(math.inf, difference)
 
 
 def judged(trial: Trial) -> Outcome:
     """The outcome of a trial, which has an arm without warmup and one with."""
-    losses = {arm.warmup: _final(arm, trial.first) for arm in trial.arms}
-    return Outcome(losses, _noise(trial, losses), trial.first)
+    highest, level = bar(trial.first, trial.reached), min(trial.first, trial.reached)
+    losses = {arm.warmup: _final(arm, highest) for arm in trial.arms}
+    noise = math.hypot(_noise(trial, losses), SMALL * _fell(level, min(losses.values())))
+    return Outcome(losses, noise, level, None if trial.lower is None else _final(trial.lower, highest))
 
 
-def _final(arm: ShortRuns, first: float) -> float:
+def bar(first: float, reached: float) -> float:
+    """The final loss from which on a run counts as diverged: it began there, or low-rate updates end well below."""
+    return min(first, reached + STUCK * abs(reached))
+
+
+def _fell(level: float, best: float) -> float:
+    return max(level - best, STUCK * abs(best)) if math.isfinite(best) else 0.0
+
+
+def _final(arm: ShortRuns, highest: float) -> float:
     """The mean final loss over orders and batches; infinite where any run diverged."""
     means = [_mean(one) for one in arm.losses]
-    return fmean(means) if means and all(one < first for one in means) else math.inf
+    return fmean(means) if means and all(one < highest for one in means) else math.inf
 
 
 def _mean(losses: Sequence[float]) -> float:

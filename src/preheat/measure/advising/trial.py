@@ -2,41 +2,59 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
-from preheat.core.errors import PreheatError
-from preheat.core.spans import Run
-from preheat.core.text.language import parse
-from preheat.measure.advising.deciding import schedule
+from preheat.measure.advising.constants import LOWER
+from preheat.measure.advising.deciding import safe, schedule
 from preheat.measure.advising.facts import Facts, OptimizerFacts, ShortRuns, Trial
-from preheat.measure.training import Probe, Training
+from preheat.measure.advising.runs import Update, rates_of, whole_run
+from preheat.measure.training import Training
 
 ORDERS = 2  # of the data: without a second one the noise of a run is not known
-Update = Sequence[Any]  # the micro-batches of one update
 
 
 def tried(
     training: Training, facts: Facts, updates: Sequence[Update], aside: Sequence[Any], said: Callable[[str], None]
 ) -> tuple[Trial, int, int]:
     """The trial on these updates, judged by the batches set aside; with the updates and forward passes that it cost."""
-    done = forwards = 0
-    arms = []
     with training.opened() as probe:
-        first = _mean(probe.loss(batch) for batch in aside)
-        forwards += probe.forwards
-    for warmup in warmups(facts.optimizer, len(updates)):
-        rates = _rates(facts, warmup, len(updates))
+        first = fmean(map(probe.loss, aside))
+    runs = _Runs(training, updates, aside, said, forwards=len(aside))
+    number, largest = len(updates), safe(facts)
+    arms = []
+    for warmup in warmups(facts.optimizer, number):
+        rates = rates_of(schedule(facts.peak, largest, warmup), facts.peak, number)
+        arms.append(runs.under(warmup, rates, f"{warmup} updates of warmup"))
+    lower = rates_of(schedule(facts.peak, largest, 0), facts.peak / LOWER, number)
+    found = Trial(len(updates), first, arms, runs.under(0, lower, f"none, at 1/{LOWER} of the peak"), facts.reached)
+    return found, runs.applied, runs.forwards
+
+
+@dataclass
+class _Runs:
+    """The runs of a trial: the same weights and updates for all, and what they cost."""
+
+    training: Training
+    updates: Sequence[Update]
+    aside: Sequence[Any]
+    said: Callable[[str], None]
+    applied: int = 0
+    forwards: int = 0
+
+    def under(self, warmup: int, rates: Sequence[float], name: str) -> ShortRuns:
+        """A run under these rates for each order of the data."""
         losses = []
         for order in range(ORDERS):
-            said(f"trial: {warmup} of {len(updates)} updates of warmup, order {order + 1} of {ORDERS}")
-            with training.opened() as probe:
-                applied, found = _run(probe, updates if order == 0 else updates[::-1], rates, aside)
-            done, forwards = done + applied, forwards + len(found)
+            self.said(f"short runs of {len(self.updates)} updates, {name}, order {order + 1} of {ORDERS}")
+            with self.training.opened() as probe:
+                applied, found = whole_run(probe, self.updates[:: -1 if order else 1], rates, self.aside)
+            self.applied += applied
+            self.forwards += len(found)
             losses.append(found)
-        arms.append(ShortRuns(warmup, losses))
-    return Trial(len(updates), first, arms), done, forwards
+        return ShortRuns(warmup, losses)
 
 
 def warmups(optimizer: OptimizerFacts, updates: int) -> list[int]:
@@ -44,25 +62,3 @@ def warmups(optimizer: OptimizerFacts, updates: int) -> list[int]:
     untuned = optimizer.untuned if optimizer.family == "adaptive" else None
     found = {0, max(1, updates // 10), max(2, updates // 2)}
     return sorted(found if untuned is None else found | {max(1, min(untuned, updates // 4))})
-
-
-def _rates(facts: Facts, warmup: int, updates: int) -> list[float]:
-    bound = parse(schedule(facts, warmup)).bind(Run(total=updates))
-    return [facts.peak * bound(t) for t in range(updates)]
-
-
-def _run(probe: Probe, updates: Sequence[Update], rates: Sequence[float], aside: Sequence[Any]) -> tuple[int, list[float]]:
-    """One run: the updates that were applied, and the final losses; none where a loss was not finite."""
-    for done, (batches, rate) in enumerate(zip(updates, rates, strict=True)):
-        try:
-            probe.gradient(batches, fresh=True)
-        except PreheatError:  # not finite: that is a result
-            return done, []
-        probe.step(rate)
-    found = [probe.loss(batch) for batch in aside]
-    return len(rates), found if all(map(math.isfinite, found)) else []
-
-
-def _mean(losses: Iterable[float]) -> float:
-    found = list(losses)
-    return sum(found) / len(found)
