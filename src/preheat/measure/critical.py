@@ -35,8 +35,6 @@ def search(
         line.move(rate)
         return loss()
 
-    length, weights = _length(line.direction), _length(line.origin)
-    largest = _FARTHEST * weights / length if weights and length else math.inf
     rounded = max((torch.finfo(one.dtype).eps for one in line.origin), default=0.0) * abs(at_zero)
     try:
         return crossing(
@@ -46,11 +44,7 @@ def search(
             rise=rise,
             guess=guess,
             noise=max(noise, rounded),
-            largest=largest,
+            largest=_FARTHEST * line.reach or math.inf,
         )
     finally:
         line.move(0.0)
-
-
-def _length(tensors: list[Tensor]) -> float:
-    return math.sqrt(sum(float(one.square().sum(dtype=torch.float64)) for one in tensors))

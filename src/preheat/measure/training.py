@@ -27,7 +27,10 @@ _NO_DIRECTION = {
     LBFGS: "it looks for its own step length",
     Rprop: "its steps do not depend on the rate",
 }
-_FAR = 1.0  # the rate at which an update is taken apart: the weights move far enough not to be rounded away
+_FAR = 1.0  # the rate at which an update is taken apart
+_VISIBLE = (
+    1.0  # of the weights' length: a move that is shorter is taken apart again further out, or rounding would hide it
+)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Probe:
         self.optimizer = training.optimizer
         self.parameters = [one for group in self.optimizer.param_groups for one in group["params"] if one.requires_grad]
         self.forwards = 0
-        self._random = torch.get_rng_state()
+        self._random, self._seed = torch.get_rng_state(), 0
         self._ratios = ratios(self.optimizer)
         self._groups = list(self.optimizer.param_groups)
 
@@ -136,6 +139,10 @@ class Probe:
         """The gradients of the parameters that have one."""
         return [one.grad for one in self.parameters if one.grad is not None]
 
+    def reseed(self, seed: int) -> None:
+        """Losses from now on are computed under other random numbers, the same for all of them."""
+        self._random, self._seed = torch.Generator().manual_seed(seed).get_state(), seed
+
     def step(self, rate: float) -> None:
         """One update with the gradients that are there: the largest group at `rate`, the others in their ratio to it."""
         for group, ratio in zip(self._groups, self._ratios, strict=True):
@@ -159,20 +166,26 @@ class Probe:
         loss = self.gradient(batches)
         origin = [one.detach().clone() for one in self.parameters]
         slopes = [None if one.grad is None else one.grad.detach().clone() for one in self.parameters]
-        with restored(self.training.model, self.optimizer):
-            self.step(_FAR)
-            direction = [(was - one.detach()) / _FAR for was, one in zip(origin, self.parameters, strict=True)]
+        direction = self._moved(origin, _FAR)
+        if 0 < (share := _length(direction) / (_length(origin) or 1.0)) < _VISIBLE:
+            direction = self._moved(origin, _FAR * _VISIBLE / share)
         slope = sum(
             float((g * d).sum(dtype=torch.float64)) for g, d in zip(slopes, direction, strict=True) if g is not None
         )
         return Line(self.parameters, origin, direction, loss, slope)
+
+    def _moved(self, origin: list[Tensor], rate: float) -> list[Tensor]:
+        """How far an update at a rate moves the weights, per unit of the rate, backwards; the weights stay."""
+        with restored(self.training.model, self.optimizer):
+            self.step(rate)
+            return [(was - one.detach()) / rate for was, one in zip(origin, self.parameters, strict=True)]
 
     @contextmanager
     def _same_random_numbers(self, fresh: bool = False) -> Iterator[None]:
         if not fresh:
             torch.set_rng_state(self._random)
             if torch.cuda.is_available() and torch.cuda.is_initialized():
-                torch.cuda.manual_seed_all(0)
+                torch.cuda.manual_seed_all(self._seed)
         self.forwards += 1
         yield
 
@@ -200,6 +213,16 @@ class Line:
         """Put the weights at θ − rate · D."""
         for one, was, along in zip(self.parameters, self.origin, self.direction, strict=True):
             one.copy_(torch.add(was, along, alpha=-rate))
+
+    @property
+    def reach(self) -> float:
+        """The rate at which the weights move by their own length."""
+        length = _length(self.direction)
+        return _length(self.origin) / length if length else math.inf
+
+
+def _length(tensors: Sequence[Tensor]) -> float:
+    return math.sqrt(sum(float(one.square().sum(dtype=torch.float64)) for one in tensors))
 
 
 def ratios(optimizer: Optimizer) -> list[float]:
