@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from preheat.measure.advising.advise import advise
+    from preheat.measure.meter import NoiseMeter
     from preheat.measure.noise import noise_scale
     from preheat.measure.snapshot import restored
 
 __all__ = [
+    "NoiseMeter",
     "advise",
     "noise_scale",
     "restored",
@@ -19,6 +21,7 @@ __all__ = [
 
 _HOMES = {
     "advise": "advising.advise",
+    "NoiseMeter": "meter",
     "noise_scale": "noise",
     "restored": "snapshot",
 }

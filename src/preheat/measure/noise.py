@@ -51,7 +51,7 @@ class NoiseScale(Evidence):
         more = "" if self.value is not None else " More draws, or more micro-batches in each, would tell."
         return (
             f"{found}, from {len(self.draws)} draws of {big} examples in micro-batches of {small}.{more} Good for: the "
-            "order of magnitude of the batch size beyond which larger batches save few updates, with these weights. Not good for: "
+            "order of magnitude of the batch size beyond which larger ones save few updates, with these weights. Not good for: "
             "weights of later, since it grows while the loss falls; the gradient as an adaptive optimizer rescales it; "
             "losses that weigh examples unequally, such as by their tokens."
         )

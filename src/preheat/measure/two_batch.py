@@ -26,7 +26,7 @@ class TwoBatch:
 
     >>> found = TwoBatch()
     >>> for small, big in [(3.0, 2.1), (3.2, 1.9), (2.8, 2.0), (3.0, 2.0)]:
-    ...     found.add(small, big, 1, 2)
+    ...     _ = found.add(small, big, 1, 2)
     >>> round(found.trace, 6), round(found.squared_gradient, 6), round(found.value, 6)
     (2.0, 1.0, 2.0)
 

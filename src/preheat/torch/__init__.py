@@ -8,6 +8,7 @@ with needed("preheat.torch", "torch"):
     from preheat.torch.averaging import average
     from preheat.torch.checked import check
     from preheat.torch.described import describe
+    from preheat.torch.gi_adam import gi_adam_
     from preheat.torch.scheduler import Scheduler
 
-__all__ = ["Audit", "Scheduler", "average", "check", "describe", "groups"]
+__all__ = ["Audit", "Scheduler", "average", "check", "describe", "gi_adam_", "groups"]
