@@ -182,7 +182,9 @@ def _raced(made: Callable[[int], Made], facts: "Facts", budget: int, asked: Aske
 
     settings: dict[str, Any] = {} if asked.jobs is None else {"jobs": asked.jobs}
     console = Console(stderr=True)
-    return race(made, facts, budget=budget, out=asked.out or Path("runs/race"), seed=asked.seed, console=console, **settings)
+    return race(
+        made, facts, budget=budget, out=asked.out or Path("runs/race"), seed=asked.seed, console=console, **settings
+    )
 
 
 def _said(text: str) -> None:

@@ -164,13 +164,13 @@ def _train(
     drawn = ([next(stream) for _ in range(micro_batches)] for _ in range(updates))
     with training.opened() as probe:
         first = fmean(map(probe.loss, aside))
-        applied, losses = whole_run(
+        ended = whole_run(
             probe,
             drawn,
             [bound(t) for t in range(updates)],
             aside,
             lambda step, loss, rate: log(step, loss=loss, lr=rate),
         )
-    final = fmean(losses) if losses else None
-    diverged = final is None or final >= first
-    return {"val_loss": final, "diverged": diverged, "steps": applied}
+    final = fmean(ended.losses) if ended.losses else None
+    diverged = final is None or final >= first or ended.ignores
+    return {"val_loss": final, "diverged": diverged, "steps": ended.applied}

@@ -218,7 +218,7 @@ def _trial(facts: Facts) -> str:
         f"{warmup}: {'diverged' if math.isinf(loss) else format(loss, '.4g')}"
         for warmup, loss in outcome.losses.items()
     )
-    noise = "" if math.isnan(outcome.noise) else f"; a difference has a standard deviation of {outcome.noise:.2g}"
+    noise = "" if not outcome.noise else f"; a difference has a standard deviation of {outcome.noise:.2g}"
     lower = ""
     if outcome.lower is not None:
         at = "diverge" if math.isinf(outcome.lower) else f"end at {outcome.lower:.4g}"

@@ -69,6 +69,7 @@ SURE = 2 / 3  # below this probability of either answer the verdict is "not know
 FALLS, RISES = 2.0, 0.5  # the critical rate's change along low-rate updates that is called falling or rising sharpness
 SMALL = 0.005  # a difference in final loss, as a share of what the loss fell by, that does not matter
 STUCK = 0.1  # a run at the peak that ends so far above low-rate updates, relatively, counts as diverged
+IGNORES = 0.01  # a loss that rises by less, relatively, when targets are exchanged does not depend on the input
 LOWER = 4  # the peak over that of the short runs without warmup that show whether a lower peak does better
 LOUD = 0.1  # noise of the trial, as a share of what the loss fell by, above which no difference shows nothing
 UPDATE = 0.01  # a relative update per step above this is large (Kosson et al. 2024, arXiv:2410.23922)

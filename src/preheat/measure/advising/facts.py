@@ -52,10 +52,12 @@ class ShortRuns:
     """Runs that warm up over `warmup` updates and decay to 0, one for each order of the data.
 
     losses: of each, the loss of every batch set aside; empty where it was not finite on the way.
+    ignores: of each, whether the loss stays the same when examples get one another's targets: the model ignores its input.
     """
 
     warmup: int
     losses: Sequence[Sequence[float]]
+    ignores: Sequence[bool] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from preheat.measure.advising.facts import ShortRuns, Trial
 class Outcome:
     """A trial, judged.
 
-    losses: the mean final loss of each warmup; infinite where a run diverged: see `bar`.
+    losses: the mean final loss of each warmup; infinite where its runs diverged: they ended no lower than they began or well
+    above low-rate updates (`bar`), or predict a constant.
     level: the loss that low-rate updates reach, or the first one where that is lower.
     noise: the standard deviation of a difference of two of them; together with SMALL of what the loss fell by, since a run
     that repeats to the last digit shows differences that matter to nobody.
@@ -91,7 +92,7 @@ def judged(trial: Trial) -> Outcome:
     """The outcome of a trial, which has an arm without warmup and one with."""
     highest, level = bar(trial.first, trial.reached), min(trial.first, trial.reached)
     losses = {arm.warmup: _final(arm, highest) for arm in trial.arms}
-    noise = math.hypot(_noise(trial, losses), SMALL * _fell(level, min(losses.values())))
+    noise = math.hypot(_noise(trial.arms, highest), SMALL * _fell(level, min(losses.values())))
     return Outcome(losses, noise, level, None if trial.lower is None else _final(trial.lower, highest))
 
 
@@ -105,27 +106,31 @@ def _fell(level: float, best: float) -> float:
 
 
 def _final(arm: ShortRuns, highest: float) -> float:
-    """The mean final loss over orders and batches; infinite where any run diverged."""
-    means = [_mean(one) for one in arm.losses]
-    return fmean(means) if means and all(one < highest for one in means) else math.inf
+    """The mean final loss over orders and batches; infinite where every run diverged, and one that did counts as `highest`
+    where its loss was not finite.
+    """
+    if not any(_trained(arm, highest)):
+        return math.inf
+    return fmean(min(fmean(one), highest) if one else highest for one in arm.losses)
 
 
-def _mean(losses: Sequence[float]) -> float:
-    value = fmean(losses) if losses else math.inf
-    return value if math.isfinite(value) else math.inf
+def _trained(arm: ShortRuns, highest: float) -> list[bool]:
+    """Of each run, whether it trained: it ended below `highest`, and depends on its input."""
+    ignores = arm.ignores or [False] * len(arm.losses)
+    return [bool(one) and fmean(one) < highest and not deaf for one, deaf in zip(arm.losses, ignores, strict=True)]
 
 
-def _noise(trial: Trial, losses: dict[int, float]) -> float:
+def _noise(arms: Sequence[ShortRuns], highest: float) -> float:
     """The standard deviation of a difference between two arms, from the batches set aside and from the order of the data.
 
     An arm and an order shift all their losses alike; what is left, (order 0 − order 1) of an arm against the other arms',
     is noise. Where arms cannot tell, because one or none trained, it is the spread over the batches alone.
     """
-    trained = [arm for arm in trial.arms if math.isfinite(losses[arm.warmup])]
+    trained = [arm for arm in arms if all(_trained(arm, highest))]
     if not trained:
-        return math.nan
+        return 0.0
     orders = min(len(arm.losses) for arm in trained)
-    shifts = [_mean(arm.losses[0]) - _mean(arm.losses[1]) for arm in trained] if orders > 1 else []
+    shifts = [fmean(arm.losses[0]) - fmean(arm.losses[1]) for arm in trained] if orders > 1 else []
     by_order = variance(shifts) / 2 if len(shifts) > 1 else 0.0  # of the mean of two orders, difference of two arms
     reference = trained[0].losses[0]
     apart = [variance([a - b for a, b in zip(arm.losses[0], reference, strict=True)]) for arm in trained[1:]]

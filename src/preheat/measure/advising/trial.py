@@ -46,15 +46,14 @@ class _Runs:
 
     def under(self, warmup: int, rates: Sequence[float], name: str) -> ShortRuns:
         """A run under these rates for each order of the data."""
-        losses = []
+        ends = []
         for order in range(ORDERS):
             self.said(f"short runs of {len(self.updates)} updates, {name}, order {order + 1} of {ORDERS}")
             with self.training.opened() as probe:
-                applied, found = whole_run(probe, self.updates[:: -1 if order else 1], rates, self.aside)
-            self.applied += applied
-            self.forwards += len(found)
-            losses.append(found)
-        return ShortRuns(warmup, losses)
+                ends.append(whole_run(probe, self.updates[:: -1 if order else 1], rates, self.aside))
+                self.applied += ends[-1].applied
+                self.forwards += probe.forwards - sum(map(len, self.updates[: ends[-1].applied]))
+        return ShortRuns(warmup, [one.losses for one in ends], [one.ignores for one in ends])
 
 
 def warmups(optimizer: OptimizerFacts, updates: int) -> list[int]:
