@@ -151,7 +151,7 @@ def _second_moment(facts: Facts, outcome: Outcome | None) -> str:
     moves = [one.typical_relative for one in facts.looks if math.isfinite(one.typical_relative)]
     if len(moves) > 2 and moves[0] > FIRST * median(moves[1:]):
         return f"Adam's second moment: the first update is {moves[0] / median(moves[1:]):.2g} × those after it"
-    if _tells(outcome) and outcome.difference > outcome.noise and 0 < outcome.shortest <= untuned:
+    if _tells(outcome) and outcome.difference > outcome.noise and 0 < outcome.shortest <= untuned < outcome.longest:
         return f"Adam's second moment: {outcome.shortest} updates of warmup are enough, and it takes {untuned}"
     return ""
 
