@@ -10,11 +10,15 @@ if TYPE_CHECKING:
     from preheat.measure.advising.advise import advise
     from preheat.measure.meter import NoiseMeter
     from preheat.measure.noise import noise_scale
+    from preheat.measure.range_test import lr_range_test
     from preheat.measure.snapshot import restored
+    from preheat.measure.swept import RangeTest
 
 __all__ = [
     "NoiseMeter",
+    "RangeTest",
     "advise",
+    "lr_range_test",
     "noise_scale",
     "restored",
 ]
@@ -23,6 +27,8 @@ _HOMES = {
     "advise": "advising.advise",
     "NoiseMeter": "meter",
     "noise_scale": "noise",
+    "RangeTest": "swept",
+    "lr_range_test": "range_test",
     "restored": "snapshot",
 }
 

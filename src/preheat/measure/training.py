@@ -33,6 +33,14 @@ _VISIBLE = (
 )
 
 
+class NotFiniteError(PreheatError):
+    """A loss, or its gradient, that is not finite. loss: the loss."""
+
+    def __init__(self, loss: float) -> None:
+        self.loss = loss
+        super().__init__(f"the loss or its gradient is not finite: {loss}", write="measure before it diverges")
+
+
 @dataclass(frozen=True)
 class Training:
     """A model, its optimizer, the loss of a batch, and batches.
@@ -107,6 +115,11 @@ class Probe:
         self._ratios = ratios(self.optimizer)
         self._groups = list(self.optimizer.param_groups)
 
+    def redraw(self, seed: int) -> None:
+        """Other random numbers from now on: updates in turn have each its own dropout, and shufflings differ."""
+        torch.manual_seed(seed)
+        self._random, self._seed = torch.get_rng_state(), seed
+
     @torch.no_grad()
     def loss(self, batch: Any) -> float:
         """The loss of a batch with the weights as they are; it may not be finite."""
@@ -118,7 +131,7 @@ class Probe:
 
         fresh: under new random numbers, as training would draw them, so that dropout too is noise of the gradient.
 
-        Raises PreheatError where the loss or the gradient is not finite.
+        Raises NotFiniteError where the loss or the gradient is not finite.
         """
         self.optimizer.zero_grad(set_to_none=True)
         total = 0.0
@@ -132,7 +145,7 @@ class Probe:
             scaler.unscale_(self.optimizer)
             scaler._per_optimizer_states.clear()  # it may be unscaled again after the next
         if not math.isfinite(total) or not all(torch.isfinite(one).all() for one in self.gradients()):
-            raise PreheatError(f"the loss or its gradient is not finite: {total}", write="measure before it diverges")
+            raise NotFiniteError(total)
         return total
 
     def gradients(self) -> list[Tensor]:

@@ -9,11 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
-from preheat.core.errors import PreheatError
 from preheat.core.spans import Run
 from preheat.core.text.language import parse
 from preheat.measure.advising.constants import IGNORES
-from preheat.measure.training import Probe
+from preheat.measure.training import NotFiniteError, Probe
 
 _TARGETS = ("labels", "label", "targets", "target")
 
@@ -50,7 +49,7 @@ def whole_run(
     for done, (batches, rate) in enumerate(zip(updates, rates, strict=False)):
         try:
             loss = probe.gradient(batches, fresh=True)
-        except PreheatError:  # not finite: that is a result
+        except NotFiniteError:  # that is a result
             return Ended(done, [])
         log(done, loss, rate)
         probe.step(rate)
