@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from preheat.measure.advising.advise import advise
+    from preheat.measure.critical import critical_lr
     from preheat.measure.meter import NoiseMeter
     from preheat.measure.noise import noise_scale
     from preheat.measure.range_test import lr_range_test
@@ -18,6 +19,7 @@ __all__ = [
     "NoiseMeter",
     "RangeTest",
     "advise",
+    "critical_lr",
     "lr_range_test",
     "noise_scale",
     "restored",
@@ -26,6 +28,7 @@ __all__ = [
 _HOMES = {
     "advise": "advising.advise",
     "NoiseMeter": "meter",
+    "critical_lr": "critical",
     "noise_scale": "noise",
     "RangeTest": "swept",
     "lr_range_test": "range_test",

@@ -71,7 +71,7 @@ def _swept(training: Training, rates: list[float], batches: Iterator[Any], size:
     stopped = False
     with training.opened() as probe:
         for rate in rates:
-            probe.redraw(numbers.getrandbits(63))
+            probe.reseed(numbers.getrandbits(63))
             found, finite = _updated(probe, list(islice(batches, size)), rate)
             losses.append(found)
             if math.isfinite(found) and smoother.add(found) <= 0:

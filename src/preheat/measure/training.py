@@ -27,10 +27,7 @@ _NO_DIRECTION = {
     LBFGS: "it looks for its own step length",
     Rprop: "its steps do not depend on the rate",
 }
-_FAR = 1.0  # the rate at which an update is taken apart
-_VISIBLE = (
-    1.0  # of the weights' length: a move that is shorter is taken apart again further out, or rounding would hide it
-)
+_TRIES = 4  # at an update that is taken apart; two are enough where the first moves the weights at all
 
 
 class NotFiniteError(PreheatError):
@@ -115,11 +112,6 @@ class Probe:
         self._ratios = ratios(self.optimizer)
         self._groups = list(self.optimizer.param_groups)
 
-    def redraw(self, seed: int) -> None:
-        """Other random numbers from now on: updates in turn have each its own dropout, and shufflings differ."""
-        torch.manual_seed(seed)
-        self._random, self._seed = torch.get_rng_state(), seed
-
     @torch.no_grad()
     def loss(self, batch: Any) -> float:
         """The loss of a batch with the weights as they are; it may not be finite."""
@@ -179,13 +171,22 @@ class Probe:
         loss = self.gradient(batches)
         origin = [one.detach().clone() for one in self.parameters]
         slopes = [None if one.grad is None else one.grad.detach().clone() for one in self.parameters]
-        direction = self._moved(origin, _FAR)
-        if 0 < (share := _length(direction) / (_length(origin) or 1.0)) < _VISIBLE:
-            direction = self._moved(origin, _FAR * _VISIBLE / share)
+        direction = self._direction(origin)
         slope = sum(
             float((g * d).sum(dtype=torch.float64)) for g, d in zip(slopes, direction, strict=True) if g is not None
         )
         return Line(self.parameters, origin, direction, loss, slope)
+
+    def _direction(self, origin: list[Tensor]) -> list[Tensor]:
+        """D, from an update so far out that rounding beside the weights does not hide it."""
+        length, rate = _length(origin), 1.0
+        for _ in range(_TRIES):
+            direction = self._moved(origin, rate)
+            share = rate * _length(direction) / length if length else 1.0
+            if share >= 0.5:
+                break
+            rate *= 1 / share if share else 1e4
+        return direction
 
     def _moved(self, origin: list[Tensor], rate: float) -> list[Tensor]:
         """How far an update at a rate moves the weights, per unit of the rate, backwards; the weights stay."""
