@@ -25,6 +25,7 @@ def test_all_is_put_back(trained, kind):
     advice = advise(*one.given, steps=100, trial=20)
     assert one.state() == before
     assert advice.facts.trial is not None
+    assert advice.facts.batch == 16
     assert advice.facts.peak == 0.03
 
 
@@ -187,3 +188,27 @@ def test_a_sharp_start_needs_warmup_and_he_initialisation_does_not():
     assert any(one.startswith("curvature") for one in sharp.decision.mechanisms)
     assert plain.needed is False
     assert plain.schedule == "decay()"
+
+
+def test_fine_tuning_says_what_an_update_makes_the_model_forget():
+    model = nn.Module()
+    model.weight = weight = nn.Parameter(torch.tensor([[1.0, 0.0]]))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.2)
+    away = torch.tensor([[0.0, 3.0]])
+    old = [torch.tensor(1.0 + 0.1 * k) for k in range(8)]  # the old loss is at its minimum: ½|w − (1, 0)|² + the batch
+    advice = advise(
+        model,
+        optimizer,
+        lambda batch: 0.5 * (weight - away).square().sum(),
+        [torch.ones(2)],
+        steps=100,
+        trial=0,
+        keep=(lambda batch: 0.5 * (weight - torch.tensor([[1.0, 0.0]])).square().sum() + batch, old),
+    )
+    found = advice.facts.forgotten
+    gradient = 10.0  # |w − away|²
+    assert found.rises[0.2] == pytest.approx(0.5 * 0.2**2 * gradient, rel=1e-4)
+    assert found.cap == pytest.approx(math.sqrt(2 * found.budget / gradient), rel=1 / 16)
+    assert found.sentence in advice.reasons
+    with pytest.raises(PreheatError, match="old_loss"):
+        advise(model, optimizer, lambda batch: weight.sum(), [0], steps=100, keep=3)

@@ -208,7 +208,10 @@ def _page(advice: "Advice", terminal: Terminal) -> list[str]:
     lines += ["", "What points to why:" if decision.mechanisms else "Nothing measured points to a reason for warmup."]
     lines += [f"  {one}" for one in decision.mechanisms]
     lines += ["", "What would change it:", *(f"  {one}" for one in advice.would_change)]
-    others = [("other rules", "what they would have said"), *((rule.name, rule.says) for rule in advice.rules)]
+    others: list[tuple[str, ...]] = [
+        ("other rules", "what they would have said"),
+        *((rule.name, rule.says) for rule in advice.rules),
+    ]
     lines += ["", *columns(others, "<<", terminal)]
     cost = advice.facts.cost
     raced = f", and {advice.raced.spent} of the race" if advice.raced else ""

@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from preheat.core.checks import counted, positive_number
 from preheat.measure.advising.advice import Advice
 from preheat.measure.advising.deciding import critical
 from preheat.measure.advising.facts import Facts
-from preheat.measure.advising.measuring import Measuring, given_peak
+from preheat.measure.advising.measuring import Measuring, given_peak, kept_training
 from preheat.measure.advising.trial import tried
-from preheat.measure.training import Training
+from preheat.measure.training import Loss, Training
 
 _FEWEST_STEPS = 20  # of a run: below, there is no room for any warmup
 
@@ -23,12 +23,13 @@ _FEWEST_STEPS = 20  # of a run: below, there is no room for any warmup
 def advise(
     model: nn.Module,
     optimizer: Optimizer,
-    loss: Callable[[Any], Tensor],
+    loss: Loss,
     batches: Iterable[Any],
     *,
     steps: int,
     peak: float | None = None,
     trial: int | None = None,
+    keep: tuple[Loss, Iterable[Any]] | None = None,
     micro_batches: int = 1,
     scaler: Any = None,
     said: Callable[[str], None] | None = None,
@@ -40,10 +41,11 @@ def advise(
     steps: updates of the whole run.   peak: of the largest group; by default the largest rate that the optimizer was given.
     trial: updates of each of the short runs; by default a fiftieth of the run, from 100 to 400; 0 leaves them out, and then
     the verdict rests on the critical rate alone.
+    keep: for fine-tuning, (old_loss, old_batches) of what the model knows already: what an update at the peak makes it forget.
     micro_batches: batches that are accumulated for one update.   said: called with what is being measured, for a progress line.
 
     Everything is put back as it was, also where it raises or is interrupted. It costs some hundred updates, and eight times
-    `trial`; `Advice.cost` counts them.
+    `trial`, and a range test of 100; `Advice.cost` counts them.
     Raises PreheatError for what cannot be measured: a loss that is not finite, too few batches, an optimizer without a rate.
     """
     steps = counted(steps, f"steps is how many updates the run has, at least {_FEWEST_STEPS}", _FEWEST_STEPS)
@@ -51,12 +53,16 @@ def advise(
     updates = max(100, min(400, steps // 50)) if trial is None else _trial(trial)
     training = Training(model, optimizer, loss, batches, scaler)
     rate = given_peak(training.optimizer) if peak is None else positive_number(peak, "the peak")
+    kept = None if keep is None else kept_training(training, keep)
     measuring = Measuring(training, micro_batches, said or (lambda text: None))
     facts = _with_low_rate(measuring, measuring.start(steps, rate))
     if updates:
         found, done, forwards = tried(training, facts, measuring.updates(updates), measuring.aside, measuring.said)
         measuring.spend(done, forwards)
         facts = replace(facts, trial=found)
+        facts = replace(facts, valley=measuring.valley())
+    if kept is not None:
+        facts = replace(facts, forgotten=measuring.forgotten(kept, facts.peak))
     return Advice(replace(facts, cost=measuring.cost))
 
 

@@ -77,10 +77,25 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """Fine-tuning: rate by rate, by how much one update raises the old loss; cap: the largest that stays in the budget."""
+    """Fine-tuning. rises: rate by rate, by how much one update of the new task raises the old loss.
+
+    budget: a rise that cannot be told from the noise of the old batches.   cap: the smallest rate at which one update raises
+    it by more; None where none does.
+    """
 
     cap: float | None
-    sentence: str
+    budget: float
+    rises: Mapping[float, float]
+
+    @property
+    def sentence(self) -> str:
+        """What an update makes the model forget."""
+        each = ", ".join(f"{rise:+.2g} at {rate:.2g}" for rate, rise in self.rises.items())
+        cap = "at no rate that was tried" if self.cap is None else f"above a rate of {self.cap:.2g}"
+        return (
+            f"One update of the new task changes the old loss by {each}; {cap} by more than its noise, {self.budget:.2g}. "
+            "What a whole run forgets was not measured: it is many such updates."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any
@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from preheat.core.errors import PreheatError
-from preheat.measure.advising.facts import Cost, Facts, Family, Look, OptimizerFacts
+from preheat.measure.advising.facts import Cost, Facts, Family, Forgotten, Look, OptimizerFacts
 from preheat.measure.advising.runs import Update
 from preheat.measure.critical import search
 from preheat.measure.noise import norms_of_draw, size_of
+from preheat.measure.range_test import lr_range_test
 from preheat.measure.training import Line, Probe, Training
 from preheat.measure.two_batch import TwoBatch
 
@@ -155,6 +156,50 @@ class Measuring:
                     probe.step(rate)
             self.spend(updates + 1, probe.forwards - (updates + 1) * self.micro_batches)
         return looks, rounded
+
+    def valley(self) -> float | None:
+        """The valley of a range test, which is what other people would have gone by; None where there is none."""
+        self.said("range test")
+        one = self.training
+        try:
+            found = lr_range_test(
+                one.model, one.optimizer, one.loss, self._stream, repeats=1, micro_batches=self.micro_batches
+            )
+        except PreheatError:  # such as a loss below 0: then the rule has nothing to say
+            return None
+        self.spend(sum(len(sweep.losses) for sweep in found.sweeps), 0)
+        return found.suggestions["valley"].rate
+
+    def forgotten(self, kept: Training, peak: float) -> Forgotten:
+        """By how much one update at a share of the peak raises the old loss, and the rate that stays in its noise."""
+        self.said("what an update makes the model forget")
+        batches, old = self.update(), kept.taken(ASIDE)
+        with self.training.opened() as probe, kept.opened() as other:
+            line = probe.line(batches)
+            at_zero = other.gradient(old)
+            slope = _product([one.grad for one in line.parameters], line)
+            budget = stdev(map(other.loss, old)) / math.sqrt(ASIDE)
+            rises = {}
+            for share in (1.0, 0.25, 1 / 16):
+                line.move(share * peak)
+                rises[share * peak] = fmean(map(other.loss, old)) - at_zero
+            line.move(0.0)
+            found = search(line, lambda: fmean(map(other.loss, old)), at_zero, slope, rise=budget)
+            self.spend(1, other.forwards)
+        return Forgotten(found.rate, budget, rises)
+
+
+def kept_training(training: Training, keep: Any) -> Training:
+    """What is to be kept, as a training of the same weights. Raises PreheatError for what is no (old_loss, old_batches)."""
+    if not isinstance(keep, tuple | list) or len(keep) != 2:
+        raise PreheatError("keep is (old_loss, old_batches)", given=keep)
+    return Training(training.model, training.optimizer, keep[0], keep[1])
+
+
+def _product(gradients: Sequence[Tensor | None], line: Line) -> float:
+    """gᵀD."""
+    pairs = zip(gradients, line.direction, strict=True)
+    return sum(float((g * d).sum(dtype=torch.float64)) for g, d in pairs if g is not None)
 
 
 def _critical(probe: Probe, batches: Update, guess: float | None, noise: float) -> tuple[Any, Line]:
