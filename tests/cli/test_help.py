@@ -48,6 +48,7 @@ def test_the_examples_run(ask, page, tmp_path, monkeypatch):
     asked = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("preheat.cli.compare._run", lambda *given: asked.append(given) or 0)
+    monkeypatch.setattr("preheat.cli.advise._advised", lambda *given: asked.append(given) or 0)
     for tokens in examples(ask(*page, "--help").out):
         answer = ask(*tokens[: tokens.index(">")] if ">" in tokens else tokens)
         assert answer.code == 0 or (answer.code == 1 and tokens[0] == "diff"), tokens

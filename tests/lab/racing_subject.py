@@ -12,7 +12,7 @@ def made(seed):
             file.write("x")
         limit = os.environ.get("ENDED_AFTER")
         if limit and os.path.getsize(folder) > int(limit):
-            raise KeyboardInterrupt
+            raise RuntimeError("ended")
     torch.manual_seed(seed)
     model = torch.nn.Linear(3, 1)
     optimizer = torch.optim.SGD(

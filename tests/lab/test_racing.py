@@ -48,18 +48,18 @@ def test_the_better_half_goes_on_with_runs_of_twice_the_length(run):
     assert 0 < found.spent <= 2000
 
 
-def test_killed_it_goes_on_where_it_was(run, tmp_path, monkeypatch):
+def test_ended_it_goes_on_where_it_was(run, tmp_path, monkeypatch):
     whole = run(out=tmp_path / "whole")
     begun = run.begun()
     (tmp_path / "runs").unlink()
     monkeypatch.setenv("ENDED_AFTER", "3")
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(PreheatError, match="the same call tries them again"):
         run()
     monkeypatch.delenv("ENDED_AFTER")
     assert run() == whole
-    assert run.begun() == begun + 1  # the one that was ended began twice
+    assert run.begun() == begun + 3  # the three that were ended began twice
     assert run() == whole
-    assert run.begun() == begun + 1
+    assert run.begun() == begun + 3
 
 
 @pytest.mark.parametrize("budget", [FEWEST * 200, 10_000, 123_456])

@@ -110,8 +110,7 @@ def advise_own_training(
         raise PreheatError(f"{what}; write one of {', '.join(known)}, or --module train.py:build --steps 20000")
     if steps is None:
         raise PreheatError("how long the run is decides how long a warmup may be", write="add --steps, such as 20000")
-    made = partial(_made_by_module, module=module)
-    return _advised(made, module_subject(module).made(asked.seed), steps, peak, asked)
+    return _advised(partial(_made_by_module, module=module), steps, peak, asked)
 
 
 def _task_command(name: str, options: type[TrainingOptions]) -> Callable[..., int]:
@@ -124,7 +123,7 @@ def _task_command(name: str, options: type[TrainingOptions]) -> Callable[..., in
         asked: Asked = Asked(),
     ) -> int:
         made = partial(_made_by_task, name=name, options=task)
-        return _advised(made, made(asked.seed), steps, task.peak, asked)
+        return _advised(made, steps, task.peak, asked)
 
     advise_task.__annotations__["task"] = Annotated[options, Parameter(name="*")]
     advise_task.__doc__ = f"""The built-in task {name}.
@@ -155,11 +154,11 @@ def _made_by_module(seed: int, *, module: str) -> Made:
     return module_subject(module).made(seed)
 
 
-def _advised(made: Callable[[int], Made], training: Made, steps: int, peak: float | None, asked: Asked) -> int:
+def _advised(made: Callable[[int], Made], steps: int, peak: float | None, asked: Asked) -> int:
     """Measure, race where that is asked for, and print."""
     from preheat.measure import advise
 
-    advice = advise(*training, steps=steps, peak=peak, trial=asked.trial, said=_said)
+    advice = advise(*made(asked.seed), steps=steps, peak=peak, trial=asked.trial, said=_said)
     _said("")
     if asked.race_budget is not None:
         raced = _raced(made, advice.facts, asked.race_budget, asked)
