@@ -158,7 +158,7 @@ def _advised(made: Callable[[int], Made], steps: int, peak: float | None, asked:
     """Measure, race where that is asked for, and print."""
     from preheat.measure import advise
 
-    advice = advise(*made(asked.seed), steps=steps, peak=peak, trial=asked.trial, said=_said)
+    advice = advise(*made(asked.seed), steps=steps, peak=peak, trial=asked.trial, progress=_said)
     _said("")
     if asked.race_budget is not None:
         raced = _raced(made, advice.facts, asked.race_budget, asked)

@@ -172,5 +172,10 @@ def _train(
             lambda step, loss, rate: log(step, loss=loss, lr=rate),
         )
     final = fmean(ended.losses) if ended.losses else None
-    diverged = final is None or final >= first or ended.ignores
-    return {"val_loss": final, "diverged": diverged, "steps": ended.applied}
+    if final is None:
+        reason = f"a loss that is not finite after {ended.applied} updates"
+    elif final >= first:
+        reason = f"a final loss of {final:.3g}, and it began at {first:.3g}"
+    else:
+        reason = "predicts a constant" if ended.ignores else ""
+    return {"val_loss": final, "diverged": bool(reason), "reason": reason, "steps": ended.applied}

@@ -32,7 +32,7 @@ def advise(
     keep: tuple[Loss, Iterable[Any]] | None = None,
     micro_batches: int = 1,
     scaler: Any = None,
-    said: Callable[[str], None] | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> Advice:
     """Whether this training needs warmup at this peak, how long, and from which rate.
 
@@ -42,7 +42,7 @@ def advise(
     trial: updates of each of the short runs; by default a fiftieth of the run, from 100 to 400; 0 leaves them out, and then
     the verdict rests on the critical rate alone.
     keep: for fine-tuning, (old_loss, old_batches) of what the model knows already: what an update at the peak makes it forget.
-    micro_batches: batches that are accumulated for one update.   said: called with what is being measured, for a progress line.
+    micro_batches: batches that are accumulated for one update.   progress: called with what is being measured, as text.
 
     Everything is put back as it was, also where it raises or is interrupted. It costs some hundred updates, and eight times
     `trial`, and a range test of 100; `Advice.cost` counts them.
@@ -54,7 +54,7 @@ def advise(
     training = Training(model, optimizer, loss, batches, scaler)
     rate = given_peak(training.optimizer) if peak is None else positive_number(peak, "the peak")
     kept = None if keep is None else kept_training(training, keep)
-    measuring = Measuring(training, micro_batches, said or (lambda text: None))
+    measuring = Measuring(training, micro_batches, progress or (lambda text: None))
     facts = _with_low_rate(measuring, measuring.start(steps, rate))
     if updates:
         found, done, forwards = tried(training, facts, measuring.updates(updates), measuring.aside, measuring.said)
