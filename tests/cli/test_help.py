@@ -25,6 +25,9 @@ PAGES = [
     ("compare", "demo"),
     ("find",),
     ("find", "digits"),
+    ("advise",),
+    ("advise", "digits"),
+    ("advise", "bytes"),
 ]
 
 
@@ -48,6 +51,7 @@ def test_the_examples_run(ask, page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("preheat.cli.compare._run", lambda *given: asked.append(given) or 0)
     monkeypatch.setattr("preheat.cli.find._answer", lambda *given: asked.append(given) or 0)
+    monkeypatch.setattr("preheat.cli.advise._advised", lambda *given: asked.append(given) or 0)
     for tokens in examples(ask(*page, "--help").out):
         answer = ask(*tokens[: tokens.index(">")] if ">" in tokens else tokens)
         assert answer.code == 0 or (answer.code == 1 and tokens[0] == "diff"), tokens

@@ -13,7 +13,20 @@ from preheat.core.errors import PreheatError
 if TYPE_CHECKING:
     from cyclopts import App
 
-COMMANDS = ("show", "table", "check", "explain", "diff", "convert", "export", "presets", "compare", "schema", "find")
+COMMANDS = (
+    "show",
+    "table",
+    "check",
+    "explain",
+    "diff",
+    "convert",
+    "export",
+    "presets",
+    "advise",
+    "find",
+    "compare",
+    "schema",
+)
 REFUSED, INTERRUPTED = 2, 130
 
 HELP = """
@@ -116,9 +129,10 @@ def _app() -> "App":
     app.command("preheat.cli.convert:convert", sort_key=6)
     app.command("preheat.cli.export:export", sort_key=7)
     app.command("preheat.cli.presets:presets", sort_key=8)
-    app.command("preheat.cli.compare:app", name="compare", sort_key=9)
-    app.command("preheat.cli.schema:schema", sort_key=10)
-    app.command("preheat.cli.find:app", name="find", sort_key=11)
+    app.command("preheat.cli.advise:app", name="advise", sort_key=9)
+    app.command("preheat.cli.find:app", name="find", sort_key=10)
+    app.command("preheat.cli.compare:app", name="compare", sort_key=11)
+    app.command("preheat.cli.schema:schema", sort_key=12)
     return app
 
 

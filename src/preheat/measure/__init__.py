@@ -7,9 +7,10 @@ they are asked for.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from preheat.measure.advising.advise import advise
+    from preheat.measure.batch_size import critical_batch
     from preheat.measure.critical import critical_lr
     from preheat.measure.forgetting import relative_critical_lr
-    from preheat.measure.batch_size import critical_batch
     from preheat.measure.meter import NoiseMeter
     from preheat.measure.noise import noise_scale
     from preheat.measure.range_test import lr_range_test
@@ -17,24 +18,26 @@ if TYPE_CHECKING:
     from preheat.measure.swept import RangeTest
 
 __all__ = [
-    "critical_lr",
     "NoiseMeter",
+    "RangeTest",
+    "advise",
     "critical_batch",
+    "critical_lr",
+    "lr_range_test",
     "noise_scale",
     "relative_critical_lr",
-    "RangeTest",
-    "lr_range_test",
     "restored",
 ]
 
 _HOMES = {
-    "critical_lr": "critical",
     "NoiseMeter": "meter",
+    "RangeTest": "swept",
+    "advise": "advising.advise",
     "critical_batch": "batch_size",
+    "critical_lr": "critical",
+    "lr_range_test": "range_test",
     "noise_scale": "noise",
     "relative_critical_lr": "forgetting",
-    "RangeTest": "swept",
-    "lr_range_test": "range_test",
     "restored": "snapshot",
 }
 

@@ -1,0 +1,81 @@
+"""`preheat.measure.advise`: measure, then decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+from preheat.core.checks import counted, positive_number
+from preheat.measure.advising.advice import Advice
+from preheat.measure.advising.deciding import critical
+from preheat.measure.advising.facts import Facts
+from preheat.measure.advising.measuring import Measuring, given_peak, kept_training
+from preheat.measure.advising.trial import tried
+from preheat.measure.training import Loss, Training
+
+_FEWEST_STEPS = 20  # of a run: below, there is no room for any warmup
+
+
+def advise(
+    model: nn.Module,
+    optimizer: Optimizer,
+    loss: Loss,
+    batches: Iterable[Any],
+    *,
+    steps: int,
+    peak: float | None = None,
+    trial: int | None = None,
+    keep: tuple[Loss, Iterable[Any]] | None = None,
+    micro_batches: int = 1,
+    scaler: Any = None,
+    progress: Callable[[str], None] | None = None,
+) -> Advice:
+    """Whether this training needs warmup at this peak, how long, and from which rate.
+
+    loss: called as `loss(batch)`, gives the mean loss of a batch as a tensor of one number.
+    batches: an iterable; what is drawn from a generator is gone.
+    steps: updates of the whole run.   peak: of the largest group; by default the largest rate that the optimizer was given.
+    trial: updates of each of the short runs; by default a fiftieth of the run, from 100 to 400; 0 leaves them out, and then
+    the verdict rests on the critical rate alone.
+    keep: for fine-tuning, (old_loss, old_batches) of what the model knows already: what an update at the peak makes it forget.
+    micro_batches: batches that are accumulated for one update.   progress: called with what is being measured, as text.
+
+    Everything is put back as it was, also where it raises or is interrupted. It costs some hundred updates, and eight times
+    `trial`, and a range test of 100; `Advice.cost` counts them.
+    Raises PreheatError for what cannot be measured: a loss that is not finite, too few batches, an optimizer without a rate.
+    """
+    steps = counted(steps, f"steps is how many updates the run has, at least {_FEWEST_STEPS}", _FEWEST_STEPS)
+    micro_batches = counted(micro_batches, "micro_batches is a whole number of at least 1", 1)
+    updates = max(100, min(400, steps // 50)) if trial is None else _trial(trial)
+    training = Training(model, optimizer, loss, batches, scaler)
+    rate = given_peak(training.optimizer) if peak is None else positive_number(peak, "the peak")
+    kept = None if keep is None else kept_training(training, keep)
+    measuring = Measuring(training, micro_batches, progress or (lambda text: None))
+    facts = _with_low_rate(measuring, measuring.start(steps, rate))
+    if updates:
+        found, done, forwards = tried(training, facts, measuring.updates(updates), measuring.aside, measuring.said)
+        measuring.spend(done, forwards)
+        facts = replace(facts, trial=found)
+        facts = replace(facts, valley=measuring.valley())
+    if kept is not None:
+        facts = replace(facts, forgotten=measuring.forgotten(kept, facts.peak))
+    return Advice(replace(facts, cost=measuring.cost))
+
+
+def _trial(given: int) -> int:
+    """Updates of a trial: 0, or enough that a tenth of them is some."""
+    what = "trial is how many updates each short run has, at least 20, or 0 for none"
+    number = counted(given, what)
+    return number if number == 0 else counted(given, what, 20)
+
+
+def _with_low_rate(measuring: Measuring, facts: Facts) -> Facts:
+    """What the low-rate updates show: clamp(T/100, 50, 200) of them at min(η_c/8, peak/30)."""
+    number, known = max(50, min(200, facts.steps // 100)), critical(facts)
+    rate = facts.peak / 30 if known is None else min(known / 8, facts.peak / 30)
+    looks, rounded = measuring.low_rate(number, rate, known)
+    return replace(facts, looks=looks, low_rate=rate, rounded=rounded)

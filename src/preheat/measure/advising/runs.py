@@ -1,0 +1,78 @@
+"""A whole run of a training that is being tried out, at rates that are known beforehand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from preheat.core.spans import Run
+from preheat.core.text.language import parse
+from preheat.measure.advising.constants import IGNORES
+from preheat.measure.training import NotFiniteError, Probe
+
+_TARGETS = ("labels", "label", "targets", "target")
+
+Update = Sequence[Any]
+"""The micro-batches of one update."""
+
+
+def rates_of(text: str, peak: float, updates: int) -> list[float]:
+    """The rates of a schedule in factors, bound to so many updates."""
+    bound = parse(text).bind(Run(total=updates), peak=peak)
+    return [bound(t) for t in range(updates)]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that is over. applied: its updates.   losses: of the batches set aside; none if one was not finite on the way.
+
+    ignores: whether they stay the same when examples get one another's targets: the run is stuck at predicting a constant.
+    """
+
+    applied: int
+    losses: list[float]
+    ignores: bool = False
+
+
+def whole_run(
+    probe: Probe,
+    updates: Iterable[Update],
+    rates: Sequence[float],
+    aside: Sequence[Any],
+    log: Callable[[int, float, float], None] = lambda step, loss, rate: None,
+) -> Ended:
+    """One update after the other, each at its rate. log: called with the update, its loss and its rate."""
+    for done, (batches, rate) in enumerate(zip(updates, rates, strict=False)):
+        try:
+            loss = probe.gradient(batches, fresh=True)
+        except NotFiniteError:  # that is a result
+            return Ended(done, [])
+        log(done, loss, rate)
+        probe.step(rate)
+    found = [probe.loss(batch) for batch in aside]
+    if not all(map(math.isfinite, found)):
+        return Ended(len(rates), [])
+    pairs = [(loss, probe.loss(one)) for loss, one in zip(found, map(exchanged, aside), strict=True) if one is not None]
+    rise = sum(after - before for before, after in pairs)
+    return Ended(len(rates), found, bool(pairs) and rise < IGNORES * sum(abs(before) for before, _ in pairs))
+
+
+def exchanged(batch: Any) -> Any:
+    """The batch with every example's target given to the next; None where it is not known which those are.
+
+    The last tensor of a tuple or list, or what a mapping calls labels, label, targets or target.
+    """
+    if isinstance(batch, Mapping):
+        name = next((one for one in _TARGETS if one in batch), None)
+        return None if name is None or not _several(batch[name]) else {**batch, name: batch[name].roll(1, 0)}
+    if isinstance(batch, tuple | list) and len(batch) > 1 and all(map(_several, batch)):
+        return [*batch[:-1], batch[-1].roll(1, 0)] if len({len(one) for one in batch}) == 1 else None
+    return None
+
+
+def _several(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.ndim > 0 and len(value) > 1

@@ -1,0 +1,63 @@
+"""Short whole runs from the weights as they are, on the same batches, that differ in the length of their warmup alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from preheat.measure.advising.constants import LOWER
+from preheat.measure.advising.deciding import safe, schedule
+from preheat.measure.advising.facts import Facts, OptimizerFacts, ShortRuns, Trial
+from preheat.measure.advising.runs import Update, rates_of, whole_run
+from preheat.measure.training import Training
+
+ORDERS = 2  # of the data: without a second one the noise of a run is not known
+
+
+def tried(
+    training: Training, facts: Facts, updates: Sequence[Update], aside: Sequence[Any], said: Callable[[str], None]
+) -> tuple[Trial, int, int]:
+    """The trial on these updates, judged by the batches set aside; with the updates and forward passes that it cost."""
+    with training.opened() as probe:
+        first = fmean(map(probe.loss, aside))
+    runs = _Runs(training, updates, aside, said, forwards=len(aside))
+    number, largest = len(updates), safe(facts)
+    arms = []
+    for warmup in warmups(facts.optimizer, number):
+        rates = rates_of(schedule(facts.peak, largest, warmup), facts.peak, number)
+        arms.append(runs.under(warmup, rates, f"{warmup} updates of warmup"))
+    lower = rates_of(schedule(facts.peak, largest, 0), facts.peak / LOWER, number)
+    found = Trial(len(updates), first, arms, runs.under(0, lower, f"none, at 1/{LOWER} of the peak"), facts.reached)
+    return found, runs.applied, runs.forwards
+
+
+@dataclass
+class _Runs:
+    """The runs of a trial: the same weights and updates for all, and what they cost."""
+
+    training: Training
+    updates: Sequence[Update]
+    aside: Sequence[Any]
+    said: Callable[[str], None]
+    applied: int = 0
+    forwards: int = 0
+
+    def under(self, warmup: int, rates: Sequence[float], name: str) -> ShortRuns:
+        """A run under these rates for each order of the data."""
+        ends = []
+        for order in range(ORDERS):
+            self.said(f"short runs of {len(self.updates)} updates, {name}, order {order + 1} of {ORDERS}")
+            with self.training.opened() as probe:
+                ends.append(whole_run(probe, self.updates[:: -1 if order else 1], rates, self.aside))
+                self.applied += ends[-1].applied
+                self.forwards += probe.forwards - sum(map(len, self.updates[: ends[-1].applied]))
+        return ShortRuns(warmup, [one.losses for one in ends], [one.ignores for one in ends])
+
+
+def warmups(optimizer: OptimizerFacts, updates: int) -> list[int]:
+    """The lengths that are tried: none, what Adam's second moment takes (at most a quarter), a tenth, half."""
+    untuned = optimizer.untuned if optimizer.family == "adaptive" else None
+    found = {0, max(1, updates // 10), max(2, updates // 2)}
+    return sorted(found if untuned is None else found | {max(1, min(untuned, updates // 4))})
