@@ -20,6 +20,7 @@ PAGES = [
     ("export",),
     ("convert",),
     ("compare",),
+    ("watch",),
     ("compare", "bytes"),
     ("compare", "digits"),
     ("compare", "demo"),

@@ -7,14 +7,20 @@ they are asked for.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from preheat.measure.monitor import Monitor
     from preheat.measure.snapshot import restored
+    from preheat.measure.watched import watched
 
 __all__ = [
+    "Monitor",
     "restored",
+    "watched",
 ]
 
 _HOMES = {
+    "Monitor": "monitor",
     "restored": "snapshot",
+    "watched": "watched",
 }
 
 

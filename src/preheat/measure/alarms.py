@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -51,7 +52,8 @@ LIMITS = {
     ),
     "head growth": Limit(
         2.0,
-        "times the norm of the output head when the monitor was attached; then each doubling",
+        "times the norm of the output head when the monitor was attached, and when half of the updates since were done: "
+        "growth by a power of time up to the first, as of a fresh model that learns, does not reach it",
         "Marin's 8B run had such growth in its cooldown, which a z-loss of 1e-4 ended",
     ),
 }
@@ -98,7 +100,7 @@ class Alarms:
         self._limits |= {name: positive_number(value, f"the limit {name!r}") for name, value in self.limits.items()}
         self._losses = Spikes(QUIET, self._limits["loss spike"])
         self._norms = Spikes(QUIET, self._limits["gradient spike"])
-        self._next_head = self._limits["head growth"]
+        self.heads: list[tuple[int, float]] = []  # updates, and the growth of the head's norm
 
     def loss(self, update: int, value: float) -> Iterator[Event]:
         """What is wrong with the loss of one update."""
@@ -131,26 +133,34 @@ class Alarms:
             large, huge = self._limits["large update"], self._limits["huge update"]
             if value > huge and update - self._last.get("huge update", -QUIET) >= QUIET:
                 self._last["huge update"] = update
-                yield self._event(update, "huge update", f"{name} changed by {value:.1%} of its norm in one update", value)
+                yield self._event(
+                    update, "huge update", f"{name} changed by {value:.1%} of its norm in one update", value
+                )
             lasting = self._lasts("large update", update, value > large)
             if lasting:
-                what = f"some layer has changed by more than {large:.1%} an update for {lasting} updates; now {name}, {value:.1%}"
-                yield self._event(update, "large update", what, value)
+                what = f"some layer has changed by more than {large:.1%} an update for {lasting} updates"
+                yield self._event(update, "large update", f"{what}; now {name}, by {value:.1%}", value)
 
     def _stalled(self, update: int, record: Mapping[str, Any]) -> Iterator[Event]:
-        spread, limit = record.get("spread"), self._limits["stalled layers"]
-        lasting = self._lasts("stalled layers", update, spread is not None and spread > limit)
+        spread, limit = record.get("spread") or 0.0, self._limits["stalled layers"]
+        lasting = self._lasts("stalled layers", update, spread > limit)
         if lasting:
-            what = f"half of the layers have moved over {limit:g} times less than the fastest for {lasting} updates; now {spread:.0f}"
-            yield self._event(update, "stalled layers", f"{what} times", spread)
+            what = f"half of the layers have moved over {limit:g} times less than the fastest for {lasting} updates"
+            yield self._event(update, "stalled layers", f"{what}; now {spread:.0f} times", spread)
 
     def _head(self, update: int, growth: float | None) -> Iterator[Event]:
-        if growth is not None and growth >= self._next_head:
-            while growth >= self._next_head:
-                self._next_head *= max(self._limits["head growth"], 1.1)
-            yield self._event(
-                update, "head growth", f"the norm of the output head is {growth:.2f} × what it was at first", growth
+        if growth is None:
+            return
+        self.heads.append((update, growth))
+        begun, limit = self.heads[0][0], self._limits["head growth"]
+        half = self.heads[max(0, bisect_right(self.heads, ((begun + update) / 2, math.inf)) - 1)][1]
+        lasting = growth >= limit and growth >= limit * half
+        if lasting and "head growth" not in self._raised:
+            what = (
+                f"the norm of the output head is {growth:.3g} times what it was at first, and {growth / half:.3g} times"
             )
+            yield self._event(update, "head growth", f"{what} what it was half as many updates ago", growth)
+        (self._raised.add if lasting else self._raised.discard)("head growth")
 
     def _rate(self, update: int, rate: float | None) -> Iterator[Event]:
         before = self._since.get("rate 0")

@@ -27,11 +27,15 @@ _LONGEST = 1 << 20  # bytes of a line
 _BLOCK = 1 << 22  # bytes that are read at a time
 
 
+class _VersionError(PreheatError):
+    """A file that another version of preheat has written."""
+
+
 def strict(values: Mapping[str, Any]) -> dict[str, Any]:
     """The same with None for what is not finite, and the names of these, as JSON has no numbers for them."""
     lost = [name for name, value in values.items() if isinstance(value, float) and not math.isfinite(value)]
     found = {name: None if name in lost else value for name, value in values.items()}
-    return {**found, "not_finite": [*found.get("not_finite", ()), *lost]} if lost else found
+    return {**found, "not_finite": [*(found.get("not_finite") or ()), *lost]} if lost else found
 
 
 class Writer:
@@ -108,17 +112,21 @@ class History:
         try:
             data = json.loads(line, parse_constant=_refuse)
             _TAKEN[data["type"]](self, data)
+        except _VersionError:
+            raise
         except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, OverflowError):
             if self.header is None:
-                raise PreheatError("this is no file of a preheat monitor", write="give the file= of a Monitor") from None
+                raise PreheatError(
+                    "this is no file of a preheat monitor", write="give the file= of a Monitor"
+                ) from None
             self.damaged += 1
 
     def _header(self, data: dict[str, Any]) -> None:
         if data["format"] != FORMAT:
             raise ValueError
         if data["version"] != VERSION:
-            raise PreheatError(
-                f"this file has version {VERSION} in mind", given=data["version"], write="upgrade preheat"
+            raise _VersionError(
+                f"the version of a monitor's file is {VERSION}", given=data["version"], write="upgrade preheat"
             )
         if not isinstance(data["head"], dict | None) or not isinstance(data["layers"], int):
             raise ValueError
@@ -130,7 +138,11 @@ class History:
         for name in ("loss", "rate", "gradient", "alignment", "head", "spread"):
             _number(data.get(name))
         for name in ("relative", "angular"):
-            for value in (data[name]["median"], *data[name]["named"].values(), *(one[1] for one in data[name]["worst"])):
+            for value in (
+                data[name]["median"],
+                *data[name]["named"].values(),
+                *(one[1] for one in data[name]["worst"]),
+            ):
                 _number(value)
             if not all(isinstance(one[0], str) and isinstance(one[1], int | float) for one in data[name]["worst"]):
                 raise ValueError
@@ -205,5 +217,7 @@ def _whole(value: Any) -> int:
 
 
 def _number(value: Any) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or abs(float(value)) == math.inf):
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int | float) or abs(float(value)) == math.inf
+    ):
         raise ValueError
