@@ -74,7 +74,7 @@ def watch(
     else:
         (_live if sys.stdout.isatty() else _lines)(reader, seconds)
     if png or svg:
-        from preheat.measure.watched import Watched
+        from preheat.measure.monitored import Watched
 
         for path in saved(Watched(reader.history).panel(), png=png, svg=svg):
             print(f"Wrote {path}", file=sys.stderr)
@@ -161,7 +161,7 @@ def _charts(history: History, terminal: Terminal) -> Iterator[str]:
         ("loss, mean between records", history.series("loss"), False),
         ("rate", history.series("rate"), False),
         ("gradient norm", history.series("gradient"), True),
-        ("relative update of the worst layer", history.worst(), True),
+        ("largest relative update", history.worst(), True),
     ]
     drawn = [
         [f"{name}: {_short(values[-1])}", *_chart(at, values, log, plain).split("\n")]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from preheat.measure.monitor import Monitor
+    from preheat.measure.monitored import watched
     from preheat.measure.snapshot import restored
-    from preheat.measure.watched import watched
 
 __all__ = [
     "Monitor",
@@ -20,7 +20,7 @@ __all__ = [
 _HOMES = {
     "Monitor": "monitor",
     "restored": "snapshot",
-    "watched": "watched",
+    "watched": "monitored",
 }
 
 
