@@ -14,6 +14,7 @@ LATE: dict[tuple[str, str], str] = {
     ("preheat.cli.diff", "_panel"): "only a picture needs what draws it",
     ("preheat.cli.pictures", "_written"): "only a picture needs what draws it",
     ("preheat.cli.show", "_panel"): "only a picture needs what draws it",
+    ("preheat.cli.watch", "watch"): "only a picture needs what draws it",
     ("preheat.lab.driver", "_write"): "the report brings Jinja and matplotlib, which a run does not need",
     ("preheat.lab.summary", "_repr_html_"): "only a notebook needs what draws",
     ("preheat.lab.summary", "to_markdown"): "only a card needs what draws",

@@ -299,6 +299,24 @@ def test_layers_that_began_at_0_and_unused_ones_are_not_judged(tmp_path):
     assert monitor.events == []
 
 
+def test_other_ranks_than_0_write_nothing(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
+    one = trained()
+    with Monitor(one.model, one.optimizer, tmp_path / "m.jsonl", every=1) as monitor:
+        _go(one, 2, monitor)
+    assert not one.optimizer._optimizer_step_post_hooks
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_run_has_fewer_records(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("preheat.measure.monitor.DOUBLED", 4)
+    one = trained(updates=0)
+    with Monitor(one.model, one.optimizer, tmp_path / "m.jsonl", every=1) as monitor:
+        _go(one, 20, monitor)
+    assert [one["update"] for one in records(tmp_path / "m.jsonl")] == [0, 1, 2, 3, 4, 6, 8, 10, 12, 16]
+
+
 # -- alarms --------------------------------------------------------------------------------------------------------
 
 
