@@ -28,7 +28,7 @@ EVERY = 50
 """Updates from one record to the next."""
 
 DOUBLED = 10_000
-"""Records of a file after which it gets only every second one: a record has about 1 kB, so a file stays below
+"""Records of a file after which it gets only every second one: a record has at most about 1 kB, so a file stays below
 10 MB · log₂(updates / 250,000)."""
 
 _QUEUED = 4096  # losses that wait for their update
