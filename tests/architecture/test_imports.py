@@ -20,6 +20,7 @@ LATE: dict[tuple[str, str], str] = {
     ("preheat.cli.show", "_panel"): "only a picture needs what draws it",
     ("preheat.cli.subjects", "_four"): "measuring brings torch; --help must not wait for it",
     ("preheat.cli.subjects", "task_subject.made"): "a task brings torch; --help must not wait for it",
+    ("preheat.cli.watch", "watch"): "only a picture needs what draws it",
     ("preheat.lab.driver", "_write"): "the report brings Jinja and matplotlib, which a run does not need",
     ("preheat.lab.summary", "_repr_html_"): "only a notebook needs what draws",
     ("preheat.lab.summary", "to_markdown"): "only a card needs what draws",

@@ -8,6 +8,7 @@ import pytest
 
 import preheat
 from preheat.lab.tasks import TASKS
+from preheat.measure.history import FORMAT, VERSION, Writer
 
 PAGES = [
     (),
@@ -20,6 +21,7 @@ PAGES = [
     ("export",),
     ("convert",),
     ("compare",),
+    ("watch",),
     ("compare", "bytes"),
     ("compare", "digits"),
     ("compare", "demo"),
@@ -29,6 +31,13 @@ PAGES = [
     ("advise", "digits"),
     ("advise", "bytes"),
 ]
+
+# what preheat watch is shown: a run that has ended
+MONITORED = (
+    {"type": "header", "format": FORMAT, "version": VERSION, "model": "Net", "layers": 1, "head": None},
+    {"type": "event", "update": 7, "kind": "rate 0", "what": "every rate is 0", "write": "end the run", "value": 0.0},
+    {"type": "end", "update": 8, "reason": "closed"},
+)
 
 
 def examples(page: str) -> list[list[str]]:
@@ -52,6 +61,7 @@ def test_the_examples_run(ask, page, tmp_path, monkeypatch):
     monkeypatch.setattr("preheat.cli.compare._run", lambda *given: asked.append(given) or 0)
     monkeypatch.setattr("preheat.cli.find._answer", lambda *given: asked.append(given) or 0)
     monkeypatch.setattr("preheat.cli.advise._advised", lambda *given: asked.append(given) or 0)
+    Writer(tmp_path / "runs" / "monitor.jsonl").write(*MONITORED)
     for tokens in examples(ask(*page, "--help").out):
         answer = ask(*tokens[: tokens.index(">")] if ">" in tokens else tokens)
         assert answer.code == 0 or (answer.code == 1 and tokens[0] == "diff"), tokens

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from preheat.measure.critical import critical_lr
     from preheat.measure.forgetting import relative_critical_lr
     from preheat.measure.meter import NoiseMeter
+    from preheat.measure.monitor import Monitor
+    from preheat.measure.monitored import watched
     from preheat.measure.noise import noise_scale
     from preheat.measure.range_test import lr_range_test
     from preheat.measure.snapshot import restored
     from preheat.measure.swept import RangeTest
 
 __all__ = [
+    "Monitor",
     "NoiseMeter",
     "RangeTest",
     "advise",
@@ -27,9 +30,11 @@ __all__ = [
     "noise_scale",
     "relative_critical_lr",
     "restored",
+    "watched",
 ]
 
 _HOMES = {
+    "Monitor": "monitor",
     "NoiseMeter": "meter",
     "RangeTest": "swept",
     "advise": "advising.advise",
@@ -39,6 +44,7 @@ _HOMES = {
     "noise_scale": "noise",
     "relative_critical_lr": "forgetting",
     "restored": "snapshot",
+    "watched": "monitored",
 }
 
 

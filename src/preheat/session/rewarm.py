@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,10 +9,10 @@ from preheat.core.checks import finite_number, positive_number, whole_number
 from preheat.core.errors import PreheatError, StateError, shown
 from preheat.core.spans import Run, Span, SpanLike
 from preheat.session.clock import tick_of
-from preheat.session.rules import Rule, State, check_name, clamped, length_of
+from preheat.session.rules import Rule, State, check_name, length_of
+from preheat.session.spikes import SETTLE, THRESHOLD, blank, entered, stands_out
 
 _USUAL = "100 steps"  # updates, whatever the clock counts
-_KEPT = 0.97  # the weight of what was seen before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +45,8 @@ class Rewarm(Rule):
 
     span: SpanLike = _USUAL
     backoff: float = 0.1
-    threshold: float = 6.0
-    settle: int = 25
+    threshold: float = THRESHOLD
+    settle: int = SETTLE
     group: str | None = None  # pyrefly: ignore[bad-override]
 
     def __post_init__(self) -> None:
@@ -81,22 +80,17 @@ class Rewarm(Rule):
         return PreheatError(what, given=run, write=f"write its length on this clock, such as span={unit!r}")
 
     def start(self) -> State:
-        return {"seen": 0, "mean": 0.0, "variance": 0.0, "since": None}
+        return {**blank(), "since": None}
 
     def is_spike(self, state: State, value: float, position: float) -> bool:
         """Whether a value that is observed at `position` is one."""
-        settled = state["seen"] >= self.settle and self._passed(state, position) is None
-        high = clamped(value - state["mean"]) > self.threshold * math.sqrt(state["variance"]) > 0
-        return not math.isfinite(value) or (settled and high)
+        listening = self._passed(state, position) is None
+        return stands_out(state, value, self.threshold, self.settle, listening)
 
     def observe(self, state: State, value: float, position: float) -> State:
         if self.is_spike(state, value, position):
             return {**state, "since": position}
-        gap = clamped(value - state["mean"])
-        if state["seen"] == 0:
-            return {**state, "seen": 1, "mean": value}
-        variance = clamped(_KEPT * (state["variance"] + (1.0 - _KEPT) * gap * gap))
-        return {**state, "seen": state["seen"] + 1, "mean": state["mean"] + (1.0 - _KEPT) * gap, "variance": variance}
+        return entered(state, value)
 
     def gain(self, state: State, position: float) -> float:
         passed = self._passed(state, position)

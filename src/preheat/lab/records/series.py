@@ -18,7 +18,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from preheat.session.rewarm import Rewarm
+from preheat.session.spikes import Spikes
 
 MOST = 20_000
 """Updates of a stage that are kept as they are; of more than that those which shape the curve."""
@@ -170,15 +170,8 @@ def spikes(steps: Sequence[int], values: Iterable[float]) -> list[tuple[int, flo
     Its new warmup, during which no other spike is seen, is as long as the window that smooths a curve: so a run has few.
     NaN is no value.
     """
-    rule = Rewarm("loss", span=max(1, (steps[-1] + 1) // WINDOW) if len(steps) else 1)
-    state, found = rule.start(), []
-    for step, value in zip(steps, values, strict=True):
-        if math.isnan(value):
-            continue
-        state = rule.observe(state, value, step)
-        if state["since"] == step:
-            found.append((step, value))
-    return found
+    seen = Spikes(quiet=max(1, (steps[-1] + 1) // WINDOW) if len(steps) else 1)
+    return [at for at in zip(steps, values, strict=True) if not math.isnan(at[1]) and seen.is_one(*at)]
 
 
 def _table(stage: _Stage) -> Table:

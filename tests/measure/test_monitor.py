@@ -1,0 +1,463 @@
+"""A monitor tells what updates do to layers, raises the alarm, and changes nothing."""
+
+import json
+import math
+from itertools import islice
+
+import pytest
+import torch
+from torch import nn
+
+from preheat import PreheatError, Run, decay, warmup
+from preheat.core.errors import PreheatWarning
+from preheat.lab.tasks import load
+from preheat.lab.tasks.bytes import BytesOptions
+from preheat.lab.tasks.digits import DigitsOptions
+from preheat.lab.tasks.training import build_optimizer, cross_entropy
+from preheat.measure import Monitor, watched
+from preheat.measure.alarms import LIMITS, QUIET, Alarms
+from preheat.measure.history import Reader
+from preheat.torch import Scheduler
+
+# the weights of the small model are small: its updates are large, and said to be
+pytestmark = pytest.mark.filterwarnings("ignore::preheat.core.errors.PreheatWarning")
+OPTIMIZERS = [
+    (torch.optim.SGD, {"momentum": 0.9, "weight_decay": 0.1, "nesterov": True}),
+    (torch.optim.Adam, {"weight_decay": 0.1}),
+    (torch.optim.AdamW, {"fused": True, "amsgrad": True}),
+    (torch.optim.AdamW, {"lr": torch.tensor(0.01)}),
+    (torch.optim.RMSprop, {"momentum": 0.5, "centered": True}),
+    (torch.optim.Adagrad, {}),
+    (torch.optim.NAdam, {}),
+    (torch.optim.RAdam, {}),
+    (torch.optim.Adadelta, {}),
+    (torch.optim.Rprop, {}),
+    (torch.optim.LBFGS, {}),
+]
+IDS = [f"{kind.__name__}{place}" for place, (kind, _) in enumerate(OPTIMIZERS)]
+
+
+def lines(path) -> list[dict]:
+    return [json.loads(line, parse_constant=pytest.fail) for line in path.read_text().splitlines()]
+
+
+def records(path) -> list[dict]:
+    return [one for one in lines(path) if one["type"] == "record"]
+
+
+def _go(one, updates: int, monitor: Monitor | None = None, parts: int = 1) -> None:
+    """Train on, with clipping and accumulation."""
+    for t in range(updates):
+
+        def closure(t=t):
+            one.optimizer.zero_grad()
+            for part in range(parts):
+                loss = one.loss(one.batches[(t + part) % 8]) / parts
+                if monitor is not None:
+                    monitor.loss(loss * parts)
+                loss.backward()
+            norm = nn.utils.clip_grad_norm_(one.model.parameters(), 0.5)
+            if monitor is not None:
+                monitor.gradient(norm)
+            return loss
+
+        if isinstance(one.optimizer, torch.optim.LBFGS):
+            one.optimizer.step(closure)
+        else:
+            closure()
+            one.optimizer.step()
+
+
+def _made(trained, kind, settings):
+    if kind is not torch.optim.LBFGS:
+        return trained(kind, **settings)
+    one = trained()
+    one.optimizer = torch.optim.LBFGS(one.model.parameters(), lr=0.01)
+    return one
+
+
+@pytest.mark.parametrize(("kind", "settings"), OPTIMIZERS, ids=IDS)
+@pytest.mark.parametrize("parts", [1, 2])
+def test_nothing_of_the_training_changes(trained, kind, settings, parts, tmp_path):
+    def bits(one):
+        numbers = list(one.model.state_dict().values())
+        for state in one.optimizer.state.values():
+            numbers += [x for x in state.values() if isinstance(x, torch.Tensor)]
+        numbers += [p.grad for p in one.model.parameters()]
+        return [x.clone() for x in numbers], torch.get_rng_state()
+
+    without = _made(trained, kind, settings)
+    _go(without, 6, parts=parts)
+    expected, generator = bits(without)
+    one = _made(trained, kind, settings)
+    with Monitor(one.model, one.optimizer, tmp_path / "m.jsonl", every=1) as monitor:
+        _go(one, 6, monitor, parts)
+    found, after = bits(one)
+    assert len(records(tmp_path / "m.jsonl")) == 6
+    assert len(found) == len(expected)
+    assert all(map(torch.equal, found, expected))
+    assert torch.equal(after, generator)
+    assert not one.optimizer._optimizer_step_pre_hooks
+    assert not one.optimizer._optimizer_step_post_hooks
+
+
+def test_a_compiled_model_is_told_under_its_own_names(trained, tmp_path):
+    one, other = trained(), trained()
+    compiled = torch.compile(one.model, backend="eager")
+    plain, one.model = one.model, compiled
+    torch.manual_seed(5)
+    with Monitor(compiled, one.optimizer, tmp_path / "m.jsonl", every=1, named=["head"]) as monitor:
+        _go(one, 3, monitor)
+    torch.manual_seed(5)
+    _go(other, 3)
+    assert all(map(torch.equal, plain.state_dict().values(), other.model.state_dict().values()))
+    assert lines(tmp_path / "m.jsonl")[0]["names"] == ["body.0", "body.1", "head"]
+
+
+def test_the_numbers_are_those_of_their_definitions(tmp_path):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    x = torch.randn(8, 3)
+    for at in range(3):
+        optimizer.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        before = [torch.cat([p.detach().flatten().double() for p in layer.parameters()]) for layer in model]
+        slopes = torch.cat([p.grad.flatten().double() for p in model.parameters()])
+        with Monitor(model, optimizer, tmp_path / f"{at}", every=1, named=["0", "1"], update=0) as monitor:
+            monitor.loss(loss)
+            optimizer.step()
+        after = [torch.cat([p.detach().flatten().double() for p in layer.parameters()]) for layer in model]
+        (record,) = records(tmp_path / f"{at}")
+        moved = torch.cat(before) - torch.cat(after)
+        for name, w, now in zip("01", before, after, strict=True):
+            angle = torch.acos((w @ now / w.norm() / now.norm()).clamp(max=1.0))
+            assert record["relative"]["named"][name] == pytest.approx(float((now - w).norm() / w.norm()), rel=1e-4)
+            assert record["angular"]["named"][name] == pytest.approx(float(angle), rel=1e-3)
+        assert record["gradient"] == pytest.approx(float(slopes.norm()), rel=1e-5)
+        assert record["alignment"] == pytest.approx(float(slopes @ moved / slopes.norm() / moved.norm()), rel=1e-4)
+        assert record["head"] == pytest.approx(float(after[1].norm() / before[1].norm()), rel=1e-5)
+        assert record["loss"] == pytest.approx(loss.item())
+        assert record["rate"] == 0.01
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_updates_that_a_scaler_skips_are_not_counted(trained, fused, tmp_path):
+    one = trained(fused=fused, updates=0)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    norms = []
+    with Monitor(one.model, one.optimizer, tmp_path / "m.jsonl", every=1) as monitor:
+        for t, (x, y) in enumerate(one.batches):
+            one.optimizer.zero_grad()
+            loss = one.loss((x, y * math.inf if t in (2, 5) else y))
+            monitor.loss(1.0 + t)
+            scaler.scale(loss).backward()
+            norms.append(math.hypot(*(float(p.grad.norm()) / scaler.get_scale() for p in one.model.parameters())))
+            scaler.step(one.optimizer)
+            scaler.update()
+    found = records(tmp_path / "m.jsonl")
+    assert [one["update"] for one in found] == [0, 1, 2, 3, 4, 5]
+    assert [one["gradient"] for one in found] == pytest.approx([x for x in norms if math.isfinite(x)], rel=1e-4)
+    assert found[-1]["loss"] == 8.0
+    assert "not finite" not in {one.kind for one in monitor.events}
+    assert lines(tmp_path / "m.jsonl")[-1] == {"type": "end", "update": 6, "reason": "closed"}
+
+
+def test_several_optimizers_are_one_record(trained, tmp_path):
+    one = trained(updates=0)
+    first = torch.optim.SGD(one.model.body.parameters(), lr=0.1)
+    second = torch.optim.Adam(one.model.head.parameters(), lr=0.2)
+    with Monitor(one.model, [first, second], tmp_path / "m.jsonl", every=2) as monitor:
+        for t, batch in enumerate(one.batches):
+            one.model.zero_grad()
+            loss = one.loss(batch)
+            monitor.loss(loss)
+            loss.backward()
+            first.step()
+            if t != 4:
+                second.step()
+    found = records(tmp_path / "m.jsonl")
+    assert [one["update"] for one in found] == [0, 2, 4, 6]
+    assert [len(one["relative"]["worst"]) for one in found] == [3, 3, 2, 3]
+    assert [one["rate"] for one in found] == [0.2, 0.2, 0.1, 0.2]
+
+
+def test_a_run_that_was_killed_goes_on_in_its_file(trained, tmp_path):
+    path, one = tmp_path / "m.jsonl", trained(updates=0)
+    monitor = Monitor(one.model, one.optimizer, path, every=2)
+    _go(one, 7, monitor)
+    with path.open("a") as file:
+        file.write('{"type": "rec')  # what a kill leaves
+    first = watched(path).history
+    assert [one["update"] for one in first.records] == [0, 2, 4, 6]
+    assert first.ended is None
+    again = trained(updates=0)
+    again.optimizer.load_state_dict(one.optimizer.state_dict())
+    for state in again.optimizer.state.values():
+        state["step"].fill_(5)  # a checkpoint from before the kill
+    with Monitor(again.model, again.optimizer, path, every=2, plan=warmup(5)) as other:
+        assert other.update == 5
+        _go(again, 4, other)
+    history = watched(path).history
+    assert [one["update"] for one in history.records] == [0, 2, 4, 6, 8]
+    assert (history.damaged, history.ended, history.header["plan"]) == (1, "closed", "ramp(0.0, 1.0, 5)")
+    assert history.records[-1]["head"] == pytest.approx(
+        float(torch.cat([p.flatten() for p in again.model.head.parameters()]).norm().detach())
+        / history.first["head"]["norm"]
+    )
+
+
+def test_where_the_run_stands_has_to_be_known(trained, tmp_path):
+    one = trained(torch.optim.SGD)
+    with Monitor(one.model, one.optimizer, tmp_path / "m.jsonl") as monitor:
+        _go(one, 3, monitor)
+    with pytest.raises(PreheatError, match="write update="):
+        Monitor(one.model, one.optimizer, tmp_path / "m.jsonl")
+    Monitor(one.model, one.optimizer, tmp_path / "m.jsonl", update=3).close()
+
+
+class Sharded(nn.Parameter):
+    placements = ()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"model": 3}, "model is a torch.nn.Module"),
+        ({"model": nn.Linear(2, 2)}, "none of the model's parameters"),
+        ({"optimizer": 3}, "tells when an update is applied"),
+        ({"every": 0}, "every is a whole number"),
+        ({"head": "heat"}, "no layer 'heat'; did you mean 'head'"),
+        ({"named": ["body"]}, "no layer 'body'"),
+        ({"limits": {"heads": 2}}, "no limit 'heads'"),
+        ({"limits": {"head growth": 0}}, "must be above 0"),
+        ({"update": -1}, "number of the coming update"),
+    ],
+)
+def test_what_cannot_be_watched_is_refused(trained, given, words):
+    one = trained()
+    with pytest.raises(PreheatError, match=words):
+        Monitor(**{"model": one.model, "optimizer": one.optimizer, **given})
+    assert not one.optimizer._optimizer_step_pre_hooks
+
+
+def test_sharded_parameters_are_refused(trained):
+    one = trained()
+    one.model.head.weight = Sharded(one.model.head.weight.detach())
+    with pytest.raises(PreheatError, match="sharded"):
+        Monitor(one.model, one.optimizer)
+
+
+def test_another_model_and_another_kind_of_file_are_refused(trained, tmp_path):
+    one = trained()
+    model = nn.Linear(2, 2)
+    Monitor(model, torch.optim.SGD(model.parameters()), tmp_path / "m.jsonl").close()
+    with pytest.raises(PreheatError, match="other layers"):
+        Monitor(one.model, one.optimizer, tmp_path / "m.jsonl")
+    (tmp_path / "x").write_text("step,loss\n")
+    with pytest.raises(PreheatError, match="no file of a preheat monitor"):
+        Monitor(one.model, one.optimizer, tmp_path / "x")
+    assert (tmp_path / "x").read_text() == "step,loss\n"
+
+
+def test_numbers_that_are_not_finite_are_null_and_an_alarm(trained, tmp_path):
+    one = trained()
+    with Monitor(one.model, one.optimizer, tmp_path / "m.jsonl", every=1, update=0) as monitor:
+        monitor.loss(math.nan)
+        one.model.head.weight.grad.fill_(math.inf)
+        with pytest.warns(PreheatWarning, match="update 0: the loss is not finite"):
+            one.optimizer.step()
+    (record,) = records(tmp_path / "m.jsonl")
+    assert record["loss"] is None
+    assert record["gradient"] is None
+    assert {"loss", "gradient"} <= set(record["not_finite"])
+    assert {"the loss is not finite", "gradient is not finite"} <= {one.what for one in monitor.events}
+
+
+def test_a_schedule_beside_it_goes_on_as_it_would(trained):
+    one = trained(updates=0)
+    scheduler = Scheduler(one.optimizer, warmup(10), run=Run(total=20))
+    with Monitor(one.model, one.optimizer, every=1):
+        for _ in range(4):
+            _go(one, 1)
+            scheduler.step()
+    assert scheduler.position == 4
+    assert "no update" not in str(scheduler.audit())
+
+
+def test_layers_that_began_at_0_and_unused_ones_are_not_judged(tmp_path):
+    model = nn.ModuleDict({"used": nn.Linear(2, 2), "zero": nn.Linear(2, 2), "unused": nn.Linear(2, 2)})
+    nn.init.zeros_(model["zero"].weight), nn.init.zeros_(model["zero"].bias)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with Monitor(model, optimizer, tmp_path / "m.jsonl", named=["zero", "unused"], head="zero") as monitor:
+        (model["used"](torch.ones(2)).sum() + model["zero"](torch.ones(2)).sum()).backward()
+        optimizer.step()
+    (record,) = records(tmp_path / "m.jsonl")
+    assert record["relative"]["named"] == {"zero": None, "unused": 0.0}
+    assert record["head"] is None
+    assert monitor.events == []
+
+
+def test_other_ranks_than_0_write_nothing(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
+    one = trained()
+    with Monitor(one.model, one.optimizer, tmp_path / "m.jsonl", every=1) as monitor:
+        _go(one, 2, monitor)
+    assert not one.optimizer._optimizer_step_post_hooks
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_run_has_fewer_records(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("preheat.measure.monitor.DOUBLED", 4)
+    one = trained(updates=0)
+    with Monitor(one.model, one.optimizer, tmp_path / "m.jsonl", every=1) as monitor:
+        _go(one, 20, monitor)
+    assert [one["update"] for one in records(tmp_path / "m.jsonl")] == [0, 1, 2, 3, 4, 6, 8, 10, 12, 16]
+
+
+# -- alarms --------------------------------------------------------------------------------------------------------
+
+
+def _record(update: int, worst: float = 1e-3, **more) -> dict:
+    return {"update": update, "rate": 0.1, "relative": {"worst": [["a", worst]]}, **more}
+
+
+def _kinds(given: list[dict], **limits: float) -> list[tuple[int, str]]:
+    alarms = Alarms(limits)
+    return [(event.update, event.kind) for record in given for event in alarms.record(record)]
+
+
+def test_an_update_that_stays_too_large_is_told_once():
+    assert _kinds([_record(t, 0.011) for t in range(0, 400, 10)]) == [(QUIET, "large update")]
+    assert _kinds([_record(t, 0.011 if t % 90 else 0.009) for t in range(0, 400, 10)]) == []
+    assert _kinds([_record(t, 0.11) for t in range(0, 90, 10)]) == [(0, "huge update")]
+    assert _kinds([_record(t, 0.011) for t in range(0, 400, 10)], **{"large update": 0.02}) == []
+
+
+def test_layers_that_stay_behind_are_told():
+    assert _kinds([_record(t, spread=11.0) for t in range(0, 400, 10)]) == [(QUIET, "stalled layers")]
+    assert _kinds([_record(t, spread=None) for t in range(0, 400, 10)]) == []
+
+
+@pytest.mark.parametrize("power", [0.5, 0.9])
+def test_a_head_that_grows_as_a_fresh_one_does_is_no_alarm(power):
+    assert _kinds([_record(t, head=1 + 0.02 * t**power) for t in range(0, 5000, 50)]) == []
+
+
+def test_a_head_that_explodes_is_one():
+    growth = [1.5 if t < 3000 else 1.5 + (t - 3000) / 500 for t in range(0, 5000, 50)]
+    assert _kinds([_record(50 * at, head=one) for at, one in enumerate(growth)]) == [(3750, "head growth")]
+
+
+def test_a_rate_of_0_is_told_once_it_stays():
+    rates = [0.0, 0.1, 0.0, 0.0, 0.0, 0.1, 0.0]
+    assert _kinds([{**_record(t), "rate": rate} for t, rate in enumerate(rates)]) == [(3, "rate 0")]
+
+
+def test_spikes_of_loss_and_gradient_are_told():
+    alarms = Alarms()
+    found = [e for t in range(60) for e in alarms.loss(t, 9.0 if t == 50 else 2.0 + 0.1 * (t % 2))]
+    found += [e for t in range(60) for e in alarms.gradient(t, 9.0 if t == 50 else 2.0 + 0.1 * (t % 2))]
+    assert [(one.update, one.kind, one.value) for one in found] == [
+        (50, "loss spike", 9.0),
+        (50, "gradient spike", 9.0),
+    ]
+    assert all(one.write for one in found)
+
+
+def test_every_limit_says_where_it_is_from():
+    assert all(one.value > 0 and one.meaning and one.source for one in LIMITS.values())
+
+
+# -- real trainings --------------------------------------------------------------------------------------------------
+
+
+def _trained_task(options, schedule, updates: int) -> set[str]:
+    """The kinds of alarm of a training of a built-in task with seed 3, on which no limit was set."""
+    task = load(options)
+    torch.manual_seed(3)
+    model = task.model()
+    optimizer = build_optimizer(options, model.parameters())
+    scheduler = Scheduler(optimizer, schedule, run=Run(total=updates))
+    with Monitor(model, optimizer, every=10) as monitor:
+        for x, y in islice(task.batches(3), updates):
+            loss = cross_entropy(model(x), y)
+            monitor.loss(loss)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+    return {one.kind for one in monitor.events}
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "alarm"),
+    [
+        ("bytes", {"norm": "pre"}, None),
+        ("bytes", {"norm": "post"}, "stalled layers"),
+        ("digits", {"init_gain": 1.0}, None),
+        ("digits", {"init_gain": 2.0}, "huge update"),
+    ],
+)
+def test_alarms_on_bad_runs_and_none_on_sound_ones(task, options, alarm):
+    kind = {"bytes": BytesOptions, "digits": DigitsOptions}[task]
+    found = _trained_task(kind(**options), decay(), 160)
+    assert found == set() if alarm is None else alarm in found
+
+
+# -- the file --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"null",
+        b"[]",
+        b'{"type": "record"}',
+        b'{"type": "record", "update": NaN}',
+        b'{"type": "event", "update": 1, "kind": 3}',
+        b'{"type": "record", "update": 1, "relative": {"median": "x", "worst": [], "named": {}}, "angular": 3}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+    ],
+)
+def test_a_damaged_line_is_passed_over_and_counted(trained, tmp_path, line):
+    path, one = tmp_path / "m.jsonl", trained()
+    Monitor(one.model, one.optimizer, path).close()
+    with path.open("ab") as file:
+        file.write(line + b"\n")
+    assert watched(path).history.damaged == 1
+
+
+def test_a_file_is_read_while_it_grows_and_anew_where_it_was_begun_anew(trained, tmp_path):
+    path, one = tmp_path / "m.jsonl", trained(updates=0)
+    reader = Reader(path)
+    assert not reader.more()
+    assert reader.history.header is None
+    monitor = Monitor(one.model, one.optimizer, path, every=1)
+    assert reader.more()
+    assert not reader.more()
+    _go(one, 3, monitor)
+    assert reader.more()
+    assert len(reader.history.records) == 3
+    path.unlink()
+    other = trained(updates=0)
+    Monitor(other.model, other.optimizer, path).close()
+    assert reader.more()
+    assert reader.history.records == []
+    assert reader.history.ended == "closed"
+    monitor.close()
+
+
+def test_what_was_written_is_a_sentence_and_a_picture(trained, tmp_path):
+    path, one = tmp_path / "m.jsonl", trained(updates=0)
+    with Monitor(one.model, one.optimizer, path, every=1) as monitor:
+        _go(one, 3, monitor)
+    found = watched(path)
+    assert "3 records up to update 2" in str(found)
+    assert "no proof" in found.sentence
+    assert "<svg" in found.plot()
+    with pytest.raises(PreheatError, match="nothing of a monitor"):
+        watched(tmp_path / "none")
