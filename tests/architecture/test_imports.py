@@ -9,6 +9,7 @@ from imports import ALL, MODULES, circles
 # every import of preheat inside a function, by the module and the function, with its reason
 LATE: dict[tuple[str, str], str] = {
     ("preheat", "_draw"): "only a notebook needs what draws",
+    ("preheat.cli.bound", "bound"): "the bound brings numpy, and --help must not wait for it",
     ("preheat.cli.compare", "compare_own_training"): "only a command of one's own needs what starts it",
     ("preheat.cli.compare", "_run"): "the lab brings scipy and matplotlib; --help must not wait for them",
     ("preheat.cli.diff", "_panel"): "only a picture needs what draws it",

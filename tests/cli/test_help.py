@@ -19,6 +19,7 @@ PAGES = [
     ("check",),
     ("export",),
     ("convert",),
+    ("bound",),
     ("compare",),
     ("compare", "bytes"),
     ("compare", "digits"),

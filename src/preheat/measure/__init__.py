@@ -7,14 +7,28 @@ they are asked for.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from preheat.measure.refining import refined
     from preheat.measure.snapshot import restored
+    from preheat.measure.theory import bound
+    from preheat.measure.transfer import extension, optimal_peak
+    from preheat.measure.weights import update_weights
 
 __all__ = [
+    "bound",
+    "extension",
+    "optimal_peak",
+    "refined",
     "restored",
+    "update_weights",
 ]
 
 _HOMES = {
+    "bound": "theory",
+    "extension": "transfer",
+    "optimal_peak": "transfer",
+    "refined": "refining",
     "restored": "snapshot",
+    "update_weights": "weights",
 }
 
 
