@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -30,7 +31,7 @@ def bound(
 
     Try:
 
-        preheat bound "decay()" "decay(shape=cosine)" "hold() >> decay(20%)" --total 10k
+        preheat bound "decay()" "hold() >> decay(20%)" llama2_7b --total 10k
         preheat bound "decay(shape=cosine)" "decay()" --total 10k --peak 3e-4
 
     The table has a row for each schedule. Score: the bound at the best peak, times
@@ -62,6 +63,7 @@ def bound(
         ]
     except PreheatError as error:
         raise at_prompt(error, SCHEDULE) from None
+    found = [replace(one, name=source) for one, source in zip(found, sources, strict=True)]
     rows = [Transferred(found[0], one, 1.0 if tuned is None else tuned) for one in found]
     if as_json:
         print(json.dumps({"schedules": [_data(one) for one in rows], "holds": WHERE_IT_HOLDS}, indent=1))
