@@ -196,12 +196,20 @@ def test_the_picture_shows_the_best_peak():
         (("decay(3)", None, [1.0, math.nan, 1.0]), "norm of update 1 is no number above 0"),
         (("decay(3)", None, ["one", "two", "x"]), "a row of numbers"),
         (("decay(3)", None, 0), "above 0"),
+        (("decay(2)", None, [1e-200, 1.0]), "not those of one training"),
+        (("hold(1, 50) >> hold(1e-6, 50)",), "all rates after update 49 together are 5e-05 of its own"),
         (("decay()", Run(total=100, clock="second")), "how many updates one has is not known"),
     ],
 )
 def test_what_has_no_bound_is_refused(given, words):
     with pytest.raises(PreheatError, match=words):
         bound(*given)
+
+
+@pytest.mark.parametrize("shape", ["linear", "cosine", "square", "sqrt", "smooth", "rex", "log", "mirror-cosine"])
+def test_no_usual_decay_is_too_steep(shape):
+    assert bound(ph.decay(shape=shape), Run(total=1000)).score < 4
+    assert bound(ph.decay(shape=ph.reverse(shape)), Run(total=1000)).score < 4
 
 
 def test_a_peak_for_rates_is_refused():
@@ -253,7 +261,7 @@ def test_what_is_not_extended_keeps_its_peak():
     assert extension("decay()", 1e-3, "decay()", Run(total=500), at=0).multiplier == pytest.approx(1, rel=1e-5)
 
 
-@pytest.mark.parametrize("at", [-1, 500, 0.5])
+@pytest.mark.parametrize("at", [-1, 499, 500, 0.5])
 def test_an_extension_begins_within_the_run(at):
     with pytest.raises(PreheatError, match="at is an update of the run"):
         extension("decay()", 1e-3, "decay()", Run(total=500), at=at)

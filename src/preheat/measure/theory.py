@@ -29,6 +29,8 @@ from preheat.review.laid_out import Laid, has_factors, laid_out
 from preheat.review.opened import subject_of
 from preheat.session.clock import given_run
 
+_SPREAD = 1e100  # of gradient norms: squares of more would overflow
+_CLIFF = 100.0  # linear decay ends with a rate of twice the one after it, a cosine with four times
 LEAST = 2.0
 """Ω·√(ΣG⁻²)/D of the best schedule of a long run, which with gradients of one norm is linear decay to 0."""
 WHERE_IT_HOLDS = (
@@ -139,11 +141,12 @@ def bound(
     the best.   peak: the rate that factor 1 stands for. Only ratios between schedules need neither D nor G nor a peak.
 
     Rates of 0 at the start add nothing; after the last rate that is not 0 the weights stay, and the bound is of that update.
-    Raises PreheatError for what is no schedule, for a run without an end, where all rates are 0 or one is below 0.
+    Raises PreheatError for what is no schedule, for a run without an end, rates that are all 0 or below 0, and
+    where a rate is 100 times all that follow together.
 
     >>> linear, short = bound("decay()", Run(total=10_000)), bound("hold() >> decay(20%)", Run(total=10_000))
     >>> round(linear.score, 3), round(short.score, 3), round(linear.best_peak / short.best_peak, 2)
-    (2.001, 2.162, 1.94)
+    (2.001, 2.161, 1.94)
     """
     named = laid(schedule, run, peak=peak)
     norms, norm = _norms(gradient_norms, len(named.values))
@@ -198,7 +201,7 @@ def _parts(shape: np.ndarray, norms: np.ndarray | None) -> _Parts:
     area = np.cumsum(rates[::-1])[::-1]  # β
     noise = np.cumsum(squares[::-1])[::-1]  # γ
     b = 0.5 * noise[0] / area[0] + 0.5 * float(np.sum(rates[:-1] / area[1:] * (noise[:-1] / area[:-1])))
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", divide="ignore"):
         inverse = float(len(shape)) if norms is None else float(np.sum(norms**-2.0))
     return _Parts(0.5 / float(area[0]) / top, b * top, inverse)
 
@@ -215,15 +218,28 @@ def laid(schedule: Any, run: Run | None, *, peak: float | None = None, factors: 
     """The values of every update of a schedule's learning rate.
 
     peak: what factor 1 stands for.   factors: whether rates are refused, and a published peak is left out.
-    Raises PreheatError where there are no such values, or one is below 0, or all are 0.
+    Raises PreheatError where there are no such values, or the bound says nothing of them.
     """
     name, line, _ = lines_of(schedule, run, peak=peak, factors=factors)
     values = np.asarray(line.values(), dtype=np.float64)
     if (values < 0).any():
         at = int(np.argmax(values < 0))
         raise PreheatError(f"the rate of update {at:,} is below 0", given=float(values[at]), write="end at 0 or above")
-    moving(values)
+    _refuse_cliff(values[: moving(values)])
     return Named(name, values, float(values.max()) if line.rates else None)
+
+
+def _refuse_cliff(values: np.ndarray) -> None:
+    """Refuse a rate far above all that follow together: Ω grows with their ratio, though nothing has got worse."""
+    after = np.cumsum(values[::-1])[::-1][1:]
+    steep = values[:-1] > _CLIFF * after
+    if steep.any():
+        at = int(np.argmax(steep))
+        raise PreheatError(
+            f"all rates after update {at:,} together are {after[at] / values[at]:.2g} of its own: they hardly move the "
+            "weights, and the bound cannot tell that from a training without an end",
+            write="write 0 for them, and the bound is of the weights that they keep",
+        )
 
 
 def lines_of(
@@ -293,4 +309,7 @@ def norms_of(given: Any) -> np.ndarray:
         at = int(np.argmax(wrong))
         what = f"the gradient norm of update {at:,} is no number above 0"
         raise PreheatError(what, given=float(norms[at]), write="leave out what was skipped, as an overflow is")
+    if norms.max() > _SPREAD * norms.min():
+        what = f"gradient norms from {norms.min():.3g} to {norms.max():.3g} are not those of one training"
+        raise PreheatError(what, write="look at what was logged")
     return norms
