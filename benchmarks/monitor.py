@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from preheat.lab.tasks.bytes import BytesOptions
 from preheat.lab.tasks.training import cross_entropy
-from preheat.measure.monitor import EVERY, Monitor
+from preheat.measure.monitoring.monitor import EVERY, Monitor
 
 MODELS = {
     "byte transformer, 8 × 32, batch 32": BytesOptions(norm="pre", batch=32),

@@ -11,6 +11,7 @@ LATE: dict[tuple[str, str], str] = {
     ("preheat", "_draw"): "only a notebook needs what draws",
     ("preheat.cli.advise", "_advised"): "only a measurement brings torch; --help must not wait for it",
     ("preheat.cli.advise", "_raced"): "only a race brings the lab",
+    ("preheat.cli.bound", "bound"): "the bound brings numpy, and --help must not wait for it",
     ("preheat.cli.compare", "compare_own_training"): "only a command of one's own needs what starts it",
     ("preheat.cli.compare", "_run"): "the lab brings scipy and matplotlib; --help must not wait for them",
     ("preheat.cli.diff", "_panel"): "only a picture needs what draws it",

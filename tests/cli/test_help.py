@@ -8,7 +8,7 @@ import pytest
 
 import preheat
 from preheat.lab.tasks import TASKS
-from preheat.measure.history import FORMAT, VERSION, Writer
+from preheat.measure.monitoring.history import FORMAT, VERSION, Writer
 
 PAGES = [
     (),
@@ -20,6 +20,7 @@ PAGES = [
     ("check",),
     ("export",),
     ("convert",),
+    ("bound",),
     ("compare",),
     ("watch",),
     ("compare", "bytes"),

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from preheat.measure.history import FORMAT, VERSION, Writer
+from preheat.measure.monitoring.history import FORMAT, VERSION, Writer
 
 HEADER = {
     "type": "header",

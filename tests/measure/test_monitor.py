@@ -15,8 +15,8 @@ from preheat.lab.tasks.bytes import BytesOptions
 from preheat.lab.tasks.digits import DigitsOptions
 from preheat.lab.tasks.training import build_optimizer, cross_entropy
 from preheat.measure import Monitor, watched
-from preheat.measure.alarms import LIMITS, QUIET, Alarms
-from preheat.measure.history import Reader
+from preheat.measure.monitoring.alarms import LIMITS, QUIET, Alarms
+from preheat.measure.monitoring.history import Reader
 from preheat.torch import Scheduler
 
 # the weights of the small model are small: its updates are large, and said to be
@@ -310,7 +310,7 @@ def test_other_ranks_than_0_write_nothing(trained, tmp_path, monkeypatch):
 
 
 def test_a_long_run_has_fewer_records(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("preheat.measure.monitor.DOUBLED", 4)
+    monkeypatch.setattr("preheat.measure.monitoring.monitor.DOUBLED", 4)
     one = trained(updates=0)
     with Monitor(one.model, one.optimizer, tmp_path / "m.jsonl", every=1) as monitor:
         _go(one, 20, monitor)

@@ -16,7 +16,7 @@ from preheat.cli.columns import columns
 from preheat.cli.pictures import saved
 from preheat.core.checks import positive_number
 from preheat.core.errors import PreheatError
-from preheat.measure.history import History, Reader
+from preheat.measure.monitoring.history import History, Reader
 from preheat.plots.terminal import Terminal, braille, number
 
 _HEIGHT, _EVENTS = 4, 5  # rows of a chart; events that are shown
@@ -74,7 +74,7 @@ def watch(
     else:
         (_live if sys.stdout.isatty() else _lines)(reader, seconds)
     if png or svg:
-        from preheat.measure.monitored import Watched
+        from preheat.measure.monitoring.monitored import Watched
 
         for path in saved(Watched(reader.history).panel(), png=png, svg=svg):
             print(f"Wrote {path}", file=sys.stderr)

@@ -12,39 +12,53 @@ if TYPE_CHECKING:
     from preheat.measure.critical import critical_lr
     from preheat.measure.forgetting import relative_critical_lr
     from preheat.measure.meter import NoiseMeter
-    from preheat.measure.monitor import Monitor
-    from preheat.measure.monitored import watched
+    from preheat.measure.monitoring.monitor import Monitor
+    from preheat.measure.monitoring.monitored import watched
     from preheat.measure.noise import noise_scale
     from preheat.measure.range_test import lr_range_test
+    from preheat.measure.refining import refined
     from preheat.measure.snapshot import restored
     from preheat.measure.swept import RangeTest
+    from preheat.measure.theory import bound
+    from preheat.measure.transfer import extension, optimal_peak
+    from preheat.measure.weights import update_weights
 
 __all__ = [
     "Monitor",
     "NoiseMeter",
     "RangeTest",
     "advise",
+    "bound",
     "critical_batch",
     "critical_lr",
+    "extension",
     "lr_range_test",
     "noise_scale",
+    "optimal_peak",
+    "refined",
     "relative_critical_lr",
     "restored",
+    "update_weights",
     "watched",
 ]
 
 _HOMES = {
-    "Monitor": "monitor",
+    "Monitor": "monitoring.monitor",
     "NoiseMeter": "meter",
     "RangeTest": "swept",
     "advise": "advising.advise",
+    "bound": "theory",
     "critical_batch": "batch_size",
     "critical_lr": "critical",
+    "extension": "transfer",
     "lr_range_test": "range_test",
     "noise_scale": "noise",
+    "optimal_peak": "transfer",
+    "refined": "refining",
     "relative_critical_lr": "forgetting",
     "restored": "snapshot",
-    "watched": "monitored",
+    "update_weights": "weights",
+    "watched": "monitoring.monitored",
 }
 
 

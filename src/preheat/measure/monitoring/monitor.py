@@ -12,10 +12,10 @@ from typing import Any, Self
 from preheat.core.checks import counted, measured
 from preheat.core.errors import PreheatError, PreheatWarning
 from preheat.core.extras import needed
-from preheat.measure.alarms import Alarms, Event
-from preheat.measure.history import FORMAT, VERSION, Reader, Writer, strict
-from preheat.measure.layers import Layers, Shot, layer_moves, told
-from preheat.measure.transfer import Read, Waiting, alignment
+from preheat.measure.monitoring.alarms import Alarms, Event
+from preheat.measure.monitoring.history import FORMAT, VERSION, Reader, Writer, strict
+from preheat.measure.monitoring.layers import Layers, Shot, layer_moves, told
+from preheat.measure.monitoring.transfer import Read, Waiting, alignment
 from preheat.torch.update_counter import own_count
 from preheat.torch.wrapped import watched
 
@@ -53,7 +53,7 @@ class Monitor:
     to, None to keep events only.   every: ≥ 1.   head: the name of the output head, by default the last Linear.
     named: layers that are in every record.   update: the number of the coming update, by default what the optimizer itself
     has counted, so build the monitor after loading.   plan: the schedule, for the file's first line.   limits: other values
-    for those in preheat.measure.alarms.LIMITS.
+    for those in preheat.measure.monitoring.alarms.LIMITS.
 
     In the step of a record it holds a copy of the weights. Gradients are those that step() gets, after clipping, unless
     `gradient` is told the norm before. Steps that a GradScaler skips are not counted. On a GPU nothing waits: numbers come one

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from preheat.core.errors import PreheatError
-from preheat.measure.alarms import LIMITS
+from preheat.measure.monitoring.alarms import LIMITS
 from preheat.measure.evidence import Evidence
-from preheat.measure.history import History, Reader
+from preheat.measure.monitoring.history import History, Reader
 from preheat.plots.panel import Curves, Mark, Series
 
 _MARKS = {"not finite": "nonfinite"}  # all others are drawn as spikes
