@@ -13,7 +13,19 @@ from preheat.core.errors import PreheatError
 if TYPE_CHECKING:
     from cyclopts import App
 
-COMMANDS = ("show", "table", "check", "explain", "diff", "convert", "export", "presets", "compare", "schema")
+COMMANDS = (
+    "show",
+    "table",
+    "check",
+    "explain",
+    "diff",
+    "convert",
+    "export",
+    "presets",
+    "compare",
+    "schema",
+    "predict",
+)
 REFUSED, INTERRUPTED = 2, 130
 
 HELP = """
@@ -118,6 +130,7 @@ def _app() -> "App":
     app.command("preheat.cli.presets:presets", sort_key=8)
     app.command("preheat.cli.compare:app", name="compare", sort_key=9)
     app.command("preheat.cli.schema:schema", sort_key=10)
+    app.command("preheat.cli.predict:predict", sort_key=11)
     return app
 
 

@@ -7,13 +7,16 @@ they are asked for.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from preheat.measure.predicting.predict import predict
     from preheat.measure.snapshot import restored
 
 __all__ = [
+    "predict",
     "restored",
 ]
 
 _HOMES = {
+    "predict": "predicting.predict",
     "restored": "snapshot",
 }
 
