@@ -28,9 +28,10 @@ class Blocks:
         """The blocks of the rates of a run, one per update, not all of them 0."""
         moved = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(rates)))])
         level = np.floor(moved / rates.max() * _FINE)
-        constant = np.concatenate([[False], np.diff(rates) == 0])
-        # a constant stretch does not share its block with the updates before and after it that moved
-        turns = (level[1:] != level[:-1]) | (constant[1:] != constant[:-1])
+        same = np.concatenate([[False], np.diff(rates) == 0, [False]])
+        constant = same[:-1] | same[1:]
+        # a constant stretch shares its block with no update of another rate
+        turns = (level[1:] != level[:-1]) | ((constant[1:] | constant[:-1]) & ~same[1:-1])
         starts = np.concatenate([[0], np.flatnonzero(turns) + 1])
         counts = np.diff(np.append(starts, len(rates))).astype(float)
         return cls(starts.astype(float), counts, np.add.reduceat(rates, starts) / counts)

@@ -42,7 +42,7 @@ class Columns:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A law fitted to one or several sets of losses, the last axis. parts: (L₀, A, B).   alpha, exponent: places on the grids."""
+    """A law fitted to sets of losses, which are the last axis. parts: (L₀, A, B).   alpha, exponent: places on the grids."""
 
     parts: Floats
     alpha: NDArray[np.intp]
@@ -81,9 +81,12 @@ def resampled(columns: Columns, fit: Fit, losses: Floats, lengths: Sequence[int]
 
 
 def _shuffled(errors: Floats, random: np.random.Generator, times: int) -> Floats:
-    """Blocks of the errors, as long as neighbours are alike, from anywhere, in a ring: (errors, times)."""
-    size = len(errors)
-    block = max(2, round(1.5 * size ** (1 / 3)))
+    """The errors in blocks from anywhere, in a ring: (errors, times). Where neighbours are not alike a block is one error: a
+    fit follows the slow part of its errors, so that what is left of independent ones has smaller sums than they had.
+    """
+    size, centred = len(errors), errors - errors.mean()
+    alike = (centred[1:] @ centred[:-1]) / max(centred @ centred, 1e-300)
+    block = round(1.5 * size ** (1 / 3)) if alike > 2 / np.sqrt(size) else 1
     starts = random.integers(size, size=(-(-size // block), times))
     places = (starts[:, None, :] + np.arange(block)[None, :, None]) % size
     return errors[places.reshape(-1, times)[:size]]

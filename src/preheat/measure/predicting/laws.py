@@ -1,7 +1,8 @@
 """Laws of loss curves: how the loss after t updates depends on all the rates until then.
 
-Each is L(t) = L₀ + A · S(t)^−α + B · f(t), with S = Σ η and L₀, A, B ≥ 0; what differs is f, which has exponents of its own. Rates are
-in units of the largest that was seen, and S in units of the longest run's, so that exponents have one range for every model.
+Each is L(t) = L₀ + A · S(t)^−α + B · f(t), with S = Σ η and L₀, A, B ≥ 0; what differs is f, which has exponents of its own.
+Rates are in units of the largest that was seen, and S in units of the longest run's, so that exponents have one range for
+every model.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,16 @@ from preheat.core.spans import Run
 from preheat.core.stated import Absolute
 from preheat.core.text.language import parse, to_text
 from preheat.measure.predicting.blocks import Floats
-from preheat.measure.predicting.fitting import Columns, fitted, resampled
+from preheat.measure.predicting.fitting import Columns, fitted, resampled, searched
 from preheat.measure.predicting.guards import ABSOLUTE, new_peaks, refuse_far, refuse_one_decay
 from preheat.measure.predicting.laws import CONTROL, LAWS, Law, Scale
 from preheat.measure.predicting.prediction import ByLaw, Predicted, Prediction
 from preheat.measure.predicting.runs import Logged, logged_runs
 
 DRAWS = 100  # sets of losses that each law is fitted to anew
-HELD_BACK = 0.6  # of a run: what follows is held back from a fit, to see how far off a law is there
+HELD_BACK = (0.5, 0.6, 0.7, 0.8)  # of a run: what follows is held back from a fit, to see what that changes
+MIDDLE = 0.6  # the one of them by which a law is weighed
+LAST = 3  # points of a curve, whose mean is its end
 _LEAST_ERROR = 5e-4  # nats: a law that was closer is not trusted more for it
 _COUNTS = 0.05  # the weight from which on a law is one that may disagree
 
@@ -121,27 +124,39 @@ def _said(law: Law, runs: list[Logged], targets: Mapping[str, Floats], total: in
     again = resampled(columns, fit, losses, [len(curve[0]) for curve in curves], seed, DRAWS)
     end = np.array([float(total)])
     asked = Columns.joined([Columns.of(law, rates, end, scale) for rates in targets.values()])
-    error = _error(columns, losses, [(curve[0] / one.total) for one, curve in zip(runs, curves, strict=True)])
-    off = np.random.default_rng(seed).standard_normal((DRAWS, len(targets))) * error * _growth(total, updates)
-    return _Said(law, fit.losses(asked)[0], again.losses(asked) + off, error)
+    finals = fit.losses(asked)[0]
+    shares = [curve[0] / one.total for one, curve in zip(runs, curves, strict=True)]
+    error, others = _held_back(columns, losses, fit.weights, shares, asked)
+    random = np.random.default_rng(seed)
+    moved = (others - finals)[random.integers(len(others), size=DRAWS)] * random.standard_normal((DRAWS, 1))
+    return _Said(law, finals, again.losses(asked) + moved * _growth(total, updates), error)
 
 
 def _growth(total: int, horizon: int) -> float:
-    """By how much a law's error is taken to grow beyond the runs: with the root of the distance."""
-    return float(np.sqrt(max(1.0, total / horizon)))
+    """How much larger a law's error is taken to be than held-back ends say: with the root of the distance, twice that.
+
+    Once that, the intervals of 20 exact problems held two times in three (`python -m benchmarks.predictor.exact`).
+    """
+    return 2 * float(np.sqrt(max(1.0, total / horizon)))
 
 
-def _error(columns: Columns, losses: Floats, shares: list[Floats]) -> float:
-    """How far off the law is at the end of a run, fitted to the others and to the first part of that one; over all runs."""
+def _held_back(
+    columns: Columns, losses: Floats, weights: Floats, shares: list[Floats], asked: Columns
+) -> tuple[float, Floats]:
+    """The law fitted with the ends of runs held back, of one or of all: how far off it is on the end of one that was, and what
+    each of these fits says of the final losses, an array (fits, schedules).
+    """
     whose = np.concatenate([np.full(len(share), place) for place, share in enumerate(shares)])
-    share, off = np.concatenate(shares), []
-    for place in range(len(shares)):
-        kept = (whose != place) | (share < HELD_BACK)
-        fit = fitted(columns.at(kept), losses[kept])
-        last = np.flatnonzero(whose == place)[-3:]
-        chosen = np.isin(np.arange(len(losses)), last)
-        off.append((fit.losses(columns.at(chosen))[0] - losses[chosen]).mean())
-    return float(np.sqrt(np.mean(np.square(off))))
+    share, everybody = np.concatenate(shares), len(shares)
+    off, said = [], []
+    for until, place in product(HELD_BACK, range(everybody + 1)):
+        kept = ((whose != place) & (place < everybody)) | (share < until)
+        fit = searched(columns.at(kept), losses[kept, None], weights[kept])
+        said.append(fit.losses(asked)[0])
+        if place < everybody and until == MIDDLE:
+            last = np.flatnonzero(whose == place)[-LAST:]
+            off.append((fit.losses(columns)[0] - losses)[last].mean())
+    return float(np.sqrt(np.mean(np.square(off)))), np.array(said)
 
 
 def _prediction(said: list[_Said], names: list[str], total: int, runs: list[Logged], new: bool) -> Prediction:

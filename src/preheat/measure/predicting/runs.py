@@ -28,6 +28,7 @@ _RATES = ("lr", "learning_rate", "train/lr", "train/learning_rate")
 _STEPS = ("step", "global_step", "update")
 _LARGEST = 1 << 28  # bytes of a log
 _POINTS = 100  # of a curve that the laws are fitted to; more are averaged, neighbours together
+_BEGIN = 0.03  # of all that the rates add up to: what a run does before is no power law
 _AT_PEAK = 0.999  # of it: where warmup has ended
 
 Row = Mapping[str, Any]
@@ -83,7 +84,9 @@ class Logged:
         fewer than 20 are left.
         """
         area = np.concatenate([[0.0], np.cumsum(self.rates)])
-        chosen = (self.steps >= 2 * self.warmup) & (area[self.steps.astype(int)] >= 0.03 * area[-1]) & (self.steps > 0)
+        chosen = (
+            (self.steps >= 2 * self.warmup) & (area[self.steps.astype(int)] >= _BEGIN * area[-1]) & (self.steps > 0)
+        )
         steps, losses = self.steps[chosen], self.losses[chosen]
         if len(steps) < FEWEST:
             raise PreheatError(
