@@ -13,6 +13,7 @@ LATE: dict[tuple[str, str], str] = {
     ("preheat.cli.compare", "_run"): "the lab brings scipy and matplotlib; --help must not wait for them",
     ("preheat.cli.diff", "_panel"): "only a picture needs what draws it",
     ("preheat.cli.pictures", "_written"): "only a picture needs what draws it",
+    ("preheat.cli.predict", "predict"): "measuring brings numpy and what draws; --help must not wait for them",
     ("preheat.cli.show", "_panel"): "only a picture needs what draws it",
     ("preheat.lab.driver", "_write"): "the report brings Jinja and matplotlib, which a run does not need",
     ("preheat.lab.summary", "_repr_html_"): "only a notebook needs what draws",

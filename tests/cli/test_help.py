@@ -3,6 +3,7 @@
 import re
 import shlex
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,16 @@ PAGES = [
     ("compare", "bytes"),
     ("compare", "digits"),
     ("compare", "demo"),
+    ("predict",),
 ]
+
+
+def logs_of_two_runs(folder: Path) -> None:
+    """The files that the examples of `preheat predict` name."""
+    for name, text in {"wsd": "hold() >> decay(20%)", "cosine": "decay(shape=cosine)"}.items():
+        rates = preheat.parse(text).bind(preheat.Run(total=500)).table(500)
+        rows = [f"{step},{rate},{1 + (1 + sum(rates[:step])) ** -0.5}\n" for step, rate in enumerate(rates)]
+        (folder / f"{name}.csv").write_text("step,lr,loss\n" + "".join(rows))
 
 
 def examples(page: str) -> list[list[str]]:
@@ -44,6 +54,7 @@ def test_every_page_has_examples_and_fits_80_columns(ask, page):
 def test_the_examples_run(ask, page, tmp_path, monkeypatch):
     asked = []
     monkeypatch.chdir(tmp_path)
+    logs_of_two_runs(tmp_path)
     monkeypatch.setattr("preheat.cli.compare._run", lambda *given: asked.append(given) or 0)
     for tokens in examples(ask(*page, "--help").out):
         answer = ask(*tokens[: tokens.index(">")] if ">" in tokens else tokens)

@@ -16,7 +16,7 @@ from preheat.measure.predicting.prediction import Prediction
 from preheat.measure.predicting.runs import Logged
 
 SHORT, LONG = 500, 4000
-CORRELATION, REGRET = 0.9, 0.02  # of ten schedules at 8 times the horizon; regret as a share of their spread
+CORRELATION, REGRET = 0.9, 0.005  # of ten schedules at 8 times the horizon; regret in nats
 PROBLEMS = {
     "much noise": {"a": 1.6, "b": 1.4, "noise": 1.0, "peak": 0.1},
     "slow modes": {"a": 1.5, "b": 1.5, "noise": 0.25, "peak": 0.05},
@@ -60,7 +60,7 @@ def test_schedules_are_ranked_at_eight_times_the_horizon():
         differences = [one.difference for one in said.schedules]
         ranks.append(correlation(differences, came))
         controls.append(correlation(said.control.differences, came))
-        assert came[int(np.argmin(differences))] - came.min() <= REGRET * np.ptp(came)
+        assert came[int(np.argmin(differences))] - came.min() <= REGRET
         assert not said.schedules[int(came.argmin())].known
         assert said.trusted
     assert np.mean(ranks) >= CORRELATION
@@ -102,7 +102,7 @@ def test_it_prints_draws_and_is_json():
     assert said.ordered[0].name in said.sentence.replace("\n", " ")
     assert "Good for: the order of schedules" in said.sentence
     assert json.loads(json.dumps(said.to_dict()))["schedules"][1]["name"] == list(SCHEDULES)[1]
-    assert said.plot().count("<svg") == 1
+    assert said.plot().startswith("<svg")
     assert said.panel().series[0].name == "predicted"
     assert len(said.table) == len(SCHEDULES) + 1
     assert len(said.law_table) == 6
@@ -121,16 +121,15 @@ def test_equal_schedules_are_not_told_apart():
     assert "is not known" in said.sentence
 
 
-def test_where_no_law_is_better_than_the_control_nothing_is_known():
-    """Losses that know of no decay: made by a power law of the area alone."""
+def test_where_losses_know_of_no_decay_no_law_claims_one():
+    """Losses made by a power law of the area alone."""
     made = []
     for run in RUNS:
-        area = np.concatenate([[0.0], np.cumsum(run.rates)])
-        losses = 1 + (1 + area / run.peak) ** -0.5
-        made.append(Logged(run.name, run.rates, run.steps, losses))
+        area = np.maximum(np.concatenate([[0.0], np.cumsum(run.rates)]), 1e-3) / run.rates.sum()
+        made.append(Logged(run.name, run.rates, run.steps, 1 + 0.1 * area**-0.3))
     said = predict(made, {name: SCHEDULES[name] for name in FITTED}, total=600)
-    assert said.control.error <= min(law.error for law in said.laws) + 1e-9 or len(said.undecided) >= 1
-    assert all(abs(law.differences[1] - said.control.differences[1]) < 2e-3 for law in said.laws)
+    assert said.control.error < 1e-4
+    assert all(abs(law.differences[1] - said.control.differences[1]) < 5e-3 for law in said.laws if law.weight > 0.05)
 
 
 @pytest.mark.parametrize("seen", [("wsd", "wsd"), ("wsd", "hold"), ("hold", "hold")])
@@ -181,4 +180,4 @@ def test_runs_of_two_peaks_need_one():
 def test_schedules_are_whatever_can_be_meant_by_one():
     asked = [ph.decay(), "absolute(ramp(0.05, 0, 600))", {"lr": "decay()"}]
     said = predict(RUNS, dict(zip("abc", asked, strict=True)), total=600)
-    assert [one.difference for one in said.schedules] == pytest.approx([0, 0, 0])
+    assert [one.difference for one in said.schedules] == pytest.approx([0, 0, 0], abs=1e-6)

@@ -132,7 +132,7 @@ class Prediction(Evidence):
                     f"{one.best:.2f}",
                     f"{one.regret:.4f}",
                     *(() if one.loss is None else ("{:.3f} ({:.3f} to {:.3f})".format(*one.loss),)),
-                    "not the best" if one.known else "perhaps best",
+                    "not the best" if one.known else "perhaps best" if len(self.undecided) > 1 else "the best",
                     one.name,
                 )
             )
@@ -142,7 +142,7 @@ class Prediction(Evidence):
     def law_table(self) -> list[tuple[str, ...]]:
         """What each law says of each schedule, by its letter: the names of the columns first, the control last."""
         letters, ordered = self._letters(), self.ordered
-        rows = [("law", "weight", "off by", *(f"{letters[one.name]} less A" for one in ordered))]
+        rows: list[tuple[str, ...]] = [("law", "weight", "off by", *(f"{letters[one.name]} less A" for one in ordered))]
         for law in (*self.laws, self.control):
             weight = "control" if law is self.control else f"{law.weight:.2f}"
             said = dict(zip(letters, law.differences, strict=True))

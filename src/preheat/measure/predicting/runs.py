@@ -201,7 +201,7 @@ def _run(name: str, rows: Sequence[Row], metric: str | None) -> Logged:
         name,
         np.interp(np.arange(total), every, [rates[step] for step in every]),
         at,
-        [losses[step] for step in at],
+        np.array([losses[step] for step in at]),
         _training(rows),
     )
 
