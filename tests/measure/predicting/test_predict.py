@@ -125,7 +125,7 @@ def test_where_losses_know_of_no_decay_no_law_claims_one():
     """Losses made by a power law of the area alone."""
     made = []
     for run in RUNS:
-        area = np.maximum(np.concatenate([[0.0], np.cumsum(run.rates)]), 1e-3) / run.rates.sum()
+        area = np.maximum(np.concatenate([[0.0], np.cumsum(run.rates)]), 1e-3) / RUNS[0].rates.sum()
         made.append(Logged(run.name, run.rates, run.steps, 1 + 0.1 * area**-0.3))
     said = predict(made, {name: SCHEDULES[name] for name in FITTED}, total=600)
     assert said.control.error < 1e-4

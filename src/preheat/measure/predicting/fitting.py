@@ -57,12 +57,12 @@ class Fit:
 
 def fitted(columns: Columns, losses: Floats) -> Fit:
     """The law that is nearest to the losses, relative to their size and robustly."""
-    robust = np.ones_like(losses)
-    for _ in range(PASSES):
-        fit = searched(columns, losses[:, None], robust / losses**2)
+    fit = searched(columns, losses[:, None], 1 / losses**2)
+    for _ in range(PASSES - 1):
         off = np.abs(fit.losses(columns)[0] / losses - 1)
         beyond = _HUBER * 1.4826 * np.median(off)
         robust = np.where(off <= max(beyond, 1e-9), 1.0, max(beyond, 1e-9) / np.maximum(off, 1e-300))
+        fit = searched(columns, losses[:, None], robust / losses**2)
     return fit
 
 
@@ -99,7 +99,8 @@ def searched(columns: Columns, losses: Floats, weights: Floats) -> Fit:
     better = without[0] < with_level[0]
     parts = np.where(better, without[1], with_level[1])
     place = np.where(better, without[2], with_level[2])
-    return Fit(parts, *np.unravel_index(place, (len(columns.powers), len(columns.features))), weights)
+    alpha, exponent = np.unravel_index(place, (len(columns.powers), len(columns.features)))
+    return Fit(parts, alpha, exponent, weights)
 
 
 def _best(columns: Columns, losses: Floats, weights: Floats, *, level: bool) -> tuple[Floats, Floats, NDArray[np.intp]]:

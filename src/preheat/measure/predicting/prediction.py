@@ -118,7 +118,7 @@ class Prediction(Evidence):
         """The numbers as text, the names of the columns first, the schedules best first and each with a letter."""
         letters, first = self._letters(), self.schedules[0]
         loss_too = first.loss is not None
-        rows = [
+        rows: list[tuple[str, ...]] = [
             ("", "less A", "95 % interval", "laws apart", "P(best)", "regret", *(["loss"] * loss_too), "", "schedule")
         ]
         for one in self.ordered:
