@@ -84,7 +84,7 @@ def test_intervals_of_noise_hold(law):
     held = 0
     for seed in range(30):
         losses = clean * (1 + 0.003 * np.random.default_rng(seed).standard_normal(len(clean)))
-        draws = resampled(near, fitted(near, losses), losses, [len(TIMES)] * 2, seed, 60).losses(far)[:, 0]
+        draws = resampled(near, fitted(near, losses), losses, [len(TIMES)] * 2, seed=seed, times=60).losses(far)[:, 0]
         low, high = np.quantile(draws, [0.025, 0.975])
         held += low <= truth[0] <= high
     assert held >= 21

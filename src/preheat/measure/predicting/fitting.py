@@ -66,7 +66,7 @@ def fitted(columns: Columns, losses: Floats) -> Fit:
     return fit
 
 
-def resampled(columns: Columns, fit: Fit, losses: Floats, lengths: Sequence[int], seed: int, times: int) -> Fit:
+def resampled(columns: Columns, fit: Fit, losses: Floats, lengths: Sequence[int], *, seed: int, times: int) -> Fit:
     """The law fitted to `times` sets of losses: what it says, with its errors drawn anew in blocks, run by run."""
     random = np.random.default_rng(seed)
     said = fit.losses(columns)[0]

@@ -121,7 +121,7 @@ def _said(law: Law, runs: list[Logged], targets: Mapping[str, Floats], total: in
     parts = [Columns.of(law, one.rates, curve[0], scale) for one, curve in zip(runs, curves, strict=True)]
     columns, losses = Columns.joined(parts), np.concatenate([curve[1] for curve in curves])
     fit = fitted(columns, losses)
-    again = resampled(columns, fit, losses, [len(curve[0]) for curve in curves], seed, DRAWS)
+    again = resampled(columns, fit, losses, [len(curve[0]) for curve in curves], seed=seed, times=DRAWS)
     end = np.array([float(total)])
     asked = Columns.joined([Columns.of(law, rates, end, scale) for rates in targets.values()])
     finals = fit.losses(asked)[0]
