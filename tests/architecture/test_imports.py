@@ -18,6 +18,7 @@ LATE: dict[tuple[str, str], str] = {
     ("preheat.cli.find", "_launched"): "only a command of one's own needs what starts it",
     ("preheat.cli.find", "_measured"): "measuring brings torch; --help must not wait for it",
     ("preheat.cli.pictures", "_written"): "only a picture needs what draws it",
+    ("preheat.cli.predict", "predict"): "measuring brings numpy and what draws; --help must not wait for them",
     ("preheat.cli.show", "_panel"): "only a picture needs what draws it",
     ("preheat.cli.subjects", "_four"): "measuring brings torch; --help must not wait for it",
     ("preheat.cli.subjects", "task_subject.made"): "a task brings torch; --help must not wait for it",

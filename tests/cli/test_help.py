@@ -3,6 +3,7 @@
 import re
 import shlex
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,7 @@ PAGES = [
     ("advise",),
     ("advise", "digits"),
     ("advise", "bytes"),
+    ("predict",),
 ]
 
 # what preheat watch is shown: a run that has ended
@@ -39,6 +41,14 @@ MONITORED = (
     {"type": "event", "update": 7, "kind": "rate 0", "what": "every rate is 0", "write": "end the run", "value": 0.0},
     {"type": "end", "update": 8, "reason": "closed"},
 )
+
+
+def logs_of_two_runs(folder: Path) -> None:
+    """The files that the examples of `preheat predict` name."""
+    for name, text in {"wsd": "hold() >> decay(20%)", "cosine": "decay(shape=cosine)"}.items():
+        rates = preheat.parse(text).bind(preheat.Run(total=500)).table(500)
+        rows = [f"{step},{rate},{1 + (1 + sum(rates[:step])) ** -0.5}\n" for step, rate in enumerate(rates)]
+        (folder / f"{name}.csv").write_text("step,lr,loss\n" + "".join(rows))
 
 
 def examples(page: str) -> list[list[str]]:
@@ -59,6 +69,7 @@ def test_every_page_has_examples_and_fits_80_columns(ask, page):
 def test_the_examples_run(ask, page, tmp_path, monkeypatch):
     asked = []
     monkeypatch.chdir(tmp_path)
+    logs_of_two_runs(tmp_path)
     monkeypatch.setattr("preheat.cli.compare._run", lambda *given: asked.append(given) or 0)
     monkeypatch.setattr("preheat.cli.find._answer", lambda *given: asked.append(given) or 0)
     monkeypatch.setattr("preheat.cli.advise._advised", lambda *given: asked.append(given) or 0)

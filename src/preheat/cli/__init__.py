@@ -24,6 +24,7 @@ COMMANDS = (
     "presets",
     "advise",
     "find",
+    "predict",
     "bound",
     "watch",
     "compare",
@@ -133,10 +134,11 @@ def _app() -> "App":
     app.command("preheat.cli.presets:presets", sort_key=8)
     app.command("preheat.cli.advise:app", name="advise", sort_key=9)
     app.command("preheat.cli.find:app", name="find", sort_key=10)
-    app.command("preheat.cli.bound:bound", sort_key=11)
-    app.command("preheat.cli.watch:watch", sort_key=12)
-    app.command("preheat.cli.compare:app", name="compare", sort_key=13)
-    app.command("preheat.cli.schema:schema", sort_key=14)
+    app.command("preheat.cli.predict:predict", sort_key=11)
+    app.command("preheat.cli.bound:bound", sort_key=12)
+    app.command("preheat.cli.watch:watch", sort_key=13)
+    app.command("preheat.cli.compare:app", name="compare", sort_key=14)
+    app.command("preheat.cli.schema:schema", sort_key=15)
     return app
 
 

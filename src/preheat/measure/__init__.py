@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from preheat.measure.monitoring.monitor import Monitor
     from preheat.measure.monitoring.monitored import watched
     from preheat.measure.noise import noise_scale
+    from preheat.measure.predicting.predict import predict
     from preheat.measure.range_test import lr_range_test
     from preheat.measure.refining import refined
     from preheat.measure.snapshot import restored
@@ -35,6 +36,7 @@ __all__ = [
     "lr_range_test",
     "noise_scale",
     "optimal_peak",
+    "predict",
     "refined",
     "relative_critical_lr",
     "restored",
@@ -54,6 +56,7 @@ _HOMES = {
     "lr_range_test": "range_test",
     "noise_scale": "noise",
     "optimal_peak": "transfer",
+    "predict": "predicting.predict",
     "refined": "refining",
     "relative_critical_lr": "forgetting",
     "restored": "snapshot",
