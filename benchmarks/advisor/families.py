@@ -140,7 +140,7 @@ def _cnns() -> Iterator[Configuration]:
             f"cnn-{name}",
             start,
             2.5,
-            **({"model": "cnn", "depth": 4, "width": 16, "batch": 32} | options),
+            **({"model": "cnn", "depth": 4, "width": 16, "batch": 64} | options),
         )
 
 
@@ -158,7 +158,7 @@ def _byte_models() -> Iterator[Configuration]:
                 yield _bytes(family, split, name, start, factor, norm=norm, depth=depth, **_OPTIMIZERS[optimizer])
         for depth in (2, 4) if norm == "post" else (4,):
             yield _bytes(
-                "byte model, SGD", "once", f"{norm}-depth{depth}-sgd", 0.006, 2.5, norm=norm, depth=depth, **_SGD
+                "byte model, SGD", "once", f"{norm}-depth{depth}-sgd", 0.01, 2.5, norm=norm, depth=depth, **_SGD
             )
 
 
