@@ -9,6 +9,7 @@ valley            the range test's rate, no warmup
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -39,6 +40,11 @@ def configuration(trained: Trained) -> Configuration:
     return _CONFIGURATIONS[trained.name]
 
 
+def never(trained: Sequence[Trained]) -> list[Answer]:
+    """That no peak needs warmup."""
+    return [Answer(one, peak, needed, 0.0) for one, peak, needed in peaks_of(trained)]
+
+
 def absolute_rate(constants: Sequence[Trained]) -> tuple[dict[str, float], Answers]:
     """The thresholds by optimizer, and the answers that they give."""
     rows: dict[str, list[tuple[float, bool]]] = {}
@@ -60,7 +66,7 @@ def absolute_rate(constants: Sequence[Trained]) -> tuple[dict[str, float], Answe
 def _threshold(rows: Sequence[tuple[float, bool]]) -> float:
     """The rate that errs least as the lowest that needs warmup: the middle, in logs, of the best places."""
     rates = sorted({rate for rate, _ in rows})
-    cuts = [rates[0] / 2, *(math.sqrt(a * b) for a, b in zip(rates, rates[1:], strict=False)), rates[-1] * 2]
+    cuts = [rates[0] / 2, *(math.sqrt(a * b) for a, b in pairwise(rates)), rates[-1] * 2]
     errors = [sum((rate > cut) != needed for rate, needed in rows) for cut in cuts]
     best = [cut for cut, error in zip(cuts, errors, strict=True) if error == min(errors)]
     return best[len(best) // 2]
@@ -128,6 +134,7 @@ def untuned(trained: Sequence[Trained]) -> list[Advice]:
     ]
 
 
-def valley(trained: Sequence[Trained], suggested: Callable[[Configuration], float]) -> list[Advice]:
-    """The rate that a range test of the configuration suggests, without warmup."""
-    return [Advice(config=one.name, advised_peak=suggested(configuration(one)), warmup=0) for one in trained]
+def valley(trained: Sequence[Trained], suggested: Callable[[Configuration], float | None]) -> list[Advice]:
+    """The rate that a range test of the configuration suggests, without warmup; nothing where it suggests none."""
+    rates = [(one, suggested(configuration(one))) for one in trained]
+    return [Advice(config=one.name, advised_peak=rate, warmup=0) for one, rate in rates if rate is not None]

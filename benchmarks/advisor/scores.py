@@ -94,13 +94,14 @@ def advised(advice: Sequence[Advice], trained: Sequence[Trained]) -> list[Advise
 
 @dataclass(frozen=True)
 class Cost:
-    """Regrets of several pieces of advice in seed standard deviations: their number, median and 90th percentile, and the median
+    """Regrets of several pieces of advice in seed standard deviations: their number, median and 90th percentile, and the same
     against an oracle chosen by the other seeds; how many lay outside the grid, and the median of what they cost in updates."""
 
     count: int
     median: float
     high: float
-    by_others: float
+    median_by_others: float
+    high_by_others: float
     outside: int
     updates: float
 
@@ -108,11 +109,13 @@ class Cost:
 def cost(those: Sequence[Advised]) -> Cost:
     """The figures of these regrets."""
     values = [one.regret.value for one in those]
+    by_others = [one.regret.by_others for one in those]
     return Cost(
         len(those),
         quantile(values, 0.5),
         quantile(values, 0.9),
-        quantile([one.regret.by_others for one in those], 0.5),
+        quantile(by_others, 0.5),
+        quantile(by_others, 0.9),
         sum(one.regret.outside for one in those),
         quantile([one.advice.cost for one in those], 0.5),
     )
