@@ -44,11 +44,6 @@ class Configuration:
         return tuple(round(share * self.steps) for share in WARMUP_SHARES)
 
     @property
-    def optimizer(self) -> str:
-        """The optimizer in words: what an absolute rate is compared within."""
-        return "SGD" if self.options.optimizer == "sgd" else f"Adam {self.options.beta2:g}"
-
-    @property
     def key(self) -> str:
         """Twelve hexadecimal digits of all that decides what is trained."""
         options = {name: value for name, value in asdict(self.options).items() if name != "peak"}
@@ -64,7 +59,8 @@ _OPTIMIZERS = {"sgd": _SGD, "adam95": _ADAM_95, "adam999": _ADAM_999}
 
 def _digits(family: str, split: Split, name: str, lowest: float, factor: float, **options: Any) -> Configuration:
     """A training on digits of 300 updates, of 128 images each unless said."""
-    made = DigitsOptions(**({"batch": 128, "init_gain": 1.0} | options))
+    usual: dict[str, Any] = {"batch": 128, "init_gain": 1.0}
+    made = DigitsOptions(**(usual | options))
     return Configuration(
         name=f"digits-{name}", family=family, split=split, options=made, steps=300, lowest=lowest, factor=factor
     )

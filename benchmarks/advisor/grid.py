@@ -69,7 +69,7 @@ def trained(configuration: Configuration, device: str, chunk: int) -> dict[str, 
     cells = [Cell(*one) for one in product(configuration.peaks, configuration.warmups, SEEDS)]
     outcomes: list[Outcome] = []
     for start in range(0, len(cells), chunk):
-        outcomes += train_cells(task, cells[start : start + chunk], configuration.steps, device)
+        outcomes += train_cells(configuration.options, cells[start : start + chunk], configuration.steps, device)
     losses = [one.loss if math.isfinite(one.loss) else None for one in outcomes]
     accuracies = [one.accuracy if math.isfinite(one.loss) else None for one in outcomes]
     return {

@@ -212,6 +212,7 @@ def curves(trained: Trained) -> Curves:
         x_label="peak rate",
         y_label="validation loss, nats",
         log_x=True,
+        x_ticks=trained.peaks[::2],
         series=[
             Series(f"W = {warmup}", trained.peaks, [float(v) for v in means[:, column]], column)
             for column, warmup in enumerate(trained.warmups)

@@ -46,13 +46,14 @@ def schedule(warmup: int) -> ph.Schedule:
     return ph.warmup(warmup) >> ph.decay() if warmup else ph.decay()
 
 
-def train_cells(task: Task, cells: Sequence[Cell], steps: int, device: str = "cpu") -> list[Outcome]:
-    """Train all cells at once, the task's options naming the optimizer, and evaluate each.
+def train_cells(options: TrainingOptions, cells: Sequence[Cell], steps: int, device: str = "cpu") -> list[Outcome]:
+    """Train all cells of the task that `options` describe at once, and evaluate each.
 
     Raises PreheatError where the options ask for an optimizer or a weight decay that is not written here.
     """
+    task = options.load()
     weights = _Weights(task, [cell.seed for cell in cells], device)
-    update = _optimizer(task.options, weights.flat)
+    update = _optimizer(options, weights.flat)
     rates = torch.tensor(_rates(cells, steps), dtype=torch.float32, device=device)
     seeds, batches = _batches(task, cells, steps, device)
     gradient = vmap(grad_and_value(weights.loss))

@@ -116,9 +116,9 @@ class Trained:
         """What advice of this peak and warmup cost, by the nearest cell."""
         row, column, outside = self.nearest(peak, warmup)
         means, others = self.loss.mean(axis=2), [self._oracle_loss(seed) for seed in range(self.loss.shape[2])]
-        above = (float(means[row, column] - means.min()), float((self.loss[row, column] - others).mean()))
-        values = [_in_units(one, self.seed_spread) for one in above]
-        return Regret(*values, self.peaks[row], self.warmups[column], outside)
+        value = _in_units(float(means[row, column] - means.min()), self.seed_spread)
+        by_others = _in_units(float((self.loss[row, column] - others).mean()), self.seed_spread)
+        return Regret(value, by_others, self.peaks[row], self.warmups[column], outside)
 
     def _oracle_loss(self, seed: int) -> float:
         """This seed's loss in the cell that is best in the mean of the other seeds."""

@@ -32,7 +32,7 @@ def silent(*_: object, **__: object) -> None:
 def test_a_cell_is_what_the_lab_trains_with_the_same_seed_beside_one_that_diverges(name: str) -> None:
     options = OPTIONS[name]
     cells = [Cell(3e-3, 4, seed=7), Cell(1e30, 0, seed=7), Cell(2e-3, 0, seed=8)]
-    outcomes = train_cells(options.load(), cells, STEPS)
+    outcomes = train_cells(options, cells, STEPS)
     for cell, outcome in zip(cells, outcomes, strict=True):
         alone = train(replace(options, peak=cell.peak), schedule(cell.warmup), cell.seed, silent, steps=STEPS)
         if alone["val_loss"] is None:
@@ -44,10 +44,10 @@ def test_a_cell_is_what_the_lab_trains_with_the_same_seed_beside_one_that_diverg
 
 
 def test_a_run_is_the_same_in_any_company() -> None:
-    task = DigitsOptions(batch=32, depth=2, width=16).load()
+    options = DigitsOptions(batch=32, depth=2, width=16)
     cells = [Cell(peak, warmup, seed) for peak in (1e-2, 1e12) for warmup in (0, 4) for seed in (0, 1)]
-    together = train_cells(task, cells, STEPS)
-    apart = [train_cells(task, [cell], STEPS)[0] for cell in cells]
+    together = train_cells(options, cells, STEPS)
+    apart = [train_cells(options, [cell], STEPS)[0] for cell in cells]
     for one, other in zip(together, apart, strict=True):
         assert one.loss == pytest.approx(other.loss, rel=1e-5, nan_ok=True)
 
@@ -58,15 +58,15 @@ def test_modular_addition_is_learned(model: str) -> None:
     task = options.load()
     inputs, targets = task.validation()
     assert torch.equal(inputs.sum(1) % 7, targets)
-    (outcome,) = train_cells(task, [Cell(0.02, 5, 0)], 60)
+    (outcome,) = train_cells(options, [Cell(0.02, 5, 0)], 60)
     assert outcome.loss < 0.5 * task.chance_loss()
 
 
 def test_other_optimizers_are_refused() -> None:
     with pytest.raises(PreheatError, match="sgd and adam"):
-        train_cells(DigitsOptions(optimizer="adamw").load(), [Cell(0.1, 0, 0)], 2)
+        train_cells(DigitsOptions(optimizer="adamw"), [Cell(0.1, 0, 0)], 2)
     with pytest.raises(PreheatError, match="without weight decay"):
-        train_cells(DigitsOptions(weight_decay=0.1).load(), [Cell(0.1, 0, 0)], 2)
+        train_cells(DigitsOptions(weight_decay=0.1), [Cell(0.1, 0, 0)], 2)
 
 
 def tiny(**changed: object) -> Configuration:
