@@ -43,7 +43,7 @@ def test_a_task_is_made_as_compare_trains_it():
     options = DigitsOptions(depth=1, width=8, batch=32)
     losses = []
     train(options, hold(), 3, lambda step, loss, **_: losses.append(loss), steps=2)
-    model, optimizer, loss, batches = task_subject("digits", options).made(3)
+    model, optimizer, loss, batches = task_subject("digits", options).made(3).four
     for expected in losses:
         found = loss(next(batches))
         assert found.item() == expected

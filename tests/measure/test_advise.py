@@ -12,7 +12,7 @@ from preheat.lab.tasks import DigitsOptions, load
 from preheat.lab.tasks.training import begun, cross_entropy
 from preheat.measure import advise
 from preheat.measure.advising.measuring import Measuring, given_peak, optimizer_facts
-from preheat.measure.advising.runs import exchanged, rates_of
+from preheat.measure.advising.runs import beginning, exchanged
 from preheat.measure.advising.trial import warmups
 from preheat.measure.training import Training
 from preheat.torch import Scheduler
@@ -172,7 +172,11 @@ def test_targets_are_exchanged_where_it_is_known_which_they_are():
 
 
 def test_rates_are_those_of_the_schedule():
-    assert rates_of("warmup(2) >> decay()", 0.4, 4) == [0.0, 0.2, 0.4, 0.2]
+    assert beginning("warmup(2) >> decay(8)", 0.4, 10, 10) == pytest.approx(
+        [0.0, 0.2, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05]
+    )
+    assert beginning("decay()", 0.4, 100, 5) == pytest.approx([0.4, 0.396, 0.392, 0.388, 0.384])
+    assert beginning("decay()", 1.0, 100, 10)[7:] == pytest.approx([0.93, 0.92, 0.46])
 
 
 def digits(gain, peak):

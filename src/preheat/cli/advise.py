@@ -98,7 +98,7 @@ def advise_own_training(
     ----------
     module
         A file and a function in it that returns model, optimizer, loss and batches; loss(batch) gives the mean loss of a
-        batch. With an argument seed it gets the seed.
+        batch. With an argument seed it gets the seed. A fifth, held_out, are batches to judge by that are never trained on.
     steps
         Updates of the run that is planned.
     peak
@@ -158,7 +158,8 @@ def _advised(made: Callable[[int], Made], steps: int, peak: float | None, asked:
     """Measure, race where that is asked for, and print."""
     from preheat.measure import advise
 
-    advice = advise(*made(asked.seed), steps=steps, peak=peak, trial=asked.trial, progress=_said)
+    given = made(asked.seed)
+    advice = advise(*given.four, held_out=given.held_out, steps=steps, peak=peak, trial=asked.trial, progress=_said)
     _said("")
     if asked.race_budget is not None:
         raced = _raced(made, advice.facts, asked.race_budget, asked)

@@ -158,7 +158,7 @@ def _measured(subject: Subject, sweep: SweepOptions, micro_batches: int) -> "Ran
 
     settings: dict[str, Any] = {"low": sweep.low, "high": sweep.high, "updates": sweep.updates}
     settings |= {"repeats": 1, "micro_batches": micro_batches}
-    return RangeTest.pooled(lr_range_test(*subject.made(seed), **settings) for seed in sweep.seeds())
+    return RangeTest.pooled(lr_range_test(*subject.made(seed).four, **settings) for seed in sweep.seeds())
 
 
 def _launched(command: str, sweep: SweepOptions, out: Path) -> "RangeTest":

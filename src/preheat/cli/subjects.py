@@ -19,16 +19,26 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
+_PARTS = 8  # batches that the held-out data of a task makes
 MODULE = "write --module train.py:build, where build(seed) returns model, optimizer, loss, batches"
 
 
 class Made(NamedTuple):
-    """A new training: the first four arguments of every instrument of `preheat.measure`."""
+    """A new training: the first four arguments of every instrument of `preheat.measure`, and data that it is judged by."""
 
     model: "nn.Module"
     optimizer: "Optimizer"
     loss: "Callable[[Any], Tensor]"
     batches: "Iterable[Any]"
+    held_out: "Iterable[Any] | None" = None
+
+    @property
+    def four(self) -> tuple[Any, ...]:
+        """What every instrument is given."""
+        return tuple(self[:_NEEDED])
+
+
+_NEEDED = 4
 
 
 @dataclass(frozen=True)
@@ -48,15 +58,19 @@ def task_subject(name: str, options: TrainingOptions) -> Subject:
     def made(seed: int) -> Made:
         from preheat.lab.tasks.training import begun, cross_entropy
 
-        model, optimizer, batches = begun(load(options), options, seed)
-        return Made(model, optimizer, lambda batch: cross_entropy(model(batch[0]), batch[1]), batches)
+        task = load(options)
+        model, optimizer, batches = begun(task, options, seed)
+        inputs, targets = task.validation()
+        held_out = list(zip(inputs.chunk(_PARTS), targets.chunk(_PARTS), strict=True))
+        return Made(model, optimizer, lambda batch: cross_entropy(model(batch[0]), batch[1]), batches, held_out)
 
     return Subject(name, made)
 
 
 def module_subject(text: str) -> Subject:
     """What `path.py:function` gives. The function is called with seed= if it takes that, and always after
-    torch.manual_seed(seed); it returns (model, optimizer, loss, batches), or a mapping with these names.
+    torch.manual_seed(seed); it returns (model, optimizer, loss, batches), and held_out where there is data that is never
+    trained on, or a mapping with these names.
 
     Raises PreheatError where there is no such file or function, and, once it is called, for anything else that it gives.
     """
@@ -125,19 +139,19 @@ def _takes_seed(function: Callable[..., Any], text: str) -> bool:
 def _four(given: Any, text: str) -> Made:
     """What the function gave, as it should be. Raises PreheatError for anything else."""
     if isinstance(given, Mapping):
-        if set(given) != set(Made._fields):
+        if set(given) | {"held_out"} != set(Made._fields):
             names, what = ", ".join(map(str, given)), f"{text} gives a mapping of other names"
-            raise PreheatError(f"{what}: {shown(names)}", write=f"return {', '.join(Made._fields)}")
+            raise PreheatError(f"{what}: {shown(names)}", write=f"return {', '.join(Made._fields[:_NEEDED])}")
         found = Made(**given)
-    elif isinstance(given, tuple | list) and len(given) == len(Made._fields):
+    elif isinstance(given, tuple | list) and len(given) in (_NEEDED, len(Made._fields)):
         found = Made(*given)
     else:
         kind = f"{len(given)} things" if isinstance(given, tuple | list) else f"one {type(given).__name__}"
-        raise PreheatError(f"{text} gives {kind}", write=f"return {', '.join(Made._fields)}")
+        raise PreheatError(f"{text} gives {kind}", write=f"return {', '.join(Made._fields[:_NEEDED])}")
     from preheat.measure.training import Training
 
     try:
-        Training(*found)
+        Training(*found.four, held_out=found.held_out)
     except PreheatError as error:
         raise error.restated(PreheatError, f"what {text} gives: {error.reason}") from None
     return found

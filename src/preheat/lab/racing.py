@@ -32,10 +32,10 @@ from preheat.measure.training import Training
 FEWEST = 40  # updates of the shortest runs: fewer show little
 MOST_RUNGS = 4
 OCTAVES = 6  # of peaks, from the safe one upward
-ASIDE = 8  # batches that are never trained on
 
 Made = Callable[[int], Any]
-"""Called as `made(seed)`, gives (model, optimizer, loss, batches); it must be possible to send it to another process."""
+"""Called as `made(seed)`, gives (model, optimizer, loss, batches), and held_out batches if there are some; it must be possible
+to send it to another process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +158,10 @@ def _train(
     rates: Absolute, seed: int, log: Callable[..., None], *, made: Made, updates: int, micro_batches: int
 ) -> dict[str, Any]:
     """One run: the groups of the optimizer keep their ratio to the largest, which follows the rates."""
-    training = Training(*made(seed))
+    model, optimizer, loss, batches, *held_out = made(seed)
+    training = Training(model, optimizer, loss, batches, held_out=held_out[0] if held_out else None)
     stream, bound = training.endless(), rates.bind(Run(total=updates))
-    aside = [next(stream) for _ in range(ASIDE)]
+    aside = training.judging(stream)
     drawn = ([next(stream) for _ in range(micro_batches)] for _ in range(updates))
     with training.opened() as probe:
         first = fmean(map(probe.loss, aside))

@@ -27,6 +27,7 @@ _NO_DIRECTION = {
     LBFGS: "it looks for its own step length",
     Rprop: "its steps do not depend on the rate",
 }
+ASIDE = 8  # batches that ends are judged by
 _TRIES = 4  # at an update that is taken apart; two are enough where the first moves the weights at all
 
 
@@ -45,6 +46,7 @@ class Training:
     loss: called as `loss(batch)`, gives the mean loss of the batch as a tensor of one number.
     batches: an iterable, such as a list or a DataLoader; what is drawn from a generator is gone.
     scaler: the grad scaler, where gradients are scaled.
+    held_out: batches that are never trained on, for what judges a training by its end.
 
     Raises PreheatError for what is none of these, and for optimizers that do not follow a rate.
     """
@@ -54,6 +56,7 @@ class Training:
     loss: Loss
     batches: Iterable[Any]
     scaler: Any = None
+    held_out: Iterable[Any] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, nn.Module):
@@ -62,8 +65,11 @@ class Training:
             raise PreheatError(
                 "loss is a function of a batch", given=self.loss, write="write loss=lambda batch: loss_of(model, batch)"
             )
-        if isinstance(self.batches, str | bytes | Tensor) or not isinstance(self.batches, Iterable):
-            raise PreheatError("batches is an iterable of batches, such as a DataLoader", given=self.batches)
+        for name, given in (("batches", self.batches), ("held_out", self.held_out)):
+            if isinstance(given, str | bytes | Tensor) or not isinstance(given, Iterable | None):
+                raise PreheatError(f"{name} is an iterable of batches, such as a DataLoader", given=given)
+        if self.batches is None:
+            raise PreheatError("batches is an iterable of batches, such as a DataLoader", given=None)
         able, _ = watched(self.optimizer)
         if len(able) != 1:
             raise PreheatError(
@@ -92,6 +98,13 @@ class Training:
                 yield batch
             if empty:
                 raise PreheatError("the batches ran out", write="give a list, a DataLoader, or an endless generator")
+
+    def judging(self, stream: Iterator[Any]) -> list[Any]:
+        """The batches that ends are judged by: those held out, at most so many, else the next of the stream."""
+        held_out = [] if self.held_out is None else list(islice(self.held_out, ASIDE))
+        if self.held_out is not None and not held_out:
+            raise PreheatError("held_out has no batch", write="leave it out, or give some")
+        return held_out or [next(stream) for _ in range(ASIDE)]
 
     @contextmanager
     def opened(self) -> Iterator[Probe]:

@@ -29,6 +29,7 @@ def advise(
     steps: int,
     peak: float | None = None,
     trial: int | None = None,
+    held_out: Iterable[Any] | None = None,
     keep: tuple[Loss, Iterable[Any]] | None = None,
     micro_batches: int = 1,
     scaler: Any = None,
@@ -41,6 +42,8 @@ def advise(
     steps: updates of the whole run.   peak: of the largest group; by default the largest rate that the optimizer was given.
     trial: updates of each of the short runs; by default a fiftieth of the run, from 100 to 400; 0 leaves them out, and then
     the verdict rests on the critical rate alone.
+    held_out: batches that are never trained on, which the short runs are judged by; at most eight. Without them the first
+    eight of `batches` are set aside, which says little where the same data comes again.
     keep: for fine-tuning, (old_loss, old_batches) of what the model knows already: what an update at the peak makes it forget.
     micro_batches: batches that are accumulated for one update.   progress: called with what is being measured, as text.
 
@@ -51,7 +54,7 @@ def advise(
     steps = counted(steps, f"steps is how many updates the run has, at least {_FEWEST_STEPS}", _FEWEST_STEPS)
     micro_batches = counted(micro_batches, "micro_batches is a whole number of at least 1", 1)
     updates = max(100, min(400, steps // 50)) if trial is None else _trial(trial)
-    training = Training(model, optimizer, loss, batches, scaler)
+    training = Training(model, optimizer, loss, batches, scaler, held_out)
     rate = given_peak(training.optimizer) if peak is None else positive_number(peak, "the peak")
     kept = None if keep is None else kept_training(training, keep)
     measuring = Measuring(training, micro_batches, progress or (lambda text: None))

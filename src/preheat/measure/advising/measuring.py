@@ -18,10 +18,9 @@ from preheat.measure.advising.runs import Update
 from preheat.measure.critical import search
 from preheat.measure.noise import norms_of_draw, size_of
 from preheat.measure.range_test import lr_range_test
-from preheat.measure.training import Line, Probe, Training
+from preheat.measure.training import ASIDE, Line, Probe, Training
 from preheat.measure.two_batch import TwoBatch
 
-ASIDE = 8  # batches that are never trained on
 PROBES = 4  # updates that the critical rate at the start is measured on
 LOOKS = 10  # along the low-rate updates
 _MOST_HELD = 2**30  # bytes of batches that are kept for runs on the same ones
@@ -68,7 +67,7 @@ class Measuring:
 
     def __post_init__(self) -> None:
         self._stream = self.training.endless()
-        self.aside = [next(self._stream) for _ in range(ASIDE)]
+        self.aside = self.training.judging(self._stream)
 
     def update(self) -> Update:
         """The batches of the next update."""
@@ -123,15 +122,16 @@ class Measuring:
         )
 
     def _noise_scale(self) -> tuple[float | None, int | None]:
-        """tr Σ/|G|² from the gradients of the batches set aside, and the examples of an update."""
+        """tr Σ/|G|² from the gradients of some batches, and the examples of an update."""
+        drawn = [next(self._stream) for _ in range(ASIDE)]
         try:
-            sizes = [size_of(one) for one in self.aside]
+            sizes = [size_of(one) for one in drawn]
         except PreheatError:  # how many examples a batch has is not known
             return None, None
         found = TwoBatch()
         with self.training.opened() as probe:
             for place in range(0, ASIDE, 2):
-                found.add(*norms_of_draw(probe, self.aside[place : place + 2], sizes[place : place + 2]))
+                found.add(*norms_of_draw(probe, drawn[place : place + 2], sizes[place : place + 2]))
         self.spend(ASIDE, 0)
         return found.value, sizes[0] * self.micro_batches
 

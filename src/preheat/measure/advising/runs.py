@@ -20,10 +20,16 @@ Update = Sequence[Any]
 """The micro-batches of one update."""
 
 
-def rates_of(text: str, peak: float, updates: int) -> list[float]:
-    """The rates of a schedule in factors, bound to so many updates."""
-    bound = parse(text).bind(Run(total=updates), peak=peak)
-    return [bound(t) for t in range(updates)]
+def beginning(text: str, peak: float, steps: int, updates: int) -> list[float]:
+    """The rates of the first updates of a run under a schedule in factors; over the last fifth of them they fall to 0.
+
+    A run is judged by its end, and a rate that is still high hides what was learned; at the rates of the run itself until then
+    it breaks where the run would.
+    """
+    bound = parse(text).bind(Run(total=steps), peak=peak)
+    falls = min(updates, steps) - max(1, updates // 5)
+    last = bound(falls)
+    return [bound(t) if t < falls else last * (updates - t) / (updates - falls) for t in range(updates)]
 
 
 @dataclass(frozen=True, slots=True)

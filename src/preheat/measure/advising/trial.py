@@ -1,4 +1,5 @@
-"""Short whole runs from the weights as they are, on the same batches, that differ in the length of their warmup alone."""
+"""Short runs that differ in the length of their warmup alone: the beginning of the run, then a quick decay to 0, each from the
+weights as they are and on the same batches."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import Any
 from preheat.measure.advising.constants import LOWER
 from preheat.measure.advising.deciding import safe, schedule
 from preheat.measure.advising.facts import Facts, OptimizerFacts, ShortRuns, Trial
-from preheat.measure.advising.runs import Update, rates_of, whole_run
+from preheat.measure.advising.runs import Update, beginning, whole_run
 from preheat.measure.training import Training
 
 ORDERS = 2  # of the data: without a second one the noise of a run is not known
@@ -26,9 +27,9 @@ def tried(
     number, largest = len(updates), safe(facts)
     arms = []
     for warmup in warmups(facts.optimizer, number):
-        rates = rates_of(schedule(facts.peak, largest, warmup), facts.peak, number)
+        rates = beginning(schedule(facts.peak, largest, warmup), facts.peak, facts.steps, number)
         arms.append(runs.under(warmup, rates, f"{warmup} updates of warmup"))
-    lower = rates_of(schedule(facts.peak, largest, 0), facts.peak / LOWER, number)
+    lower = beginning(schedule(facts.peak, largest, 0), facts.peak / LOWER, facts.steps, number)
     found = Trial(len(updates), first, arms, runs.under(0, lower, f"none, at 1/{LOWER} of the peak"), facts.reached)
     return found, runs.applied, runs.forwards
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from preheat.core.errors import PreheatError
-from preheat.measure.monitoring.alarms import LIMITS
 from preheat.measure.evidence import Evidence
+from preheat.measure.monitoring.alarms import LIMITS
 from preheat.measure.monitoring.history import History, Reader
 from preheat.plots.panel import Curves, Mark, Series
 
