@@ -1,4 +1,4 @@
-"""`python -m benchmarks.advisor`: train the grid, or score advice against it."""
+"""`python -m benchmarks.advisor`: train the grid, ask the advisor about it, and score its answers."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.advisor import grid
+from benchmarks.advisor import asking, grid
 from benchmarks.advisor.advice import read
 from benchmarks.advisor.families import CONFIGURATIONS, Configuration
 from benchmarks.advisor.report import compared, written
@@ -24,6 +24,12 @@ def main(arguments: list[str] | None = None) -> int:
     one.add_argument("--only", default="*", metavar="NAME", help="a name, or a pattern of names")
     one.add_argument("--chunk", type=int, metavar="N", help="runs at once; fewer need less memory")
     one.set_defaults(run=lambda said: grid.run(said.results, said.device, said.only, said.chunk))
+    one = commands.add_parser("ask", help="ask the advisor what the answers' file does not hold yet")
+    one.add_argument("--answers", type=Path, required=True)
+    one.add_argument("--jobs", type=int, default=2)
+    one.add_argument("--only", default="*", metavar="NAME", help="a name, or a pattern of names")
+    one.add_argument("--no-races", action="store_true", help="only at the peaks of the grid")
+    one.set_defaults(run=lambda said: asking.run(said.answers, said.jobs, said.only, not said.no_races))
     one = commands.add_parser("score", help="score advice against the grid")
     one.add_argument(
         "advice", type=Path, help="JSON lines: config, seed, peak, probability, warmup, advised_peak, cost"

@@ -35,14 +35,16 @@ class Advice:
 
 
 def read(path: Path, trained: Sequence[Trained]) -> list[Advice]:
-    """The lines of a file, those about `trained`.
+    """The lines of a file, those about `trained`; what a line holds as "more" is left alone.
 
     Raises PreheatError for a line that is no advice.
     """
     known, out = {one.name for one in trained}, []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         try:
-            said = Advice(**json.loads(line))
+            said = Advice(
+                **{name: value for name, value in json.loads(line).items() if name in names and value is not None}
+            )
         except (TypeError, ValueError) as error:
             if isinstance(error, PreheatError):
                 raise

@@ -138,3 +138,24 @@ def valley(trained: Sequence[Trained], suggested: Callable[[Configuration], floa
     """The rate that a range test of the configuration suggests, without warmup; nothing where it suggests none."""
     rates = [(one, suggested(configuration(one))) for one in trained]
     return [Advice(config=one.name, advised_peak=rate, warmup=0) for one, rate in rates if rate is not None]
+
+
+def warmups_at(trained: Sequence[Trained]) -> dict[str, list[Advice]]:
+    """The warmups that rules name whatever the peak is, at every peak of the grid."""
+    lengths: dict[str, Callable[[Configuration], float]] = {
+        "none": lambda one: 0,
+        "1 % linear": lambda one: 0.01 * one.steps,
+        "5 % linear": lambda one: 0.05 * one.steps,
+        "untuned, or none": lambda one: (
+            min(2 / (1 - one.options.beta2), one.steps) if one.options.optimizer == "adam" else 0
+        ),
+        "half of the run": lambda one: one.steps / 2,
+    }
+    return {
+        name: [
+            Advice(config=one.name, peak=peak, warmup=length(configuration(one)))
+            for one in trained
+            for peak in one.peaks
+        ]
+        for name, length in lengths.items()
+    }

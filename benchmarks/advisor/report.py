@@ -7,8 +7,8 @@ from pathlib import Path
 from benchmarks.advisor import baselines
 from benchmarks.advisor.advice import Advice, Answer, answers
 from benchmarks.advisor.families import Configuration
-from benchmarks.advisor.scores import Advised, advised, calibration, cost, scored
-from benchmarks.advisor.truth import Trained
+from benchmarks.advisor.scores import Advised, advised, calibration, cost, lengths, scored
+from benchmarks.advisor.truth import Trained, quantile
 from preheat.plots.panel import Curves, Mark, Series
 from preheat.plots.svg import svg
 
@@ -28,6 +28,7 @@ class Compared:
     trained: Sequence[Trained]
     answers: Mapping[str, Sequence[Answer]]
     advised: Mapping[str, Sequence[Advised]]
+    lengths: Mapping[str, Sequence[float]]
 
 
 def compared(
@@ -48,7 +49,14 @@ def compared(
     peaks = {ADVISOR: advice, "1 % linear": baselines.one_percent(those), "untuned": baselines.untuned(those)}
     if suggested is not None:
         peaks["valley"] = baselines.valley(those, suggested)
-    return Compared(split, those, said, {name: advised(one, those) for name, one in peaks.items()})
+    warmups = {ADVISOR: advice, **baselines.warmups_at(those)}
+    return Compared(
+        split,
+        those,
+        said,
+        {name: advised(one, those) for name, one in peaks.items()},
+        {name: lengths(one, those) for name, one in warmups.items()},
+    )
 
 
 def written(folder: Path, splits: Sequence[Compared], hidden: int, source: str) -> Path:
@@ -59,7 +67,7 @@ def written(folder: Path, splits: Sequence[Compared], hidden: int, source: str) 
         text += [f"{hidden} answers are about families that are looked at once; `--once` shows them.", ""]
     for one in splits:
         text += [f"## {_TITLES[one.split]}", "", *_truth(one), *_answers(one), *_calibrated(one, folder)]
-        text += [*_regrets(one), *_failures(one, folder)]
+        text += [*_lengths(one), *_regrets(one), *_failures(one, folder)]
     path = folder / "advisor.md"
     path.write_text("\n".join(text).rstrip() + "\n", encoding="utf-8")
     return path
@@ -133,6 +141,19 @@ def _calibrated(one: Compared, folder: Path) -> list[str]:
     rows = [f"| {b.said:.2f} | {b.happened:.2f} ({b.low:.2f} to {b.high:.2f}) | {b.count} |" for b in bins]
     head = ["| said, mean | needed, with 95 % interval | peaks |", "|---|---|---|"]
     return [*head, *rows, "", f"![Calibration](calibration-{one.split}.svg)", ""]
+
+
+def _lengths(one: Compared) -> list[str]:
+    """The table of what warmups cost at peaks that are given."""
+    out = ["### How long a warmup, at a peak that is given?", ""]
+    out += ["Regret in seed standard deviations against the best warmup at that peak, where anything trains there.", ""]
+    out += ["| | peaks | median | 90th percentile | mean, at most 10 each |", "|---|---|---|---|---|"]
+    for name, those in one.lengths.items():
+        if those:
+            mean = sum(min(10.0, value) for value in those) / len(those)
+            figures = " | ".join(_figure(value) for value in (quantile(those, 0.5), quantile(those, 0.9), mean))
+            out.append(f"| {name} | {len(those)} | {figures} |")
+    return [*out, ""]
 
 
 def _regrets(one: Compared) -> list[str]:

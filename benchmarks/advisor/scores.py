@@ -119,3 +119,15 @@ def cost(those: Sequence[Advised]) -> Cost:
         sum(one.regret.outside for one in those),
         quantile([one.advice.cost for one in those], 0.5),
     )
+
+
+def lengths(advice: Sequence[Advice], trained: Sequence[Trained]) -> list[float]:
+    """The regrets of the warmups that were advised for peaks of the grid, where some run of that peak trained."""
+    by_name, out = {one.name: one for one in trained}, []
+    for said in advice:
+        if said.peak is not None and said.warmup is not None:
+            one = by_name[said.config]
+            peak, _, _ = one.nearest(said.peak, 0)
+            if one.trains_at(peak):
+                out.append(one.regret_at(peak, said.warmup))
+    return out

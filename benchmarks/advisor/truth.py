@@ -67,7 +67,7 @@ class Trained:
     def verdict(self, peak: int) -> Verdict:
         """Whether the peak of that number needs warmup."""
         losses = self.loss[peak]
-        if losses.mean(axis=1).min() > AT_CHANCE * self.chance:
+        if not self.trains_at(peak):
             return Verdict(None, 0.0, 0.0)
         gains = []
         for seed in range(losses.shape[1]):
@@ -78,6 +78,10 @@ class Trained:
         needed = gain > max(FLOOR, ERRORS * error)
         unsure = gain > UNSURE * self.chance and not needed
         return Verdict(None if unsure else needed, gain, error)
+
+    def trains_at(self, peak: int) -> bool:
+        """Whether some warmup, or none, is below chance at the peak of that number."""
+        return bool(self.loss[peak].mean(axis=1).min() <= AT_CHANCE * self.chance)
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -119,6 +123,18 @@ class Trained:
         value = _in_units(float(means[row, column] - means.min()), self.seed_spread)
         by_others = _in_units(float((self.loss[row, column] - others).mean()), self.seed_spread)
         return Regret(value, by_others, self.peaks[row], self.warmups[column], outside)
+
+    def regret_at(self, peak: int, warmup: float) -> float:
+        """What this warmup cost at the peak of that number, in seed standard deviations against the best warmup there.
+
+        The best for a seed is chosen by the others, as in `verdict`, so that a warmup as good as the best costs 0 in the mean.
+        """
+        losses = self.loss[peak]
+        row = losses[self.nearest(self.peaks[peak], warmup)[1]]
+        others = [int(np.delete(losses, seed, axis=1).mean(axis=1).argmin()) for seed in range(losses.shape[1])]
+        return _in_units(
+            float(np.mean([row[seed] - losses[best, seed] for seed, best in enumerate(others)])), self.seed_spread
+        )
 
     def _oracle_loss(self, seed: int) -> float:
         """This seed's loss in the cell that is best in the mean of the other seeds."""
