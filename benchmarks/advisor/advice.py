@@ -42,9 +42,7 @@ def read(path: Path, trained: Sequence[Trained]) -> list[Advice]:
     known, out = {one.name for one in trained}, []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         try:
-            said = Advice(
-                **{name: value for name, value in json.loads(line).items() if name in names and value is not None}
-            )
+            said = Advice(**{name: value for name, value in json.loads(line).items() if name != "more"})
         except (TypeError, ValueError) as error:
             if isinstance(error, PreheatError):
                 raise

@@ -40,7 +40,7 @@ _NAMED = {one.name: one for one in CONFIGURATIONS}
 def run(path: Path, jobs: int, only: str = "*", races: bool = True) -> None:
     """Ask what `path` does not hold yet, in so many processes at once."""
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    done = {(one["key"], one["peak"]) for one in lines}
+    done = {(one["more"]["key"], one["peak"]) for one in lines}
     chosen = [one for one in CONFIGURATIONS if fnmatch(one.name, only)]
     peaks = [(one, peak) for one in chosen for peak in one.peaks]
     asked = [
@@ -61,28 +61,29 @@ def answered(name: str, peak: float | None) -> dict[str, Any]:
     """The advisor's answer about a configuration, at a peak or with one of its own, with all that it measured."""
     torch.set_num_threads(1)
     started, configuration = time.perf_counter(), _NAMED[name]
-    said = {"key": configuration.key, "config": name, "seed": SEED, "peak": peak}
+    said: dict[str, Any] = {"config": name, "seed": SEED, "peak": peak}
     try:
-        found = _raced(configuration) if peak is None else _at(configuration, peak)
+        found, more = _raced(configuration) if peak is None else _at(configuration, peak)
     except PreheatError as error:
-        found = {"refused": str(error)}
-    return {**said, **found, "seconds": round(time.perf_counter() - started, 2)}
+        found, more = {}, {"refused": str(error)}
+    seconds = round(time.perf_counter() - started, 2)
+    return {**said, **found, "more": {"key": configuration.key, "seconds": seconds, **more}}
 
 
-def _at(configuration: Configuration, peak: float) -> dict[str, Any]:
+def _at(configuration: Configuration, peak: float) -> tuple[dict[str, Any], dict[str, Any]]:
     *four, held_out = handed_over(configuration.name, SEED)
     advice = measure.advise(*four, held_out=held_out, steps=configuration.steps, peak=peak)
     known = advice.decision.verdict != "not known"
-    return {
+    found = {
         "probability": advice.decision.probability if known else None,
         "warmup": advice.warmup,
         "advised_peak": peak,
         "cost": advice.cost,
-        "advice": advice.to_dict(),
     }
+    return found, {"advice": advice.to_dict()}
 
 
-def _raced(configuration: Configuration) -> dict[str, Any]:
+def _raced(configuration: Configuration) -> tuple[dict[str, Any], dict[str, Any]]:
     usual, steps = USUAL[configuration.options.optimizer], configuration.steps
     *four, held_out = handed_over(configuration.name, SEED)
     facts = measure.advise(*four, held_out=held_out, steps=steps, peak=usual, trial=0).facts
@@ -98,7 +99,8 @@ def _raced(configuration: Configuration) -> dict[str, Any]:
         )
     peak, warmup = found.winner or (None, None)
     rungs = [{"updates": r.updates, "losses": [(*arm, loss) for arm, loss in r.losses.items()]} for r in found.rungs]
-    return {"advised_peak": peak, "warmup": warmup, "cost": facts.cost.in_updates + found.spent, "rungs": rungs}
+    cost = facts.cost.in_updates + found.spent
+    return {"advised_peak": peak, "warmup": warmup, "cost": cost}, {"rungs": rungs}
 
 
 def handed_over(name: str, seed: int) -> tuple[Any, ...]:
