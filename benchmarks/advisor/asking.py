@@ -41,7 +41,7 @@ def run(path: Path, jobs: int, only: str = "*", races: bool = True) -> None:
     """Ask what `path` does not hold yet, in so many processes at once."""
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     done = {(one["more"]["key"], one["peak"]) for one in lines}
-    chosen = [one for one in CONFIGURATIONS if fnmatch(one.name, only)]
+    chosen = sorted((one for one in CONFIGURATIONS if fnmatch(one.name, only)), key=lambda one: one.split)
     peaks = [(one, peak) for one in chosen for peak in one.peaks]
     asked = [
         (one.name, peak)

@@ -120,8 +120,9 @@ def test_optimizers_are_known_by_their_classes():
     found = optimizer_facts(torch.optim.AdamW(weights, lr=0.1, betas=(0.9, 0.95)))
     assert (found.beta2, found.untuned) == (0.95, 40)
     assert optimizer_facts(torch.optim.AdamW(weights, lr=0.1, betas=(0.9, 0.0))).untuned == 2
-    assert warmups(found, 100) == [0, 10, 25, 50]
-    assert warmups(optimizer_facts(torch.optim.SGD(weights, lr=0.1)), 100) == [0, 10, 50]
+    assert warmups(found, 100) == [0, 25, 50]
+    assert warmups(found, 400) == [0, 40, 200]
+    assert warmups(optimizer_facts(torch.optim.SGD(weights, lr=0.1)), 100) == [0, 25, 50]
 
 
 def test_on_a_quadratic_the_critical_rate_is_the_known_one():

@@ -210,7 +210,6 @@ def test_features_are_named_and_bounded():
                 "margin_lowest",
                 "trial_z",
                 "trial_gain",
-                "trial_lower",
             }
             assert logistic.evidence
 

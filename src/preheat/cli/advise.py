@@ -48,7 +48,7 @@ class Asked:
     """What is measured, and what is shown."""
 
     trial: CountOrNone = None
-    """Updates of each short run, 0 for none; a fiftieth of the run by default, from 100 to 400."""
+    """Updates of each short run, 0 for none; a fiftieth of the run by default, from 200 to 400 and at most half of it."""
 
     seed: Count = 0
     """Fixes the weights and the order of the data."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from preheat.measure.advising.constants import LOWER
 from preheat.measure.advising.deciding import Decision, critical, decided, safe, schedule, sharpness, start
 from preheat.measure.advising.facts import Facts, Raced, plain
 from preheat.measure.advising.outcome import judged
@@ -219,13 +218,7 @@ def _trial(facts: Facts) -> str:
         for warmup, loss in outcome.losses.items()
     )
     noise = "" if not outcome.noise else f"; a difference has a standard deviation of {outcome.noise:.2g}"
-    lower = ""
-    if outcome.lower is not None:
-        at = "diverge" if math.isinf(outcome.lower) else f"end at {outcome.lower:.4g}"
-        lower = f" Without warmup at 1/{LOWER} of the peak they {at}."
-    return (
-        f"Short runs of {facts.trial.updates} updates at the peak end, by updates of warmup, at {ends}{noise}.{lower}"
-    )
+    return f"Short runs of {facts.trial.updates} updates at the peak end, by updates of warmup, at {ends}{noise}."
 
 
 def _race(raced: Raced, steps: int) -> str:

@@ -17,6 +17,7 @@ from preheat.measure.advising.measuring import Measuring, given_peak, kept_train
 from preheat.measure.advising.trial import tried
 from preheat.measure.training import Loss, Training
 
+SHORTEST, LONGEST = 200, 400  # updates of a short run, but at most half of the run
 _FEWEST_STEPS = 20  # of a run: below, there is no room for any warmup
 
 
@@ -40,20 +41,20 @@ def advise(
     loss: called as `loss(batch)`, gives the mean loss of a batch as a tensor of one number.
     batches: an iterable; what is drawn from a generator is gone.
     steps: updates of the whole run.   peak: of the largest group; by default the largest rate that the optimizer was given.
-    trial: updates of each of the short runs; by default a fiftieth of the run, from 100 to 400; 0 leaves them out, and then
-    the verdict rests on the critical rate alone.
+    trial: updates of each of the six short runs; by default a fiftieth of the run, from 200 to 400 and at most half of it; 0
+    leaves them out, and then the verdict rests on the critical rate alone.
     held_out: batches that are never trained on, which the short runs are judged by; at most eight. Without them the first
     eight of `batches` are set aside, which says little where the same data comes again.
     keep: for fine-tuning, (old_loss, old_batches) of what the model knows already: what an update at the peak makes it forget.
     micro_batches: batches that are accumulated for one update.   progress: called with what is being measured, as text.
 
-    Everything is put back as it was, also where it raises or is interrupted. It costs some hundred updates, and eight times
+    Everything is put back as it was, also where it raises or is interrupted. It costs some hundred updates, and six times
     `trial`, and a range test of 100; `Advice.cost` counts them.
     Raises PreheatError for what cannot be measured: a loss that is not finite, too few batches, an optimizer without a rate.
     """
     steps = counted(steps, f"steps is how many updates the run has, at least {_FEWEST_STEPS}", _FEWEST_STEPS)
     micro_batches = counted(micro_batches, "micro_batches is a whole number of at least 1", 1)
-    updates = max(100, min(400, steps // 50)) if trial is None else _trial(trial)
+    updates = min(steps // 2, max(SHORTEST, min(LONGEST, steps // 50))) if trial is None else _trial(trial)
     training = Training(model, optimizer, loss, batches, scaler, held_out)
     rate = given_peak(training.optimizer) if peak is None else positive_number(peak, "the peak")
     kept = None if keep is None else kept_training(training, keep)

@@ -40,9 +40,7 @@ class Constants:
 
 
 _BY_HAND = "set by hand before any run: not calibrated"
-_WITH_TRIAL = Logistic(
-    -1.0, MappingProxyType({"margin": 0.25, "trial_z": 0.4, "trial_gain": 6.0, "trial_lower": 0.4}), _BY_HAND
-)
+_WITH_TRIAL = Logistic(-1.0, MappingProxyType({"margin": 0.25, "trial_z": 0.4, "trial_gain": 6.0}), _BY_HAND)
 
 CONSTANTS: Mapping[Family, Constants] = MappingProxyType(
     {
@@ -70,7 +68,6 @@ FALLS, RISES = 2.0, 0.5  # the critical rate's change along low-rate updates tha
 SMALL = 0.005  # a difference in final loss, as a share of what the loss fell by, that does not matter
 STUCK = 0.1  # a run at the peak that ends so far above low-rate updates, relatively, counts as diverged
 IGNORES = 0.01  # a loss that rises by less, relatively, when targets are exchanged does not depend on the input
-LOWER = 4  # the peak over that of the short runs without warmup that show whether a lower peak does better
 LOUD = 0.1  # noise of the trial, as a share of what the loss fell by, above which no difference shows nothing
 UPDATE = 0.01  # a relative update per step above this is large (Kosson et al. 2024, arXiv:2410.23922)
 FIRST = 3.0  # a first update so many times the later ones points to Adam's second moment

@@ -98,14 +98,12 @@ def features(facts: Facts, outcome: Outcome | None) -> dict[str, float]:
     margin: log2(peak / (c · the critical rate that counts)); margin_start, margin_lowest: the same of the one at the start,
     and of the 20th percentile along the low-rate updates.
     trial_z: the best warmup's difference to none in units of its noise; trial_gain: as a share of what the loss fell by.
-    trial_lower: by how much the peak without warmup ends above a LOWER-th of it, in units of the noise.
     """
     c = CONSTANTS[facts.optimizer.family].c
     rates = {"margin": critical(facts), "margin_start": facts.critical_start, "margin_lowest": facts.critical_lowest}
     found = {name: math.log2(facts.peak / (c * rate)) for name, rate in rates.items() if rate is not None}
     if _tells(outcome):
         found |= {"trial_z": outcome.in_noise, "trial_gain": outcome.gain}
-        found |= {} if outcome.harm is None else {"trial_lower": outcome.harm}
     return {name: max(-CLIP, min(CLIP, value)) for name, value in found.items()}
 
 

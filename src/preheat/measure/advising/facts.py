@@ -64,14 +64,13 @@ class ShortRuns:
 class Trial:
     """Short whole runs at the peak from the weights as they are.
 
-    first: the loss of the batches set aside, before.   lower: the same without warmup at a fraction of the peak.
+    first: the loss of the batches set aside, before.
     reached: the loss that the low-rate updates ended with: a run at the peak ends lower, or is stuck.
     """
 
     updates: int
     first: float
     arms: Sequence[ShortRuns]
-    lower: ShortRuns | None = None
     reached: float = math.inf
 
 

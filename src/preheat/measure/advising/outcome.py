@@ -20,14 +20,12 @@ class Outcome:
     level: the loss that low-rate updates reach, or the first one where that is lower.
     noise: the standard deviation of a difference of two of them; together with SMALL of what the loss fell by, since a run
     that repeats to the last digit shows differences that matter to nobody.
-    lower: the mean final loss without warmup at a fraction of the peak; None where it was not tried.
     gain: by how much the best warmup ends below none, as a share of what the best run's loss fell by; 1 where none diverges.
     """
 
     losses: dict[int, float]
     noise: float
     level: float
-    lower: float | None = None
 
     @property
     def best(self) -> int:
@@ -75,13 +73,6 @@ class Outcome:
         """The difference in units of its noise."""
         return self._over_noise(self.difference)
 
-    @property
-    def harm(self) -> float | None:
-        """By how much the peak without warmup ends above a fraction of it, in units of the noise: what the peak does harm."""
-        if self.lower is None or math.isinf(self.lower):
-            return None
-        return self._over_noise(self.losses[0] - self.lower)
-
     def _over_noise(self, difference: float) -> float:
         if self.noise > 0 or not difference:
             return difference / self.noise if self.noise > 0 else 0.0
@@ -93,7 +84,7 @@ def judged(trial: Trial) -> Outcome:
     highest, level = bar(trial.first, trial.reached), min(trial.first, trial.reached)
     losses = {arm.warmup: _final(arm, highest) for arm in trial.arms}
     noise = math.hypot(_noise(trial.arms, highest), SMALL * _fell(level, min(losses.values())))
-    return Outcome(losses, noise, level, None if trial.lower is None else _final(trial.lower, highest))
+    return Outcome(losses, noise, level)
 
 
 def bar(first: float, reached: float) -> float:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from preheat.measure.advising.constants import LOWER
 from preheat.measure.advising.deciding import safe, schedule
 from preheat.measure.advising.facts import Facts, OptimizerFacts, ShortRuns, Trial
 from preheat.measure.advising.runs import Update, beginning, whole_run
@@ -29,9 +28,7 @@ def tried(
     for warmup in warmups(facts.optimizer, number):
         rates = beginning(schedule(facts.peak, largest, warmup), facts.peak, facts.steps, number)
         arms.append(runs.under(warmup, rates, f"{warmup} updates of warmup"))
-    lower = beginning(schedule(facts.peak, largest, 0), facts.peak / LOWER, facts.steps, number)
-    found = Trial(len(updates), first, arms, runs.under(0, lower, f"none, at 1/{LOWER} of the peak"), facts.reached)
-    return found, runs.applied, runs.forwards
+    return Trial(number, first, arms, facts.reached), runs.applied, runs.forwards
 
 
 @dataclass
@@ -58,7 +55,6 @@ class _Runs:
 
 
 def warmups(optimizer: OptimizerFacts, updates: int) -> list[int]:
-    """The lengths that are tried: none, what Adam's second moment takes (at most a quarter), a tenth, half."""
-    untuned = optimizer.untuned if optimizer.family == "adaptive" else None
-    found = {0, max(1, updates // 10), max(2, updates // 2)}
-    return sorted(found if untuned is None else found | {max(1, min(untuned, updates // 4))})
+    """The lengths that are tried: none, what Adam's second moment takes but at most a quarter of the run, and half of it."""
+    quarter = max(1, updates // 4)
+    return [0, quarter if optimizer.untuned is None else max(1, min(optimizer.untuned, quarter)), max(2, updates // 2)]
