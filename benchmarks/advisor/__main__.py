@@ -26,10 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
     one.set_defaults(run=lambda said: grid.run(said.results, said.device, said.only, said.chunk))
     one = commands.add_parser("ask", help="ask the advisor what the answers' file does not hold yet")
     one.add_argument("--answers", type=Path, required=True)
+    one.add_argument("--results", type=Path, required=True)
     one.add_argument("--jobs", type=int, default=2)
     one.add_argument("--only", default="*", metavar="NAME", help="a name, or a pattern of names")
     one.add_argument("--no-races", action="store_true", help="only at the peaks of the grid")
-    one.set_defaults(run=lambda said: asking.run(said.answers, said.jobs, said.only, not said.no_races))
+    one.set_defaults(run=lambda said: asking.run(said.answers, said.results, said.jobs, said.only, not said.no_races))
     one = commands.add_parser("score", help="score advice against the grid")
     one.add_argument(
         "advice", type=Path, help="JSON lines: config, seed, peak, probability, warmup, advised_peak, cost"

@@ -21,8 +21,10 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from benchmarks.advisor import grid
 from benchmarks.advisor.baselines import USUAL
 from benchmarks.advisor.families import CONFIGURATIONS, Configuration
+from benchmarks.advisor.truth import Trained
 from preheat import measure
 from preheat.core.errors import PreheatError
 from preheat.lab.racing import race
@@ -37,12 +39,24 @@ _PARTS = 8  # batches of held-out data
 _NAMED = {one.name: one for one in CONFIGURATIONS}
 
 
-def run(path: Path, jobs: int, only: str = "*", races: bool = True) -> None:
-    """Ask what `path` does not hold yet, in so many processes at once."""
+def run(path: Path, results: Path, jobs: int, only: str = "*", races: bool = True) -> None:
+    """Ask what `path` does not hold yet, in so many processes at once: the peaks at which the grid, `results`, is decided.
+
+    Raises PreheatError where the grid lacks a configuration.
+    """
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     done = {(one["more"]["key"], one["peak"]) for one in lines}
     chosen = sorted((one for one in CONFIGURATIONS if fnmatch(one.name, only)), key=lambda one: one.split)
-    peaks = [(one, peak) for one in chosen for peak in one.peaks]
+    known = grid.results(results)
+    if missing := [one.name for one in chosen if one.key not in known]:
+        raise PreheatError(f"the grid is not complete: {', '.join(missing)}")
+    verdicts = {one.name: Trained(known[one.key]).verdicts for one in chosen}
+    peaks = [
+        (one, peak)
+        for one in chosen
+        for peak, verdict in zip(one.peaks, verdicts[one.name], strict=True)
+        if verdict.needed is not None
+    ]
     asked = [
         (one.name, peak)
         for one, peak in [*peaks, *((one, None) for one in chosen if races)]
