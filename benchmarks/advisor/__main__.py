@@ -1,4 +1,4 @@
-"""`python -m benchmarks.advisor`: train the grid, ask the advisor about it, and score its answers."""
+"""`python -m benchmarks.advisor`: train the grid, ask the advisor about it, set its constants, and score its answers."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.advisor import asking, grid
+from benchmarks.advisor import asking, fitting, grid
 from benchmarks.advisor.advice import read
 from benchmarks.advisor.families import CONFIGURATIONS, Configuration
 from benchmarks.advisor.report import compared, written
@@ -31,6 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
     one.add_argument("--only", default="*", metavar="NAME", help="a name, or a pattern of names")
     one.add_argument("--no-races", action="store_true", help="only at the peaks of the grid")
     one.set_defaults(run=lambda said: asking.run(said.answers, said.results, said.jobs, said.only, not said.no_races))
+    one = commands.add_parser("fit", help="set the advisor's constants on its answers about the families that set them")
+    one.add_argument("--answers", type=Path, required=True)
+    one.add_argument("--results", type=Path, required=True)
+    one.set_defaults(run=lambda said: fitting.run(said.answers, said.results))
     one = commands.add_parser("score", help="score advice against the grid")
     one.add_argument(
         "advice", type=Path, help="JSON lines: config, seed, peak, probability, warmup, advised_peak, cost"

@@ -154,6 +154,12 @@ def _second_moment(facts: Facts, outcome: Outcome | None) -> str:
     return ""
 
 
+def told(facts: Facts) -> Outcome | None:
+    """The outcome of the trial, where there was one and it tells something."""
+    outcome = None if facts.trial is None else judged(facts.trial)
+    return outcome if _tells(outcome) else None
+
+
 def _tells(outcome: Outcome | None) -> TypeGuard[Outcome]:
     """Whether the trial may speak: some run trained, and the noise is small beside what the loss fell by."""
     return (

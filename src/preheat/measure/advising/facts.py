@@ -200,6 +200,35 @@ class Facts:
         """As JSON holds it; what is not finite is null."""
         return plain(asdict(self))
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Facts:
+        """What `to_dict` gave: the same decisions follow from it."""
+        trial, forgotten = data["trial"], data["forgotten"]
+        more = {
+            "optimizer": OptimizerFacts(**data["optimizer"]),
+            "looks": [Look(**{**one, "loss": _number(one["loss"])}) for one in data["looks"]],
+            "trial": trial and _trial(trial),
+            "forgotten": forgotten and Forgotten(**{**forgotten, "rises": _rates(forgotten["rises"])}),
+            "cost": Cost(**data["cost"]),
+        }
+        return cls(**{**data, **more})
+
+
+def _trial(data: Mapping[str, Any]) -> Trial:
+    arms = [
+        ShortRuns(one["warmup"], [[_number(loss) for loss in run] for run in one["losses"]], one["ignores"])
+        for one in data["arms"]
+    ]
+    return Trial(data["updates"], data["first"], arms, _number(data["reached"], math.inf))
+
+
+def _number(value: float | None, otherwise: float = math.nan) -> float:
+    return otherwise if value is None else value
+
+
+def _rates(data: Mapping[str, float]) -> dict[float, float]:
+    return {float(rate): rise for rate, rise in data.items()}
+
 
 def plain(value: Any) -> Any:
     """Nested values as JSON holds them, null for what is not finite."""
