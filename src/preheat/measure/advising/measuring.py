@@ -15,11 +15,11 @@ from torch.optim import Optimizer
 from preheat.core.errors import PreheatError
 from preheat.measure.advising.facts import Cost, Facts, Family, Forgotten, Look, OptimizerFacts
 from preheat.measure.advising.runs import Update
-from preheat.measure.critical import search
-from preheat.measure.noise import norms_of_draw, size_of
-from preheat.measure.range_test import lr_range_test
+from preheat.measure.noise.scale import norms_of_draw, size_of
+from preheat.measure.noise.two_batch import TwoBatch
+from preheat.measure.rates.critical import search
+from preheat.measure.rates.range_test import lr_range_test
 from preheat.measure.training import ASIDE, Line, Probe, Training
-from preheat.measure.two_batch import TwoBatch
 
 PROBES = 4  # updates that the critical rate at the start is measured on
 LOOKS = 10  # along the low-rate updates

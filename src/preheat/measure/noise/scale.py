@@ -16,8 +16,8 @@ from torch.optim import Optimizer
 from preheat.core.checks import counted
 from preheat.core.errors import PreheatError, shown
 from preheat.measure.evidence import Evidence
+from preheat.measure.noise.two_batch import FEWEST, TwoBatch
 from preheat.measure.training import Probe, Training
-from preheat.measure.two_batch import FEWEST, TwoBatch
 from preheat.plots.panel import Curves, Series
 
 

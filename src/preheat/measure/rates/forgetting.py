@@ -14,9 +14,9 @@ from torch.optim import Optimizer
 from preheat.core.checks import counted, positive_number
 from preheat.core.crossing import Crossing
 from preheat.core.errors import PreheatError
-from preheat.measure.critical import search, slope
 from preheat.measure.evidence import Evidence
 from preheat.measure.intervals import interval
+from preheat.measure.rates.critical import search, slope
 from preheat.measure.training import Line, Loss, Probe, Training
 from preheat.plots.panel import Curves, Series
 

@@ -6,11 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import fmean
 
 from preheat.core.errors import PreheatError
 from preheat.measure.evidence import Evidence
-from preheat.measure.student import interval
-from preheat.measure.suggesters import SUGGESTERS, Sweep, suggested
+from preheat.measure.intervals import interval
+from preheat.measure.rates.suggesters import SUGGESTERS, Sweep, suggested
 from preheat.plots.panel import Curves, Series
 
 LIMITS = (
@@ -144,7 +145,7 @@ def _together(name: str, said: list[float | str], step: float, same: bool) -> Su
     logs = [math.log(rate) for rate in rates]
     if len(rates) == 1 or same:
         reason = "the sweeps are the same, so their scatter is not known: give more batches" if same else ""
-        return Suggestion(name, math.exp(math.fsum(logs) / len(logs)), None, None, each, reason)
-    mean, low, high = interval(logs)
+        return Suggestion(name, math.exp(fmean(logs)), None, None, each, reason)
+    mean, (low, high) = fmean(logs), interval(logs)
     low, high = min(low, mean - step / 2), max(high, mean + step / 2)
     return Suggestion(name, math.exp(mean), math.exp(low), math.exp(high), each)

@@ -14,9 +14,17 @@ from torch.optim import ASGD, SGD, Optimizer
 from preheat.core.checks import counted, positive_number
 from preheat.core.errors import PreheatError
 from preheat.measure.evidence import Evidence
-from preheat.measure.noise import NoiseScale, in_draws, norms_of_draw, refuse_few, refuse_ranks, size_of, squared_norm
+from preheat.measure.noise.scale import (
+    NoiseScale,
+    in_draws,
+    norms_of_draw,
+    refuse_few,
+    refuse_ranks,
+    size_of,
+    squared_norm,
+)
+from preheat.measure.noise.two_batch import FEWEST, TwoBatch
 from preheat.measure.training import Line, Probe, Training
-from preheat.measure.two_batch import FEWEST, TwoBatch
 from preheat.plots.panel import Curves, Series
 
 _PROBES = 2  # batches of a draw on which the loss is computed, none of them part of a gradient
