@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from preheat.measure.intervals import interval, student
+from preheat.measure.intervals import geometric, interval, student
 
 
 @pytest.mark.parametrize("freedom", [0.7, 1, 2, 2.5, 3, 4.75, 9, 30, 151.2, 2_000])
@@ -30,3 +30,11 @@ def test_an_interval_of_few_values():
     half = student(2) / math.sqrt(3)
     assert interval([1.0, 2.0, 3.0]) == pytest.approx((2 - half, 2 + half))
     assert interval([1.0]) == (-math.inf, math.inf)
+
+
+def test_a_geometric_mean_has_the_interval_of_the_logarithms():
+    mean, low, high = geometric([1e-3, 1e-2, 1e-1])
+    assert (mean, low * high) == pytest.approx((1e-2, 1e-4))
+    assert high / mean == pytest.approx(math.exp(student(2) * math.log(10) / math.sqrt(3)))
+    assert geometric([0.3]) == pytest.approx((0.3, 0.0, math.inf))
+    assert geometric([1e-200, 1e200]) == pytest.approx((1.0, 0.0, math.inf))

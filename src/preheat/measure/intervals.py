@@ -1,11 +1,14 @@
 """Intervals of a mean from few values: Student's t, without scipy, which no instrument needs."""
 
 import math
+import sys
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
 LEVEL = 0.95
 """Of every interval of a measurement."""
+
+_LARGEST = math.log(sys.float_info.max)
 
 
 def student(freedom: float, level: float = LEVEL) -> float:
@@ -43,3 +46,10 @@ def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, floa
         return -math.inf, math.inf
     middle, half = fmean(values), student(len(values) - 1, level) * stdev(values) / math.sqrt(len(values))
     return middle - half, middle + half
+
+
+def geometric(values: Sequence[float]) -> tuple[float, float, float]:
+    """The geometric mean of values above 0, and Student's interval of it, that of the logarithms; 0 to inf of one value."""
+    logs = [math.log(one) for one in values]
+    low, high = interval(logs)
+    return math.exp(fmean(logs)), math.exp(low), math.exp(high) if high < _LARGEST else math.inf
