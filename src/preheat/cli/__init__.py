@@ -37,15 +37,19 @@ Learning-rate warmup and schedules: see one, print one, and measure whether a
 model needs it.
 
 A schedule is text: parts joined by >> , each with a length in updates, in
-percent of the run, or 'rest'. Update 0 is the first. Three commands to paste:
+percent of the run, or 'rest'. Update 0 is the first. Four commands to paste:
 
     preheat show "warmup(5%) >> decay(shape=cosine)" --total 10k --peak 3e-4
     preheat table "ramp(0.01, 0.1, 1000) >> hold(0.1)" --total 3000 --every 500
+    preheat advise digits
     preheat compare demo
 
 The first draws the curve and lists its phases. The second prints the values.
-The third trains a small transformer with and without warmup, about two minutes
-on two cores, and says what the difference is.
+The third measures on a model whether it needs warmup, how long and to which
+peak, with short runs only; `find`, `predict`, `bound` and `watch` answer from a
+range test, from logged runs, from theory and while a model trains. The fourth
+trains a small transformer with and without warmup, about two minutes on two
+cores, and says what the difference is.
 
 `preheat show --help` lists the words, and `preheat presets` the schedules of
 published runs. In Python, preheat.parse(text) gives the schedule, and

@@ -17,7 +17,7 @@ from preheat.core.errors import PreheatError
 from preheat.plots.terminal import Terminal
 
 if TYPE_CHECKING:
-    from preheat.measure.theory import Bound
+    from preheat.measure.theory.last_iterate import Bound
 
 
 def bound(
@@ -49,8 +49,8 @@ def bound(
     as_json
         All numbers and sentences as JSON instead.
     """
-    from preheat.measure.theory import WHERE_IT_HOLDS  # brings numpy, and --help must not wait for it
-    from preheat.measure.transfer import Transferred, unit_bound
+    from preheat.measure.theory.last_iterate import WHERE_IT_HOLDS  # brings numpy, and --help must not wait for it
+    from preheat.measure.theory.transfer import Transferred, unit_bound
 
     if not sources:
         write = 'write for example preheat bound "decay()" "hold() >> decay(20%)" --total 10k'

@@ -20,7 +20,7 @@ from preheat.lab.tasks import TASKS, TrainingOptions
 from preheat.plots.terminal import Terminal, braille
 
 if TYPE_CHECKING:
-    from preheat.measure.swept import RangeTest
+    from preheat.measure.rates.swept import RangeTest
 
 app = App(
     name="find",
@@ -153,8 +153,8 @@ for _place, (_name, _options) in enumerate(TASKS.items(), start=1):
 def _measured(subject: Subject, sweep: SweepOptions, micro_batches: int) -> "RangeTest":
     """A sweep for each seed, of a model that is made anew."""
     with needed("preheat find", "lab"):
-        from preheat.measure.range_test import lr_range_test
-    from preheat.measure.swept import RangeTest
+        from preheat.measure.rates.range_test import lr_range_test
+    from preheat.measure.rates.swept import RangeTest
 
     settings: dict[str, Any] = {"low": sweep.low, "high": sweep.high, "updates": sweep.updates}
     settings |= {"repeats": 1, "micro_batches": micro_batches}
@@ -165,8 +165,8 @@ def _launched(command: str, sweep: SweepOptions, out: Path) -> "RangeTest":
     """A sweep for each seed, by the script."""
     from preheat.lab.running.command import LaunchOptions
     from preheat.lab.running.sweeping import swept_command
-    from preheat.measure.suggesters import sweep_rates
-    from preheat.measure.swept import RangeTest
+    from preheat.measure.rates.suggesters import sweep_rates
+    from preheat.measure.rates.swept import RangeTest
 
     options = LaunchOptions(command=command)
     sweep_rates(sweep.low, sweep.high, sweep.updates)  # refused before anything runs

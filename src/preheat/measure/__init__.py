@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from preheat.measure.advising.advise import advise
-    from preheat.measure.batch_size import critical_batch
-    from preheat.measure.critical import critical_lr
-    from preheat.measure.forgetting import relative_critical_lr
-    from preheat.measure.meter import NoiseMeter
     from preheat.measure.monitoring.monitor import Monitor
     from preheat.measure.monitoring.monitored import watched
-    from preheat.measure.noise import noise_scale
+    from preheat.measure.noise.batch_size import critical_batch
+    from preheat.measure.noise.meter import NoiseMeter
+    from preheat.measure.noise.scale import noise_scale
     from preheat.measure.predicting.predict import predict
-    from preheat.measure.range_test import lr_range_test
-    from preheat.measure.refining import refined
+    from preheat.measure.rates.critical import critical_lr
+    from preheat.measure.rates.forgetting import relative_critical_lr
+    from preheat.measure.rates.range_test import lr_range_test
+    from preheat.measure.rates.swept import RangeTest
     from preheat.measure.snapshot import restored
-    from preheat.measure.swept import RangeTest
-    from preheat.measure.theory import bound
-    from preheat.measure.transfer import extension, optimal_peak
-    from preheat.measure.weights import update_weights
+    from preheat.measure.theory.last_iterate import bound
+    from preheat.measure.theory.refining import refined
+    from preheat.measure.theory.transfer import extension, optimal_peak
+    from preheat.measure.theory.weights import update_weights
 
 __all__ = [
     "Monitor",
@@ -46,21 +46,21 @@ __all__ = [
 
 _HOMES = {
     "Monitor": "monitoring.monitor",
-    "NoiseMeter": "meter",
-    "RangeTest": "swept",
+    "NoiseMeter": "noise.meter",
+    "RangeTest": "rates.swept",
     "advise": "advising.advise",
-    "bound": "theory",
-    "critical_batch": "batch_size",
-    "critical_lr": "critical",
-    "extension": "transfer",
-    "lr_range_test": "range_test",
-    "noise_scale": "noise",
-    "optimal_peak": "transfer",
+    "bound": "theory.last_iterate",
+    "critical_batch": "noise.batch_size",
+    "critical_lr": "rates.critical",
+    "extension": "theory.transfer",
+    "lr_range_test": "rates.range_test",
+    "noise_scale": "noise.scale",
+    "optimal_peak": "theory.transfer",
     "predict": "predicting.predict",
-    "refined": "refining",
-    "relative_critical_lr": "forgetting",
+    "refined": "theory.refining",
+    "relative_critical_lr": "rates.forgetting",
     "restored": "snapshot",
-    "update_weights": "weights",
+    "update_weights": "theory.weights",
     "watched": "monitoring.monitored",
 }
 

@@ -13,7 +13,7 @@ from preheat.lab.records.files import lines_of, opened, removed
 from preheat.lab.records.record import LARGEST
 from preheat.lab.records.series import Logged
 from preheat.lab.running.command import TRAINER, LaunchOptions, run
-from preheat.measure.suggesters import Smoother, Sweep
+from preheat.measure.rates.suggesters import Smoother, Sweep
 
 _LOSS, _RATE = "loss", "lr"
 _LOGGED = 0.9  # of the updates: with fewer the curve is another one

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any
@@ -15,11 +15,12 @@ from torch.optim import Optimizer
 from preheat.core.errors import PreheatError
 from preheat.measure.advising.facts import Cost, Facts, Family, Forgotten, Look, OptimizerFacts
 from preheat.measure.advising.runs import Update
-from preheat.measure.critical import search
-from preheat.measure.noise import norms_of_draw, size_of
-from preheat.measure.range_test import lr_range_test
+from preheat.measure.monitoring.layers import turned
+from preheat.measure.noise.scale import norms_of_draw, size_of
+from preheat.measure.noise.two_batch import TwoBatch
+from preheat.measure.rates.critical import search, slope
+from preheat.measure.rates.range_test import lr_range_test
 from preheat.measure.training import ASIDE, Line, Probe, Training
-from preheat.measure.two_batch import TwoBatch
 
 PROBES = 4  # updates that the critical rate at the start is measured on
 LOOKS = 10  # along the low-rate updates
@@ -177,14 +178,14 @@ class Measuring:
         with self.training.opened() as probe, kept.opened() as other:
             line = probe.line(batches)
             at_zero = other.gradient(old)
-            slope = _product([one.grad for one in line.parameters], line)
+            along = slope(line)
             budget = stdev(map(other.loss, old)) / math.sqrt(ASIDE)
             rises = {}
             for share in (1.0, 0.25, 1 / 16):
                 line.move(share * peak)
                 rises[share * peak] = fmean(map(other.loss, old)) - at_zero
             line.move(0.0)
-            found = search(line, lambda: fmean(map(other.loss, old)), at_zero, slope, rise=budget)
+            found = search(line, lambda: fmean(map(other.loss, old)), at_zero, along, rise=budget)
             self.spend(1, other.forwards)
         return Forgotten(found.rate, budget, rises)
 
@@ -194,12 +195,6 @@ def kept_training(training: Training, keep: Any) -> Training:
     if not isinstance(keep, tuple | list) or len(keep) != 2:
         raise PreheatError("keep is (old_loss, old_batches)", given=keep)
     return Training(training.model, training.optimizer, keep[0], keep[1])
-
-
-def _product(gradients: Sequence[Tensor | None], line: Line) -> float:
-    """gᵀD."""
-    pairs = zip(gradients, line.direction, strict=True)
-    return sum(float((g * d).sum(dtype=torch.float64)) for g, d in pairs if g is not None)
 
 
 def _critical(probe: Probe, batches: Update, guess: float | None, noise: float) -> tuple[Any, Line]:
@@ -226,10 +221,9 @@ def _moves(line: Line, rate: float, names: dict[int, str]) -> tuple[dict[str, fl
         if parameter.ndim < 2 or not size or id(parameter) not in names:
             continue
         name = names[id(parameter)]
-        now = was - rate * along
-        relative[name] = rate * float(along.norm()) / size
-        cosine = float((was * now).sum(dtype=torch.float64)) / (size * float(now.norm()) or math.nan)
-        angle[name] = math.acos(max(-1.0, min(1.0, cosine))) if math.isfinite(cosine) else math.nan
+        change = rate * float(along.norm())
+        relative[name] = change / size
+        angle[name] = turned(size, float((was - rate * along).norm()), change)
     return relative, angle
 
 

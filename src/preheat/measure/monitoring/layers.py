@@ -169,10 +169,7 @@ class LayerMove(NamedTuple):
 
 
 def layer_moves(moves: Sequence[Move], places: Sequence[int], rates: Sequence[float]) -> dict[int, LayerMove]:
-    """Of each layer, from its parameters.
-
-    The angle is 2·asin(½‖w/‖w‖ − w′/‖w′‖‖), and that norm √((‖Δw‖² − (‖w‖ − ‖w′‖)²) / (‖w‖‖w′‖)): no cosine near 1.
-    """
+    """Of each layer, from its parameters."""
     sums: dict[int, list[float]] = {}
     for move, place, rate in zip(moves, places, rates, strict=True):
         total = sums.setdefault(place, [0.0, 0.0, 0.0, 0.0])
@@ -181,11 +178,20 @@ def layer_moves(moves: Sequence[Move], places: Sequence[int], rates: Sequence[fl
         total[3] = max(total[3], rate)
     found = {}
     for place, (was, now, change, rate) in sums.items():
-        relative = change / was if was > 0 else math.nan
-        known = was > 0 and now > 0 and math.isfinite(change) and math.isfinite(was * now)
-        chord = math.sqrt(max(0.0, (change - abs(was - now)) * (change + abs(was - now))) / (was * now)) if known else 0
-        found[place] = LayerMove(relative, 2 * math.asin(min(1.0, chord / 2)) if known else math.nan, rate)
+        found[place] = LayerMove(change / was if was > 0 else math.nan, turned(was, now, change), rate)
     return found
+
+
+def turned(before: float, after: float, change: float) -> float:
+    """∠(w, w′) in radians from ‖w‖, ‖w′‖ and ‖w′ − w‖; NaN where it is not known.
+
+    The angle is 2·asin(½‖w/‖w‖ − w′/‖w′‖‖), and that norm √((‖Δw‖² − (‖w‖ − ‖w′‖)²) / (‖w‖‖w′‖)): no cosine near 1.
+    """
+    if not (before > 0 and after > 0 and math.isfinite(change) and math.isfinite(before * after)):
+        return math.nan
+    longer = abs(before - after)
+    chord = math.sqrt(max(0.0, (change - longer) * (change + longer)) / (before * after))
+    return 2 * math.asin(min(1.0, chord / 2))
 
 
 def told(moves: dict[int, LayerMove], layers: Layers) -> dict[str, Any]:

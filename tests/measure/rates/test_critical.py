@@ -11,8 +11,7 @@ from torch import nn
 
 from preheat import PreheatError
 from preheat.measure import critical_lr
-from preheat.measure.critical import search
-from preheat.measure.intervals import interval, student
+from preheat.measure.rates.critical import search
 from preheat.measure.training import Training
 
 EXACT = 1 + 1 / 32 + 1e-4
@@ -208,10 +207,3 @@ def test_bad_arguments_are_refused(trained, wrong):
     one = trained()
     with pytest.raises(PreheatError):
         critical_lr(*one.given, **wrong)
-
-
-def test_intervals_are_those_of_student():
-    stats = pytest.importorskip("scipy.stats")
-    assert [student(n) for n in range(1, 30)] == pytest.approx(stats.t.ppf(0.975, range(1, 30)).tolist(), rel=1e-9)
-    assert interval([1.0, 2.0, 3.0]) == pytest.approx((2 - student(2) / math.sqrt(3), 2 + student(2) / math.sqrt(3)))
-    assert interval([1.0]) == (-math.inf, math.inf)

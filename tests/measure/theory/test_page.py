@@ -10,7 +10,7 @@ import pytest
 
 from preheat.cli import main
 
-PAGE = (Path(__file__).parents[2] / "docs" / "theory.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "theory.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    (preheat [^\n]+)\n\n```text\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL)
 BLOCKS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)
 

@@ -10,7 +10,7 @@ import numpy as np
 from preheat.core.errors import PreheatError
 from preheat.core.spans import Run
 from preheat.measure.evidence import Evidence
-from preheat.measure.theory import lines_of
+from preheat.measure.theory.last_iterate import lines_of
 from preheat.plots.panel import Curves, Series
 from preheat.review.explaining.weights import decay_for, kept
 

@@ -3,16 +3,14 @@
 import json
 import math
 import random
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preheat.measure import suggesters
-from preheat.measure.student import interval, student
-from preheat.measure.suggesters import BETA, SUGGESTERS, Smoother, Sweep, longest_valley, suggested
+from preheat.measure.rates import suggesters
+from preheat.measure.rates.suggesters import BETA, SUGGESTERS, Smoother, Sweep, longest_valley, suggested
 
 NAMES = ("valley", "slide", "minimum", "steep")
 GOLDEN = json.loads((Path(__file__).parent / "fastai_suggestions.json").read_text())  # fastai 2.8.12's own functions
@@ -164,20 +162,3 @@ def test_noise_suggests_nothing():
     assert false <= 2
     control = [suggested(sweep(dip(noise=0.2, seed=seed), True)) for seed in range(20)]
     assert all(isinstance(one["valley"], float) for one in control)
-
-
-@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 30])
-def test_students_quantiles(freedom):
-    stats = pytest.importorskip("scipy.stats")
-    for level in (0.5, 0.95, 0.999):
-        assert student(freedom, level) == pytest.approx(stats.t.ppf((1 + level) / 2, freedom), rel=1e-9)
-
-
-def test_an_interval_holds_the_mean_as_often_as_it_says():
-    numbers = random.Random(3)
-    inside = 0
-    for _ in range(1000):
-        _, low, high = interval([numbers.gauss(0, 1) for _ in range(3)])
-        inside += low < 0 < high
-    assert 930 <= inside <= 970
-    assert all(a > b for a, b in pairwise(map(student, range(1, 20))))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import preheat as ph
 from preheat import PreheatError, Run
 from preheat.measure import bound, extension, optimal_peak
-from preheat.measure.theory import bound_of
+from preheat.measure.theory.last_iterate import bound_of
 
 USUAL = {
     "linear": ("decay()", 2.0002, 1.000),

@@ -14,8 +14,8 @@ from torch.optim import Optimizer
 
 from preheat.core.checks import counted
 from preheat.core.errors import PreheatError
-from preheat.measure.noise import squared_norm
-from preheat.measure.two_batch import TwoBatch
+from preheat.measure.noise.scale import squared_norm
+from preheat.measure.noise.two_batch import TwoBatch
 
 _FOLDED = 16  # updates that are read from the device at once
 

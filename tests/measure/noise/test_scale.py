@@ -10,8 +10,8 @@ from torch import nn
 
 from preheat import PreheatError
 from preheat.measure import noise_scale
-from preheat.measure.noise import size_of
-from preheat.measure.two_batch import TwoBatch, student
+from preheat.measure.noise.scale import size_of
+from preheat.measure.noise.two_batch import TwoBatch
 
 
 def gaussian(rng, mean, spread, sizes, draws):
@@ -63,11 +63,6 @@ def test_draws_without_replacement_have_the_known_bias_and_no_other():
         micro = gradients[list(order)].reshape(2, 2, 3).mean(1)
         seen.append(TwoBatch().add((micro**2).sum(1).mean(), (micro.mean(0) ** 2).sum(), 2, 4))
     assert numpy.mean(seen, axis=0) == pytest.approx((trace, squared - trace / 6), rel=1e-12)
-
-
-def test_the_quantile_is_students():
-    for freedom, tabled in ((3, 3.18245), (5, 2.57058), (10, 2.22814), (100, 1.98397)):
-        assert student(freedom) == pytest.approx(tabled, rel=0.01)
 
 
 def test_what_is_old_is_forgotten():

@@ -22,7 +22,7 @@ from preheat.core.node import Schedule
 from preheat.core.nodes.sequence import sequence
 from preheat.core.spans import Run
 from preheat.measure.evidence import Evidence
-from preheat.measure.theory import Bound, bound_of, norms_of
+from preheat.measure.theory.last_iterate import Bound, bound_of, norms_of
 from preheat.plots.panel import Curves, Series
 
 _POWERS = {"sgd": 2, "adam": 1}  # w = G^−power; Adam's steps have been divided by G already

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import preheat as ph
 from preheat import PreheatError, Run
 from preheat.measure import bound, refined
-from preheat.measure.theory import bound_of
+from preheat.measure.theory.last_iterate import bound_of
 
 
 @given(st.integers(1, 200), st.floats(1e-6, 1e6), st.sampled_from(["sgd", "adam"]))

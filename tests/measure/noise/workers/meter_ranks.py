@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from preheat import PreheatError
 from preheat.measure import NoiseMeter
-from preheat.measure.two_batch import TwoBatch
+from preheat.measure.noise.two_batch import TwoBatch
 
 UPDATES, ROWS = 20, 8
 

@@ -16,8 +16,8 @@ from torch.optim import Optimizer
 from preheat.core.checks import counted
 from preheat.core.errors import PreheatError, shown
 from preheat.measure.evidence import Evidence
+from preheat.measure.noise.two_batch import FEWEST, TwoBatch
 from preheat.measure.training import Probe, Training
-from preheat.measure.two_batch import FEWEST, TwoBatch
 from preheat.plots.panel import Curves, Series
 
 
@@ -106,10 +106,8 @@ def noise_scale(
     Raises PreheatError where there are too few batches, for unknown batch sizes, and for a DistributedDataParallel.
     McCandlish et al. 2018, arXiv:1812.06162.
     """
-    counted(micro_batches, "micro_batches is a whole number of at least 2", 2)
-    counted(draws, f"draws is a whole number of at least {FEWEST}", FEWEST)
     training = Training(model, optimizer, loss, batches, scaler)
-    refuse_ranks(model)
+    check_drawn(model, micro_batches, draws)
     found, rows, sizes = TwoBatch(), [], (0, 0)
     with training.opened() as probe:
         for drawn in in_draws(training.batches, micro_batches, draws):
@@ -120,8 +118,10 @@ def noise_scale(
     return NoiseScale.of(found, rows, sizes)
 
 
-def refuse_ranks(model: nn.Module) -> None:
-    """Refuse a model whose gradients are averaged over processes."""
+def check_drawn(model: nn.Module, micro_batches: int, draws: int) -> None:
+    """Refuse too few micro-batches or draws, and a model whose gradients are averaged over processes."""
+    counted(micro_batches, "micro_batches is a whole number of at least 2", 2)
+    counted(draws, f"draws is a whole number of at least {FEWEST}", FEWEST)
     if isinstance(model, DistributedDataParallel):
         what = "a DistributedDataParallel averages the gradients of all ranks"
         raise PreheatError(what, write="measure its .module, or use NoiseMeter while it trains")

@@ -16,7 +16,7 @@ from preheat.core.checks import counted, positive_number
 from preheat.core.crossing import Crossing, crossing
 from preheat.core.errors import PreheatError
 from preheat.measure.evidence import Evidence
-from preheat.measure.intervals import interval
+from preheat.measure.intervals import geometric
 from preheat.measure.training import Line, Loss, Probe, Training
 from preheat.plots.panel import Curves, Series
 
@@ -231,18 +231,17 @@ class _Looks:
 
     def value(self, forwards: int) -> CriticalLR:
         known = [one for one in self.found if one.rate is not None]
-        rates = [math.log(one.rate) for one in known if one.rate is not None]
+        rates = [one.rate for one in known if one.rate is not None]
         noise = math.sqrt(fmean(one**2 for one in self.noises))
         own = sum(slope for _, slope in self.shared)
         share = sum(slope for slope, _ in self.shared) / own if own > 0 else None
         if not known:
             self._check_not_below()
-            low, high, depth = min(one.low for one in self.found), math.inf, 0.0
+            rate, low, high, depth = None, min(one.low for one in self.found), math.inf, 0.0
         else:
-            low, high = (math.exp(end) if math.isfinite(end) else end for end in interval(rates))
-            low, depth = max(low, 0.0), fmean(one.depth for one in known)
+            rate, low, high = geometric(rates)
+            depth = fmean(one.depth for one in known)
             _check_noise(depth, noise)
-        rate = math.exp(fmean(rates)) if rates else None
         return CriticalLR(rate, low, high, tuple(self.found), tuple(self.losses), noise, depth, share, forwards)
 
     def _check_not_below(self) -> None:

@@ -15,7 +15,7 @@ from torch import nn
 
 from preheat import PreheatError
 from preheat.measure import NoiseMeter
-from preheat.measure.two_batch import TwoBatch
+from preheat.measure.noise.two_batch import TwoBatch
 
 HERE = Path(__file__).parent
 

@@ -183,7 +183,9 @@ def test_rates_are_those_of_the_schedule():
 def digits(gain, peak):
     options = DigitsOptions(init_gain=gain, peak=peak)
     model, optimizer, batches = begun(load(options), options, 0)
-    return advise(model, optimizer, lambda batch: cross_entropy(model(batch[0]), batch[1]), batches, steps=300)
+    return advise(
+        model, optimizer, lambda batch: cross_entropy(model(batch[0]), batch[1]), batches, steps=300, trial=40
+    )
 
 
 def test_a_sharp_start_needs_warmup_and_he_initialisation_does_not():

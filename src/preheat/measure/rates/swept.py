@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from preheat.core.errors import PreheatError
 from preheat.measure.evidence import Evidence
-from preheat.measure.student import interval
-from preheat.measure.suggesters import SUGGESTERS, Sweep, suggested
+from preheat.measure.intervals import geometric
+from preheat.measure.rates.suggesters import SUGGESTERS, Sweep, suggested
 from preheat.plots.panel import Curves, Series
 
 LIMITS = (
@@ -141,10 +141,9 @@ def _together(name: str, said: list[float | str], step: float, same: bool) -> Su
         ((reason, count),) = Counter(one for one in said if isinstance(one, str)).most_common(1)
         some = f" ({count} of {len(said)} sweeps)" if count < len(said) else ""
         return Suggestion(name, None, None, None, each, f"{reason}{some}")
-    logs = [math.log(rate) for rate in rates]
+    mean, low, high = geometric(rates)
     if len(rates) == 1 or same:
         reason = "the sweeps are the same, so their scatter is not known: give more batches" if same else ""
-        return Suggestion(name, math.exp(math.fsum(logs) / len(logs)), None, None, each, reason)
-    mean, low, high = interval(logs)
-    low, high = min(low, mean - step / 2), max(high, mean + step / 2)
-    return Suggestion(name, math.exp(mean), math.exp(low), math.exp(high), each)
+        return Suggestion(name, mean, None, None, each, reason)
+    least = math.exp(step / 2)
+    return Suggestion(name, mean, min(low, mean / least), max(high, mean * least), each)

@@ -8,7 +8,7 @@ import torch
 
 from preheat import PreheatError
 from preheat.measure import RangeTest, lr_range_test
-from preheat.measure.suggesters import Sweep
+from preheat.measure.rates.suggesters import Sweep
 
 SMALL = {"low": 1e-4, "high": 10.0, "updates": 20, "repeats": 2}
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from preheat.core.checks import counted
 from preheat.core.errors import PreheatError
-from preheat.measure.suggesters import Smoother, Sweep, sweep_rates
-from preheat.measure.swept import RangeTest
+from preheat.measure.rates.suggesters import Smoother, Sweep, sweep_rates
+from preheat.measure.rates.swept import RangeTest
 from preheat.measure.training import Loss, NotFiniteError, Probe, Training
 
 if TYPE_CHECKING:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 from preheat.core.checks import finite_number, positive_number
 from preheat.core.errors import PreheatError
+from preheat.measure.intervals import student
 
-LEVEL = 0.95  # of every interval
 FEWEST = 4  # draws below which their spread says nothing
 
 
@@ -90,14 +89,3 @@ class TwoBatch:
         if a < 0 < b * b - a * c and (b + root) / a < 0 < (b - root) / a:
             return (b - root) / a, math.inf
         return 0.0, math.inf
-
-
-def student(freedom: float) -> float:
-    """The two-sided 95 % quantile of Student's t by the expansion of Cornish and Fisher; 1 % off at 3 degrees of freedom."""
-    z = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-    )
-    return z + sum(term / freedom ** (power + 1) for power, term in enumerate(terms))

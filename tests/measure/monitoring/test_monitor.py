@@ -17,6 +17,7 @@ from preheat.lab.tasks.training import build_optimizer, cross_entropy
 from preheat.measure import Monitor, watched
 from preheat.measure.monitoring.alarms import LIMITS, QUIET, Alarms
 from preheat.measure.monitoring.history import Reader
+from preheat.measure.monitoring.layers import turned
 from preheat.torch import Scheduler
 
 # the weights of the small model are small: its updates are large, and said to be
@@ -405,6 +406,18 @@ def test_alarms_on_bad_runs_and_none_on_sound_ones(task, options, alarm):
     kind = {"bytes": BytesOptions, "digits": DigitsOptions}[task]
     found = _trained_task(kind(**options), decay(), 160)
     assert found == set() if alarm is None else alarm in found
+
+
+@pytest.mark.parametrize("angle", [1e-5, 1e-3, 0.1, 2.0, math.pi])
+def test_an_angle_is_right_however_small_it_is_from_norms_in_single_precision(angle):
+    now = torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.float64) * (1 + angle)  # longer, as well
+    was = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    norms = [float(one.norm().float()) for one in (was, now, now - was)]
+    assert turned(*norms) == pytest.approx(angle, rel=1e-3 + 2e-7 / angle)
+    same = turned(1.0, 1.0, 2 * math.sin(angle / 2))
+    assert same == pytest.approx(angle, rel=1e-7)
+    assert math.isnan(turned(0.0, 1.0, 1.0))
+    assert math.isnan(turned(1.0, 1.0, math.inf))
 
 
 # -- the file --------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from preheat.core.checks import counted, positive_number
 from preheat.core.errors import PreheatError
 from preheat.core.spans import Run
 from preheat.measure.evidence import Evidence
-from preheat.measure.theory import Bound, bound_of, laid
+from preheat.measure.theory.last_iterate import Bound, bound_of, laid
 from preheat.plots.panel import Curves, Series
 
 _FAR = 2.0  # a change of the peak by more is said to be far

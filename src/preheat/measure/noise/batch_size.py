@@ -11,12 +11,20 @@ import torch
 from torch import Tensor, nn
 from torch.optim import ASGD, SGD, Optimizer
 
-from preheat.core.checks import counted, positive_number
+from preheat.core.checks import positive_number
 from preheat.core.errors import PreheatError
 from preheat.measure.evidence import Evidence
-from preheat.measure.noise import NoiseScale, in_draws, norms_of_draw, refuse_few, refuse_ranks, size_of, squared_norm
+from preheat.measure.noise.scale import (
+    NoiseScale,
+    check_drawn,
+    in_draws,
+    norms_of_draw,
+    refuse_few,
+    size_of,
+    squared_norm,
+)
+from preheat.measure.noise.two_batch import TwoBatch
 from preheat.measure.training import Line, Probe, Training
-from preheat.measure.two_batch import FEWEST, TwoBatch
 from preheat.plots.panel import Curves, Series
 
 _PROBES = 2  # batches of a draw on which the loss is computed, none of them part of a gradient
@@ -136,10 +144,8 @@ def critical_batch(
     Raises PreheatError as that does, for weights in half precision, and where the gradient is 0 or the loss not finite.
     McCandlish et al. 2018, arXiv:1812.06162; Li et al. 2024, arXiv:2405.14578; Merrill et al. 2025, arXiv:2505.23971.
     """
-    counted(micro_batches, "micro_batches is a whole number of at least 2", 2)
-    counted(draws, f"draws is a whole number of at least {FEWEST}", FEWEST)
     training = Training(model, optimizer, loss, batches, scaler)
-    refuse_ranks(model)
+    check_drawn(model, micro_batches, draws)
     with training.opened() as probe:
         measured = _Curvatures(probe, micro_batches)
         for drawn in in_draws(training.batches, micro_batches + _PROBES, draws):

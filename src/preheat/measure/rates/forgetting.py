@@ -14,9 +14,9 @@ from torch.optim import Optimizer
 from preheat.core.checks import counted, positive_number
 from preheat.core.crossing import Crossing
 from preheat.core.errors import PreheatError
-from preheat.measure.critical import search, slope
 from preheat.measure.evidence import Evidence
-from preheat.measure.intervals import interval
+from preheat.measure.intervals import geometric
+from preheat.measure.rates.critical import search, slope
 from preheat.measure.training import Line, Loss, Probe, Training
 from preheat.plots.panel import Curves, Series
 
@@ -191,11 +191,8 @@ class _Kept:
         return Forgotten(rate, fmean(each), tuple(each))
 
     def value(self, forwards: int) -> RelativeCriticalLR:
-        rates = [math.log(one.rate) for one in self.found if one.rate is not None]
-        low, high = (math.exp(end) if math.isfinite(end) else max(end, 0.0) for end in interval(rates or [0.0]))
-        rate = math.exp(fmean(rates)) if rates else None
-        if rate is None:
-            low = min(one.low for one in self.found)
+        rates = [one.rate for one in self.found if one.rate is not None]
+        rate, low, high = geometric(rates) if rates else (None, min(one.low for one in self.found), math.inf)
         shown = tuple(self.forgotten((rate or low) * share) for share in _SHOWN if rate or share <= 1)
         return RelativeCriticalLR(
             rate,
