@@ -203,15 +203,21 @@ class Facts:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Facts:
         """What `to_dict` gave: the same decisions follow from it."""
-        trial, forgotten = data["trial"], data["forgotten"]
-        more = {
-            "optimizer": OptimizerFacts(**data["optimizer"]),
-            "looks": [Look(**{**one, "loss": _number(one["loss"])}) for one in data["looks"]],
-            "trial": trial and _trial(trial),
-            "forgotten": forgotten and Forgotten(**{**forgotten, "rises": _rates(forgotten["rises"])}),
-            "cost": Cost(**data["cost"]),
-        }
-        return cls(**{**data, **more})
+        more: dict[str, Any] = dict(data)
+        more["optimizer"] = OptimizerFacts(**data["optimizer"])
+        more["looks"] = [_look(one) for one in data["looks"]]
+        more["cost"] = Cost(**data["cost"])
+        if data["trial"]:
+            more["trial"] = _trial(data["trial"])
+        if data["forgotten"]:
+            one = data["forgotten"]
+            more["forgotten"] = Forgotten(one["cap"], one["budget"], _rates(one["rises"]))
+        return cls(**more)
+
+
+def _look(data: Mapping[str, Any]) -> Look:
+    more: dict[str, Any] = {**data, "loss": _number(data["loss"])}
+    return Look(**more)
 
 
 def _trial(data: Mapping[str, Any]) -> Trial:
