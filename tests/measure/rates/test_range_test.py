@@ -126,8 +126,10 @@ def test_a_loss_or_gradient_that_is_not_finite_ends_the_sweep():
     assert sweep.stopped
     assert len(sweep.losses) == 13
     assert math.isnan(sweep.losses[-1])
-    found = lr_range_test(one.model, one.optimizer, one.loss, [math.nan], **SMALL)
-    assert all("after 1 updates: begin lower" in one.reason for one in found.suggestions.values())
+    with pytest.raises(PreheatError, match="the first loss, before any update, or its gradient is not finite, not nan"):
+        lr_range_test(one.model, one.optimizer, one.loss, [math.nan], **SMALL)
+    found = RangeTest((Sweep((1e-7,), (1.0,), 100, True),))
+    assert all("after 1 update: begin lower" in one.reason for one in found.suggestions.values())
 
 
 def _curve(shift: int, count: int = 100, stopped: bool = True) -> Sweep:
@@ -201,8 +203,9 @@ def test_pooled_sweeps_are_those_of_all():
         ({"low": 0.0}, "the lowest rate must be above 0"),
         ({"low": 1.0, "high": 1.0}, "the highest rate, 1, must be above the lowest, 1; give low < high"),
         ({"high": math.inf}, "the highest rate must be finite"),
-        ({"updates": 15}, "a sweep has at least 16 updates, not 15; 100 is usual"),
-        ({"updates": 20.5}, "a sweep has at least 16 updates"),
+        ({"updates": 15}, "a sweep has a whole number of updates, at least 16, not 15; 100 is usual"),
+        ({"updates": 20.5}, "a sweep has a whole number of updates"),
+        ({"low": 1e-300, "high": 1e300}, "no training has rates from 1e-300 to 1e\\+300; give rates such as"),
         ({"repeats": 0}, "repeats is a whole number of at least 1"),
         ({"micro_batches": 0}, "micro_batches is a whole number of at least 1"),
     ],

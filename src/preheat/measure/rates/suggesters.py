@@ -119,7 +119,7 @@ def sweep_rates(low: float, high: float, updates: int) -> list[float]:
         raise PreheatError(f"the highest rate, {high:g}, must be above the lowest, {low:g}", write="give low < high")
     if high > _HIGHEST or not math.isfinite(high / low):
         raise PreheatError(f"no training has rates from {low:g} to {high:g}", write="give rates such as 1e-7 and 10")
-    what = f"a sweep has at least {FEWEST_UPDATES} updates, a whole number"
+    what = f"a sweep has a whole number of updates, at least {FEWEST_UPDATES}"
     count = counted(updates, what, FEWEST_UPDATES, write="100 is usual")
     return [low * (high / low) ** (place / count) for place in range(count)]
 
