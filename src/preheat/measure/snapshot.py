@@ -251,7 +251,11 @@ def _generator(value: Any) -> _Undo | None:
     """The state of a random generator that somebody holds."""
     if isinstance(value, torch.Generator):
         state = value.get_state()
-        return lambda: value.set_state(state) and None
+
+        def put_back() -> None:
+            value.set_state(state)
+
+        return put_back
     if isinstance(value, random.Random):
         held = value.getstate()
         return lambda: value.setstate(held)

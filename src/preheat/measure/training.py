@@ -261,7 +261,7 @@ class Probe:
         if not isinstance(value, Tensor) or value.numel() != 1:
             raise PreheatError(f"loss(batch) gives a tensor of one number, not {shown(value)}")
         if not value.is_floating_point():
-            raise PreheatError(f"loss(batch) gives a real number with a fraction, not one of {value.dtype}")
+            raise PreheatError(f"loss(batch) gives a tensor of a floating-point dtype, not {value.dtype}")
         return value.reshape(())
 
 

@@ -63,9 +63,8 @@ def _adam(optimizer: Any) -> Adam:
         raise PreheatError(what, given=optimizer if len(able) != 1 else type(able[0]).__name__)
     for held in able[0].state.values():
         if "step" in held and float(held["step"]) > 0:
-            what = (
-                f"this optimizer has applied {int(held['step'])} updates, and its moments are those of their gradients"
-            )
+            updates = f"{int(held['step'])} update{'s' * (held['step'] != 1)}"
+            what = f"this optimizer has applied {updates}, and its moments are of gradients"
             raise PreheatError(what, write="call gi_adam_ before the first update")
     return able[0]
 

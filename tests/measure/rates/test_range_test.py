@@ -245,3 +245,32 @@ def test_a_grad_scaler_changes_nothing_and_is_put_back(trained):
     assert (one.state(), scaler.state_dict()) == before
     plain = lr_range_test(*one.given, **SMALL)
     assert found.sweeps[0].losses == pytest.approx(plain.sweeps[0].losses, rel=1e-5)
+
+
+def test_what_cannot_be_pooled_is_refused(tmp_path):
+    one, shorter = RangeTest((_curve(0),)), RangeTest((_curve(0, count=50),))
+    for given, words in (
+        ([one, one], "one of these is here twice"),
+        (
+            [one, shorter],
+            r"sweeps of other rates: 100 updates from 1e-07 to .*, and 50 .*; pool sweeps of the same low",
+        ),
+        (3, "several range tests are pooled, not 3"),
+        ([one, 3], "several range tests are pooled"),
+        ([], "at least one sweep"),
+    ):
+        with pytest.raises(PreheatError, match=words):
+            RangeTest.pooled(given)
+    again = RangeTest.pooled([one, RangeTest((_curve(0),))])
+    assert again.sentence.startswith("2 sweeps that are the same, 100 updates")
+    assert "make each model from a seed of its own" in again.suggestions["valley"].reason
+
+
+def test_a_picture_that_cannot_be_written_is_refused(tmp_path):
+    found = RangeTest((_curve(0),))
+    for given, words in (
+        (5, "a .svg or a .png file, not 5"),
+        (tmp_path / "no" / "a.svg", "cannot write .*: No such file"),
+    ):
+        with pytest.raises(PreheatError, match=words):
+            found.plot(given)

@@ -129,7 +129,7 @@ def _sweep_of(logged: Logged, rates: tuple[float, float, int]) -> Sweep:
         at.append(_meant(rates, step))
         found.append(loss)
     _check_rates(trained, rates)
-    if found and not trained and steps[0] != 0:
+    if at and not trained and at[0] > rates[0]:
         raise PreheatError(
             f"the first update that the script logged is {steps[0]}, and the first of a sweep is 0", write=_CALL
         )
