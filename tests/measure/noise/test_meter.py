@@ -86,11 +86,16 @@ def test_without_signal_it_is_not_known():
         accumulated(meter, weight, rng.standard_normal((4, 20)))
     assert meter.value is None
     assert "not known" in str(meter)
+    assert "with gradients cleared before each update's first" in str(meter)
 
 
 def test_what_cannot_be_metered_is_refused():
     with pytest.raises(PreheatError, match="module or of an optimizer"):
         NoiseMeter(3)
+    with pytest.raises(
+        PreheatError, match="hook is of a DistributedDataParallel, not 'Linear'; leave hook= and state= out"
+    ):
+        NoiseMeter(nn.Linear(1, 1), hook=print)
     with pytest.raises(PreheatError, match="decay"):
         NoiseMeter(nn.Linear(1, 1), decay=0.0)
     with pytest.raises(PreheatError, match="after backward"):
