@@ -129,7 +129,7 @@ def race(
             what = f"{len(summary.failures)} runs of the race failed, the first with: {summary.failures[0].message}"
             raise PreheatError(what, write="the same call tries them again")
         records = summary.records[0]
-        highest = bar(facts.loss, facts.reached)
+        highest = bar(facts.loss, facts.reached_by(updates))
         losses = {arm: _loss(records[_name(*arm), seed].result, highest) for arm in arms}
         spent += sum(records[_name(*arm), seed].result.steps or 0 for arm in arms)
         rungs.append(Rung(updates, losses))
@@ -171,6 +171,7 @@ def _train(
             [bound(t) for t in range(updates)],
             aside,
             lambda step, loss, rate: log(step, loss=loss, lr=rate),
+            first=first,
         )
     final = fmean(ended.losses) if ended.losses else None
     if final is None:

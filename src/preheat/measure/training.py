@@ -14,6 +14,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer, Rprop
+from torch.utils.data import SequentialSampler
 
 from preheat.core.checks import counted
 from preheat.core.errors import PreheatError, shown
@@ -104,22 +105,18 @@ class Training:
             raise PreheatError(f"{n} batches are needed, and there are {len(found)}", write="give more batches")
         return found
 
-    def endless(self) -> Iterator[Any]:
-        """The batches, again and again; a generator only once. Raises PreheatError where they run out at once."""
-        while True:
-            empty = True
-            for batch in self.batches:
-                empty = False
-                yield batch
-            if empty:
-                raise PreheatError("the batches ran out", write="give a list, a DataLoader, or an endless generator")
+    def endless(self) -> Endless:
+        """The batches, again and again; a generator only once. Raises PreheatError where they run out."""
+        return Endless(self.batches)
 
-    def judging(self, stream: Iterator[Any]) -> list[Any]:
-        """The batches that ends are judged by: those held out, at most so many, else the next of the stream."""
+    def judging(self, stream: Endless) -> list[Any]:
+        """The batches that ends are judged by: those held out, at most so many, else the next of the stream, but of few at most
+        half. Where they come round in the same order, the stream leaves them out.
+        """
         held_out = [] if self.held_out is None else list(islice(self.held_out, ASIDE))
         if self.held_out is not None and not held_out:
             raise PreheatError("held_out has no batch", write="leave it out, or give some")
-        return held_out or [next(stream) for _ in range(ASIDE)]
+        return held_out or stream.set_aside(ASIDE)
 
     @contextmanager
     def opened(self) -> Iterator[Probe]:
@@ -130,6 +127,64 @@ class Training:
     def undrawn(self) -> AbstractContextManager[None]:
         """A block that may draw batches; afterwards the random generators, those of a DataLoader too, are as they were."""
         return undrawn(self.batches, self.held_out)
+
+
+class Endless(Iterator[Any]):
+    """Batches again and again. wanted: how many are, where that is known: it is said where they run out."""
+
+    def __init__(self, batches: Iterable[Any], wanted: int | None = None) -> None:
+        self.batches, self.wanted = batches, wanted
+        self._came, self._passes, self._left_out, self._aside = 0, 0, 0, 0
+        self._all = self._drawn()
+
+    def __next__(self) -> Any:
+        batch = next(self._all)
+        self._came += 1
+        return batch
+
+    @property
+    def came_round(self) -> bool:
+        """Whether some came more than once."""
+        return self._passes > 1
+
+    @property
+    def mixed(self) -> bool:
+        """Whether what was set aside has come again among the others."""
+        return self.came_round and self._aside > self._left_out
+
+    def set_aside(self, number: int) -> list[Any]:
+        """The next ones, which do not come again where the order is the same each time; of few at most half of them."""
+        known = _length_of(self.batches)
+        found = [next(self) for _ in range(number if known is None else max(1, min(number, known // 2)))]
+        self._aside = len(found)
+        if _in_order(self.batches) and known != 1:
+            self._left_out = len(found)
+        return found
+
+    def _drawn(self) -> Iterator[Any]:
+        while True:
+            self._passes += 1
+            empty = True
+            for batch in islice(self.batches, self._left_out if self.came_round else 0, None):
+                empty = False
+                yield batch
+            if empty:
+                wanted = "" if self.wanted is None else f", and {self.wanted} are needed"
+                what = f"the batches ran out: {self._came} came{wanted}" if self._came else "there is no batch"
+                raise PreheatError(what, write="give a list, a DataLoader, or an endless generator")
+
+
+def _length_of(batches: Iterable[Any]) -> int | None:
+    """How many batches there are; None where that is not known."""
+    try:
+        return len(batches)  # type: ignore[arg-type]
+    except (TypeError, NotImplementedError):
+        return None
+
+
+def _in_order(batches: Iterable[Any]) -> bool:
+    """Whether they come in the same order each time, as far as can be known."""
+    return isinstance(batches, Sequence) or type(getattr(batches, "sampler", None)) is SequentialSampler
 
 
 class Probe:

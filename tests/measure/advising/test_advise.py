@@ -30,7 +30,7 @@ def test_all_is_put_back(trained, kind):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-@pytest.mark.parametrize("after", [3, 30, 150, 400])
+@pytest.mark.parametrize("after", [3, 30, 150, 350])
 def test_all_is_put_back_when_it_raises_or_is_interrupted(trained, error, after):
     one = trained()
     before, calls = one.state(), []
@@ -90,7 +90,15 @@ def test_the_peak_is_what_the_optimizer_was_given_also_under_a_warmup(trained):
         ({"trial": -1}, "trial is how many"),
         ({"peak": -1.0}, "peak must be above 0"),
         ({"loss": lambda batch: torch.tensor(math.nan, requires_grad=True)}, "not finite"),
-        ({"batches": iter([])}, "ran out"),
+        ({"batches": iter([])}, "there is no batch"),
+        ({"batches": []}, "there is no batch"),
+        ({"batches": iter([(torch.ones(3, 4), torch.ones(3, 1))] * 30)}, "ran out: 30 came, and 91 are needed"),
+        ({"held_out": []}, "held_out has no batch"),
+        ({"trial": 101}, "to the run's 100"),
+        ({"keep": 3}, "old_loss"),
+        ({"keep": (3, [])}, "keep: loss is a function"),
+        ({"keep": (lambda batch: batch, [torch.ones(1)])}, "keep: 8 batches are needed, and there are 1"),
+        ({"loss": lambda batch: torch.tensor(1.0)}, "not detached"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(trained, change, words):
@@ -98,7 +106,7 @@ def test_what_cannot_be_measured_is_refused(trained, change, words):
     given = dict(zip(("model", "optimizer", "loss", "batches"), one.given, strict=True))
     before = one.state()
     with pytest.raises(PreheatError, match=words):
-        advise(**{**given, "steps": 100, **change})
+        advise(**{**given, "steps": 100, "trial": 20, **change})
     assert one.state() == before
 
 
@@ -168,7 +176,8 @@ def test_targets_are_exchanged_where_it_is_known_which_they_are():
     x, y = torch.arange(6).reshape(3, 2), torch.tensor([0, 1, 2])
     assert exchanged((x, y))[1].tolist() == [2, 0, 1]
     assert exchanged({"input_ids": x, "labels": y})["labels"].tolist() == [2, 0, 1]
-    for unknown in (x, (x,), (x, 3), {"input_ids": x}, (x, y[:1]), (x[:2], y)):
+    equal = torch.zeros(3, dtype=torch.long)
+    for unknown in (x, (x,), (x, 3), {"input_ids": x}, (x, y[:1]), (x[:2], y), (x, y, y), (x, y / 2), (x, equal)):
         assert exchanged(unknown) is None
 
 

@@ -5,16 +5,19 @@ import math
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import preheat
 from preheat.measure.advising.advice import Advice
-from preheat.measure.advising.constants import CONSTANTS, LOUD, SURE
-from preheat.measure.advising.deciding import critical, decided, features, safe, schedule, sharpness
+from preheat.measure.advising.constants import ANY, CONSTANTS, LOUD, SURE, SURE_ANY, Logistic
+from preheat.measure.advising.deciding import critical, decided, features, mechanisms, safe, schedule, sharpness
 from preheat.measure.advising.facts import Cost, Facts, Look, OptimizerFacts, Raced, Rung, ShortRuns, Trial
 from preheat.measure.advising.outcome import judged
 
 SGD = OptimizerFacts("SGD", "sgd", momentum=0.9)
 ADAM = OptimizerFacts("AdamW", "adaptive", beta2=0.98)
+LION = OptimizerFacts("Lion", "other")
 
 
 def looks(*rates, relative=1e-4):
@@ -106,12 +109,15 @@ def test_a_harmful_warmup_is_none():
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"optimizer": OptimizerFacts("Lion", "other")}, "never set for Lion"),
+        ({"optimizer": OptimizerFacts("Lion", "other")}, "not calibrated for Lion"),
         ({"critical": (None,) * 4, "looks": [], "flat": "head.weight begins at 0"}, "head.weight begins at 0"),
         ({"critical": (None,) * 4, "looks": []}, "no critical rate"),
         ({"rounded": 0.9}, "leaves 90% of the weights unchanged"),
         ({"critical": (1.0,), "looks": [], "trial": trial((0, None), (10, None), (50, None))}, "no short run trained"),
-        ({"trial": trial((0, 1.2), (10, 1.19), (50, 1.2), wobble=0.5)}, "above any effect"),
+        (
+            {"trial": trial((0, 1.2), (10, 1.19), (50, 1.2), wobble=0.5)},
+            "ends 0.01 below none, and such a difference has a standard deviation of 0.82",
+        ),
     ],
 )
 def test_what_cannot_be_known_is_said(more, words):
@@ -122,11 +128,71 @@ def test_what_cannot_be_known_is_said(more, words):
     assert words in str(advice.decision.unknown)
     assert words.split()[-1] in " ".join(advice.sentence.split())
     assert advice.warmup > 0
+    assert advice.sure == "not known"
 
 
-def test_a_peak_at_which_nothing_trains_may_be_too_high_and_that_is_said():
-    advice = Advice(facts(peak=3.2, trial=trial((0, None), (10, None), (50, None))))
-    assert advice.verdict == "at least 50 updates of warmup, or a lower peak; a race would tell"
+@pytest.mark.parametrize("peak", [0.1, 3.2, 1e30])
+def test_where_nothing_trains_it_is_not_known_however_far_above_the_critical_rate_the_peak_is(peak):
+    advice = Advice(facts(peak=peak, trial=trial((0, None), (10, None), (50, None))))
+    assert advice.verdict == "not known"
+    assert (
+        "At this peak no short run trained, not even with 50 updates of warmup: lower the peak, or race."
+        in advice.sentence
+    )
+    assert any("peak" in one for one in advice.would_change)
+
+
+def test_other_optimizers_are_advised_by_the_short_runs_alone_and_with_more_caution(monkeypatch):
+    clear = Advice(facts(peak=1e-4, optimizer=LION, trial=trial((0, None), (10, 0.5), (50, 0.5))))
+    assert (clear.needed, clear.warmup) == (True, 10)
+    assert "alone, since nothing was calibrated for Lion" in clear.sentence
+    assert features(clear.facts, judged(clear.facts.trial)).keys() == {"trial_z", "trial_gain"}
+    runs = trial((0, 1.0), (10, 0.9), (50, 0.95))
+    for intercept, needed in ((1.0, None), (2.0, True), (-1.0, None), (-2.0, False)):
+        monkeypatch.setattr("preheat.measure.advising.deciding.ANY", Logistic(intercept, {}, ""))
+        found = Advice(facts(optimizer=LION, trial=runs))
+        assert found.needed is needed
+        assert found.decision.confidence > SURE
+        assert (found.decision.confidence > SURE_ANY) is (needed is not None)
+
+
+def changed(by, facts):
+    """The facts with every loss as by(loss)."""
+    arms = [replace(arm, losses=[[by(one) for one in run] for run in arm.losses]) for arm in facts.trial.arms]
+    runs = replace(facts.trial, first=by(facts.trial.first), reached=by(facts.trial.reached), arms=arms)
+    return replace(
+        facts, loss=by(facts.loss), looks=[replace(one, loss=by(one.loss)) for one in facts.looks], trial=runs
+    )
+
+
+@pytest.mark.parametrize("optimizer", [SGD, ADAM])
+@pytest.mark.parametrize(
+    "arms", [((0, 1.0), (10, 0.9), (50, 0.95)), ((0, 2.2), (10, 0.5), (50, 0.5)), ((0, None), (10, 2.0))]
+)
+@given(k=st.floats(1e-3, 1e3), c=st.floats(-1e3, 1e3))
+def test_only_differences_of_losses_count_and_their_ratios(optimizer, arms, k, c):
+    one = facts(peak=0.15, optimizer=optimizer, trial=trial(*arms, reached=1.1))
+    other = changed(lambda loss: k * loss + c * k, one)
+    assert decided(other).probability == pytest.approx(decided(one).probability, rel=1e-6)
+    assert (decided(other).verdict, decided(other).warmup) == (decided(one).verdict, decided(one).warmup)
+
+
+def test_losses_are_written_with_the_digits_that_tell_them_apart():
+    one = trial((0, 0.3012), (10, 0.3011), (50, 0.3013), wobble=1e-5)
+    said = Advice(changed(lambda loss: loss + 500, facts(trial=one))).reasons
+    assert "500.301" in " ".join(said)
+
+
+def test_one_batch_to_judge_by_is_enough():
+    one = trial((0, 1.0), (10, 0.9), (50, 0.95))
+    alone = replace(one, arms=[replace(arm, losses=[run[:1] for run in arm.losses]) for arm in one.arms])
+    assert judged(alone).shortest == 10
+
+
+def test_why_is_not_said_where_no_warmup_is_needed():
+    one = facts(peak=0.2, trial=trial((0, 0.5), (10, 0.5), (50, 0.5)))
+    assert mechanisms(one, judged(one.trial))
+    assert decided(one).mechanisms == ()
 
 
 def test_runs_that_predict_a_constant_are_stuck():
@@ -138,10 +204,24 @@ def test_runs_that_predict_a_constant_are_stuck():
     assert judged(half).rescued
 
 
-def test_runs_that_end_above_low_rate_updates_have_diverged_however_high_they_began():
-    found = trial((0, 2.3), (10, 0.3), first=330.0, reached=0.4)
-    assert judged(found).losses[0] == math.inf
-    assert judged(found).fell == pytest.approx(0.1)
+def test_how_runs_ended_is_said_as_it_was():
+    found = Advice(facts(trial=trial((0, None), (10, 2.4), (25, 2.0), (50, 0.3), reached=0.4)))
+    assert "0: diverged, 10: above its start, 25: stuck, 50: 0.3" in " ".join(found.reasons)
+    near = trial((0, 0.75), (10, 0.3), reached=0.4)  # within the spread of single batches
+    assert not judged(near).failed
+
+
+def test_what_the_loss_fell_by_counts_from_low_rate_updates_however_high_it_began():
+    found = judged(trial((0, 2.3), (10, 0.1), first=330.0, reached=0.4))
+    assert found.fell == pytest.approx(0.3)
+    assert found.gain == 1.0
+
+
+def test_what_low_rate_updates_reach_counts_only_beside_runs_of_as_many_on_new_batches():
+    found = facts()
+    assert found.reached_by(45) == found.reached
+    assert found.reached_by(44) == math.inf
+    assert replace(found, again=True).reached_by(45) == math.inf
 
 
 def test_a_difference_too_small_to_matter_is_noise():
@@ -162,16 +242,16 @@ def test_adams_second_moment_is_named_where_its_own_length_is_enough():
     longest = facts(peak=0.2, optimizer=ADAM, trial=trial((0, 1.5), (25, 0.9), (50, 0.5)))  # more may be better still
     assert "second moment" not in " ".join(decided(longest).mechanisms)
     first = [*looks(0.1, relative=1e-2), *looks(*(0.1,) * 9, relative=1e-3)]
-    assert "10 × those after it" in " ".join(decided(facts(optimizer=ADAM, looks=first)).mechanisms)
-    assert "second moment" not in " ".join(decided(facts(looks=first)).mechanisms)
+    assert "10 × those after it" in " ".join(mechanisms(facts(optimizer=ADAM, looks=first), None))
+    assert "second moment" not in " ".join(mechanisms(facts(looks=first), None))
 
 
 def test_the_batch_and_the_size_of_updates_are_named():
-    found = decided(
-        facts(peak=0.01, noise_scale=10.0, batch=256, looks=looks(*(0.1,) * 9, relative=1e-2), low_rate=1e-3)
+    found = mechanisms(
+        facts(peak=0.01, noise_scale=10.0, batch=256, looks=looks(*(0.1,) * 9, relative=1e-2), low_rate=1e-3), None
     )
-    assert [one.partition(",")[0].partition(":")[0] for one in found.mechanisms] == ["the batch", "the size of updates"]
-    assert decided(facts(peak=0.01)).mechanisms == ()
+    assert [one.partition(",")[0].partition(":")[0] for one in found] == ["the batch", "the size of updates"]
+    assert mechanisms(facts(peak=0.01), None) == ()
 
 
 def test_the_schedule_can_be_pasted():
@@ -202,6 +282,7 @@ def test_features_are_named_and_bounded():
         "trial_gain",
     }
     assert max(features(found, judged(found.trial)).values()) == 8.0
+    assert ANY.weights.keys() == {"trial_z", "trial_gain"}
     for constants in CONSTANTS.values():
         for logistic in (constants.rule, constants.trial):
             assert set(logistic.weights) <= {

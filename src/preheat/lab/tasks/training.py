@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  torch's own name for it
 
 import preheat
+from preheat.core.checks import counted
 from preheat.lab.tasks import load
 from preheat.lab.tasks.options import TrainingOptions
 from preheat.torch import Scheduler
@@ -78,6 +79,7 @@ def begun(
     task: Task, options: TrainingOptions, seed: int
 ) -> tuple[nn.Module, torch.optim.Optimizer, Iterator[tuple[Tensor, Tensor]]]:
     """A model, its optimizer at the peak rate, and endless batches: `seed` alone fixes the weights and the order."""
+    counted(seed, "a seed must be a whole number of at least 0")
     initial, order = (int(state) for state in np.random.SeedSequence(seed).generate_state(2))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(initial)

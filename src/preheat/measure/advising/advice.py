@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from preheat.measure.advising.deciding import Decision, critical, decided, safe, schedule, sharpness, start
@@ -49,8 +49,7 @@ class Advice(Evidence):
         if decision.verdict in ("not known", "no warmup needed"):
             return decision.verdict
         least = "at least " if decision.at_least else ""
-        hopeless = self.facts.trial is not None and judged(self.facts.trial).hopeless
-        tail = f"{', or a lower peak' if hopeless else ''}; a race would tell" if decision.at_least else ""
+        tail = "; a race would tell" if decision.at_least else ""
         return f"{'a short one: ' if decision.verdict == 'a short one' else ''}{least}{_updates(decision.warmup)}{tail}"
 
     @property
@@ -90,6 +89,8 @@ class Advice(Evidence):
     @property
     def sure(self) -> str:
         """The probability of the verdict in words: nothing is sure."""
+        if math.isnan(self.confidence):
+            return "not known"
         return "over 99%" if self.confidence > 0.99 else f"{self.confidence:.0%}"
 
     @property
@@ -116,6 +117,10 @@ class Advice(Evidence):
             found.append(f"At a low rate sharpness {_sharpness(facts)} (critical rate × {facts.change:.2g}).")
         if facts.trial is not None:
             found.append(_trial(facts))
+        if facts.mixed:
+            found.append(
+                "The batches that the runs are judged by are also trained on, since the data came round: give held_out batches."
+            )
         if facts.forgotten is not None:
             found.append(facts.forgotten.sentence)
         if self.raced is not None:
@@ -129,6 +134,8 @@ class Advice(Evidence):
         found = []
         if largest is not None and facts.peak > largest:
             found.append(f"a peak of at most {largest:.2g}")
+        elif facts.trial is not None and judged(facts.trial).hopeless:
+            found.append("a lower peak")
         if self.needed is not False:
             found.append("norms before each sublayer, or a smaller initialisation")
             if facts.optimizer.family == "adaptive" and facts.optimizer.beta2 is not None:
@@ -143,14 +150,15 @@ class Advice(Evidence):
     def sentence(self) -> str:
         """The verdict, how sure it is, and what it is good for."""
         decision, facts = self.decision, self.facts
-        head = f"{self.verdict[0].upper()}{self.verdict[1:]}"
-        at = f" at a peak of {self.peak:.3g} in a run of {facts.steps} updates"
+        head = f"At a peak of {self.peak:.3g} in a run of {facts.steps} updates: {self.verdict}. "
         if decision.verdict == "not known" and self.raced is None:
-            return f"{head}{at}: {'; '.join(decision.unknown)}. The cautious answer is {self.schedule}. {SCOPE}"
+            why = ". ".join(f"{one[0].upper()}{one[1:]}" for one in decision.unknown)
+            return f"{head}{why}. The cautious schedule is {self.schedule}. {SCOPE}"
+        head += f"The schedule is {self.schedule}. "
         if self.raced is not None and self.raced.winner is not None:
-            return f"{head}{at}: {self.schedule}. It rests on one seed. {SCOPE}"
-        why = f" It rests on {decision.rests_on}." if decision.rests_on else ""
-        return f"{head}{at}: {self.schedule}. Probability of that: {self.sure}.{why} {SCOPE}"
+            return f"{head}It rests on one seed. {SCOPE}"
+        why = f"It rests on {decision.rests_on}. " if decision.rests_on else ""
+        return f"{head}Probability of that: {self.sure}. {why}{SCOPE}"
 
     def panel(self) -> Curves:
         """The critical rate along the low-rate updates beside the peak; without those, the losses of the short runs."""
@@ -213,12 +221,18 @@ def _trial(facts: Facts) -> str:
     """The short runs in a sentence."""
     assert facts.trial is not None
     outcome = judged(facts.trial)
+    digits = partial(_digits, scale=outcome.noise)
     ends = ", ".join(
-        f"{warmup}: {'diverged' if math.isinf(loss) else format(loss, '.4g')}"
-        for warmup, loss in outcome.losses.items()
+        f"{warmup}: {outcome.failed.get(warmup) or digits(loss)}" for warmup, loss in outcome.losses.items()
     )
     noise = "" if not outcome.noise else f"; a difference has a standard deviation of {outcome.noise:.2g}"
     return f"Short runs of {facts.trial.updates} updates at the peak end, by updates of warmup, at {ends}{noise}."
+
+
+def _digits(loss: float, scale: float) -> str:
+    """A loss with as many digits as tell it from another at this distance, and at least four."""
+    apart = math.log10(abs(loss) / scale) if loss and scale else 0.0
+    return f"{loss:.{max(4, min(12, math.ceil(apart) + 1))}g}"
 
 
 def _race(raced: Raced, steps: int) -> str:

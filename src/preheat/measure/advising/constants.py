@@ -64,10 +64,18 @@ CONSTANTS: Mapping[Family, Constants] = MappingProxyType(
 
 CLIP = 8.0  # a feature beyond this says no more
 SURE = 2 / 3  # below this probability of either answer the verdict is "not known"
+ANY = Logistic(-1.0, MappingProxyType({"trial_z": 0.4, "trial_gain": 6.0}), f"placeholders, {_BY_HAND}")
+"""For an optimizer of no family that was calibrated: short runs are evidence whatever the optimizer is, and the only one."""
+SURE_ANY = 0.8  # SURE, for those
 FALLS, RISES = 2.0, 0.5  # the critical rate's change along low-rate updates that is called falling or rising sharpness
 SMALL = 0.005  # a difference in final loss, as a share of what the loss fell by, that does not matter
-STUCK = 0.1  # a run at the peak that ends so far above low-rate updates, relatively, counts as diverged
-IGNORES = 0.01  # a loss that rises by less, relatively, when targets are exchanged does not depend on the input
+STUCK = 0.1  # a run at the peak whose loss falls by so much less than that of low-rate updates, as a share, is stuck
+SURELY = (
+    2.0  # where it is so many standard deviations between batches further off: what low-rate updates reach is noisy
+)
+IGNORES = (
+    0.01  # a loss that rises by less, as a share of its fall, when targets are exchanged does not depend on the input
+)
 LOUD = 0.1  # noise of the trial, as a share of what the loss fell by, above which no difference shows nothing
 UPDATE = 0.01  # a relative update per step above this is large (Kosson et al. 2024, arXiv:2410.23922)
 FIRST = 3.0  # a first update so many times the later ones points to Adam's second moment

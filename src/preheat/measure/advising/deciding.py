@@ -8,6 +8,7 @@ from statistics import median
 from typing import Literal, TypeGuard
 
 from preheat.measure.advising.constants import (
+    ANY,
     CLIP,
     CONSTANTS,
     FALLS,
@@ -18,8 +19,8 @@ from preheat.measure.advising.constants import (
     SHARE_PER_OCTAVE,
     STEEP,
     SURE,
+    SURE_ANY,
     UPDATE,
-    Constants,
 )
 from preheat.measure.advising.facts import Facts
 from preheat.measure.advising.outcome import Outcome, judged
@@ -34,7 +35,8 @@ class Decision:
 
     probability: that warmup is needed; NaN where the constants do not hold.
     warmup: updates; with at_least a longer one may be better still. start: the rate to begin at.
-    unknown: why the verdict is "not known".   rests_on: what the probability rests on.   mechanisms: what points to why.
+    unknown: why the verdict is "not known".   rests_on: what the probability rests on.
+    mechanisms: what points to why; none where no warmup is needed.
     """
 
     verdict: Verdict
@@ -68,7 +70,7 @@ def decided(facts: Facts) -> Decision:
         start(facts.peak, safe(facts)) if warmup else facts.peak,
         unknown,
         _rests_on(facts, outcome),
-        mechanisms(facts, outcome),
+        mechanisms(facts, outcome) if needs else (),
     )
 
 
@@ -99,9 +101,14 @@ def features(facts: Facts, outcome: Outcome | None) -> dict[str, float]:
     and of the 20th percentile along the low-rate updates.
     trial_z: the best warmup's difference to none in units of its noise; trial_gain: as a share of what the loss fell by.
     """
-    c = CONSTANTS[facts.optimizer.family].c
-    rates = {"margin": critical(facts), "margin_start": facts.critical_start, "margin_lowest": facts.critical_lowest}
-    found = {name: math.log2(facts.peak / (c * rate)) for name, rate in rates.items() if rate is not None}
+    constants, found = CONSTANTS.get(facts.optimizer.family), dict[str, float]()
+    if constants is not None:
+        rates = {
+            "margin": critical(facts),
+            "margin_start": facts.critical_start,
+            "margin_lowest": facts.critical_lowest,
+        }
+        found = {name: math.log2(facts.peak / (constants.c * rate)) for name, rate in rates.items() if rate is not None}
     if _tells(outcome):
         found |= {"trial_z": outcome.in_noise, "trial_gain": outcome.gain}
     return {name: max(-CLIP, min(CLIP, value)) for name, value in found.items()}
@@ -137,7 +144,9 @@ def mechanisms(facts: Facts, outcome: Outcome | None) -> tuple[str, ...]:
         )
     moves = [one.typical_relative for one in facts.looks if math.isfinite(one.typical_relative)]
     if moves and facts.low_rate and (at_peak := moves[0] * facts.peak / facts.low_rate) > UPDATE:
-        found.append(f"the size of updates: the first at the peak would change a layer's weights by {at_peak:.1%}")
+        found.append(
+            f"the size of updates: the first at the peak would change the weights of the middle layer by {at_peak:.1%}"
+        )
     return tuple(found)
 
 
@@ -170,36 +179,46 @@ def _tells(outcome: Outcome | None) -> TypeGuard[Outcome]:
 
 
 def _probability(facts: Facts, outcome: Outcome | None) -> float:
-    """That the training needs warmup; NaN for an optimizer without constants, and where nothing was found."""
-    constants = CONSTANTS.get(facts.optimizer.family)
-    if constants is None:
-        return math.nan
-    found = features(facts, outcome)
+    """That the training needs warmup; NaN where nothing was found, and for other optimizers without a trial that tells."""
+    constants, found = CONSTANTS.get(facts.optimizer.family), features(facts, outcome)
     if not found:
         return math.nan
-    by = constants.trial if _tells(outcome) else constants.rule
+    by = ANY if constants is None else constants.trial if _tells(outcome) else constants.rule
     return 1 / (1 + math.exp(-(by.intercept + sum(by.weights.get(name, 0.0) * one for name, one in found.items()))))
 
 
 def _unknown(facts: Facts, outcome: Outcome | None, probability: float) -> tuple[str, ...]:
     """Why no verdict can be given; empty where one can."""
     found = []
-    if facts.optimizer.family == "other":
-        found.append(f"the constants were never set for {facts.optimizer.name}: for SGD, Adam and AdamW only")
+    other = facts.optimizer.family not in CONSTANTS
+    if outcome is not None and outcome.hopeless:
+        found.append(
+            f"at this peak no short run trained, not even with {outcome.longest} updates of warmup: lower the peak, or race"
+        )
+    elif outcome is not None and not _tells(outcome):
+        found.append(_untold(outcome))
+    elif outcome is None and other:
+        found.append(
+            f"the critical rate was not calibrated for {facts.optimizer.name}, and there were no short runs: leave out trial=0"
+        )
     if facts.rounded > 0.5:
         found.append(
             f"an update at the low rate {facts.low_rate:.2g} leaves {facts.rounded:.0%} of the weights unchanged"
         )
-    if outcome is not None and outcome.hopeless:
-        if not probability > SURE:
-            found.append(f"at this peak no short run trained, not even with {outcome.longest} updates of warmup")
-    elif outcome is not None and not _tells(outcome):
-        found.append(f"the noise of the short runs, {outcome.noise:.2g}, is above any effect of warmup")
-    if critical(facts) is None and not _tells(outcome):
+    if critical(facts) is None and not other and not _tells(outcome):
         found.append(facts.flat or "the loss does not rise along the update, so there is no critical rate")
-    if not found and not max(probability, 1 - probability) > SURE:
+    if not found and not max(probability, 1 - probability) > (SURE_ANY if other else SURE):
         found.append(f"what was measured points both ways: {probability:.0%} that warmup is needed")
     return tuple(found)
+
+
+def _untold(outcome: Outcome) -> str:
+    """Why runs that trained do not tell."""
+    side = "below" if outcome.difference > 0 else "above"
+    return (
+        f"the short runs are too noisy to tell: the best warmup ends {abs(outcome.difference):.2g} {side} none, and such a "
+        f"difference has a standard deviation of {outcome.noise:.2g} where the loss fell by {outcome.fell:.2g}"
+    )
 
 
 def _length(facts: Facts, outcome: Outcome | None) -> tuple[int, bool]:
@@ -227,13 +246,18 @@ def _kind(facts: Facts, warmup: int) -> Verdict:
 
 def _rests_on(facts: Facts, outcome: Outcome | None) -> str:
     """What the probability rests on, and how far that is trusted."""
-    constants: Constants | None = CONSTANTS.get(facts.optimizer.family)
-    if constants is None:
-        return "nothing: no constants are known for this optimizer"
+    constants = CONSTANTS.get(facts.optimizer.family)
+    runs = ""
     if _tells(outcome) and facts.trial is not None:
         orders = min(len(one.losses) for one in facts.trial.arms)
         kinds = f"{len(facts.trial.arms)} warmups and {orders} orders of the data"
         runs = f"short runs of {facts.trial.updates} updates with {kinds}"
+    if constants is None:
+        alone = f"alone, since nothing was calibrated for {facts.optimizer.name}; constants: {ANY.evidence}"
+        return (
+            f"{runs} {alone}" if runs else f"nothing: the critical rate was not calibrated for {facts.optimizer.name}"
+        )
+    if runs:
         return f"{runs}, and the critical rate; constants: {constants.trial.evidence}"
     caveat = f"; {constants.caveat}" if constants.caveat else ""
     return f"the critical rate alone, with c = {constants.c:g}; constants: {constants.rule.evidence}{caveat}"

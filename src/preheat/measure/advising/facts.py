@@ -52,7 +52,7 @@ class ShortRuns:
     """Runs that warm up over `warmup` updates and decay to 0, one for each order of the data.
 
     losses: of each, the loss of every batch set aside; empty where it was not finite on the way.
-    ignores: of each, whether the loss stays the same when examples get one another's targets: the model ignores its input.
+    ignores: of each, whether the loss hardly rises when examples get one another's targets: the model ignores its input.
     """
 
     warmup: int
@@ -65,7 +65,8 @@ class Trial:
     """Short whole runs at the peak from the weights as they are.
 
     first: the loss of the batches set aside, before.
-    reached: the loss that the low-rate updates ended with: a run at the peak ends lower, or is stuck.
+    reached: the loss that the low-rate updates ended with: a run at the peak ends lower, or is stuck; infinite where the two
+    cannot be compared.
     """
 
     updates: int
@@ -148,6 +149,7 @@ class Facts:
     critical: at the start, by probe batch; None where the loss did not rise.
     flat: why the critical rate at the start says nothing, "" where it does.
     noise_scale: tr Σ/|G|² in examples, None where it is not known; batch: examples of an update.
+    again: whether these saw batches again.   mixed: whether what ends are judged by was also trained on.
     looks: along low-rate updates at `low_rate`; rounded: the share of weights that an update at the low rate leaves as they
     are, because they have too few bits.
     """
@@ -165,6 +167,8 @@ class Facts:
     looks: Sequence[Look] = ()
     low_rate: float = 0.0
     rounded: float = 0.0
+    again: bool = False
+    mixed: bool = False
     trial: Trial | None = None
     valley: float | None = None
     forgotten: Forgotten | None = None
@@ -182,6 +186,12 @@ class Facts:
     def reached(self) -> float:
         """The loss that the low-rate updates ended with, the median of the last three looks; infinite without any."""
         return median([one.loss for one in self.looks[-3:]]) if self.looks else math.inf
+
+    def reached_by(self, updates: int) -> float:
+        """`reached`, as far as runs of so many updates can be held against it: infinite where they are shorter, and where the
+        low-rate updates saw batches again, which they may have learned by heart.
+        """
+        return self.reached if self.looks and updates >= self.looks[-1].update and not self.again else math.inf
 
     @property
     def critical_lowest(self) -> float | None:

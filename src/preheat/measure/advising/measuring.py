@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any
@@ -20,7 +21,7 @@ from preheat.measure.noise.scale import norms_of_draw, size_of
 from preheat.measure.noise.two_batch import TwoBatch
 from preheat.measure.rates.critical import search, slope
 from preheat.measure.rates.range_test import lr_range_test
-from preheat.measure.training import ASIDE, Line, Probe, Training
+from preheat.measure.training import ASIDE, Endless, Line, Probe, Training
 
 PROBES = 4  # updates that the critical rate at the start is measured on
 LOOKS = 10  # along the low-rate updates
@@ -64,11 +65,26 @@ class Measuring:
     micro_batches: int
     said: Callable[[str], None]
     cost: Cost = field(default_factory=Cost)
-    _stream: Iterator[Any] = field(init=False)
+    _stream: Endless = field(init=False)
 
     def __post_init__(self) -> None:
         self._stream = self.training.endless()
         self.aside = self.training.judging(self._stream)
+
+    def expect(self, updates: int) -> None:
+        """How many updates will be drawn at most, so that it can be said where the batches run out."""
+        aside = 0 if self.training.held_out is not None else ASIDE
+        self._stream.wanted = aside + ASIDE + (PROBES + updates) * self.micro_batches
+
+    @property
+    def came_round(self) -> bool:
+        """Whether batches were seen again."""
+        return self._stream.came_round
+
+    @property
+    def mixed(self) -> bool:
+        """Whether what ends are judged by came again among the others."""
+        return self.training.held_out is None and self._stream.mixed
 
     def update(self) -> Update:
         """The batches of the next update."""
@@ -115,7 +131,7 @@ class Measuring:
             peak=peak,
             loss=fmean(losses),
             same_noise=same,
-            spread=stdev(losses),
+            spread=stdev(losses) if len(losses) > 1 else 0.0,
             critical=found,
             flat=_flat(self.training.model) or next((why for why in whys if why), ""),
             noise_scale=scale,
@@ -171,10 +187,10 @@ class Measuring:
         self.spend(sum(len(sweep.losses) for sweep in found.sweeps), 0)
         return found.suggestions["valley"].rate
 
-    def forgotten(self, kept: Training, peak: float) -> Forgotten:
+    def forgotten(self, kept: Training, old: list[Any], peak: float) -> Forgotten:
         """By how much one update at a share of the peak raises the old loss, and the rate that stays in its noise."""
         self.said("what an update makes the model forget")
-        batches, old = self.update(), kept.taken(ASIDE)
+        batches = self.update()
         with self.training.opened() as probe, kept.opened() as other:
             line = probe.line(batches)
             at_zero = other.gradient(old)
@@ -194,7 +210,23 @@ def kept_training(training: Training, keep: Any) -> Training:
     """What is to be kept, as a training of the same weights. Raises PreheatError for what is no (old_loss, old_batches)."""
     if not isinstance(keep, tuple | list) or len(keep) != 2:
         raise PreheatError("keep is (old_loss, old_batches)", given=keep)
-    return Training(training.model, training.optimizer, keep[0], keep[1])
+    with _named("keep"):
+        return Training(training.model, training.optimizer, keep[0], keep[1])
+
+
+def old_batches(kept: Training) -> list[Any]:
+    """Those that what is kept is measured on. Raises PreheatError where there are too few."""
+    with _named("keep"):
+        return kept.taken(ASIDE)
+
+
+@contextmanager
+def _named(argument: str) -> Iterator[None]:
+    """A block whose refusals are about that argument."""
+    try:
+        yield
+    except PreheatError as error:
+        raise error.restated(PreheatError, f"{argument}: {error.reason}") from None
 
 
 def _critical(probe: Probe, batches: Update, guess: float | None, noise: float) -> tuple[Any, Line]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, variance
+from statistics import fmean, stdev, variance
 
-from preheat.measure.advising.constants import SMALL, STUCK
+from preheat.measure.advising.constants import SMALL, STUCK, SURELY
 from preheat.measure.advising.facts import ShortRuns, Trial
 
 
@@ -15,17 +15,21 @@ from preheat.measure.advising.facts import ShortRuns, Trial
 class Outcome:
     """A trial, judged.
 
-    losses: the mean final loss of each warmup; infinite where its runs diverged: they ended no lower than they began or well
-    above low-rate updates (`bar`), or predict a constant.
-    level: the loss that low-rate updates reach, or the first one where that is lower.
-    noise: the standard deviation of a difference of two of them; together with SMALL of what the loss fell by, since a run
+    losses: the mean final loss of each warmup; infinite where none of its runs trained.
+    failed: for those, how they ended, in words.
+    fell: what the best run's loss fell by, from what low-rate updates reach, since a first loss may be of any size; at least
+    what the batches differ by.
+    noise: the standard deviation of a difference of two losses; together with SMALL of what the loss fell by, since a run
     that repeats to the last digit shows differences that matter to nobody.
-    gain: by how much the best warmup ends below none, as a share of what the best run's loss fell by; 1 where none diverges.
+    gain: by how much the best warmup ends below none, as a share of what the loss fell by; 1 where none does not train.
+
+    Only differences of losses count, and their ratios: loss + c and k · loss have the same outcome.
     """
 
     losses: dict[int, float]
+    failed: dict[int, str]
+    fell: float
     noise: float
-    level: float
 
     @property
     def best(self) -> int:
@@ -44,18 +48,13 @@ class Outcome:
 
     @property
     def hopeless(self) -> bool:
-        """Whether every run diverged."""
+        """Whether no run trained."""
         return all(math.isinf(one) for one in self.losses.values())
 
     @property
     def rescued(self) -> bool:
-        """Whether it diverges without warmup and trains with one."""
+        """Whether it does not train without warmup and does with one."""
         return math.isinf(self.losses[0]) and not self.hopeless
-
-    @property
-    def fell(self) -> float:
-        """What the best run's loss fell by, from what low-rate updates reach: a first loss may be of any size."""
-        return _fell(self.level, self.losses[self.best])
 
     @property
     def difference(self) -> float:
@@ -81,49 +80,68 @@ class Outcome:
 
 def judged(trial: Trial) -> Outcome:
     """The outcome of a trial, which has an arm without warmup and one with."""
-    highest, level = bar(trial.first, trial.reached), min(trial.first, trial.reached)
-    losses = {arm.warmup: _final(arm, highest) for arm in trial.arms}
-    noise = math.hypot(_noise(trial.arms, highest), SMALL * _fell(level, min(losses.values())))
-    return Outcome(losses, noise, level)
+    highest = bar(trial.first, trial.reached)
+    ends = [_ends(arm, trial.first, highest) for arm in trial.arms]
+    losses = {arm.warmup: _final(arm, how, highest) for arm, how in zip(trial.arms, ends, strict=True)}
+    failed = {arm.warmup: " or ".join(sorted(set(how))) for arm, how in zip(trial.arms, ends, strict=True) if all(how)}
+    best = min(losses.values())
+    fell = 0.0
+    if math.isfinite(best):
+        spread = max(_spread(one) for arm in trial.arms if losses[arm.warmup] == best for one in arm.losses)
+        fell = max(min(trial.first, trial.reached) - best, spread)
+    trained = [arm for arm, how in zip(trial.arms, ends, strict=True) if not any(how)]
+    return Outcome(losses, failed, fell, math.hypot(_noise(trained), SMALL * fell))
 
 
 def bar(first: float, reached: float) -> float:
-    """The final loss from which on a run counts as diverged: it began there, or low-rate updates end well below."""
-    return min(first, reached + STUCK * abs(reached))
+    """The final loss from which on a run did not train: it began there, or low-rate updates fell by well more."""
+    return min(first, reached + STUCK * max(0.0, first - reached)) if math.isfinite(reached) else first
 
 
-def _fell(level: float, best: float) -> float:
-    return max(level - best, STUCK * abs(best)) if math.isfinite(best) else 0.0
-
-
-def _final(arm: ShortRuns, highest: float) -> float:
-    """The mean final loss over orders and batches; infinite where every run diverged, and one that did counts as `highest`
-    where its loss was not finite.
-    """
-    if not any(_trained(arm, highest)):
-        return math.inf
-    return fmean(min(fmean(one), highest) if one else highest for one in arm.losses)
-
-
-def _trained(arm: ShortRuns, highest: float) -> list[bool]:
-    """Of each run, whether it trained: it ended below `highest`, and depends on its input."""
+def _ends(arm: ShortRuns, first: float, highest: float) -> list[str]:
+    """How each run of an arm ended, in words; "" where it trained."""
     ignores = arm.ignores or [False] * len(arm.losses)
-    return [bool(one) and fmean(one) < highest and not deaf for one, deaf in zip(arm.losses, ignores, strict=True)]
+    return [_end(one, deaf, first, highest) for one, deaf in zip(arm.losses, ignores, strict=True)]
 
 
-def _noise(arms: Sequence[ShortRuns], highest: float) -> float:
+def _end(losses: Sequence[float], ignores: bool, first: float, highest: float) -> str:
+    if not losses:
+        return "diverged"
+    if fmean(losses) >= first:
+        return "above its start"
+    stuck = fmean(losses) > highest + SURELY * _spread(losses)  # `highest` comes from single batches
+    return "stuck" if ignores or stuck else ""
+
+
+def _spread(losses: Sequence[float]) -> float:
+    """The standard deviation between batches; 0 where there are not two."""
+    return stdev(losses) if len(losses) > 1 else 0.0
+
+
+def _final(arm: ShortRuns, how: Sequence[str], highest: float) -> float:
+    """The mean final loss over orders and batches; infinite where no run trained, and one that diverged counts as `highest`."""
+    if all(how):
+        return math.inf
+    return fmean(
+        fmean(one) if not end else min(fmean(one or [highest]), highest)
+        for one, end in zip(arm.losses, how, strict=True)
+    )
+
+
+def _noise(trained: Sequence[ShortRuns]) -> float:
     """The standard deviation of a difference between two arms, from the batches set aside and from the order of the data.
 
     An arm and an order shift all their losses alike; what is left, (order 0 − order 1) of an arm against the other arms',
     is noise. Where arms cannot tell, because one or none trained, it is the spread over the batches alone.
     """
-    trained = [arm for arm in arms if all(_trained(arm, highest))]
     if not trained:
         return 0.0
     orders = min(len(arm.losses) for arm in trained)
     shifts = [fmean(arm.losses[0]) - fmean(arm.losses[1]) for arm in trained] if orders > 1 else []
     by_order = variance(shifts) / 2 if len(shifts) > 1 else 0.0  # of the mean of two orders, difference of two arms
     reference = trained[0].losses[0]
+    if len(reference) < 2:
+        return math.sqrt(by_order)
     apart = [variance([a - b for a, b in zip(arm.losses[0], reference, strict=True)]) for arm in trained[1:]]
     by_batch = fmean(apart) / len(reference) if apart else variance(reference) / len(reference)
     return math.sqrt(by_order + by_batch)

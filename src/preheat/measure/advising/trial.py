@@ -22,13 +22,13 @@ def tried(
     """The trial on these updates, judged by the batches set aside; with the updates and forward passes that it cost."""
     with training.opened() as probe:
         first = fmean(map(probe.loss, aside))
-    runs = _Runs(training, updates, aside, said, forwards=len(aside))
+    runs = _Runs(training, updates, aside, said, first, forwards=len(aside))
     number, largest = len(updates), safe(facts)
     arms = []
     for warmup in warmups(facts.optimizer, number):
         rates = beginning(schedule(facts.peak, largest, warmup), facts.peak, facts.steps, number)
         arms.append(runs.under(warmup, rates, f"{warmup} updates of warmup"))
-    return Trial(number, first, arms, facts.reached), runs.applied, runs.forwards
+    return Trial(number, first, arms, facts.reached_by(number)), runs.applied, runs.forwards
 
 
 @dataclass
@@ -39,6 +39,7 @@ class _Runs:
     updates: Sequence[Update]
     aside: Sequence[Any]
     said: Callable[[str], None]
+    first: float
     applied: int = 0
     forwards: int = 0
 
@@ -48,7 +49,8 @@ class _Runs:
         for order in range(ORDERS):
             self.said(f"short runs of {len(self.updates)} updates, {name}, order {order + 1} of {ORDERS}")
             with self.training.opened() as probe:
-                ends.append(whole_run(probe, self.updates[:: -1 if order else 1], rates, self.aside))
+                updates = self.updates[:: -1 if order else 1]
+                ends.append(whole_run(probe, updates, rates, self.aside, first=self.first))
                 self.applied += ends[-1].applied
                 self.forwards += probe.forwards - sum(map(len, self.updates[: ends[-1].applied]))
         return ShortRuns(warmup, [one.losses for one in ends], [one.ignores for one in ends])
