@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 import preheat
 from preheat import PreheatError
@@ -12,6 +13,7 @@ from preheat.lab.tasks import DigitsOptions, load
 from preheat.lab.tasks.training import begun, cross_entropy
 from preheat.measure import advise
 from preheat.measure.advising.measuring import Measuring, given_peak, optimizer_facts
+from preheat.measure.advising.outcome import judged
 from preheat.measure.advising.runs import beginning, exchanged
 from preheat.measure.advising.trial import warmups
 from preheat.measure.training import Training
@@ -228,3 +230,107 @@ def test_fine_tuning_says_what_an_update_makes_the_model_forget():
     assert found.sentence in advice.reasons
     with pytest.raises(PreheatError, match="old_loss"):
         advise(model, optimizer, lambda batch: weight.sum(), [0], steps=100, keep=3)
+
+
+def short(loss, batches, *, seed=0, peak=0.05, kind=torch.optim.SGD, **more):
+    """An advice for a small net in float64, by runs as short as they may be."""
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 4)).double()
+    given = {"steps": 100, "trial": 30, **more}
+    return advise(model, kind(model.parameters(), lr=peak), lambda batch: loss(model, batch), batches, **given)
+
+
+def made(targets, number=60):
+    torch.manual_seed(1)
+    inputs = [torch.randn(16, 4).double() for _ in range(number)]
+    return [(x, *targets(x)) for x in inputs]
+
+
+def squared(model, batch):
+    return (model(batch[0]) - batch[0]).square().mean()
+
+
+def by_class(model, batch):
+    return cross_entropy(model(batch[0]), batch[1])
+
+
+def sums(x):
+    return (x @ torch.eye(4).double()).argmax(1)
+
+
+WELL_TRAINED = {
+    "an autoencoder of pairs (x, ones)": (squared, lambda x: (torch.ones(len(x), dtype=torch.long),)),
+    "an autoencoder of pairs (x, class)": (squared, lambda x: (sums(x),)),
+    "(x, y, weights)": (
+        lambda model, batch: cross_entropy(model(batch[0]), batch[1]) * batch[2].mean(),
+        lambda x: (sums(x), torch.ones(len(x)).double()),
+    ),
+    "one class": (by_class, lambda x: (torch.zeros(len(x), dtype=torch.long),)),
+    "a regression": (
+        lambda model, batch: (model(batch[0]) - batch[1]).square().mean(),
+        lambda x: (x.sin() + 0.5 * torch.randn(16, 4).double(),),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WELL_TRAINED)
+def test_runs_that_trained_are_said_to_have_trained(name):
+    loss, targets = WELL_TRAINED[name]
+    found = short(loss, made(targets), held_out=made(targets, 4))
+    assert judged(found.facts.trial).failed == {}
+    assert found.facts.trial.reached == math.inf  # of 50 low-rate updates, beside runs of 30
+
+
+def test_a_net_that_predicts_a_constant_is_stuck():
+    def dead(model, batch):
+        x, y = batch
+        return cross_entropy(model[2].bias.expand(len(x), -1) + 1e-9 * model(x), y)
+
+    found = short(dead, made(lambda x: (torch.randint(4, (16,)).clamp(max=2),)))
+    assert set(judged(found.facts.trial).failed.values()) == {"stuck"}
+    assert found.verdict == "not known"
+
+
+@pytest.mark.parametrize("change", [lambda loss: loss + 500, lambda loss: 64 * loss])
+def test_an_offset_of_the_loss_and_another_unit_change_nothing(change):
+    batches = made(lambda x: (sums(x),))
+    scale = 64 if float(change(torch.tensor(0.0))) == 0 else 1
+    one = short(by_class, batches)
+    other = short(lambda model, batch: change(by_class(model, batch)), batches, peak=0.05 / scale)
+    assert (other.verdict, other.warmup) == (one.verdict, one.warmup)
+    assert other.decision.probability == pytest.approx(one.decision.probability, rel=0.02)
+    assert judged(other.facts.trial).in_noise == pytest.approx(judged(one.facts.trial).in_noise, rel=1e-3)
+
+
+def test_one_held_out_batch_is_enough_and_a_list_that_comes_round_is_judged_by_what_is_left_out():
+    batches = made(lambda x: (sums(x),), 10)
+    seen = []
+
+    def loss(model, batch):
+        if torch.is_grad_enabled():
+            seen.append(id(batch))
+        return by_class(model, batch)
+
+    found = short(loss, batches)
+    assert not found.facts.mixed
+    assert {id(one) for one in batches[:5]}.isdisjoint(seen)
+    one = short(by_class, batches, held_out=batches[:1])
+    assert one.facts.spread == 0
+    alone = short(by_class, batches[:1])
+    assert alone.facts.mixed
+    assert "also trained on" in alone.reasons[-1]
+
+
+@pytest.mark.parametrize("where", ["batches", "held_out", "keep"])
+def test_random_numbers_that_a_loader_draws_are_put_back(trained, where):
+    one = trained()
+    generator = torch.Generator().manual_seed(3)
+    data = [(x, y) for batch in one.batches for x, y in zip(*batch, strict=True)]
+    loaders = [DataLoader(data, batch_size=16, shuffle=True), DataLoader(data, 16, shuffle=True, generator=generator)]
+    for loader in loaders:
+        before, own = one.state(), generator.get_state()
+        given = {where: (one.loss, loader) if where == "keep" else loader}
+        batches = given.pop("batches", one.batches)
+        advise(one.model, one.optimizer, one.loss, batches, steps=20, trial=0, **given)
+        assert one.state() == before
+        assert torch.equal(generator.get_state(), own)

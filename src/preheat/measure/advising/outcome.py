@@ -122,10 +122,8 @@ def _final(arm: ShortRuns, how: Sequence[str], highest: float) -> float:
     """The mean final loss over orders and batches; infinite where no run trained, and one that diverged counts as `highest`."""
     if all(how):
         return math.inf
-    return fmean(
-        fmean(one) if not end else min(fmean(one or [highest]), highest)
-        for one, end in zip(arm.losses, how, strict=True)
-    )
+    ends = zip(arm.losses, how, strict=True)
+    return fmean(min(fmean(one or [highest]), highest) if end else fmean(one) for one, end in ends)
 
 
 def _noise(trained: Sequence[ShortRuns]) -> float:
