@@ -72,7 +72,7 @@ def test_a_script_of_ones_own(ask, tmp_path):
         (("--launch", "python x.py", "--micro-batches", "2"), "--micro-batches is for --module"),
         (("--launch", "python x.py", "--low", "3", "--high", "1"), "the highest rate, 1, must be above the lowest, 3"),
         (("digits", "--repeats", "0"), "--repeats must be at least 1, not 0"),
-        (("digits", "--updates", "5"), "a sweep has at least 16 updates, not 5"),
+        (("digits", "--updates", "5"), "a sweep has a whole number of updates, at least 16, not 5"),
         (("digits", "--depth", "0"), "depth must be a whole number of at least 1"),
     ],
 )

@@ -1,12 +1,13 @@
 """What is measured, named at a prompt: tasks as `compare` trains them, functions in files of one's own, and what is refused."""
 
+import json
 import sys
 
 import pytest
 import torch
 
 from preheat import PreheatError, hold
-from preheat.cli.subjects import module_subject, task_subject
+from preheat.cli.subjects import module_subject, task_subject, told
 from preheat.lab.tasks import DigitsOptions
 from preheat.lab.tasks.training import train
 
@@ -24,6 +25,13 @@ four = None
 """
 TUPLE = "model, optimizer, loss, [torch.ones(3, 2)]"
 MAPPING = "dict(model=model, optimizer=optimizer, loss=loss, batches=[torch.ones(3, 2)])"
+
+BROKEN = """import torch
+def build(seed):
+    model = torch.nn.Linear(2, 1)
+    loss = lambda x: {line}
+    return model, torch.optim.SGD(model.parameters(), lr=0.1), loss, [torch.ones(3, 2)] * 40
+"""
 
 
 @pytest.fixture
@@ -105,3 +113,47 @@ def test_files_and_functions_that_are_not_there_are_refused(written):
         subject = module_subject(written(name=name))
         with pytest.raises(PreheatError, match=words):
             subject.made(0)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import nowhere_at_all\n", "raised ModuleNotFoundError: No module named 'nowhere_at_all' (mine.py, line 1)"),
+        ("x = 1\ndef build(:\n", "raised SyntaxError: invalid syntax (mine.py, line 2)"),
+        ("x = 1\0\n", "raised "),
+        ("import sys\nsys.exit()\n", "ended the program by sys.exit (mine.py, line 2); let it return instead"),
+        ("def build(seed):\n    return {}['key']\n", "raised KeyError: 'key' (mine.py, line 2)"),
+        ("def build(seed):\n    return open('/no/file')\n", "raised FileNotFoundError: [Errno 2]"),
+        (BROKEN.format(line="{}['key']"), "raised KeyError: 'key' (mine.py, line 4)"),
+        (BROKEN.format(line="model(x[:, :1]).mean()"), "raised RuntimeError: mat1 and mat2 shapes"),
+    ],
+)
+@pytest.mark.parametrize("command", [("find",), ("advise", "--steps", "100")])
+def test_what_a_file_raises_is_one_line_with_its_place(ask, tmp_path, monkeypatch, command, source, words):
+    monkeypatch.setattr("sys.path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    (tmp_path / "mine.py").write_text(source)
+    answer = ask(*command, "--module", f"{tmp_path / 'mine.py'}:build")
+    assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
+    assert f"mine.py:build {words}" in answer.err
+
+
+def test_sweeps_of_a_function_that_fixes_its_seed_are_said_to_be_the_same(ask, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    line = "model(x).square().mean() + 1"
+    fixed = BROKEN.format(line=line).replace("build(seed):", "build():\n    torch.manual_seed(0)")
+    (tmp_path / "mine.py").write_text(fixed)
+    answer = ask("find", "--module", f"{tmp_path / 'mine.py'}:build", "--updates", "40", "--low", "1e-3", "--json")
+    found = json.loads(answer.out)
+    assert found["sentence"].startswith("3 sweeps that are the same, 40 updates")
+    assert "make each model from a seed of its own, as in build(seed)" in found["sentence"]
+
+
+def test_an_error_of_ours_keeps_its_trace(tmp_path):
+    def broken() -> None:
+        with told(f"{tmp_path / 'mine.py'}:build"):
+            raise KeyError("ours")
+
+    with pytest.raises(KeyError, match="ours"):
+        broken()

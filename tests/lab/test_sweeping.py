@@ -7,10 +7,12 @@ import pytest
 from preheat import PreheatError
 from preheat.lab.running.command import LaunchOptions
 from preheat.lab.running.sweeping import swept_command
+from preheat.measure.rates.swept import RangeTest
 
 SCRIPT = """
-import math, os, sys, time
+import math, os, struct, sys, time
 import preheat
+torch_like = lambda one: struct.unpack("f", struct.pack("f", one))[0]  # in single precision
 rate = preheat.from_env(run=preheat.Run(total=10**6))
 for step in range({steps}):
     loss = {loss}
@@ -62,11 +64,34 @@ def test_a_script_that_trains_at_other_rates_is_refused(swept):
         PreheatError, match=r"at update 0 the script trained at 0.3, and the sweep is at 0.001; let it follow"
     ):
         swept(lr="0.3")
-    assert len(swept(lr="rate(step + 1)").losses) == 20  # the rate of the update after
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"lr": "rate(step + 1)"}, "the rate of update i \\+ 1 at update i; log lr before scheduler.step"),
+        ({"steps": "1, 21", "lr": "rate(step - 1)"}, "update i − 1 at update i; count updates from 0"),
+        ({"lr": "rate(step) * 1.41"}, "at update 0 the script trained at 0.00141, and the sweep is at 0.001"),
+        ({"lr": "rate(step) * (1 + 1e-5 * (step == 7))"}, "at update 7 .* log lr as it is, not rounded"),
+        ({"steps": "1, 21", "lr": "math.nan"}, "the first update that the script logged is 1, .*counted from 0"),
+        ({"loss": "1 - step / 5"}, "the loss is -0.2, .* needs a loss above 0; add a constant"),
+        ({"loss": "math.nan"}, "the first loss, before any update, and its gradient must be finite, not nan"),
+    ],
+)
+def test_rates_and_losses_that_are_no_sweep_are_refused(swept, given, words):
+    with pytest.raises(PreheatError, match=words):
+        swept(**given)
+
+
+def test_whether_rates_were_logged_is_known(swept):
+    assert swept(lr="torch_like(rate(step))").known
+    found = swept(lr="math.nan")
+    assert not found.known
+    assert "No lr was logged" in RangeTest((found,), "seeds").sentence
 
 
 def test_a_script_that_logs_no_loss_is_refused(swept):
-    with pytest.raises(PreheatError, match="neither returned nor logged 'loss'"):
+    with pytest.raises(PreheatError, match=r"the script logged no loss; call preheat.log\(step, loss="):
         swept(steps="0")
 
 

@@ -148,6 +148,7 @@ def test_what_cannot_be_initialised_is_refused_and_unchanged():
         ([torch.ones(2)], "2 gradients are needed"),
         ([torch.ones(2), torch.ones(2)], "the shape"),
         ([torch.ones(2), torch.full((3,), math.nan)], "not finite"),
+        ([torch.ones(2), torch.full((3,), 1e20)], "the square of a gradient is beyond what float32 holds"),
         ([torch.ones(2).to_sparse(), None], "dense"),
     ):
         with pytest.raises(PreheatError, match=words):
@@ -155,5 +156,5 @@ def test_what_cannot_be_initialised_is_refused_and_unchanged():
         assert not optimizer.state
     weight.grad = torch.ones(2)
     optimizer.step()
-    with pytest.raises(PreheatError, match="has applied 1 updates"):
+    with pytest.raises(PreheatError, match="has applied 1 update, and"):
         gi_adam_(optimizer)

@@ -13,7 +13,7 @@ from cyclopts import App, Parameter
 from preheat.cli.columns import columns
 from preheat.cli.counts import Count, CountOrNone
 from preheat.cli.pictures import saved
-from preheat.cli.subjects import Made, module_subject, task_subject
+from preheat.cli.subjects import Made, module_subject, task_subject, told
 from preheat.core.errors import PreheatError, nearest, shown
 from preheat.lab.tasks import TASKS, TrainingOptions
 from preheat.plots.terminal import Terminal
@@ -110,7 +110,8 @@ def advise_own_training(
         raise PreheatError(f"{what}; write one of {', '.join(known)}, or --module train.py:build --steps 20000")
     if steps is None:
         raise PreheatError("how long the run is decides how long a warmup may be", write="add --steps, such as 20000")
-    return _advised(partial(_made_by_module, module=module), steps, peak, asked)
+    with told(module):
+        return _advised(partial(_made_by_module, module=module), steps, peak, asked)
 
 
 def _task_command(name: str, options: type[TrainingOptions]) -> Callable[..., int]:

@@ -13,7 +13,7 @@ from cyclopts import App, Parameter
 from preheat.cli.columns import columns
 from preheat.cli.counts import Count
 from preheat.cli.pictures import saved
-from preheat.cli.subjects import Subject, module_subject, task_subject
+from preheat.cli.subjects import Subject, module_subject, task_subject, told
 from preheat.core.errors import PreheatError, nearest, shown
 from preheat.core.extras import needed
 from preheat.lab.tasks import TASKS, TrainingOptions
@@ -112,7 +112,8 @@ def find_own(
         given = "nothing to train was given" if module is None else "--module and --launch were both given"
         raise PreheatError(f'{given}; write digits, --module train.py:build, or --launch "python train.py"')
     if module is not None:
-        return _answer(lambda: _measured(module_subject(module), sweep, micro_batches), module, sweep)
+        with told(module):
+            return _answer(lambda: _measured(module_subject(module), sweep, micro_batches), module, sweep)
     if micro_batches != 1:
         raise PreheatError("--micro-batches is for --module; a script of --launch logs once for each update")
     return _answer(lambda: _launched(str(launch), sweep, out), str(launch), sweep)

@@ -2,8 +2,10 @@
 
 import inspect
 import sys
+import traceback
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -72,7 +74,8 @@ def module_subject(text: str) -> Subject:
     torch.manual_seed(seed); it returns (model, optimizer, loss, batches), and held_out where there is data that is never
     trained on, or a mapping with these names.
 
-    Raises PreheatError where there is no such file or function, and, once it is called, for anything else that it gives.
+    Raises PreheatError where there is no such file or function, and, once it is called, for anything else that it gives
+    and for what it raises.
     """
     file, _, name = text.rpartition(":")
     if not file.endswith(".py") or not name.isidentifier():
@@ -86,17 +89,53 @@ def module_subject(text: str) -> Subject:
     def made(seed: int) -> Made:
         import torch
 
-        if not loaded:
-            loaded.append(_function(_module(path), name, file))
-        torch.manual_seed(seed)
-        function = loaded[0]
-        found = _four(function(**({"seed": seed} if _takes_seed(function, text) else {})), text)
+        with told(text, wholly=True):
+            if not loaded:
+                loaded.append(_function(_module(path), name, file))
+            torch.manual_seed(seed)
+            function = loaded[0]
+            given = function(**({"seed": seed} if _takes_seed(function, text) else {}))
+        found = _four(given, text)
         if any(one() is found.model for one in before):
             raise PreheatError(f"{text} gives the same model again", write="make the model inside the function")
         before[:] = [weakref.ref(found.model)]
         return found
 
     return Subject(f"{path.name}:{name}", made)
+
+
+@contextmanager
+def told(text: str, *, wholly: bool = False) -> Iterator[None]:
+    """A block in which code of `path.py:function` runs: what it raises is refused in a line that says what and where.
+
+    wholly: whether all that is raised is its own, else what passes through a file in its folder.
+    """
+    try:
+        yield
+    except PreheatError:
+        raise
+    except (Exception, SystemExit) as error:
+        place = _place(error, Path(text.rpartition(":")[0]).resolve())
+        if not place and not wholly:
+            raise
+        if isinstance(error, SystemExit):
+            raise PreheatError(f"{text} ended the program by sys.exit{place}", write="let it return instead") from error
+        said = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())[:300]
+        raise PreheatError(f"{text} raised {type(error).__name__}{': ' * bool(said)}{said}{place}") from error
+
+
+def _place(error: BaseException, path: Path) -> str:
+    """Where in the files of a folder an error came from; empty where it did not."""
+    frames = [(Path(one.filename), one.lineno) for one in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        frames.append((Path(error.filename), error.lineno))
+    here = Path(__file__).parents[1]
+    for file, line in reversed(frames):
+        file = file.resolve()
+        own = file.is_relative_to(path.parent) and not file.is_relative_to(here) and "site-packages" not in file.parts
+        if own:
+            return f" ({file.relative_to(path.parent)}, line {line})"
+    return ""
 
 
 def _module(path: Path) -> ModuleType:

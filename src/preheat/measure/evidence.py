@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from abc import ABC, abstractmethod
 from dataclasses import replace
@@ -31,12 +32,12 @@ class Evidence(ABC):
     def plot(self, path: str | Path | None = None) -> str:
         """The picture as SVG text; with a path it is written there, as .svg or .png (which needs preheat[plots]).
 
-        Raises PreheatError for another kind of file.
+        Raises PreheatError for another kind of file, and where it cannot be written.
         """
         panel = self.panel()
         text = svg(replace(panel, title=shortened(panel.title, 90)), **_SIZE)
         if path is not None:
-            _write(Path(path), text, panel)
+            _write(path, text, panel)
         return text
 
     def __str__(self) -> str:
@@ -46,10 +47,12 @@ class Evidence(ABC):
         return f"<p>{escape(self.sentence)}</p>{self.plot()}"
 
 
-def _write(path: Path, text: str, panel: Curves) -> None:
-    if path.suffix == ".svg":
-        path.write_text(text, encoding="utf-8")
-    elif path.suffix == ".png":
-        path.write_bytes(png(panel))
-    else:
-        raise PreheatError("a picture is a .svg or a .png file", given=str(path))
+def _write(given: str | Path, text: str, panel: Curves) -> None:
+    path = Path(given) if isinstance(given, str | os.PathLike) else None
+    if path is None or path.suffix not in (".svg", ".png"):
+        raise PreheatError("a picture is a .svg or a .png file", given=given, write='write plot("curve.svg")')
+    content = png(panel) if path.suffix == ".png" else text.encode()
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise PreheatError(f"cannot write {path}: {error.strerror}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from torch.optim import LBFGS, Optimizer, Rprop
 
 from preheat.core.checks import counted
 from preheat.core.errors import PreheatError, shown
-from preheat.measure.snapshot import restored
+from preheat.measure.snapshot import restored, undrawn
 from preheat.torch.wrapped import watched
 
 Loss = Callable[[Any], Tensor]
@@ -27,7 +27,13 @@ _NO_DIRECTION = {
     LBFGS: "it looks for its own step length",
     Rprop: "its steps do not depend on the rate",
 }
+_UNMOVED = "no parameter of the optimizer gets a gradient from this loss"
+_MOVED = (
+    "give the optimizer parameters of the model that require a gradient, and a loss computed with them, not detached"
+)
 ASIDE = 8  # batches that ends are judged by
+_SCALER = ("scale", "unscale_", "_per_optimizer_states")  # torch's, its own for FSDP, and others made like them
+_FURTHER, _STRAIGHT = 16.0, 1e-3  # times the rate where D is taken again, and by how much of it the two may differ
 _TRIES = 4  # at an update that is taken apart; two are enough where the first moves the weights at all
 
 
@@ -80,6 +86,15 @@ class Training:
         for kind, why in _NO_DIRECTION.items():
             if isinstance(able[0], kind):
                 raise PreheatError(f"{kind.__name__} cannot be measured: {why}", write="use an optimizer with a rate")
+        if any(group.get("lr", 0.0) is None for group in able[0].param_groups):
+            raise PreheatError(
+                f"{type(able[0]).__name__} finds its own rate, and none can be set",
+                write="give it one, such as lr=1e-3",
+            )
+        if self.scaler is not None and not all(hasattr(self.scaler, name) for name in _SCALER):
+            raise PreheatError(
+                "scaler is a torch.amp.GradScaler", given=self.scaler, write="leave it out where there is none"
+            )
         object.__setattr__(self, "optimizer", able[0])
 
     def taken(self, n: int) -> list[Any]:
@@ -109,8 +124,12 @@ class Training:
     @contextmanager
     def opened(self) -> Iterator[Probe]:
         """A block in which the training may be tried out; afterwards everything is as it was."""
-        with restored(self.model, self.optimizer, self.scaler):
+        with torch.inference_mode(False), torch.enable_grad(), restored(self.model, self.optimizer, self.scaler):
             yield Probe(self)
+
+    def undrawn(self) -> AbstractContextManager[None]:
+        """A block that may draw batches; afterwards the random generators, those of a DataLoader too, are as they were."""
+        return undrawn(self.batches, self.held_out)
 
 
 class Probe:
@@ -144,15 +163,24 @@ class Probe:
         for batch in batches:
             with self._same_random_numbers(fresh):
                 value = self._checked(self.training.loss(batch)) / len(batches)
+            if not value.requires_grad:
+                raise PreheatError(_UNMOVED, write=_MOVED)
             (value if scaler is None else scaler.scale(value)).backward()
             total += float(value.detach())
+        self._check_gradients()
         if scaler is not None:
+            scaler._per_optimizer_states.clear()  # it may have been unscaled before
             scaler.unscale_(self.optimizer)
-            scaler._per_optimizer_states.clear()  # it may be unscaled again after the next
-        found = self.gradients()
-        if not math.isfinite(total) or (found and not _largest(found).isfinite()):
+        if not math.isfinite(total) or not _largest(self.gradients()).isfinite():
             raise NotFiniteError(total)
         return total
+
+    def _check_gradients(self) -> None:
+        found = self.gradients()
+        if not found:
+            raise PreheatError(_UNMOVED, write=_MOVED)
+        if any(one.layout != torch.strided for one in found):
+            raise PreheatError("sparse gradients cannot be measured", write="make the embedding with sparse=False")
 
     def gradients(self) -> list[Tensor]:
         """The gradients of the parameters that have one."""
@@ -192,7 +220,10 @@ class Probe:
         return Line(self.parameters, origin, direction, loss, slope)
 
     def _direction(self, origin: list[Tensor]) -> list[Tensor]:
-        """D, from an update so far out that rounding beside the weights does not hide it."""
+        """D, from an update so far out that rounding beside the weights does not hide it.
+
+        Raises PreheatError where an update at another rate has another D: then there is no line.
+        """
         length, rate = _length(origin), 1.0
         for _ in range(_TRIES):
             direction = self._moved(origin, rate)
@@ -200,6 +231,15 @@ class Probe:
             if share >= 0.5:
                 break
             rate *= 1 / share if share else 1e4
+        further = self._moved(origin, _FURTHER * rate)
+        apart = _length([one - other for one, other in zip(direction, further, strict=True)])
+        rounded = max((torch.finfo(one.dtype).eps for one in origin), default=0.0) * (1 + 1 / share if share else 1.0)
+        if math.isfinite(apart) and not apart <= (_STRAIGHT + 8 * rounded) * _length(further):
+            name = type(self.optimizer).__name__
+            raise PreheatError(
+                f"the steps of {name} are not in proportion to its rate, so no rate along its update can be told",
+                write="use lr_range_test, which makes whole updates, or another optimizer",
+            )
         return direction
 
     def _moved(self, origin: list[Tensor], rate: float) -> list[Tensor]:
@@ -220,6 +260,8 @@ class Probe:
     def _checked(self, value: Any) -> Tensor:
         if not isinstance(value, Tensor) or value.numel() != 1:
             raise PreheatError(f"loss(batch) gives a tensor of one number, not {shown(value)}")
+        if not value.is_floating_point():
+            raise PreheatError(f"loss(batch) gives a tensor of a floating-point dtype, not {value.dtype}")
         return value.reshape(())
 
 

@@ -35,8 +35,8 @@ def gi_adam_(optimizer: Optimizer, gradients: Iterable[Tensor | None] | None = N
     >>> weight.detach()
     tensor([ 0.9900, -1.9900])
 
-    Raises PreheatError for another optimizer, one that has applied updates, gradients that do not fit the parameters or are
-    not finite, and where there are none. Kalra and Barkeshli 2024, arXiv:2406.09405.
+    Raises PreheatError for another optimizer, one that has applied updates, gradients that do not fit the parameters, or
+    that or whose squares are not finite, and where there are none. Kalra and Barkeshli 2024, arXiv:2406.09405.
     """
     adam = _adam(optimizer)
     places = [(group, one) for group in adam.param_groups for one in group["params"]]
@@ -63,9 +63,8 @@ def _adam(optimizer: Any) -> Adam:
         raise PreheatError(what, given=optimizer if len(able) != 1 else type(able[0]).__name__)
     for held in able[0].state.values():
         if "step" in held and float(held["step"]) > 0:
-            what = (
-                f"this optimizer has applied {int(held['step'])} updates, and its moments are those of their gradients"
-            )
+            updates = f"{int(held['step'])} update{'s' * (held['step'] != 1)}"
+            what = f"this optimizer has applied {updates}, and its moments are of gradients"
             raise PreheatError(what, write="call gi_adam_ before the first update")
     return able[0]
 
@@ -82,6 +81,9 @@ def _regularized(parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> 
     if group["weight_decay"] and not group.get("decoupled_weight_decay", False):
         sign = -1.0 if group["maximize"] else 1.0
         gradient = gradient.add(parameter, alpha=sign * float(group["weight_decay"]))
+    if not torch.isfinite(gradient.square()).all():
+        what = f"the square of a gradient is beyond what {str(gradient.dtype).removeprefix('torch.')} holds"
+        raise PreheatError(what, write="scale the loss down, or unscale the gradients before")
     return gradient
 
 

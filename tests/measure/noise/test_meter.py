@@ -88,9 +88,25 @@ def test_without_signal_it_is_not_known():
     assert "not known" in str(meter)
 
 
+def test_where_nothing_is_known_it_asks_whether_gradients_are_cleared():
+    weight, rng = nn.Parameter(torch.zeros(20)), numpy.random.default_rng(0)
+    meter = NoiseMeter(nn.ParameterList([weight]))
+    weight.grad = torch.zeros(20)
+    for place in range(120):
+        weight.grad += torch.as_tensor(0.3 + rng.standard_normal(20), dtype=torch.float32) / 4
+        meter.micro_batch(3)
+        if place % 4 == 3:
+            meter.update()
+    assert str(meter).endswith("keep training, with gradients cleared before each update's first")
+
+
 def test_what_cannot_be_metered_is_refused():
     with pytest.raises(PreheatError, match="module or of an optimizer"):
         NoiseMeter(3)
+    with pytest.raises(
+        PreheatError, match="hook is of a DistributedDataParallel, not 'Linear'; leave hook= and state= out"
+    ):
+        NoiseMeter(nn.Linear(1, 1), hook=print)
     with pytest.raises(PreheatError, match="decay"):
         NoiseMeter(nn.Linear(1, 1), decay=0.0)
     with pytest.raises(PreheatError, match="after backward"):

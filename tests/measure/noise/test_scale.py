@@ -175,6 +175,15 @@ def test_what_cannot_be_measured_is_refused(trained, options, words):
     assert one.state() == before
 
 
+def test_uneven_batches_are_said_to_be_uneven(trained):
+    one = trained()
+    batches = [(x[:n], y[:n]) for (x, y), n in zip(one.batches, [2, 14] * 4, strict=True)]
+    found = noise_scale(one.model, one.optimizer, one.loss, batches, micro_batches=2, draws=4)
+    assert "4 draws of 16 examples in micro-batches of 8 (2 to 14; the numbers are means)" in found.sentence
+    even = noise_scale(*one.given, micro_batches=2, draws=4)
+    assert "4 draws of 32 examples in micro-batches of 16." in even.sentence
+
+
 def test_the_size_of_a_batch_is_that_of_its_first_tensor():
     x = torch.zeros(3, 2)
     assert [size_of(one) for one in (x, (x, 1), {"a": [x]}, ["name", x])] == [3, 3, 3, 3]

@@ -126,8 +126,12 @@ def test_a_loss_or_gradient_that_is_not_finite_ends_the_sweep():
     assert sweep.stopped
     assert len(sweep.losses) == 13
     assert math.isnan(sweep.losses[-1])
-    found = lr_range_test(one.model, one.optimizer, one.loss, [math.nan], **SMALL)
-    assert all("after 1 updates: begin lower" in one.reason for one in found.suggestions.values())
+    with pytest.raises(
+        PreheatError, match="the first loss, before any update, and its gradient must be finite, not nan"
+    ):
+        lr_range_test(one.model, one.optimizer, one.loss, [math.nan], **SMALL)
+    found = RangeTest((Sweep((1e-7,), (1.0,), 100, True),))
+    assert all("after 1 update: begin lower" in one.reason for one in found.suggestions.values())
 
 
 def _curve(shift: int, count: int = 100, stopped: bool = True) -> Sweep:
@@ -201,8 +205,9 @@ def test_pooled_sweeps_are_those_of_all():
         ({"low": 0.0}, "the lowest rate must be above 0"),
         ({"low": 1.0, "high": 1.0}, "the highest rate, 1, must be above the lowest, 1; give low < high"),
         ({"high": math.inf}, "the highest rate must be finite"),
-        ({"updates": 15}, "a sweep has at least 16 updates, not 15; 100 is usual"),
-        ({"updates": 20.5}, "a sweep has at least 16 updates"),
+        ({"updates": 15}, "a sweep has a whole number of updates, at least 16, not 15; 100 is usual"),
+        ({"updates": 20.5}, "a sweep has a whole number of updates"),
+        ({"low": 1e-300, "high": 1e300}, "no training has rates from 1e-300 to 1e\\+300; give rates such as"),
         ({"repeats": 0}, "repeats is a whole number of at least 1"),
         ({"micro_batches": 0}, "micro_batches is a whole number of at least 1"),
     ],
@@ -242,3 +247,32 @@ def test_a_grad_scaler_changes_nothing_and_is_put_back(trained):
     assert (one.state(), scaler.state_dict()) == before
     plain = lr_range_test(*one.given, **SMALL)
     assert found.sweeps[0].losses == pytest.approx(plain.sweeps[0].losses, rel=1e-5)
+
+
+def test_what_cannot_be_pooled_is_refused(tmp_path):
+    one, shorter = RangeTest((_curve(0),)), RangeTest((_curve(0, count=50),))
+    for given, words in (
+        ([one, one], "one of these is here twice"),
+        (
+            [one, shorter],
+            r"sweeps of other rates: 100 updates from 1e-07 to .*, and 50 .*; pool sweeps of the same low",
+        ),
+        (3, "several range tests are pooled, not 3"),
+        ([one, 3], "several range tests are pooled"),
+        ([], "at least one sweep"),
+    ):
+        with pytest.raises(PreheatError, match=words):
+            RangeTest.pooled(given)
+    again = RangeTest.pooled([one, RangeTest((_curve(0),))])
+    assert again.sentence.startswith("2 sweeps that are the same, 100 updates")
+    assert "make each model from a seed of its own" in again.suggestions["valley"].reason
+
+
+def test_a_picture_that_cannot_be_written_is_refused(tmp_path):
+    found = RangeTest((_curve(0),))
+    for given, words in (
+        (5, "a .svg or a .png file, not 5"),
+        (tmp_path / "no" / "a.svg", "cannot write .*: No such file"),
+    ):
+        with pytest.raises(PreheatError, match=words):
+            found.plot(given)

@@ -13,9 +13,14 @@ from preheat.lab.records.files import lines_of, opened, removed
 from preheat.lab.records.record import LARGEST
 from preheat.lab.records.series import Logged
 from preheat.lab.running.command import TRAINER, LaunchOptions, run
-from preheat.measure.rates.suggesters import Smoother, Sweep
+from preheat.measure.rates.suggesters import Smoother, Sweep, check_loss
 
 _LOSS, _RATE = "loss", "lr"
+_SHIFTS = (1, -1, 2, -2, 3, -3)  # by how many updates a script may be beside the sweep and be told so
+_LATE = "log lr before scheduler.step(), with the loss of the same update"
+_EARLY = "count updates from 0: write preheat.log(step - 1, …) where the first is 1"
+_CALL = "call preheat.log(step, loss=…, lr=…) at every update, counted from 0"
+_NEAR = 1e-6  # relative, between a rate that was logged and the sweep's: what single precision leaves
 _LOGGED = 0.9  # of the updates: with fewer the curve is another one
 
 
@@ -38,7 +43,7 @@ class _Reports:
         if _LOSS in line and step > self._seen:  # lines may be shown twice
             self._seen = step
             self._smoother.add(line[_LOSS])
-            if self._smoother.diverged or step >= self._updates - 1:
+            if self._smoother.diverged or line[_LOSS] < 0 or step >= self._updates - 1:
                 raise _EnoughError
 
     @property
@@ -46,7 +51,13 @@ class _Reports:
         return self._rows[-1][0] if self._rows else -1
 
     def logged(self) -> Logged:
-        return Logged(self._rows)
+        """What a command that has ended well logged. Raises PreheatError where no loss is in it."""
+        found = Logged(self._rows)
+        table = found.tables().get("")
+        if table is None or _LOSS not in table.columns:
+            names = f", but {', '.join(table.columns)}" if table and table.columns else ""
+            raise PreheatError(f"the script logged no loss{names}", write=_CALL)
+        return found
 
     def read(self) -> Logged:
         """What is in the file of a command that was ended, or failed."""
@@ -103,27 +114,49 @@ def swept_command(options: LaunchOptions, rates: tuple[float, float, int], seed:
 
 def _sweep_of(logged: Logged, rates: tuple[float, float, int]) -> Sweep:
     """The sweep that was logged. Raises PreheatError where its rates are others."""
-    low, high, updates = rates
+    updates = rates[2]
     table = logged.tables().get("")
     steps, losses = (table.steps, table.columns.get(_LOSS, ())) if table else ((), ())
     own = table.columns.get(_RATE, ()) if table else ()
     smoother, found, at = Smoother(), list[float](), list[float]()
+    trained = dict[int, float]()
     for place, (step, loss) in enumerate(zip(steps, losses, strict=False)):
         if step >= updates or (found and smoother.diverged):
             break
-        rate = low * (high / low) ** (step / updates)
         if own and not math.isnan(own[place]):
-            _check_rate(step, own[place], rate, (high / low) ** (1 / updates))
-        at.append(rate)
+            trained[step] = own[place]
+        check_loss(loss, smoother.add(loss), len(found))
+        at.append(_meant(rates, step))
         found.append(loss)
-        smoother.add(loss)
-    return Sweep(tuple(at), tuple(found), updates, bool(found) and smoother.diverged)
-
-
-def _check_rate(step: int, own: float, meant: float, ratio: float) -> None:
-    """Refuse a rate that is not the sweep's; scripts log that of the update before or after too."""
-    if not meant / ratio * 0.99 <= own <= meant * ratio * 1.01:
+    _check_rates(trained, rates)
+    if at and not trained and at[0] > rates[0]:
         raise PreheatError(
-            f"at update {step} the script trained at {own:.3g}, and the sweep is at {meant:.3g}",
-            write="let it follow preheat.from_env(), one step for each update",
+            f"the first update that the script logged is {next(iter(steps))}, and the first of a sweep is 0",
+            write=_CALL,
         )
+    return Sweep(tuple(at), tuple(found), updates, bool(found) and smoother.diverged, bool(trained))
+
+
+def _meant(rates: tuple[float, float, int], step: int) -> float:
+    low, high, updates = rates
+    return low * (high / low) ** (step / updates)
+
+
+def _check_rates(trained: Mapping[int, float], rates: tuple[float, float, int]) -> None:
+    """Refuse rates that are not the sweep's, and name the shift where they are those of other updates."""
+
+    def agree(shift: int) -> bool:
+        return all(math.isclose(own, _meant(rates, step + shift), rel_tol=_NEAR) for step, own in trained.items())
+
+    if agree(0):
+        return
+    if (shift := next((one for one in _SHIFTS if agree(one)), 0)) != 0:
+        what = f"the script logged the rate of update i {'+' if shift > 0 else '−'} {abs(shift)} at update i"
+        raise PreheatError(what, write=_LATE if shift > 0 else _EARLY)
+    step, own = next(
+        (step, own) for step, own in trained.items() if not math.isclose(own, _meant(rates, step), rel_tol=_NEAR)
+    )
+    raise PreheatError(
+        f"at update {step} the script trained at {own:.9g}, and the sweep is at {_meant(rates, step):.9g}",
+        write="let it follow preheat.from_env(), one step for each update, and log lr as it is, not rounded",
+    )

@@ -58,16 +58,17 @@ def advise(
     training = Training(model, optimizer, loss, batches, scaler, held_out)
     rate = given_peak(training.optimizer) if peak is None else positive_number(peak, "the peak")
     kept = None if keep is None else kept_training(training, keep)
-    measuring = Measuring(training, micro_batches, progress or (lambda text: None))
-    facts = _with_low_rate(measuring, measuring.start(steps, rate))
-    if updates:
-        found, done, forwards = tried(training, facts, measuring.updates(updates), measuring.aside, measuring.said)
-        measuring.spend(done, forwards)
-        facts = replace(facts, trial=found)
-        facts = replace(facts, valley=measuring.valley())
-    if kept is not None:
-        facts = replace(facts, forgotten=measuring.forgotten(kept, facts.peak))
-    return Advice(replace(facts, cost=measuring.cost))
+    with training.undrawn(), (kept or training).undrawn():
+        measuring = Measuring(training, micro_batches, progress or (lambda text: None))
+        facts = _with_low_rate(measuring, measuring.start(steps, rate))
+        if updates:
+            found, done, forwards = tried(training, facts, measuring.updates(updates), measuring.aside, measuring.said)
+            measuring.spend(done, forwards)
+            facts = replace(facts, trial=found)
+            facts = replace(facts, valley=measuring.valley())
+        if kept is not None:
+            facts = replace(facts, forgotten=measuring.forgotten(kept, facts.peak))
+        return Advice(replace(facts, cost=measuring.cost))
 
 
 def _trial(given: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -146,7 +147,7 @@ def critical_batch(
     """
     training = Training(model, optimizer, loss, batches, scaler)
     check_drawn(model, micro_batches, draws)
-    with training.opened() as probe:
+    with training.undrawn(), training.opened() as probe:
         measured = _Curvatures(probe, micro_batches)
         for drawn in in_draws(training.batches, micro_batches + _PROBES, draws):
             measured.add(drawn, [size_of(one, batch_size) for one in drawn])
@@ -171,6 +172,7 @@ class _Curvatures:
         self.rows: list[tuple[float, float]] = []
         self.curves: list[list[float]] = []
         self.sizes: list[list[int]] = []
+        self.drawn: list[Sequence[int]] = []  # examples of the micro-batches of each draw
 
     def add(self, drawn: Sequence[Any], sizes: Sequence[int]) -> None:
         """Measure one draw."""
@@ -186,6 +188,7 @@ class _Curvatures:
                 curves.append(self._along([one * share for one in sums], drawn[n:]))
 
         self.length = self.length or self._first_length(drawn)
+        self.drawn.append(sizes[:n])
         norms = norms_of_draw(self.probe, drawn[:n], sizes[:n], seen)
         self.rows.append(self.noise.add(*norms))
         small = math.fsum(lone) / n
@@ -197,12 +200,12 @@ class _Curvatures:
         """What all draws say together."""
         draws = len(self.rows)
         means = [math.fsum(column) / draws for column in zip(*self.curves, strict=True)]
-        simple = NoiseScale.of(self.noise, self.rows, (self.sizes[0][0], self.sizes[0][-1]))
+        simple = NoiseScale.of(self.noise, self.rows, self.drawn)
         return CriticalBatch(
             self.curved.value,
             *self.curved.interval(),
             simple=simple,
-            sizes=tuple(self.sizes[0]),
+            sizes=tuple(round(fmean(column)) for column in zip(*self.sizes, strict=True)),
             inverse_steps=tuple(mean / means[-1] if means[-1] > 0 else math.nan for mean in means),
             optimizer=type(optimizer).__name__,
             adaptive=not isinstance(optimizer, SGD | ASGD),

@@ -69,6 +69,9 @@ class NoiseMeter:
         if isinstance(model, DistributedDataParallel):
             self._ranks = model
             model.register_comm_hook(state, self._keeping(hook, model))
+        elif hook is not None or state is not None:
+            what = "a communication hook is of a DistributedDataParallel"
+            raise PreheatError(what, given=type(model).__name__, write="leave hook= and state= out, or give that model")
         elif dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
             what = "in a distributed run the meter reads gradients before they are averaged, by a hook"
             raise PreheatError(what, given=type(model).__name__, write="give the DistributedDataParallel")
@@ -113,7 +116,9 @@ class NoiseMeter:
         of = f"of {self.found.draws} updates{skipped}"
         if value is None:
             return f"gradient noise scale not known, {of}; " + (
-                f"{low:.3g} examples or more" if low else "keep training"
+                f"{low:.3g} examples or more"
+                if low
+                else "keep training, with gradients cleared before each update's first"
             )
         return f"gradient noise scale {value:.3g} examples (95 % interval {low:.3g} to {high:.3g}), {of}"
 

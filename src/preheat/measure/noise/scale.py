@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -28,7 +29,8 @@ class NoiseScale(Evidence):
     value: None where |G|² cannot be told from 0; then the noise scale is `low` or more.
     low, high: its 95 % interval, high is inf where it has no end.
     trace, squared_gradient: tr Σ, of one example, and |G|².
-    draws: what each draw says of the two.   sizes: examples of a micro-batch and of a draw, the first one's.
+    draws: what each draw says of the two.   sizes: examples of a micro-batch and of a draw, the mean of all.
+    uneven: the examples of the smallest and the largest micro-batch, where they differ.
     """
 
     value: float | None
@@ -37,12 +39,16 @@ class NoiseScale(Evidence):
     trace: float
     squared_gradient: float
     draws: tuple[tuple[float, float], ...]
-    sizes: tuple[int, int]
+    sizes: tuple[float, float]
+    uneven: tuple[int, int] | None = None
 
     @classmethod
-    def of(cls, found: TwoBatch, draws: Sequence[tuple[float, float]], sizes: tuple[int, int]) -> NoiseScale:
-        """What was found in some draws."""
-        return cls(found.value, *found.interval(), found.trace, found.squared_gradient, tuple(draws), sizes)
+    def of(cls, found: TwoBatch, draws: Sequence[tuple[float, float]], sizes: Sequence[Sequence[int]]) -> NoiseScale:
+        """What was found in some draws. sizes: of the micro-batches of each."""
+        every = [size for one in sizes for size in one]
+        means, ends = (fmean(every), fmean(map(sum, sizes))), (min(every), max(every))
+        known = (found.value, *found.interval(), found.trace, found.squared_gradient)
+        return cls(*known, tuple(draws), means, None if ends[0] == ends[1] else ends)
 
     @property
     def words(self) -> str:
@@ -55,7 +61,9 @@ class NoiseScale(Evidence):
     @property
     def sentence(self) -> str:
         found = f"The gradient noise scale is {self.words}"
-        small, big = self.sizes
+        small, big = (f"{round(one, 1):g}" for one in self.sizes)
+        if self.uneven is not None:
+            small += f" ({self.uneven[0]} to {self.uneven[1]}; the numbers are means)"
         more = "" if self.value is not None else " More draws, or more micro-batches in each, would tell."
         return (
             f"{found}, from {len(self.draws)} draws of {big} examples in micro-batches of {small}.{more} Good for: the "
@@ -108,12 +116,11 @@ def noise_scale(
     """
     training = Training(model, optimizer, loss, batches, scaler)
     check_drawn(model, micro_batches, draws)
-    found, rows, sizes = TwoBatch(), [], (0, 0)
-    with training.opened() as probe:
+    found, rows, sizes = TwoBatch(), list[tuple[float, float]](), list[list[int]]()
+    with training.undrawn(), training.opened() as probe:
         for drawn in in_draws(training.batches, micro_batches, draws):
-            norms = norms_of_draw(probe, drawn, [size_of(one, batch_size) for one in drawn])
-            rows.append(found.add(*norms))
-            sizes = sizes if sizes[1] else (size_of(drawn[0], batch_size), round(norms[3]))
+            sizes.append([size_of(one, batch_size) for one in drawn])
+            rows.append(found.add(*norms_of_draw(probe, drawn, sizes[-1])))
     refuse_few(len(rows), micro_batches)
     return NoiseScale.of(found, rows, sizes)
 

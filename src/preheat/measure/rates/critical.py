@@ -172,7 +172,8 @@ def critical_lr(
     counted(probes, "probes is a whole number of at least 1", 1)
     counted(micro_batches, "micro_batches is a whole number of at least 1", 1)
     first = None if guess is None else positive_number(guess, "guess")
-    held = training.taken(probes * micro_batches)
+    with training.undrawn():
+        held = training.taken(probes * micro_batches)
     with training.opened() as probe:
         looks = _Looks(probe, first)
         for place in range(probes):

@@ -141,7 +141,8 @@ def relative_critical_lr(
     counted(probes, "probes is a whole number of at least 1", 1)
     counted(micro_batches, "micro_batches is a whole number of at least 1", 1)
     first = None if guess is None else positive_number(guess, "guess")
-    held, held_old = new.taken(probes * micro_batches), old.taken(kept)
+    with new.undrawn(), old.undrawn():
+        held, held_old = new.taken(probes * micro_batches), old.taken(kept)
     with new.opened() as probe:
         task = _Kept(Probe(old), held_old, budget)
         for place in range(probes):

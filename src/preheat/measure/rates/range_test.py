@@ -9,8 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from preheat.core.checks import counted
-from preheat.core.errors import PreheatError
-from preheat.measure.rates.suggesters import Smoother, Sweep, sweep_rates
+from preheat.measure.rates.suggesters import Smoother, Sweep, check_loss, sweep_rates
 from preheat.measure.rates.swept import RangeTest
 from preheat.measure.training import Loss, NotFiniteError, Probe, Training
 
@@ -45,15 +44,16 @@ def lr_range_test(
 
     updates × repeats × micro_batches forward and backward passes at most.
 
-    Raises PreheatError for rates that do not grow, too few updates, a loss that is below 0 (four times the best means nothing
-    then), and what `Training` refuses.
+    Raises PreheatError for rates that do not grow, too few updates, a first loss that is not finite, a loss that is below 0
+    (four times the best means nothing then), and what `Training` refuses.
     """
     training = Training(model, optimizer, loss, batches, scaler)
     rates = sweep_rates(low, high, updates)
     count = counted(repeats, "repeats is a whole number of at least 1", 1)
     size = counted(micro_batches, "micro_batches is a whole number of at least 1", 1)
     source = training.endless()
-    return RangeTest(tuple(_swept(training, rates, source, size, repeat) for repeat in range(count)))
+    with training.undrawn():
+        return RangeTest(tuple(_swept(training, rates, source, size, repeat) for repeat in range(count)))
 
 
 def _swept(training: Training, rates: list[float], batches: Iterator[Any], size: int, repeat: int) -> Sweep:
@@ -64,12 +64,10 @@ def _swept(training: Training, rates: list[float], batches: Iterator[Any], size:
         for rate in rates:
             probe.reseed(numbers.getrandbits(63))
             found, finite = _updated(probe, list(islice(batches, size)), rate)
+            if not finite and not losses:
+                found = found if not math.isfinite(found) else math.nan  # its gradient is not
+            check_loss(found, smoother.add(found), len(losses))
             losses.append(found)
-            if math.isfinite(found) and smoother.add(found) <= 0:
-                raise PreheatError(
-                    f"the loss is {found:.3g}, and a sweep ends where it is four times the best, which needs a loss above 0",
-                    write="add a constant to the loss: it moves no suggestion",
-                )
             if stopped := not finite or smoother.diverged:
                 break
     return Sweep(tuple(rates[: len(losses)]), tuple(losses), len(rates), stopped)

@@ -33,6 +33,8 @@ FEWEST_UPDATES = FEWEST + DROPPED + 1
 CERTAIN = 3.0
 """Standard deviations of the noise by which the smoothed loss must fall, or no suggestion stands."""
 
+_HIGHEST = 1e38  # single precision holds no rate beyond
+
 SLIDE_WIDTH, SLIDE_THRESHOLD = 15, 0.005
 
 
@@ -115,8 +117,26 @@ def sweep_rates(low: float, high: float, updates: int) -> list[float]:
     low, high = positive_number(low, "the lowest rate"), positive_number(high, "the highest rate")
     if not low < high:
         raise PreheatError(f"the highest rate, {high:g}, must be above the lowest, {low:g}", write="give low < high")
-    count = counted(updates, f"a sweep has at least {FEWEST_UPDATES} updates", FEWEST_UPDATES, write="100 is usual")
+    if high > _HIGHEST or not math.isfinite(high / low):
+        raise PreheatError(f"no training has rates from {low:g} to {high:g}", write="give rates such as 1e-7 and 10")
+    what = f"a sweep has a whole number of updates, at least {FEWEST_UPDATES}"
+    count = counted(updates, what, FEWEST_UPDATES, write="100 is usual")
     return [low * (high / low) ** (place / count) for place in range(count)]
+
+
+def check_loss(loss: float, smoothed: float, place: int) -> None:
+    """Refuse a first loss that is not finite, and any below 0. smoothed: up to it.   place: how many were before."""
+    if place == 0 and not math.isfinite(loss):
+        what = "the first loss, before any update, and its gradient must be finite"
+        cure = (
+            "look for the fault in the model, its weights or the data; with a grad scaler, measure some updates later"
+        )
+        raise PreheatError(what, given=loss, write=cure)
+    if loss < 0 or smoothed <= 0:
+        raise PreheatError(
+            f"the loss is {loss:.3g}, and a sweep ends where it is four times the best, which needs a loss above 0",
+            write="add a constant to the loss; a larger one ends the sweep later, which may move suggestions",
+        )
 
 
 @dataclass(frozen=True)
@@ -125,12 +145,14 @@ class Sweep:
 
     rates: of the updates, ascending.   losses: of the batches, each before its update; the last may not be finite.
     planned: how many updates were meant.   stopped: whether it ended because the loss rose.
+    known: whether the rates are known to be those that were trained at; a script may not have logged them.
     """
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
     planned: int
     stopped: bool
+    known: bool = True
 
     @property
     def smoothed(self) -> tuple[float, ...]:
@@ -216,9 +238,10 @@ def _nothing(sweep: Sweep, curve: Curve) -> str:
     losses = curve.losses
     if len(losses) < FEWEST:
         if sweep.stopped:
-            count = len(sweep.losses)
-            return f"the loss rose, or was not finite, after {count} updates: begin lower, or make more updates"
-        return f"only {len(losses)} points are left of the sweep: make more updates"
+            after = f"{len(sweep.losses)} update{'s' * (len(sweep.losses) != 1)}"
+            return f"the loss rose, or was not finite, after {after}: begin lower, or make more updates"
+        left = f"{len(losses)} point{'s are' if len(losses) != 1 else ' is'} left"
+        return f"only {left} of the sweep: make more updates"
     lowest = _lowest(losses)
     if not losses[0] - losses[lowest] > CERTAIN * curve.noise(0, lowest) + _ROUNDING * abs(losses[0]):
         return "the loss does not fall at any rate by more than its own noise"

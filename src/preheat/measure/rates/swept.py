@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from preheat.core.errors import PreheatError
 from preheat.measure.evidence import Evidence
@@ -17,6 +18,14 @@ LIMITS = (
     "These are rates for training without warmup, from the very weights that were swept; a sweep of another length gives "
     "others; nothing follows about how long to warm up."
 )
+
+
+_SAME = {
+    "batches": "give more batches",
+    "initialisations": "make each model from a seed of its own, as in build(seed)",
+    "seeds": "let the script take its seed from PREHEAT_SEED, or from {seed} in the command",
+}
+"""What to do about sweeps that are the same, by what they should differ in."""
 
 
 @dataclass(frozen=True)
@@ -57,20 +66,37 @@ class RangeTest(Evidence):
     def __post_init__(self) -> None:
         if not self.sweeps:
             raise PreheatError("a range test has at least one sweep", given=self.sweeps)
+        first = self.sweeps[0]
+        for one in self.sweeps[1:]:
+            near = all(map(partial(math.isclose, rel_tol=1e-6), one.rates, first.rates))
+            if one.planned != first.planned or not near:
+                raise PreheatError(
+                    f"these are sweeps of other rates: {_extent(first)}, and {_extent(one)}",
+                    write="pool sweeps of the same low, high and updates",
+                )
 
     @classmethod
     def pooled(cls, tests: Iterable[RangeTest]) -> RangeTest:
         """Range tests of newly initialised models as one: intervals over initialisations.
 
         `RangeTest.pooled(lr_range_test(*build(seed), repeats=1) for seed in range(5))`
+
+        Raises PreheatError for what are no range tests, one of them twice, and sweeps of other rates.
         """
-        return cls(tuple(sweep for test in tests for sweep in test.sweeps), "initialisations")
+        found = list(tests) if isinstance(tests, Iterable) else [tests]
+        if not isinstance(tests, Iterable) or not all(isinstance(one, RangeTest) for one in found):
+            raise PreheatError("several range tests are pooled", given=tests, write="give a list of lr_range_test(…)")
+        if len(set(map(id, found))) < len(found):
+            raise PreheatError(
+                "a range test is pooled once, and one of these is here twice", write="make one for each seed"
+            )
+        return cls(tuple(sweep for test in found for sweep in test.sweeps), "initialisations")
 
     @property
     def suggestions(self) -> dict[str, Suggestion]:
         """What each suggester says: valley, slide, minimum, steep."""
         each = [suggested(sweep) for sweep in self.sweeps]
-        same = len(set(self.sweeps)) < len(self.sweeps)
+        same = _SAME[self.varied] if len(set(self.sweeps)) < len(self.sweeps) else ""
         first = self.sweeps[0].rates
         step = math.log(first[1] / first[0]) if len(first) > 1 else 0.0
         return {name: _together(name, [one[name] for one in each], step, same) for name in SUGGESTERS}
@@ -79,6 +105,8 @@ class RangeTest(Evidence):
     def sentence(self) -> str:
         one, count = self.sweeps[0], len(self.sweeps)
         over = f"{count} sweeps of other {self.varied}" if count > 1 else "1 sweep"
+        if count > 1 and len(set(self.sweeps)) == 1:
+            over = f"{count} sweeps that are the same"
         found = self.suggestions.values()
         ends = self._ends()
         text = f"{over}, {one.planned} updates from {one.rates[0]:.3g} upwards: {ends}. "
@@ -88,6 +116,8 @@ class RangeTest(Evidence):
         reasons = dict.fromkeys(one.reason for one in found if one.reason)
         whose = {reason: [one.name for one in found if one.reason == reason] for reason in reasons}
         text += "".join(f" {', '.join(names).capitalize()}: {reason}." for reason, names in whose.items())
+        if not all(one.known for one in self.sweeps):
+            text += " No lr was logged, so that nobody knows whether the script trained at these rates."
         return f"{text} {LIMITS}"
 
     def _ends(self) -> str:
@@ -133,8 +163,15 @@ def _decades(rates: list[float]) -> list[float]:
     return [10.0**power for power in range(first, last + 1)]
 
 
-def _together(name: str, said: list[float | str], step: float, same: bool) -> Suggestion:
-    """One suggester's rates over all sweeps; `step` is the logarithm of the ratio of two rates of a sweep."""
+def _extent(one: Sweep) -> str:
+    return f"{one.planned} updates from {one.rates[0]:.3g} to {one.rates[-1]:.3g}" if one.rates else "none"
+
+
+def _together(name: str, said: list[float | str], step: float, same: str) -> Suggestion:
+    """One suggester's rates over all sweeps; `step` is the logarithm of the ratio of two rates of a sweep.
+
+    same: where some of the sweeps are equal, what to do about it.
+    """
     rates = [one for one in said if isinstance(one, float)]
     each = tuple(one if isinstance(one, float) else None for one in said)
     if 2 * len(rates) <= len(said):
@@ -143,7 +180,7 @@ def _together(name: str, said: list[float | str], step: float, same: bool) -> Su
         return Suggestion(name, None, None, None, each, f"{reason}{some}")
     mean, low, high = geometric(rates)
     if len(rates) == 1 or same:
-        reason = "the sweeps are the same, so their scatter is not known: give more batches" if same else ""
+        reason = f"the sweeps are the same, so their scatter is not known: {same}" if same else ""
         return Suggestion(name, mean, None, None, each, reason)
     least = math.exp(step / 2)
     return Suggestion(name, mean, min(low, mean / least), max(high, mean * least), each)
