@@ -75,7 +75,7 @@ def test_a_script_that_trains_at_other_rates_is_refused(swept):
         ({"lr": "rate(step) * (1 + 1e-5 * (step == 7))"}, "at update 7 .* log lr as it is, not rounded"),
         ({"steps": "1, 21", "lr": "math.nan"}, "the first update that the script logged is 1, .*counted from 0"),
         ({"loss": "1 - step / 5"}, "the loss is -0.2, .* needs a loss above 0; add a constant"),
-        ({"loss": "math.nan"}, "the first loss, before any update, or its gradient is not finite, not nan"),
+        ({"loss": "math.nan"}, "the first loss, before any update, and its gradient must be finite, not nan"),
     ],
 )
 def test_rates_and_losses_that_are_no_sweep_are_refused(swept, given, words):

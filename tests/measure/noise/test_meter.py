@@ -86,7 +86,18 @@ def test_without_signal_it_is_not_known():
         accumulated(meter, weight, rng.standard_normal((4, 20)))
     assert meter.value is None
     assert "not known" in str(meter)
-    assert "with gradients cleared before each update's first" in str(meter)
+
+
+def test_where_nothing_is_known_it_asks_whether_gradients_are_cleared():
+    weight, rng = nn.Parameter(torch.zeros(20)), numpy.random.default_rng(0)
+    meter = NoiseMeter(nn.ParameterList([weight]))
+    weight.grad = torch.zeros(20)
+    for place in range(120):
+        weight.grad += torch.as_tensor(0.3 + rng.standard_normal(20), dtype=torch.float32) / 4
+        meter.micro_batch(3)
+        if place % 4 == 3:
+            meter.update()
+    assert str(meter).endswith("keep training, with gradients cleared before each update's first")
 
 
 def test_what_cannot_be_metered_is_refused():

@@ -126,7 +126,9 @@ def test_a_loss_or_gradient_that_is_not_finite_ends_the_sweep():
     assert sweep.stopped
     assert len(sweep.losses) == 13
     assert math.isnan(sweep.losses[-1])
-    with pytest.raises(PreheatError, match="the first loss, before any update, or its gradient is not finite, not nan"):
+    with pytest.raises(
+        PreheatError, match="the first loss, before any update, and its gradient must be finite, not nan"
+    ):
         lr_range_test(one.model, one.optimizer, one.loss, [math.nan], **SMALL)
     found = RangeTest((Sweep((1e-7,), (1.0,), 100, True),))
     assert all("after 1 update: begin lower" in one.reason for one in found.suggestions.values())

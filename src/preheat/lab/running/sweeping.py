@@ -131,7 +131,8 @@ def _sweep_of(logged: Logged, rates: tuple[float, float, int]) -> Sweep:
     _check_rates(trained, rates)
     if at and not trained and at[0] > rates[0]:
         raise PreheatError(
-            f"the first update that the script logged is {steps[0]}, and the first of a sweep is 0", write=_CALL
+            f"the first update that the script logged is {next(iter(steps))}, and the first of a sweep is 0",
+            write=_CALL,
         )
     return Sweep(tuple(at), tuple(found), updates, bool(found) and smoother.diverged, bool(trained))
 

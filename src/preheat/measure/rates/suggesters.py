@@ -127,7 +127,7 @@ def sweep_rates(low: float, high: float, updates: int) -> list[float]:
 def check_loss(loss: float, smoothed: float, place: int) -> None:
     """Refuse a first loss that is not finite, and any below 0. smoothed: up to it.   place: how many were before."""
     if place == 0 and not math.isfinite(loss):
-        what = "the first loss, before any update, or its gradient is not finite"
+        what = "the first loss, before any update, and its gradient must be finite"
         cure = (
             "look for the fault in the model, its weights or the data; with a grad scaler, measure some updates later"
         )
