@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 
 from preheat.cli.columns import columns
 from preheat.cli.counts import Count, CountOrNone
-from preheat.cli.pictures import saved
+from preheat.cli.pictures import Picture, saved
 from preheat.cli.subjects import Made, module_subject, task_subject, told
 from preheat.core.errors import PreheatError, nearest, shown
 from preheat.lab.tasks import TASKS, TrainingOptions
@@ -65,10 +65,10 @@ class Asked:
     json: Annotated[bool, Parameter(negative=(), show_default=False)] = False
     """Print everything as JSON."""
 
-    png: Path | None = None
+    png: Picture = None
     """Also draw the critical rate to this file, as PNG; needs matplotlib."""
 
-    svg: Path | None = None
+    svg: Picture = None
     """Also draw it to this file, as SVG."""
 
     def __post_init__(self) -> None:
@@ -99,6 +99,7 @@ def advise_own_training(
     module
         A file and a function in it that returns model, optimizer, loss and batches; loss(batch) gives the mean loss of a
         batch. With an argument seed it gets the seed. A fifth, held_out, are batches to judge by that are never trained on.
+        A dict of these by name may also have kept_loss and kept_batches: what a model that is fine-tuned knows already.
     steps
         Updates of the run that is planned.
     peak
@@ -160,7 +161,8 @@ def _advised(made: Callable[[int], Made], steps: int, peak: float | None, asked:
     from preheat.measure import advise
 
     given = made(asked.seed)
-    advice = advise(*given.four, held_out=given.held_out, steps=steps, peak=peak, trial=asked.trial, progress=_said)
+    more = {"held_out": given.held_out, "keep": given.keep}
+    advice = advise(*given.four, **more, steps=steps, peak=peak, trial=asked.trial, progress=_said)
     _said("")
     if asked.race_budget is not None:
         raced = _raced(made, advice.facts, asked.race_budget, asked)
@@ -206,8 +208,12 @@ def _page(advice: "Advice", terminal: Terminal) -> list[str]:
         "",
     ]
     lines += [*(f"Not known: {one}." for one in decision.unknown), *advice.reasons]
-    lines += ["", "What points to why:" if decision.mechanisms else "Nothing measured points to a reason for warmup."]
-    lines += [f"  {one}" for one in decision.mechanisms]
+    if decision.verdict != "no warmup needed":
+        lines += [
+            "",
+            "What points to why:" if decision.mechanisms else "Nothing measured points to a reason for warmup.",
+        ]
+        lines += [f"  {one}" for one in decision.mechanisms]
     lines += ["", "What would change it:", *(f"  {one}" for one in advice.would_change)]
     others: list[tuple[str, ...]] = [
         ("other rules", "what they would have said"),

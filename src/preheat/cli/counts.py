@@ -1,14 +1,27 @@
-"""Counts at a prompt: 2 and 2.0 are one, 2.5 is none and is not rounded."""
+"""Counts at a prompt: 2, 2.0 and 10k are ones, 2.5 is none and is not rounded."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 from cyclopts import CoercionError, Parameter, Token, convert
 
+from preheat.core.errors import PreheatError
+from preheat.core.spans import Span
+
+_MULTIPLES = ("k", "M", "B", "T")
+
 
 def _whole(kind: Any, tokens: Sequence[Token]) -> Any:
     """What was typed as a whole number; refused where it has a fraction, which would be rounded."""
     (token,) = tokens
+    if token.value.endswith(_MULTIPLES):
+        try:
+            amount = Span(token.value).value
+        except PreheatError:
+            amount = None
+        if isinstance(amount, int):
+            return amount
+        raise CoercionError(msg=f"{token.keyword} takes a whole number, such as 10k, not {token.value!r}", token=token)
     _, _, fraction = token.value.partition(".")
     if fraction.strip("0_"):
         raise CoercionError(msg=f"{token.keyword} takes a whole number, not {token.value!r}", token=token)

@@ -3,14 +3,13 @@
 import json
 import math
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from cyclopts import Parameter
 
 from preheat.cli.counts import CountOrNone
 from preheat.cli.explain import fitted
-from preheat.cli.pictures import saved
+from preheat.cli.pictures import Picture, saved
 from preheat.cli.refusals import SCHEDULE, at_prompt
 from preheat.cli.resolved import RunOptions
 from preheat.cli.sources import ConfigOptions, opened
@@ -46,8 +45,8 @@ def diff(
     config: ConfigOptions = ConfigOptions(),  # noqa: B008  frozen
     peak: float | None = None,
     by_share: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
-    png: Path | None = None,
-    svg: Path | None = None,
+    png: Picture = None,
+    svg: Picture = None,
     as_json: Annotated[bool, Parameter(name="--json", negative=(), show_default=False)] = False,
 ) -> int:
     """Say how two schedules differ: the first update, the largest difference.

@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 
 from preheat.cli.columns import columns
 from preheat.cli.counts import Count
-from preheat.cli.pictures import saved
+from preheat.cli.pictures import Picture, saved
 from preheat.cli.subjects import Subject, module_subject, task_subject, told
 from preheat.core.errors import PreheatError, nearest, shown
 from preheat.core.extras import needed
@@ -64,10 +64,10 @@ class SweepOptions:
     json: Annotated[bool, Parameter(negative=(), show_default=False)] = False
     """Print JSON: suggestions, sweeps, the sentence."""
 
-    png: Path | None = None
+    png: Picture = None
     """Also write the picture to this file, as PNG; needs matplotlib."""
 
-    svg: Path | None = None
+    svg: Picture = None
     """Also write the picture to this file, as SVG."""
 
     def seeds(self) -> range:

@@ -1,8 +1,11 @@
 """Curves written to files, as PNG and SVG."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import CoercionError, Parameter, Token
 
 from preheat.core.errors import PreheatError
 
@@ -10,6 +13,21 @@ if TYPE_CHECKING:
     from preheat.plots.panel import Curves
 
 KINDS = ("png", "svg")
+
+
+def _of_its_kind(kind: Any, tokens: Sequence[Token]) -> Path:
+    """A path that is not named as another kind of picture: refused before anything is measured."""
+    (token,) = tokens
+    path, wanted = Path(token.value), f".{(token.keyword or '').lstrip('-')}"
+    if path.suffix.lower() in {f".{one}" for one in KINDS} - {wanted}:
+        other = f"write {path.with_suffix(wanted)}, or --{path.suffix[1:].lower()} {path}"
+        what = f"{token.keyword} writes {wanted[1:].upper()}, and {path} is named otherwise"
+        raise CoercionError(msg=f"{what}; {other}", token=token)
+    return path
+
+
+Picture = Annotated[Path | None, Parameter(converter=_of_its_kind)]
+"""The file of an option --png or --svg."""
 
 
 def saved(panel: "Curves", **files: Path | None) -> list[Path]:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from preheat.cli.columns import columns
 from preheat.cli.counts import Count
 from preheat.cli.explain import fitted
-from preheat.cli.pictures import saved
+from preheat.cli.pictures import Picture, saved
 from preheat.cli.refusals import SCHEDULE, at_prompt
 from preheat.core.errors import PreheatError
 from preheat.plots.terminal import Terminal
@@ -25,8 +25,8 @@ def predict(
     peak: float | None = None,
     metric: str | None = None,
     seed: int = 0,
-    png: Path | None = None,
-    svg: Path | None = None,
+    png: Picture = None,
+    svg: Picture = None,
     as_json: Annotated[bool, Parameter(name="--json", negative=(), show_default=False)] = False,
 ) -> None:
     """Say what other schedules would have given, from runs that were logged.

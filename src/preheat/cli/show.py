@@ -4,14 +4,13 @@ import math
 import sys
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from cyclopts import Parameter
 
 import preheat
 from preheat.cli.columns import columns
-from preheat.cli.pictures import saved
+from preheat.cli.pictures import Picture, saved
 from preheat.cli.presets import in_a_line
 from preheat.cli.resolved import Resolved, RunOptions, resolve
 from preheat.core.checks import Number
@@ -49,8 +48,8 @@ def show(
     peak: float | None = None,
     line: str | None = None,
     log: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
-    png: Path | None = None,
-    svg: Path | None = None,
+    png: Picture = None,
+    svg: Picture = None,
 ) -> None:
     """Draw a schedule, with its phases and its values where something happens.
 

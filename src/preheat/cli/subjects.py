@@ -26,13 +26,23 @@ MODULE = "write --module train.py:build, where build(seed) returns model, optimi
 
 
 class Made(NamedTuple):
-    """A new training: the first four arguments of every instrument of `preheat.measure`, and data that it is judged by."""
+    """A new training: the first four arguments of every instrument of `preheat.measure`, and data that it is judged by.
+
+    kept_loss, kept_batches: for fine-tuning, what the model knows already, `keep=` of an advice.
+    """
 
     model: "nn.Module"
     optimizer: "Optimizer"
     loss: "Callable[[Any], Tensor]"
     batches: "Iterable[Any]"
     held_out: "Iterable[Any] | None" = None
+    kept_loss: "Callable[[Any], Tensor] | None" = None
+    kept_batches: "Iterable[Any] | None" = None
+
+    @property
+    def keep(self) -> "tuple[Callable[[Any], Tensor], Iterable[Any]] | None":
+        """What an advice takes as `keep`."""
+        return None if self.kept_loss is None or self.kept_batches is None else (self.kept_loss, self.kept_batches)
 
     @property
     def four(self) -> tuple[Any, ...]:
@@ -72,7 +82,7 @@ def task_subject(name: str, options: TrainingOptions) -> Subject:
 def module_subject(text: str) -> Subject:
     """What `path.py:function` gives. The function is called with seed= if it takes that, and always after
     torch.manual_seed(seed); it returns (model, optimizer, loss, batches), and held_out where there is data that is never
-    trained on, or a mapping with these names.
+    trained on, or a mapping with these names; a mapping may also have kept_loss and kept_batches, for fine-tuning.
 
     Raises PreheatError where there is no such file or function, and, once it is called, for anything else that it gives
     and for what it raises.
@@ -178,11 +188,13 @@ def _takes_seed(function: Callable[..., Any], text: str) -> bool:
 def _four(given: Any, text: str) -> Made:
     """What the function gave, as it should be. Raises PreheatError for anything else."""
     if isinstance(given, Mapping):
-        if set(given) | {"held_out"} != set(Made._fields):
+        if not set(Made._fields[:_NEEDED]) <= set(given) <= set(Made._fields):
             names, what = ", ".join(map(str, given)), f"{text} gives a mapping of other names"
             raise PreheatError(f"{what}: {shown(names)}", write=f"return {', '.join(Made._fields[:_NEEDED])}")
         found = Made(**given)
-    elif isinstance(given, tuple | list) and len(given) in (_NEEDED, len(Made._fields)):
+        if (found.kept_loss is None) != (found.kept_batches is None):
+            raise PreheatError(f"{text} gives one of kept_loss and kept_batches", write="give both, or none")
+    elif isinstance(given, tuple | list) and len(given) in (_NEEDED, _NEEDED + 1):
         found = Made(*given)
     else:
         kind = f"{len(given)} things" if isinstance(given, tuple | list) else f"one {type(given).__name__}"

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from preheat.cli.columns import columns
-from preheat.cli.pictures import saved
+from preheat.cli.pictures import Picture, saved
 from preheat.core.checks import positive_number
 from preheat.core.errors import PreheatError
 from preheat.measure.monitoring.history import History, Reader
@@ -30,8 +30,8 @@ def watch(
     once: Annotated[bool, _Flag] = False,
     json: Annotated[bool, _Flag] = False,
     every: float = 1.0,
-    png: Path | None = None,
-    svg: Path | None = None,
+    png: Picture = None,
+    svg: Picture = None,
 ) -> int:
     """Show what a preheat.measure.Monitor writes, as it grows.
 

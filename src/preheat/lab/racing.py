@@ -158,8 +158,8 @@ def _train(
     rates: Absolute, seed: int, log: Callable[..., None], *, made: Made, updates: int, micro_batches: int
 ) -> dict[str, Any]:
     """One run: the groups of the optimizer keep their ratio to the largest, which follows the rates."""
-    model, optimizer, loss, batches, *held_out = made(seed)
-    training = Training(model, optimizer, loss, batches, held_out=held_out[0] if held_out else None)
+    model, optimizer, loss, batches, *more = made(seed)
+    training = Training(model, optimizer, loss, batches, held_out=more[0] if more else None)
     stream, bound = training.endless(), rates.bind(Run(total=updates))
     aside = training.judging(stream)
     drawn = ([next(stream) for _ in range(micro_batches)] for _ in range(updates))

@@ -151,3 +151,9 @@ def test_the_optimizer_has_the_options_numbers():
     options = BytesOptions(optimizer="adamw", peak=0.01, beta1=0.8, beta2=0.9, weight_decay=0.1)
     (group,) = build_optimizer(options, torch.nn.Linear(2, 2).parameters()).param_groups
     assert (group["lr"], group["betas"], group["weight_decay"]) == (0.01, (0.8, 0.9), 0.1)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True])
+def test_a_seed_is_a_whole_number_of_at_least_0(seed):
+    with pytest.raises(PreheatError, match="a seed must be a whole number of at least 0"):
+        begun(load(DigitsOptions()), DigitsOptions(), seed)
