@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import preheat
+from preheat import PreheatError
 from preheat.lab.tasks import BytesOptions, DigitsOptions, load
-from preheat.lab.tasks.training import MARGIN, build_optimizer, cross_entropy, divergence, train
+from preheat.lab.tasks.training import MARGIN, begun, build_optimizer, cross_entropy, divergence, train
 
 SMALL = BytesOptions(depth=2, width=16, heads=2, context=16, batch=4)
 DIGITS = DigitsOptions(depth=2, width=32, init_gain=1.0)

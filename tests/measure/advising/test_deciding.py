@@ -204,6 +204,15 @@ def test_runs_that_predict_a_constant_are_stuck():
     assert judged(half).rescued
 
 
+def test_a_warmup_that_is_stuck_where_none_trains_counts_by_its_loss():
+    plain = trial((0, 2.91), (15, 3.08), (30, 2.5), first=5.6, wobble=0.05)
+    found = judged(replace(plain, arms=[replace(arm, ignores=[arm.warmup > 0] * 2) for arm in plain.arms]))
+    assert found.losses == {0: pytest.approx(2.91), 15: pytest.approx(3.08), 30: pytest.approx(2.91)}
+    assert found.failed == {15: "stuck", 30: "stuck"}
+    assert found.difference == pytest.approx(0.0)
+    assert found.best == 0
+
+
 def test_how_runs_ended_is_said_as_it_was():
     found = Advice(facts(trial=trial((0, None), (10, 2.4), (25, 2.0), (50, 0.3), reached=0.4)))
     assert "0: diverged, 10: above its start, 25: stuck, 50: 0.3" in " ".join(found.reasons)

@@ -15,8 +15,9 @@ from preheat.measure.advising.facts import ShortRuns, Trial
 class Outcome:
     """A trial, judged.
 
-    losses: the mean final loss of each warmup; infinite where none of its runs trained.
-    failed: for those, how they ended, in words.
+    losses: the mean final loss of each warmup; infinite where none of its runs trained, but for a warmup that is stuck where
+    none trains: that is no evidence of more than its loss, and none at all for warmup.
+    failed: where no run trained, how they ended, in words.
     fell: what the best run's loss fell by, from what low-rate updates reach, since a first loss may be of any size; at least
     what the batches differ by.
     noise: the standard deviation of a difference of two losses; together with SMALL of what the loss fell by, since a run
@@ -84,6 +85,10 @@ def judged(trial: Trial) -> Outcome:
     ends = [_ends(arm, trial.first, highest) for arm in trial.arms]
     losses = {arm.warmup: _final(arm, how, highest) for arm, how in zip(trial.arms, ends, strict=True)}
     failed = {arm.warmup: " or ".join(sorted(set(how))) for arm, how in zip(trial.arms, ends, strict=True) if all(how)}
+    for arm in trial.arms:
+        if failed.get(arm.warmup) == "stuck" and math.isfinite(losses[0]):
+            # it had fewer updates at the peak than none had, which trains: it may be late, and counts by its loss
+            losses[arm.warmup] = max(losses[0], fmean(map(fmean, arm.losses)))
     best = min(losses.values())
     fell = 0.0
     if math.isfinite(best):
