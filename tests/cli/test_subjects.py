@@ -1,6 +1,7 @@
 """What is measured, named at a prompt: tasks as `compare` trains them, functions in files of one's own, and what is refused."""
 
 import json
+import signal
 import sys
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from preheat import PreheatError, hold
 from preheat.cli.subjects import module_subject, task_subject, told
+from preheat.lab.running.signals import Signals
 from preheat.lab.tasks import DigitsOptions
 from preheat.lab.tasks.training import train
 
@@ -157,3 +159,12 @@ def test_an_error_of_ours_keeps_its_trace(tmp_path):
 
     with pytest.raises(KeyError, match="ours"):
         broken()
+
+
+def test_a_signal_that_ends_the_program_while_a_file_runs_is_not_the_files(tmp_path):
+    (tmp_path / "stopped.py").write_text(
+        "import os, signal\n\ndef build():\n    os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    with Signals(signal.SIGTERM), pytest.raises(SystemExit) as stopped:
+        module_subject(f"{tmp_path / 'stopped.py'}:build").made(0)
+    assert stopped.value.code == 128 + signal.SIGTERM

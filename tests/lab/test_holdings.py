@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from preheat.core.errors import PreheatError
+from preheat.lab.identity.differences import difference
 from preheat.lab.identity.holdings import UNKNOWN, holdings, keyed, secrets_of
 from preheat.lab.identity.values import Digest
 
@@ -52,6 +53,13 @@ def test_what_a_function_holds_tells_it_from_the_same_function_with_other_values
     first, second = values_of(one), values_of(other)
     assert {key for key in first if first[key] != second[key]} - {"self.me"} == {name}
     assert values_of(one) == first
+
+
+def test_of_a_partial_inside_a_partial_it_is_said_which_argument_differs():
+    one, two = (
+        values_of(functools.partial(held.train, more=functools.partial(held.train, seed=seed))) for seed in (1, 2)
+    )
+    assert difference({"held": one}, {"held": two}).startswith("more.seed was 1, and is 2; more was")
 
 
 @pytest.mark.parametrize(

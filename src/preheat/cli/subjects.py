@@ -126,12 +126,18 @@ def told(text: str, *, wholly: bool = False) -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:
         place = _place(error, Path(text.rpartition(":")[0]).resolve())
-        if not place and not wholly:
+        if (not place and not wholly) or (isinstance(error, SystemExit) and _asked_to_stop(error)):
             raise
         if isinstance(error, SystemExit):
             raise PreheatError(f"{text} ended the program by sys.exit{place}", write="let it return instead") from error
         said = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())[:300]
         raise PreheatError(f"{text} raised {type(error).__name__}{': ' * bool(said)}{said}{place}") from error
+
+
+def _asked_to_stop(error: SystemExit) -> bool:
+    """Whether it comes from a handler of signals, which interrupts whatever runs, and not from sys.exit."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return Path(frame.f_code.co_filename).is_relative_to(Path(__file__).parents[1])
 
 
 def _place(error: BaseException, path: Path) -> str:

@@ -258,6 +258,9 @@ class _Reach:
         while name in self.held and self.held[name] != entry:
             name += "'"
         self.held[name] = entry
+        if type(value) is partial:  # so that it can be said which of its arguments is another one
+            for inner, argument in _arguments(value).items():
+                self._hold(f"{name}.{inner}", argument)
 
     def _met(self, met: Any) -> bytes:
         """What counts of a function or class inside a value besides its name: its code, where the name says nothing."""
