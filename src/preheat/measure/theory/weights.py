@@ -29,7 +29,8 @@ class UpdateWeights(Evidence):
     @property
     def window(self) -> float:
         """How many updates are averaged over, (Σc)²/Σc²: the number of equal weights that would average noise alike."""
-        return float(self.weights.sum() ** 2 / np.sum(self.weights**2))
+        shares = self.weights / self.weights.max()  # squares of small ones would be 0
+        return float(shares.sum() ** 2 / np.sum(shares**2))
 
     @property
     def half(self) -> int:
@@ -81,4 +82,7 @@ def update_weights(
         what = "how much an update keeps follows from a weight decay, and rates above 0"
         raise PreheatError(what, write="give weight_decay=, such as 0.1")
     weights, first = kept(values, decay)
+    if not weights.any():
+        what = "rate × weight decay is below what a float holds: no update writes anything"
+        raise PreheatError(what, given=float(np.max(values)), write="give the rate at the peak, and the weight decay")
     return UpdateWeights(name, weights, first)
