@@ -45,6 +45,8 @@ def test_json_and_a_picture(ask, logs, tmp_path):
         (lambda logs: (*logs, *ASKED[2:]), "write --schedule twice or more"),
         (lambda logs: (*logs, *ASKED[:-1], "9000"), "tried up to 8 times"),
         (lambda logs: (*logs, *ASKED, "--metric", "los"), "did you mean 'loss'"),
+        (lambda logs: (*logs, *ASKED, "--seed", "-1"), "--seed is from 0 to"),
+        (lambda logs: (*logs, *ASKED, "--seed", "1.5"), "--seed takes a whole number"),
         (lambda logs: ("missing.csv", *ASKED), "missing.csv cannot be read"),
     ],
 )

@@ -78,7 +78,8 @@ def shown(value: object, limit: int = 80) -> str:
 
 def plural(count: int, word: str) -> str:
     """A count with its noun: "1 layer", "2,000 layers"."""
-    return f"{count:,} {word}{'s' * (count != 1)}"
+    ending = "" if count == 1 else "es" if word.endswith(("s", "x", "ch")) else "s"
+    return f"{count:,} {word}{ending}"
 
 
 def on_one_line(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from preheat.core.errors import plural
 from preheat.measure.evidence import Evidence
 from preheat.measure.predicting.guards import ABSOLUTE
 from preheat.plots.panel import Curves, Series, short, shortened
@@ -82,7 +83,7 @@ class Prediction(Evidence):
         return " ".join(self._sentences())
 
     def _sentences(self) -> list[str]:
-        times = f"{self.total / self.horizon:.1f} times the longest of {len(self.runs)} runs"
+        times = f"{self.total / self.horizon:.1f} times the longest of {plural(len(self.runs), 'run')}"
         said = [f"At {self.total:,} updates, {times}: {self._verdict()}"]
         if not self.trusted:
             said.append(
@@ -105,7 +106,9 @@ class Prediction(Evidence):
             return f"which of {names} ends lowest is not known{self._lost(best)}."
         first = self.schedules[0]
         if best is first:
-            return f"{best.name} ends lowest."
+            following = self.ordered[1]
+            by = f"{following.difference:.4f} ({following.low:.4f} to {following.high:.4f})"
+            return f"{best.name} ends lowest, {by} below {following.name}, the next."
         return (
             f"{best.name} ends lowest, {-best.difference:.4f} ({-best.high:.4f} to {-best.low:.4f}) below {first.name}."
         )
