@@ -1,6 +1,7 @@
 """`preheat predict`: logs in, differences out."""
 
 import json
+import re
 
 import pytest
 from benchmarks.predictor.exact import rates
@@ -29,6 +30,16 @@ def test_it_says_differences_and_what_each_law_says(ask, logs):
     for word in ("P(best)", "annealing", "multi-power", "forgetting", "convex", "control", "less A"):
         assert word in answer.out
     assert all(len(line) <= 80 for line in answer.out.splitlines())
+
+
+def test_no_letter_is_without_its_schedule(ask, logs):
+    names = [f"hold() >> decay({share}%)" for share in (10, 20, 30, 40, 50, 60)]
+    answer = ask("predict", *logs, "--total", "700", *(word for name in names for word in ("--schedule", name)))
+    assert "…" not in answer.out
+    assert all(len(line) <= 80 for line in answer.out.splitlines())
+    for letter, name in zip("ABCDEF", names, strict=True):
+        assert re.search(rf"\n{letter}  .+  {re.escape(name)}\n", answer.out)
+        assert f"{letter} less A" in answer.out
 
 
 def test_json_and_a_picture(ask, logs, tmp_path):

@@ -65,6 +65,11 @@ def test_the_present_state(ask, file):
     assert not set("\x1b\x07") & set(answer.out), "what a file says moves no cursor"
 
 
+def test_a_second_file_is_not_taken_for_a_schedule(ask, file):
+    answer = ask("watch", str(file), "b")
+    assert "Unused Tokens: ['b']; see preheat watch --help" in answer.err
+
+
 def test_one_is_one(ask, tmp_path):
     writer = Writer(tmp_path / "m")
     writer.write({**HEADER, "layers": 1}, record(0))

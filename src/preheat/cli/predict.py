@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from preheat.cli.columns import columns
+from preheat.cli.columns import whole_columns
 from preheat.cli.counts import Count, Seed
 from preheat.cli.explain import fitted
 from preheat.cli.pictures import saved
@@ -83,7 +83,10 @@ def predict(
         print(json.dumps(found.to_dict(), indent=1))
         return
     terminal = Terminal.of(sys.stdout)
-    tables = [columns(rows, "<" + ">" * (len(rows[0]) - 2) + "<", terminal) for rows in (found.table, found.law_table)]
+    tables = [
+        whole_columns(rows, "<" + ">" * (len(rows[0]) - 2) + last, terminal)
+        for rows, last in ((found.table, "<"), (found.law_table, ">"))
+    ]
     pieces = [fitted([found.sentence], terminal), *tables]
     print("\n\n".join("\n".join(piece) for piece in pieces))
     print("".join(f"\nWrote {path}" for path in wrote), end="\n" if wrote else "")
