@@ -76,10 +76,10 @@ def shown(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def plural(count: int, word: str) -> str:
+def plural(count: float, word: str) -> str:
     """A count with its noun: "1 layer", "2,000 layers"."""
     ending = "" if count == 1 else "es" if word.endswith(("s", "x", "ch")) else "s"
-    return f"{count:,} {word}{ending}"
+    return f"{count:,.0f} {word}{ending}"
 
 
 def on_one_line(text: str) -> str:

@@ -611,6 +611,18 @@ def test_what_is_told_has_to_be_a_number(trained):
                 monitor.loss(value)
 
 
+def test_a_comparison_is_told_every_alarm_in_the_order_of_updates(trained):
+    told, one = [], trained(updates=0)
+    with Monitor(one.model, one.optimizer, every=4, log=lambda step, **more: told.append((step, more))) as monitor:
+        for t in range(9):
+            monitor.loss(math.nan if t == 7 else 1.0)
+            monitor.gradient(math.inf if t == 6 else 1.0)
+            _go(one, 1)
+    assert {(step, *more) for step, more in told} == {(e.update, f"monitor/{e.kind}") for e in monitor.events}
+    assert [step for step, _ in told] == sorted(step for step, _ in told)
+    assert {6, 7} <= {step for step, _ in told}
+
+
 def test_a_name_of_a_layer_moves_no_cursor():
     model = nn.ModuleDict({"a\x1b[2J\nb": nn.Linear(2, 2)})
     optimizer = torch.optim.SGD(model.parameters(), lr=9.0)

@@ -13,7 +13,7 @@ from typing import Any, Self
 from preheat.core.checks import counted, measured
 from preheat.core.errors import PreheatError, PreheatWarning, on_one_line
 from preheat.core.extras import needed
-from preheat.measure.monitoring.alarms import Alarms, Event
+from preheat.measure.monitoring.alarms import STAGE, Alarms, Event
 from preheat.measure.monitoring.history import FORMAT, VERSION, Reader, Writer, strict
 from preheat.measure.monitoring.layers import Layers, Shot, layer_moves, told
 from preheat.measure.monitoring.transfer import Read, Waiting, alignment
@@ -54,7 +54,8 @@ class Monitor:
     to, None to keep events only.   every: ≥ 1.   head: the name of the output head, by default the last Linear.
     named: layers that are in every record.   update: the number of the coming update, by default what the optimizer itself
     has counted, so build the monitor after loading.   plan: the schedule, for the file's first line.   limits: other values
-    for those in preheat.measure.monitoring.alarms.LIMITS.
+    for those in preheat.measure.monitoring.alarms.LIMITS.   log: told every alarm, as log(7, **{"monitor/loss spike": 1}):
+    with preheat.log, or the log of a training function, the report of preheat compare lists them.
 
     In the step of a record it holds a copy of the weights. Gradients are those that step() gets, after clipping, unless
     `gradient` is told the norm before. Steps that a GradScaler skips are not counted. On a GPU nothing waits: numbers come one
@@ -77,6 +78,7 @@ class Monitor:
         update: int | None = None,
         plan: object = None,
         limits: Mapping[str, float] | None = None,
+        log: Callable[..., None] | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise PreheatError("model is a torch.nn.Module", given=model)
@@ -94,7 +96,7 @@ class Monitor:
         self._found: list[tuple[int, Any]] = []  # what fused optimizers say of steps that they skip inside
         self._waiting: Waiting | None = None
         self._skipped = self._records = 0
-        self._is_quiet = False
+        self._is_quiet, self._log = False, log
         self._is_due, self._told = False, set[str]()
         self._head = self._layers.head_norm() if self._layers.head is not None else None
         self._open(model, None if file is None else Path(file), update, plan)
@@ -267,6 +269,9 @@ class Monitor:
         self._skipped += len(read.skipped)
         self._write(*({"type": "event", **event._asdict()} for event in events))
         self.events += events
+        if self._log is not None:
+            for event in sorted(events, key=lambda one: one.update):  # a lower step would mean that training went back
+                self._log(event.update, **{f"{STAGE}/{event.kind}": 1.0})
         for event in events:
             if event.kind not in self._told:
                 self._told.add(event.kind)

@@ -84,7 +84,7 @@ class Prediction(Evidence):
 
     def _sentences(self) -> list[str]:
         times = f"{self.total / self.horizon:.1f} times the longest of {plural(len(self.runs), 'run')}"
-        said = [f"At {self.total:,} updates, {times}: {self._verdict()}"]
+        said = [f"At {plural(self.total, 'update')}, {times}: {self._verdict()}"]
         if not self.trusted:
             said.append(
                 "No law foretold the ends of these runs better than a power law that knows of no decay: nothing is known."
@@ -179,7 +179,7 @@ class Prediction(Evidence):
             for style, one in enumerate((*self.laws, self.control), start=1)
         ]
         return Curves(
-            title=f"Final loss less that of {self.schedules[0].name}, predicted at {self.total:,} updates",
+            title=f"Final loss less that of {self.schedules[0].name}, predicted at {plural(self.total, 'update')}",
             series=[predicted, *laws],
             x_label=_numbered([one.name for one in ordered]),
             y_label="difference of the loss",

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from preheat.core.checks import positive_number
-from preheat.core.errors import PreheatError, shown
+from preheat.core.errors import PreheatError, plural, shown
 from preheat.core.peaks import refuse_unclear
 from preheat.core.plan import Plan
 from preheat.core.spans import Run
@@ -96,7 +96,7 @@ class Bound(Evidence):
         """The bound, the best peak, and where it holds."""
         units = [f" {unit}" if (unit := self._unit(sign)) else "" for sign in "/·"]
         said = [
-            f"The last-iterate bound of {self.name} over {self.updates:,} updates is least at a peak of "
+            f"The last-iterate bound of {self.name} over {plural(self.updates, 'update')} is least at a peak of "
             f"{self.best_peak:.4g}{units[0]}, where it is {self.least:.4g}{units[1]}: a score of {self.score:.4g}, and the "
             f"best that a schedule of a long run can have is {LEAST:.0f}."
         ]
@@ -296,7 +296,7 @@ def _norms(given: Any, updates: int) -> tuple[np.ndarray | None, float | None]:
     norms = norms_of(given)
     if len(norms) != updates:
         raise PreheatError(
-            f"gradient_norms has {len(norms):,} values, and the run has {updates:,} updates",
+            f"gradient_norms has {plural(len(norms), 'value')}, and the run has {plural(updates, 'update')}",
             write="give one for every update, skipped ones too, or one number for all",
         )
     largest = float(norms.max())

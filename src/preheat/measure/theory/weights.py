@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from preheat.core.errors import PreheatError
+from preheat.core.errors import PreheatError, plural
 from preheat.core.spans import Run
 from preheat.measure.evidence import Evidence
 from preheat.measure.theory.last_iterate import lines_of
@@ -44,10 +44,10 @@ class UpdateWeights(Evidence):
         n = len(self.weights)
         return (
             f"Under {self.name} the final weights are {self.first:.3g} what they began with, and {1 - self.first:.3g} what "
-            f"{n:,} updates wrote, half of that from update {self.half:,} on. They average noise like "
-            f"{self.window:,.0f} equal updates, {self.window / n:.1%} of the run. This is exact for AdamW's decoupled weight "
-            "decay, whatever the loss; that a wider average is better holds where noise is what limits the loss, and not where "
-            "the first weights have a large share."
+            f"{plural(n, 'update')} wrote, half of that from update {self.half:,} on. They average noise like "
+            f"{plural(round(self.window), 'equal update')}, {self.window / n:.1%} of the run. This is exact for AdamW's "
+            "decoupled weight decay, whatever the loss; that a wider average is better holds where noise is what limits the "
+            "loss, and not where the first weights have a large share."
         )
 
     def panel(self) -> Curves:
