@@ -1,10 +1,12 @@
 """`preheat bound`: schedules side by side, and refusals in the words of the prompt."""
 
 import json
+import re
 
 import pytest
 
 import preheat as ph
+from preheat.cli import main
 from preheat.measure import bound, optimal_peak
 
 TWO = ("hold() >> decay(20%)", "decay()", "--total", "10k")
@@ -19,6 +21,18 @@ def test_a_row_for_each_schedule(ask):
     assert second.split()[:6] == ["10,000", f"{bound(TWO[1], run).score:.3f}", "−7.4", "%", "×", "1.94"]
     assert first.endswith(f"  {TWO[0]}")
     assert "too short for their model" in " ".join(" ".join(rest).split())
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_no_name_is_cut(capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    names = [f"warmup(10%) >> hold() >> decay({share}%, shape=cosine, to=0.01)" for share in (10, 20)]
+    assert main(["bound", *names, "--total", "10k"]) == 0
+    table = capsys.readouterr().out.partition("\n\nIt is proven")[0]
+    assert "…" not in table
+    assert all(len(line) <= width for line in table.splitlines())
+    table = "".join(table.split())
+    assert all("".join(one.split()) in "".join(re.findall(r"[a-z(].*", table)) for one in names)
 
 
 def test_a_tuned_peak_is_carried_over(ask):

@@ -1,6 +1,7 @@
 """`preheat predict`: logs in, differences out."""
 
 import json
+import re
 
 import pytest
 from benchmarks.predictor.exact import rates
@@ -31,6 +32,16 @@ def test_it_says_differences_and_what_each_law_says(ask, logs):
     assert all(len(line) <= 80 for line in answer.out.splitlines())
 
 
+def test_no_letter_is_without_its_schedule(ask, logs):
+    names = [f"hold() >> decay({share}%)" for share in (10, 20, 30, 40, 50, 60)]
+    answer = ask("predict", *logs, "--total", "700", *(word for name in names for word in ("--schedule", name)))
+    assert "…" not in answer.out
+    assert all(len(line) <= 80 for line in answer.out.splitlines())
+    for letter, name in zip("ABCDEF", names, strict=True):
+        assert re.search(rf"\n{letter}  .+  {re.escape(name)}\n", answer.out)
+        assert f"{letter} less A" in answer.out
+
+
 def test_json_and_a_picture(ask, logs, tmp_path):
     answer = ask("predict", *logs, *ASKED, "--json", "--svg", str(tmp_path / "p.svg"))
     found = json.loads(answer.out)
@@ -45,6 +56,8 @@ def test_json_and_a_picture(ask, logs, tmp_path):
         (lambda logs: (*logs, *ASKED[2:]), "write --schedule twice or more"),
         (lambda logs: (*logs, *ASKED[:-1], "9000"), "tried up to 8 times"),
         (lambda logs: (*logs, *ASKED, "--metric", "los"), "did you mean 'loss'"),
+        (lambda logs: (*logs, *ASKED, "--seed", "-1"), "--seed is from 0 to"),
+        (lambda logs: (*logs, *ASKED, "--seed", "1.5"), "--seed takes a whole number"),
         (lambda logs: ("missing.csv", *ASKED), "missing.csv cannot be read"),
     ],
 )

@@ -44,6 +44,7 @@ def file(tmp_path):
     path = tmp_path / "m.jsonl"
     writer = Writer(path)
     writer.write(HEADER, *map(record, range(0, 100, 10)), EVENT)
+    writer.close()
     return path
 
 
@@ -64,6 +65,21 @@ def test_the_present_state(ask, file):
     assert not set("\x1b\x07") & set(answer.out), "what a file says moves no cursor"
 
 
+def test_a_second_file_is_not_taken_for_a_schedule(ask, file):
+    answer = ask("watch", str(file), "b")
+    assert "Unused Tokens: ['b']; see preheat watch --help" in answer.err
+
+
+def test_one_is_one(ask, tmp_path):
+    writer = Writer(tmp_path / "m")
+    writer.write({**HEADER, "layers": 1}, record(0))
+    writer.write({"type": "damaged"})
+    writer.close()
+    found = ask("watch", "--once", str(tmp_path / "m")).out
+    assert "1 layer:" in found
+    assert "1 damaged line passed over" in found
+
+
 def test_for_programs(ask, file):
     found = json.loads(ask("watch", str(file), "--json").out)
     assert (found["records"], found["last"]["update"], found["ended"]) == (10, 90, None)
@@ -74,6 +90,10 @@ def test_what_is_not_there_is_refused_where_one_does_not_wait(ask, tmp_path):
     answer = ask("watch", "--once", str(tmp_path / "none"))
     assert (answer.code, answer.out) == (2, "")
     assert "leave out --once" in answer.err
+    (tmp_path / "empty").touch()
+    assert "it is empty" in ask("watch", "--once", str(tmp_path / "empty")).err
+    (tmp_path / "torn").write_text('{"type": "header", "format": "preheat.mon')
+    assert "its first line is cut off" in ask("watch", "--once", str(tmp_path / "torn")).err
     (tmp_path / "x").write_text("a,b\n1,2\n")
     assert "no file of a preheat monitor" in ask("watch", str(tmp_path / "x")).err
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preheat import BindError, ParseError, PreheatError, StateError, from_dict, hold, parse, recipes
-from preheat.core.errors import shown
+from preheat.core.errors import on_one_line, plural, shown
 from preheat.core.shapes import power
 from preheat.session import Plateau, Rewarm, Session
 from preheat.session.rules import rule_from_data
@@ -94,3 +94,19 @@ def test_what_was_given_need_not_travel() -> None:
     error = pickle.loads(pickle.dumps(refusal(lambda: hold(lambda: 1))))
     assert str(error).startswith("the value of a hold must be a number, not <function")
     assert str(error.given).startswith("<function")
+
+
+def test_one_is_one_and_all_else_is_several():
+    assert [plural(count, "update") for count in (0, 1, 2, 2000)] == [
+        "0 updates",
+        "1 update",
+        "2 updates",
+        "2,000 updates",
+    ]
+    assert plural(3, "loss") == "3 losses"
+
+
+@given(st.text())
+def test_text_of_elsewhere_moves_no_cursor(text):
+    assert on_one_line(text).isprintable()
+    assert len(on_one_line(text)) == len(text)

@@ -48,3 +48,24 @@ def waits(schedule, seed, log):
     while not Path("go").exists():
         time.sleep(0.02)
     log(1, loss=0.5)
+
+
+def watched(schedule, seed, log):
+    """A training under a monitor; without a warmup its loss is not a number at update 6."""
+    import math
+
+    import torch
+
+    from preheat.measure import Monitor
+
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    with Monitor(model, optimizer, log=log, limits={"loss spike": 100}) as monitor:
+        for step in range(9):
+            loss = model(torch.ones(2)).square().mean()
+            monitor.loss(math.nan if step == 6 and "0.0, 1.0" not in str(schedule) else loss)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            log(step, loss=1.0)
+    return 1.0

@@ -18,6 +18,7 @@ from preheat.core.errors import PreheatError
 from preheat.lab.engines.processes import Processes, accelerators
 from preheat.lab.experiment import Metric
 from preheat.lab.identity.holdings import holdings
+from preheat.lab.report.panels import StudyPanels
 
 ARMS = {"none": preheat.decay(), "warm": preheat.warmup("50%") >> preheat.decay()}
 
@@ -49,6 +50,20 @@ def test_a_function_is_compared_in_processes_of_its_own_as_in_this_one(compare, 
     record = here.records[0]["warm", 2]
     assert (record.result.parameters, record.result.data, record.result.steps) == (7, "own", 30)
     assert record.header["trainer"] == "own_training:train"
+
+
+@pytest.mark.filterwarnings("ignore::preheat.core.errors.PreheatWarning")
+def test_alarms_of_a_monitor_are_in_the_report(compare, tmp_path):
+    found, _ = compare(own_training.watched, seeds=2)
+    assert found.failures == ()
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    panels = StudyPanels(found.studies[0], found.records[0])
+    alarms = [("none", seed, "not finite", "1", "6") for seed in "01"]
+    assert panels.alarm_rows() == [("arm", "seed", "alarm", "times", "first at update"), *alarms]
+    assert "Alarms of monitors" in page
+    without, _ = compare(out=tmp_path / "without", seeds=2)
+    assert StudyPanels(without.studies[0], without.records[0]).alarm_rows() == []
+    assert "Alarms of monitors" not in (tmp_path / "without" / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_target_is_asked_of_the_runs_and_kept_out_of_what_makes_them_the_same(compare):

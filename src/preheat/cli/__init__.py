@@ -57,6 +57,9 @@ preheat.torch.Scheduler trains with it.
 """
 
 
+_NO_SCHEDULE = ("presets", "schema", "watch")  # commands whose arguments are no schedules, which a shell would split
+
+
 def main(tokens: Sequence[str] | None = None) -> int:
     """Run the command line, `sys.argv` by default, and return the exit code.
 
@@ -107,8 +110,10 @@ def _parsed(tokens: list[str]) -> Callable[[], int]:
     try:
         command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        hint = "put the schedule in quotes, and " if isinstance(error, UnusedCliTokensError) else ""
-        raise PreheatError(f"{str(error).rstrip('.')}; {hint}see {_asked(app, tokens)} --help") from None
+        asked = _asked(app, tokens)
+        split = isinstance(error, UnusedCliTokensError) and asked.removeprefix("preheat ") not in _NO_SCHEDULE
+        hint = "put the schedule in quotes, and " if split else ""
+        raise PreheatError(f"{str(error).rstrip('.')}; {hint}see {asked} --help") from None
 
     def carry_out() -> int:
         result = command(*bound.args, **bound.kwargs)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from preheat.cli.columns import columns
-from preheat.cli.counts import Count, CountOrNone
+from preheat.cli.counts import Count, CountOrNone, Seed
 from preheat.cli.pictures import Picture, saved
 from preheat.cli.subjects import Made, module_subject, task_subject, told
 from preheat.core.errors import PreheatError, nearest, shown
@@ -50,7 +50,7 @@ class Asked:
     trial: CountOrNone = None
     """Updates of each short run, 0 for none; a fiftieth of the run by default, from 200 to 400 and at most half of it."""
 
-    seed: Count = 0
+    seed: Seed = 0
     """Fixes the weights and the order of the data."""
 
     race_budget: CountOrNone = None

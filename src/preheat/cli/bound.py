@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from preheat.cli.columns import columns
+from preheat.cli.columns import whole_columns
 from preheat.cli.explain import fitted
 from preheat.cli.refusals import SCHEDULE, at_prompt
 from preheat.cli.resolved import RunOptions
@@ -71,7 +71,7 @@ def bound(
     terminal = Terminal.of(sys.stdout)
     head = ("updates", "score", "against the first", "peak", "schedule")
     table = [head, *(_row(one.other, one, tuned is not None) for one in rows)]
-    print("\n".join(columns(table, ">>>><", terminal)))
+    print("\n".join(whole_columns(table, ">>>><", terminal)))
     print("\n" + "\n".join(fitted([WHERE_IT_HOLDS], terminal)))
 
 

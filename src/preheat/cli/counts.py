@@ -28,5 +28,15 @@ def _whole(kind: Any, tokens: Sequence[Token]) -> Any:
     return convert(kind, [token])
 
 
+def _seed(kind: Any, tokens: Sequence[Token]) -> Any:
+    """A seed, as every generator of random numbers takes it."""
+    found = _whole(kind, tokens)
+    if not 0 <= found < 1 << 32:
+        (token,) = tokens
+        raise CoercionError(msg=f"{token.keyword} is from 0 to {(1 << 32) - 1:,}, not {token.value!r}", token=token)
+    return found
+
+
+Seed = Annotated[int, Parameter(converter=_seed)]
 Count = Annotated[int, Parameter(converter=_whole)]
 CountOrNone = Annotated[int | None, Parameter(converter=_whole)]

@@ -2,17 +2,18 @@
 
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from preheat.cli.columns import columns
-from preheat.cli.counts import Count
+from preheat.cli.columns import whole_columns
+from preheat.cli.counts import Count, Seed
 from preheat.cli.explain import fitted
 from preheat.cli.pictures import Picture, saved
 from preheat.cli.refusals import SCHEDULE, at_prompt
-from preheat.core.errors import PreheatError
+from preheat.core.errors import PreheatError, PreheatWarning
 from preheat.plots.terminal import Terminal
 
 
@@ -24,7 +25,7 @@ def predict(
     total: Count,
     peak: float | None = None,
     metric: str | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     png: Picture = None,
     svg: Picture = None,
     as_json: Annotated[bool, Parameter(name="--json", negative=(), show_default=False)] = False,
@@ -42,8 +43,9 @@ def predict(
     best, and with what each law says alone. Two runs at least are needed, and
     their rates have to decay in different ways, such as a cosine and a hold with a
     decay at its end. What that cannot tell is refused: more than 8 times the
-    updates of the longest run, more than 2 times its peak rate. Losses themselves
-    are said up to 1.5 times the updates, beyond that only differences.
+    updates of the longest run or fewer than those of the shortest, a peak above
+    twice or below half of theirs. Losses themselves are said up to 1.5 times the
+    updates, beyond that only differences.
 
     Parameters
     ----------
@@ -69,18 +71,25 @@ def predict(
     from preheat.measure.predicting.predict import predict as predicted
 
     try:
-        found = predicted(runs, schedule, total=total, peak=peak, metric=metric, seed=seed)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", PreheatWarning)
+            found = predicted(runs, schedule, total=total, peak=peak, metric=metric, seed=seed)
     except PreheatError as error:
         raise at_prompt(error, _CURES) from None
+    for one in said:
+        print(f"preheat: {one.message}", file=sys.stderr)
     wrote = saved(found.panel(), png=png, svg=svg)
     if as_json:
         print(json.dumps(found.to_dict(), indent=1))
         return
     terminal = Terminal.of(sys.stdout)
-    tables = [columns(rows, "<" + ">" * (len(rows[0]) - 2) + "<", terminal) for rows in (found.table, found.law_table)]
+    tables = [
+        whole_columns(rows, "<" + ">" * (len(rows[0]) - 2) + last, terminal)
+        for rows, last in ((found.table, "<"), (found.law_table, ">"))
+    ]
     pieces = [fitted([found.sentence], terminal), *tables]
     print("\n\n".join("\n".join(piece) for piece in pieces))
     print("".join(f"\nWrote {path}" for path in wrote), end="\n" if wrote else "")
 
 
-_CURES = {**SCHEDULE, "schedules": "write --schedule twice or more", "peak": "write --peak"}
+_CURES = {**SCHEDULE, "schedules": "write --schedule twice or more", "peak": "write --peak", "metric": "write --metric"}

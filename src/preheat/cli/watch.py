@@ -15,7 +15,7 @@ from cyclopts import Parameter
 from preheat.cli.columns import columns
 from preheat.cli.pictures import Picture, saved
 from preheat.core.checks import positive_number
-from preheat.core.errors import PreheatError
+from preheat.core.errors import PreheatError, on_one_line, plural
 from preheat.measure.monitoring.history import History, Reader
 from preheat.plots.terminal import Terminal, braille, number
 
@@ -63,9 +63,7 @@ def watch(
     if once or json:
         reader.more()
         if reader.history.header is None:
-            raise PreheatError(
-                f"{file} is not there, or empty: nothing of a monitor yet", write="leave out --once to wait"
-            )
+            raise PreheatError(f"{file} has nothing of a monitor yet: {reader.lacks}", write="leave out --once to wait")
         print(
             jsons.dumps(_summary(reader.history), ensure_ascii=False)
             if json
@@ -122,15 +120,15 @@ def _looks(reader: Reader, seconds: float) -> Iterator[None]:
 
 
 def _waiting(reader: Reader) -> str:
-    return f"waiting for {reader.path}, which is not there yet, or empty; Ctrl-C ends this"
+    return f"waiting for {reader.path}: {reader.lacks}; Ctrl-C ends this"
 
 
 def _line(one: dict[str, Any]) -> str:
     """A record or an event in one line."""
     if one["type"] == "event":
-        return f"{one['update']}  {_clean(one['kind'])}: {_clean(one['what'])}; {_clean(one['write'])}"
+        return f"{one['update']}  {on_one_line(one['kind'])}: {on_one_line(one['what'])}; {on_one_line(one['write'])}"
     worst = one["relative"]["worst"]
-    moved = f"  {_clean(worst[0][0])} {worst[0][1]:.3%}" if worst else ""
+    moved = f"  {on_one_line(worst[0][0])} {worst[0][1]:.3%}" if worst else ""
     numbers = (f"{name} {_short(one.get(name))}" for name in ("loss", "rate", "gradient"))
     return "  ".join((str(one["update"]), *numbers)) + moved
 
@@ -143,11 +141,11 @@ def _state(history: History, terminal: Terminal) -> str:
 
 def _heading(history: History) -> str:
     header = history.header or {}
-    what = f"{_clean(str(header.get('model')))}, {header.get('layers')} layers"
+    what = f"{on_one_line(str(header.get('model')))}, {plural(header.get('layers', 0), 'layer')}"
     now = "no record yet" if history.update is None else f"update {history.update:,}"
-    ended = "" if history.ended is None else f"; the run has ended ({_clean(history.ended)})"
-    plan = f"\n{_clean(str(header['plan']))}" if header.get("plan") else ""
-    lost = f"\n{history.damaged} damaged lines were passed over" if history.damaged else ""
+    ended = "" if history.ended is None else f"; the run has ended ({on_one_line(history.ended)})"
+    plan = f"\n{on_one_line(str(header['plan']))}" if header.get("plan") else ""
+    lost = f"\n{plural(history.damaged, 'damaged line')} passed over" if history.damaged else ""
     return f"{what}: {now}{ended}{plan}{lost}"
 
 
@@ -188,7 +186,7 @@ def _layers(history: History, terminal: Terminal) -> str:
     relative, angular = last["relative"], last["angular"]
     angles = dict(angular["worst"]) | angular["named"]
     shown = dict(relative["worst"]) | relative["named"]
-    rows = [(_clean(name), _percent(value), _degrees(angles.get(name))) for name, value in shown.items()]
+    rows = [(on_one_line(name), _percent(value), _degrees(angles.get(name))) for name, value in shown.items()]
     rows.append(("the layer in the middle", _percent(relative["median"]), _degrees(angular["median"])))
     head = last.get("head")
     grown = "" if head is None else f"\noutput head: {head:.3g} times its norm at first"
@@ -201,9 +199,9 @@ def _alarms(history: History, terminal: Terminal) -> str:
     if not events:
         return "no alarms"
     more = f", the last {_EVENTS}" if len(events) > _EVENTS else ""
-    lines = [f"{len(events)} alarm{'s' * (len(events) > 1)}{more}"]
+    lines = [f"{plural(len(events), 'alarm')}{more}"]
     for one in events[-_EVENTS:]:
-        text = f"{number(one['update'])}  {_clean(one['kind'])}: {_clean(one['what'])} → {_clean(one['write'])}"
+        text = f"{number(one['update'])}  {on_one_line(one['kind'])}: {on_one_line(one['what'])} → {on_one_line(one['write'])}"
         lines += textwrap.wrap(text, terminal.width - 2, subsequent_indent="    ", break_on_hyphens=False)
     return "\n".join(lines)
 
@@ -221,11 +219,6 @@ def _summary(history: History) -> dict[str, Any]:
         "ended": history.ended,
         "damaged": history.damaged,
     }
-
-
-def _clean(text: str) -> str:
-    """Text of a file as it can be shown: nothing that moves a cursor."""
-    return "".join(letter if letter.isprintable() else "�" for letter in text)
 
 
 def _short(value: float | None) -> str:

@@ -76,6 +76,17 @@ def shown(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def plural(count: float, word: str) -> str:
+    """A count with its noun: "1 layer", "2,000 layers"."""
+    ending = "" if count == 1 else "es" if word.endswith(("s", "x", "ch")) else "s"
+    return f"{count:,.0f} {word}{ending}"
+
+
+def on_one_line(text: str) -> str:
+    """Text of elsewhere as it can be shown: nothing that ends a line or moves a cursor."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """`"; did you mean 'x'?"`, or a list of what is known where nothing is near."""
     from difflib import get_close_matches  # only a refusal pays for it

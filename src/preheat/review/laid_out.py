@@ -27,6 +27,7 @@ class Laid(NamedTuple):
     key: of the plan's line.   curve: bound, times the peak where its values became rates by one.   run: as far as known.
     total: ticks of the run.   ends: whether that is its end; else it never ends, and total is what is looked at.
     tick: ticks from one value to the next.   rates: whether the values are the values themselves, not factors.
+    factor: what factor 1 stands for in them; None where they are factors, or were written as rates.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Laid(NamedTuple):
     ends: bool
     tick: int
     rates: bool
+    factor: float | None = None
 
     @property
     def updates(self) -> int:
@@ -113,7 +115,17 @@ def laid_out(subject: Subject) -> tuple[Laid, ...]:
             else _looked_at(subject, [plain(target) for _, target in bound], tick)
         )
     return tuple(
-        Laid(line.key, line.target, plain(target), run, total, ends, tick, isinstance(target, Absolute))
+        Laid(
+            line.key,
+            line.target,
+            plain(target),
+            run,
+            total,
+            ends,
+            tick,
+            isinstance(target, Absolute),
+            None if line.is_absolute or not line.is_rate else subject.peak,
+        )
         for line, target in bound
     )
 

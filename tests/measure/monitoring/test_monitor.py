@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import warnings
+from contextlib import nullcontext
 from itertools import islice
 
 import pytest
@@ -462,6 +465,185 @@ def test_a_file_is_read_while_it_grows_and_anew_where_it_was_begun_anew(trained,
     assert reader.history.records == []
     assert reader.history.ended == "closed"
     monitor.close()
+
+
+TORN = [
+    b'{"type": "header", "format": "preheat.mon',
+    b'{"ty',
+    b'{"type": "header", "format": "preheat.monitor", "vers\x00\x00',
+]
+
+
+@pytest.mark.parametrize("left", [*TORN, b"\n"])
+def test_a_file_that_was_killed_in_its_first_line_is_gone_on_with_and_read(trained, tmp_path, left):
+    path, one = tmp_path / "m.jsonl", trained(updates=0)
+    path.write_bytes(left)
+    with Monitor(one.model, one.optimizer, path, every=1) as monitor:
+        _go(one, 2, monitor)
+    history = watched(path).history
+    assert [one["update"] for one in history.records] == [0, 1]
+    assert history.damaged == (left != b"\n")
+
+
+@pytest.mark.parametrize("left", [bytes(100), b"step,loss", b'{"a": 1}', b"\x89PNG\r\n\x1a\n", b'{"type": "record"}\n'])
+def test_whatever_is_not_a_monitors_file_is_left_as_it_is(trained, tmp_path, left):
+    path, one = tmp_path / "foreign", trained()
+    path.write_bytes(left)
+    for read in (lambda: Monitor(one.model, one.optimizer, path), lambda: watched(path)):
+        with pytest.raises(PreheatError, match=r"foreign is no file of a preheat monitor, it begins with b'"):
+            read()
+    assert path.read_bytes() == left
+    assert not one.optimizer._optimizer_step_pre_hooks
+
+
+def test_a_header_behind_damage_is_found(trained, tmp_path):
+    path, one = tmp_path / "m.jsonl", trained(updates=0)
+    Monitor(one.model, one.optimizer, path).close()
+    path.write_bytes(bytes(100) + b"\n" + path.read_bytes())
+    assert watched(path).history.ended == "closed"
+
+
+def test_devices_pipes_and_folders_are_no_files(trained, tmp_path):
+    one = trained()
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/full", "/dev/null", tmp_path / "pipe", tmp_path):
+        with pytest.raises(PreheatError, match=f"{path} is no file"):
+            Monitor(one.model, one.optimizer, path)
+
+
+def test_another_version_says_which_file(tmp_path):
+    (tmp_path / "m.jsonl").write_text('{"type": "header", "format": "preheat.monitor", "version": 9}\n')
+    with pytest.raises(PreheatError, match=r"m.jsonl: the version of a monitor's file is 1, not 9"):
+        watched(tmp_path / "m.jsonl")
+
+
+def test_a_second_monitor_of_one_file_is_said(trained, tmp_path):
+    one = trained(updates=0)
+    first = Monitor(one.model, one.optimizer, tmp_path / "m.jsonl", update=0)
+    with pytest.warns(PreheatWarning, match=r"m.jsonl is being written by another monitor"):
+        Monitor(one.model, one.optimizer, tmp_path / "m.jsonl", update=0).close()
+    first.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Monitor(one.model, one.optimizer, tmp_path / "m.jsonl", update=0).close()
+
+
+# -- it never stops a training ---------------------------------------------------------------------------------------
+
+
+class Kinds(nn.Module):
+    """Parameters of every kind that an optimizer takes."""
+
+    def __init__(self, kind: torch.dtype) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(3, 2).to(kind), requires_grad=kind.is_floating_point or kind.is_complex)
+        self.beside = nn.Parameter(torch.ones(2, dtype=torch.float64))
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+
+
+KINDS = [torch.float64, torch.float32, torch.bfloat16, torch.float16, torch.complex64, torch.complex128]
+KINDS += [torch.int64, torch.uint8, torch.bool, torch.float8_e4m3fn]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_whatever_the_weights_are_made_of_the_update_is_applied_and_told(kind, tmp_path):
+    model = Kinds(kind)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    learns = kind not in KINDS[6:]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with Monitor(model, optimizer, tmp_path / "m.jsonl", limits={"huge update": 9}, head=None) as monitor:
+            monitor.loss(torch.tensor(1e300, dtype=torch.float64))
+            for one in model.parameters():
+                one.grad = torch.full_like(one, 0.25) if learns or one is model.beside else None
+            optimizer.step()
+    assert model.beside.tolist() == [0.875, 0.875]
+    (record,) = records(tmp_path / "m.jsonl")
+    moved, whole = (8, 8) if learns else (2, 8)
+    assert record["relative"]["worst"] == [["model", pytest.approx(0.125 * math.sqrt(moved / whole), rel=1e-3)]]
+    assert record["gradient"] == pytest.approx(0.25 * math.sqrt(moved), rel=1e-3)
+    assert record["loss"] == 1e300
+
+
+@pytest.mark.parametrize("place", ["before", "after", "told", "written", "closed"])
+def test_a_monitor_that_fails_says_so_once_and_the_training_goes_on(trained, tmp_path, monkeypatch, place):
+    def fail(*_args, **_more):
+        raise OSError(28, "No space left on device") if place == "written" else RuntimeError("of an unknown\nkind")
+
+    def train(with_it: bool):
+        one = trained(updates=0)
+        with Monitor(one.model, one.optimizer, tmp_path / "m", every=1) if with_it else nullcontext() as monitor:
+            if with_it and place != "closed":
+                monkeypatch.setattr(*where)
+            _go(one, 4, monitor)
+            if with_it and place == "closed":
+                monkeypatch.setattr(*where)
+        return one
+
+    shot, monitored = "preheat.measure.monitoring.layers.Shot", "preheat.measure.monitoring.monitor"
+    where = {
+        "before": (f"{shot}.before", fail),
+        "after": (f"{shot}.after", fail),
+        "told": (f"{monitored}.layer_moves", fail),
+        "written": ("os.write", fail),
+        "closed": (f"{monitored}.Monitor._send", fail),
+    }[place]
+    expected = train(False)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = train(True)
+    assert all(map(torch.equal, found.model.state_dict().values(), expected.model.state_dict().values()))
+    (one,) = [str(one.message) for one in said if "watches no more; training goes on" in str(one.message)]
+    assert ("No space left" if place == "written" else "of an unknown�kind") in one
+    assert not found.optimizer._optimizer_step_pre_hooks
+    monkeypatch.undo()
+    if place != "written":
+        assert watched(tmp_path / "m").history.ended.startswith("the monitor failed: RuntimeError")
+
+
+def test_what_is_told_has_to_be_a_number(trained):
+    one = trained()
+    with Monitor(one.model, one.optimizer) as monitor:
+        with pytest.raises(PreheatError, match="a gradient norm is not below 0"):
+            monitor.gradient(-1.0)
+        for value in (torch.tensor(1j), 1j, torch.ones(2), "1"):
+            with pytest.raises(PreheatError, match="'loss' must be one number"):
+                monitor.loss(value)
+
+
+def test_a_comparison_is_told_every_alarm_in_the_order_of_updates(trained):
+    told, one = [], trained(updates=0)
+    with Monitor(one.model, one.optimizer, every=4, log=lambda step, **more: told.append((step, more))) as monitor:
+        for t in range(9):
+            monitor.loss(math.nan if t == 7 else 1.0)
+            monitor.gradient(math.inf if t == 6 else 1.0)
+            _go(one, 1)
+    assert {(step, *more) for step, more in told} == {(e.update, f"monitor/{e.kind}") for e in monitor.events}
+    assert [step for step, _ in told] == sorted(step for step, _ in told)
+    assert {6, 7} <= {step for step, _ in told}
+
+
+def test_a_name_of_a_layer_moves_no_cursor():
+    model = nn.ModuleDict({"a\x1b[2J\nb": nn.Linear(2, 2)})
+    optimizer = torch.optim.SGD(model.parameters(), lr=9.0)
+    monitor = Monitor(model, optimizer)
+    model["a\x1b[2J\nb"](torch.ones(2)).sum().backward()
+    with pytest.warns(PreheatWarning) as said:
+        optimizer.step()
+    monitor.close()
+    assert all(str(one.message).isprintable() for one in said)
+
+
+def test_what_is_known_no_longer_is_said(trained, tmp_path):
+    one = trained(updates=0)
+    with Monitor(one.model, one.optimizer, tmp_path / "m", every=1) as monitor:
+        assert "0 records. Alarms" in watched(tmp_path / "m").sentence
+        _go(one, 1, monitor)
+        with torch.no_grad():
+            for weight in one.model.parameters():
+                weight.fill_(math.inf)
+        _go(one, 1, monitor)
+    assert "which it is no longer: numbers are not finite" in watched(tmp_path / "m").sentence
 
 
 def test_what_was_written_is_a_sentence_and_a_picture(trained, tmp_path):

@@ -75,6 +75,15 @@ def test_a_schedule_that_was_run_is_predicted_as_it_came():
         assert one.loss[1] <= run.losses[-1] <= one.loss[2]
 
 
+@pytest.mark.parametrize("total", [SHORT, SHORT + 20, 3 * SHORT])
+def test_intervals_hold_from_the_shortest_horizon_on(total):
+    problem = PROBLEMS["slow modes"]
+    setting = {k: v for k, v in problem.items() if k != "peak"}
+    came = risks(rates(total, problem["peak"]), **setting)[:, -1]
+    for one, true in zip(found(total).schedules, came, strict=True):
+        assert one.low - 1e-9 <= true - came[0] <= one.high + 1e-9
+
+
 def test_losses_are_said_near_the_horizon_only():
     assert all(one.loss is not None for one in found(700).schedules)
     assert all(one.loss is None for one in found(800).schedules)
@@ -118,6 +127,7 @@ def test_it_is_the_same_for_the_same_seed():
 def test_equal_schedules_are_not_told_apart():
     said = predict(RUNS, {"a": "decay()", "b": "decay(to=0)"}, total=600)
     assert len(said.undecided) == 2
+    assert [one.best for one in said.schedules] == pytest.approx([0.5, 0.5])
     assert "is not known" in said.sentence
 
 
@@ -150,7 +160,11 @@ TWO = ("decay()", "hold() >> decay(20%)")
     ("schedules", "given", "words"),
     [
         (TWO, {"total": 4001}, "predictions were tried up to 8 times"),
+        (TWO, {"total": 4001}, "write a total of at most 4,000"),
+        (TWO, {"total": 499}, "499 updates are fewer than those of every run that was logged"),
+        (TWO, {"total": 1}, "1 update"),
         (TWO, {"total": 0}, "total is a number of updates"),
+        (TWO, {"total": 600, "seed": -1}, "seed is a whole number of at least 0"),
         (TWO, {"total": 600, "peak": 0.11}, "beyond 2 times a peak nothing is known"),
         (TWO, {"total": 600, "peak": 0.02}, "beyond 2 times a peak nothing is known"),
         (TWO, {"total": 600, "peak": -1}, "peak must be above 0"),
@@ -163,6 +177,13 @@ def test_what_cannot_be_known_is_refused(schedules, given, words):
     named = schedules if isinstance(schedules, str) else {str(k): one for k, one in enumerate(schedules)}
     with pytest.raises(PreheatError, match=words):
         predict(RUNS, named, **given)
+
+
+def test_the_first_is_said_to_be_best_by_how_much():
+    said = predict(RUNS, ["hold() >> decay(20%)", "decay(shape=cosine)", "decay()"], total=1500)
+    following = said.ordered[1]
+    assert f"ends lowest, {following.difference:.4f} ({following.low:.4f} to " in said.sentence
+    assert f"below {following.name}, the next." in said.sentence
 
 
 def test_another_peak_is_said_to_be_less_sure():

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from preheat import PreheatError
+from preheat.core.errors import PreheatWarning
 from preheat.measure.predicting.runs import Logged, logged_runs
+from preheat.review.laid_out import MOST
 
 RATES = np.concatenate(
     [np.linspace(0, 0.1, 10, endpoint=False), np.full(60, 0.1), np.linspace(0.1, 0, 30, endpoint=False)]
@@ -124,6 +126,63 @@ def test_a_file_that_is_none_is_refused(tmp_path, name, text, words):
     (tmp_path / name).write_text(text)
     with pytest.raises(PreheatError, match=words):
         logged_runs(tmp_path / name)
+
+
+@pytest.mark.parametrize("every", [MOST // 99 + 1, 10**6, 10**12])
+def test_steps_that_are_no_updates_are_refused_with_what_to_divide_by(every):
+    with pytest.raises(PreheatError, match=f"they are all multiples of {every:,}: if they count tokens"):
+        logged_runs([[{**row, "step": row["step"] * every} for row in ROWS]])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"step": 0.5}, "steps are whole numbers from 0, not 0.5"),
+        ({"step": -3}, "steps are whole numbers from 0, not -3"),
+        ({"step": "inf"}, "steps are whole numbers from 0, not 'inf'"),
+    ],
+)
+def test_steps_are_numbers_of_updates(change, words):
+    with pytest.raises(PreheatError, match=words):
+        logged_runs([[{**ROWS[0], **change}, *ROWS[1:]]])
+
+
+def test_a_list_of_equal_rates_is_one():
+    assert logged_runs([[{**row, "lr": [row["lr"]] * 2} for row in ROWS]])[0].rates == pytest.approx(RATES)
+    with pytest.raises(PreheatError, match="lists in its column lr, and one number is needed for the rate"):
+        logged_runs([[{**row, "lr": [row["lr"] + 1, 0.5]} for row in ROWS]])
+
+
+@pytest.mark.parametrize("end", ['{"step": 100, "lr"', "{", "\x00\x00"])
+def test_a_last_line_that_was_cut_off_is_passed_over_with_a_word(tmp_path, end):
+    (tmp_path / "a.jsonl").write_text(lines(ROWS) + end)
+    with pytest.warns(PreheatWarning, match=r"a.jsonl: line 101 is cut off, and passed over"):
+        (run,) = logged_runs(tmp_path / "a.jsonl")
+    assert run.losses == pytest.approx(LOSSES)
+    (tmp_path / "a.jsonl").write_text(lines(ROWS) + end + "\n" + lines(ROWS))
+    with pytest.raises(PreheatError, match=r"a.jsonl is no JSON in line 101: "):
+        logged_runs(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize("head", ["\ufeffstep,lr,loss", "Step, LR, Loss", "\ufeffSTEP,Learning_Rate,loss"])
+def test_columns_are_known_by_any_case_and_behind_a_mark_of_bytes(tmp_path, head):
+    (tmp_path / "a.csv").write_text(csv_of(ROWS).replace("step,lr,loss", head), encoding="utf-8")
+    assert logged_runs(tmp_path / "a.csv")[0].rates == pytest.approx(RATES)
+
+
+def test_what_was_seen_is_said(tmp_path):
+    (tmp_path / "a.csv").write_text(csv_of(ROWS).replace(",", ";"))
+    with pytest.raises(PreheatError, match=r"no column for the number of the update.*its columns are 'step;lr;loss'"):
+        logged_runs(tmp_path / "a.csv")
+
+
+def test_losses_of_two_kinds_are_not_mixed():
+    held_out = [{**row, "val_loss": row["loss"] + 1} for row in ROWS]
+    with pytest.raises(
+        PreheatError, match="not one quantity: loss in the rows and val_loss in the rows; write metric="
+    ):
+        logged_runs([ROWS, held_out])
+    assert len(logged_runs([ROWS, held_out], "loss")) == 1
 
 
 def test_other_things_are_refused(tmp_path):

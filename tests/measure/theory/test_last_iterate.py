@@ -52,12 +52,42 @@ def test_it_is_the_formula_whatever_zeros_stand_before(row, zeros, distance, pea
 
 
 @given(rows, st.integers(1, 5))
-def test_zeros_at_the_end_change_nothing(row, zeros):
+def test_updates_of_rate_0_are_wasted_wherever_they_are(row, zeros):
     rates = np.array(row)[:, 0]
     short, long = bound_of("", rates), bound_of("", np.concatenate([rates, np.zeros(zeros)]))
-    assert (long.travel, long.noise, long.score, long.moving) == (short.travel, short.noise, short.score, len(rates))
+    before = bound_of("", np.concatenate([np.zeros(zeros), rates]))
+    assert (long.travel, long.noise, long.moving) == (short.travel, short.noise, len(rates))
+    assert long.score == pytest.approx(before.score, rel=1e-12)
+    assert long.score == pytest.approx(short.score * math.sqrt(1 + zeros / len(rates)), rel=1e-12)
+    assert long.score == pytest.approx(long.least * math.sqrt(long.updates), rel=1e-12)
     assert "Rates of 0 at the end" in long.sentence
     assert "Rates of 0 at the end" not in short.sentence
+
+
+def test_one_bound_has_one_score():
+    """Two schedules that train 100 updates of 1,000, at the start and at the end."""
+    run = Run(total=1000)
+    first, last = bound("decay(100) >> hold(0.0)", run), bound("hold(0.0, 900) >> decay()", run)
+    assert first.least == pytest.approx(last.least)
+    assert first.score == pytest.approx(last.score)
+
+
+@pytest.mark.parametrize("text", ["relative(hold(0.3))", "warmup(100)", "decay()", "relative(hold(3.0) >> decay(20%))"])
+def test_a_peak_is_the_rate_of_factor_1_whatever_is_given_beside_it(text):
+    plain, given = bound(text, Run(total=100)), bound(text, Run(total=100), peak=0.1)
+    assert given.peak == 0.1
+    assert given.best_peak == pytest.approx(plain.best_peak, rel=1e-12)
+    assert given.at(0.2) == pytest.approx(plain.at(0.2), rel=1e-12)
+    rates = bound("absolute(hold(0.3))", Run(total=100))
+    assert rates.peak == 0.3
+
+
+@pytest.mark.parametrize("wrong", [math.inf, math.nan, 0.0])
+def test_advice_for_a_norm_that_is_no_number_can_be_followed(wrong):
+    norms = [1.0, 2.0, wrong, 1.0]
+    with pytest.raises(PreheatError, match="write the one of the update before it: an update that was skipped"):
+        bound("decay()", Run(total=4), norms)
+    assert bound("decay()", Run(total=4), [1.0, 2.0, 2.0, 1.0]).score > 0
 
 
 @given(st.lists(st.floats(1e-3, 1.0), min_size=1, max_size=40))

@@ -51,3 +51,11 @@ def test_the_weight_decay_of_a_plan_is_taken():
 def test_what_is_not_known_is_refused(given, words):
     with pytest.raises(PreheatError, match=words):
         update_weights(*given)
+
+
+@pytest.mark.parametrize("peak", [1e-200, 1e-300])
+def test_however_small_the_shares_are(peak):
+    expected = update_weights("decay()", Run(total=100), 1e-9, 1e-9).window
+    assert update_weights("decay()", Run(total=100), peak, 1.0).window == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(PreheatError, match="below what a float holds"):
+        update_weights("decay()", Run(total=100), peak, peak)

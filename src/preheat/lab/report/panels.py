@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from preheat.core.plan import Absolute
 from preheat.lab.experiment import Trial, metric_title
+from preheat.lab.records.series import stage_of
 from preheat.lab.report.curves import ArmCurves, band_text, beside, curves, loss_column, loss_range, lower_is_better
 from preheat.lab.report.table import NONE, Rows, value_text
 from preheat.lab.statistics.arms import StudySummary
@@ -13,6 +14,7 @@ from preheat.lab.statistics.inference import Difference
 from preheat.lab.statistics.numbers import difference_text, interval_text
 from preheat.lab.statistics.verdict import headed
 from preheat.lab.trials import Trials
+from preheat.measure.monitoring.alarms import STAGE
 from preheat.plots import panel
 from preheat.plots.panel import Curves, FinalValues, HeatCell, HeatMap, Interval, Intervals, Mark, Series
 
@@ -171,6 +173,19 @@ class StudyPanels:
             ends = ", ".join(f"{one.step} (seed {one.seed})" for one in nonfinite) or NONE
             if arm.instabilities:
                 rows.append((arm.name, str(len(spikes)), seeds, first, ends, str(len(chance))))
+        return rows if len(rows) > 1 else []
+
+    def alarm_rows(self) -> Rows:
+        """What a monitor raised an alarm for in the runs, under the names of the columns; empty without any."""
+        rows: Rows = [("arm", "seed", "alarm", "times", "first at update")]
+        for arm in self.study.arms:
+            for seed, run in self.trials.of(arm).items():
+                for name in run.names:
+                    if stage_of(name) != STAGE:
+                        continue
+                    told = zip(run.steps_of(name), run.column(name), strict=True)
+                    at = [step for step, value in told if math.isfinite(value)]
+                    rows.append((arm.name, str(seed), name.rpartition("/")[2], str(len(at)), str(at[0])))
         return rows if len(rows) > 1 else []
 
     def shown(self, peak: float | None = None) -> list[ArmCurves]:

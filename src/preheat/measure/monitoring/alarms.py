@@ -9,11 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from preheat.core.checks import positive_number
-from preheat.core.errors import PreheatError, nearest
+from preheat.core.errors import PreheatError, nearest, plural
 from preheat.session.spikes import THRESHOLD, Spikes
 
 QUIET = 100
 """Updates in which an alarm is not raised again, and for which an update has to stay too large: Rewarm's usual span."""
+
+
+STAGE = "monitor"
+"""The stage under which alarms are logged to a comparison, each kind a metric of it."""
 
 
 class Limit(NamedTuple):
@@ -139,14 +143,14 @@ class Alarms:
                 )
             lasting = self._lasts("large update", update, value > large)
             if lasting:
-                what = f"some layer has changed by more than {large:.1%} an update for {lasting} updates"
+                what = f"some layer has changed by more than {large:.1%} an update for {plural(lasting, 'update')}"
                 yield self._event(update, "large update", f"{what}; now {name}, by {value:.1%}", value)
 
     def _stalled(self, update: int, record: Mapping[str, Any]) -> Iterator[Event]:
         spread, limit = record.get("spread") or 0.0, self._limits["stalled layers"]
         lasting = self._lasts("stalled layers", update, spread > limit)
         if lasting:
-            what = f"half of the layers have moved over {limit:g} times less than the fastest for {lasting} updates"
+            what = f"half of the layers have moved over {limit:g} times less than the fastest for {plural(lasting, 'update')}"
             yield self._event(update, "stalled layers", f"{what}; now {spread:.0f} times", spread)
 
     def _head(self, update: int, growth: float | None) -> Iterator[Event]:

@@ -6,7 +6,8 @@
     {"type": "end", "update": …, "reason": …}
 
 Numbers that are not finite are null, and their names stand in "not_finite". A record lower than the one before means that
-training went back: what was there from that update on is forgotten. A line that was cut off is passed over and counted.
+training went back: what was there from that update on is forgotten. A line that was cut off is passed over and counted, also
+before the first header, which a kill may have cut off too; a file that does not begin as a header does is no monitor's.
 """
 
 from __future__ import annotations
@@ -14,15 +15,24 @@ from __future__ import annotations
 import json
 import math
 import os
+import stat
+import warnings
 from bisect import bisect_left
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from preheat.core.errors import PreheatError
+from preheat.core.errors import PreheatError, PreheatWarning, shown
+
+try:
+    import fcntl
+except ImportError:  # Windows has none, and there nobody is told of a second monitor
+    fcntl = None  # type: ignore[assignment]
 
 FORMAT, VERSION = "preheat.monitor", 1
+_BEGINS = b'{"type": "header", "format": "preheat.monitor"'
 _LONGEST = 1 << 20  # bytes of a line
 _BLOCK = 1 << 22  # bytes that are read at a time
 
@@ -41,28 +51,49 @@ def strict(values: Mapping[str, Any]) -> dict[str, Any]:
 class Writer:
     """Appends lines to a file, each in one piece and at once, so that a kill loses none that was written.
 
-    Raises PreheatError where the file cannot be opened.
+    Where another has the file open for writing too, a PreheatWarning says so. Raises PreheatError where it cannot be opened or
+    written.
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            torn = _is_torn(path)
+            self._ends = b"\n" if _is_torn(path) else b""  # what a kill cut off, so that the next line stands alone
         except OSError as error:
             raise PreheatError(f"cannot write {path}: {error.strerror}", write="give another file") from None
-        if torn:  # what a kill cut off ends here, so that the next line stands alone
-            os.write(self._file, b"\n")
+        if not self._lock():
+            what = f"{path} is being written by another monitor: what both say is mixed up; close() it, or give another file"
+            warnings.warn(what, PreheatWarning, stacklevel=5)
+
+    def _lock(self) -> bool:
+        """Whether nobody else has the file open for writing, as far as that can be known here."""
+        if fcntl is None:
+            return True
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            return True
+        return True
 
     def write(self, *lines: Mapping[str, Any]) -> None:
-        """Append lines."""
+        """Append lines. Raises PreheatError where the file takes none."""
         text = "".join(json.dumps(strict(one), allow_nan=False, ensure_ascii=False) + "\n" for one in lines)
-        data = text.encode("utf-8", "backslashreplace")
-        while data:
-            data = data[os.write(self._file, data) :]
+        data, self._ends = self._ends + text.encode("utf-8", "backslashreplace"), b""
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+        except OSError as error:
+            raise PreheatError(f"cannot write {self._path}: {error.strerror}") from None
 
     def close(self) -> None:
         """Give the file back."""
+        if fcntl is not None:
+            with suppress(OSError):
+                fcntl.flock(self._file, fcntl.LOCK_UN)  # workers forked meanwhile hold the file open too
         os.close(self._file)
 
 
@@ -115,11 +146,12 @@ class History:
         except _VersionError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError, OverflowError):
-            if self.header is None:
-                raise PreheatError(
-                    "this is no file of a preheat monitor", write="give the file= of a Monitor"
-                ) from None
             self.damaged += 1
+
+    def _known(self) -> None:
+        """Raises ValueError before the first header, without which nothing is understood."""
+        if self.header is None:
+            raise ValueError
 
     def _header(self, data: dict[str, Any]) -> None:
         if data["format"] != FORMAT:
@@ -134,6 +166,7 @@ class History:
         self.first = self.first or data
 
     def _record(self, data: dict[str, Any]) -> None:
+        self._known()
         update = _whole(data["update"])
         for name in ("loss", "rate", "gradient", "alignment", "head", "spread"):
             _number(data.get(name))
@@ -152,6 +185,7 @@ class History:
         self.records.append(data)
 
     def _event(self, data: dict[str, Any]) -> None:
+        self._known()
         _whole(data["update"])
         if not all(isinstance(data[name], str) for name in ("kind", "what", "write")):
             raise ValueError
@@ -159,6 +193,7 @@ class History:
         self.events.append(data)
 
     def _end(self, data: dict[str, Any]) -> None:
+        self._known()
         self.ended = str(data["reason"])
 
 
@@ -173,7 +208,7 @@ class Reader:
         self._start()
 
     def _start(self) -> None:
-        self.history, self._read, self._rest, self._inode = History(), 0, b"", None
+        self.history, self._read, self._rest, self._inode, self._begins = History(), 0, b"", None, b""
 
     def more(self) -> bool:
         """Take what was appended since; whether there was anything. Nothing, where there is no file yet.
@@ -181,6 +216,8 @@ class Reader:
         Raises PreheatError for a file of another kind, or one that cannot be read.
         """
         try:
+            if not stat.S_ISREG(self.path.stat().st_mode):  # a pipe or a device could be read for ever
+                raise PreheatError(f"{self.path} is no file", write="give the file= of a Monitor")
             with self.path.open("rb") as file:
                 now = os.fstat(file.fileno())
                 if now.st_size < self._read or self._inode not in (None, now.st_ino):
@@ -197,13 +234,31 @@ class Reader:
         before = self._read
         while block := file.read(_BLOCK):
             self._read += len(block)
+            self._begins = self._begins or block.lstrip()[: len(_BEGINS)]
             *lines, self._rest = (self._rest + block).split(b"\n")
-            for line in lines:
-                if line.strip():
-                    self.history.take(line)
+            try:
+                for line in lines:
+                    if line.strip():
+                        self.history.take(line)
+            except _VersionError as error:
+                raise error.restated(PreheatError, f"{self.path}: {error.reason}") from None
+            if self.history.header is None and not self._begins.startswith(_BEGINS[: len(self._begins)]):
+                raise PreheatError(
+                    f"{self.path} is no file of a preheat monitor, it begins with {shown(self._begins[:20])}",
+                    write="give the file= of a Monitor",
+                )
             if len(self._rest) > _LONGEST:
                 raise PreheatError(f"{self.path} has a line of over {_LONGEST:,} bytes, so no monitor wrote it")
         return self._read > before
+
+    @property
+    def lacks(self) -> str:
+        """Why there is no header yet; "" where there is one."""
+        if self.history.header is not None:
+            return ""
+        if self._read:
+            return "its first line is cut off or damaged: a monitor that goes on in it writes a whole one"
+        return "it is empty" if self._inode is not None else "it is not there"
 
 
 def _refuse(word: str) -> None:

@@ -17,6 +17,7 @@ with needed("preheat.measure", "torch"):
 
 SHOWN = 3  # layers of a record, those that move most
 _FEWEST = 4  # layers from which on the fastest is compared with the half of them
+_SUMMED = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _AROUND = ("_orig_mod.", "module.")  # what torch.compile and DistributedDataParallel put around names
 
 
@@ -48,7 +49,7 @@ class Layers:
 
     def head_norm(self) -> float:
         """The norm of the output head now; waits for the device."""
-        return math.sqrt(sum(float(one.detach().float().norm()) ** 2 for one in self.head_parameters))
+        return math.hypot(*map(float, _norms([_plain(one.detach()) for one in self.head_parameters])))
 
 
 def plain_name(name: str) -> str:
@@ -107,7 +108,7 @@ class Shot:
     @torch.no_grad()
     def before(self, with_gradient: bool) -> None:
         """Copy the weights, and take the norms of the gradients as step() gets them."""
-        self._copies = [_plain(one.detach()).clone() for one in self.parameters]
+        self._copies = [_plain(one.detach().clone()) for one in self.parameters]
         if with_gradient:
             self._gradients = self._gradient_norms()
 
@@ -138,7 +139,10 @@ def _rate(group: dict[str, Any]) -> float | Tensor:
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    return torch.view_as_real(tensor) if tensor.is_complex() else tensor
+    """The numbers of a tensor as real ones, of whatever kind they are; integers and those of 8 bits in single precision."""
+    if tensor.is_complex():
+        return torch.view_as_real(tensor.resolve_conj())
+    return tensor if tensor.dtype in _SUMMED else tensor.float()
 
 
 def _dense(gradient: Tensor) -> Tensor:
@@ -146,18 +150,25 @@ def _dense(gradient: Tensor) -> Tensor:
 
 
 def _norms(tensors: list[Tensor]) -> list[Tensor]:
-    """The norm of each, as float32."""
+    """The norm of each, in single precision, of doubles in double: torch refuses to narrow."""
+    if any(one.dtype == torch.float64 for one in tensors):
+        return [torch.linalg.vector_norm(one, dtype=_wide(one)) for one in tensors]
     return list(torch._foreach_norm(tensors, 2, torch.float32)) if tensors else []
+
+
+def _wide(tensor: Tensor) -> torch.dtype:
+    """In what is summed."""
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 
 def _product(gradient: Tensor | None, minus_change: Tensor) -> Tensor:
     """gᵀ(−Δw), which is above 0 where the update goes down the slope."""
     if gradient is None or gradient.is_sparse:  # not known
-        return minus_change.new_zeros((), dtype=torch.float32)
+        return minus_change.new_zeros((), dtype=_wide(minus_change))
     gradient = _plain(gradient.detach())
     if gradient.dtype != minus_change.dtype:
         gradient = gradient.to(minus_change.dtype)
-    return minus_change.mul_(gradient).sum(dtype=torch.float32)
+    return minus_change.mul_(gradient).sum(dtype=_wide(minus_change))
 
 
 class LayerMove(NamedTuple):

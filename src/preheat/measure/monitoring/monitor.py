@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 import warnings
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 from preheat.core.checks import counted, measured
-from preheat.core.errors import PreheatError, PreheatWarning
+from preheat.core.errors import PreheatError, PreheatWarning, on_one_line
 from preheat.core.extras import needed
-from preheat.measure.monitoring.alarms import Alarms, Event
+from preheat.measure.monitoring.alarms import STAGE, Alarms, Event
 from preheat.measure.monitoring.history import FORMAT, VERSION, Reader, Writer, strict
 from preheat.measure.monitoring.layers import Layers, Shot, layer_moves, told
 from preheat.measure.monitoring.transfer import Read, Waiting, alignment
@@ -53,11 +54,13 @@ class Monitor:
     to, None to keep events only.   every: ≥ 1.   head: the name of the output head, by default the last Linear.
     named: layers that are in every record.   update: the number of the coming update, by default what the optimizer itself
     has counted, so build the monitor after loading.   plan: the schedule, for the file's first line.   limits: other values
-    for those in preheat.measure.monitoring.alarms.LIMITS.
+    for those in preheat.measure.monitoring.alarms.LIMITS.   log: told every alarm, as log(7, **{"monitor/loss spike": 1}):
+    with preheat.log, or the log of a training function, the report of preheat compare lists them.
 
     In the step of a record it holds a copy of the weights. Gradients are those that step() gets, after clipping, unless
     `gradient` is told the norm before. Steps that a GradScaler skips are not counted. On a GPU nothing waits: numbers come one
-    update or more later. Steps captured in a CUDA graph are not seen, nor is anything on other ranks than 0.
+    update or more later. Steps captured in a CUDA graph are not seen, nor is anything on other ranks than 0. Where it fails
+    while training, by a full disk or a tensor of an unknown kind, it says so once, as a PreheatWarning, and watches no more.
 
     Raises PreheatError for sharded parameters, an optimizer of none of the model's parameters or without a working step
     hook, unknown layers or limits, a file of another model or kind, and a file that goes on where no one says at which update.
@@ -75,6 +78,7 @@ class Monitor:
         update: int | None = None,
         plan: object = None,
         limits: Mapping[str, float] | None = None,
+        log: Callable[..., None] | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise PreheatError("model is a torch.nn.Module", given=model)
@@ -92,6 +96,7 @@ class Monitor:
         self._found: list[tuple[int, Any]] = []  # what fused optimizers say of steps that they skip inside
         self._waiting: Waiting | None = None
         self._skipped = self._records = 0
+        self._is_quiet, self._log = False, log
         self._is_due, self._told = False, set[str]()
         self._head = self._layers.head_norm() if self._layers.head is not None else None
         self._open(model, None if file is None else Path(file), update, plan)
@@ -115,9 +120,36 @@ class Monitor:
         self._write(self._header(model, plan))
         for optimizer in self._optimizers:
             self._handles += [
-                optimizer.register_step_pre_hook(self._before),
-                optimizer.register_step_post_hook(self._after),
+                optimizer.register_step_pre_hook(self._guarded(self._before)),
+                optimizer.register_step_post_hook(self._guarded(self._after)),
             ]
+
+    def _guarded(self, hook: Callable[..., None]) -> Callable[..., None]:
+        """The hook, whose failure ends the watching and not the training: what it raised would leave out the update."""
+
+        def guarded(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+            if self._is_quiet or torch.compiler.is_compiling() or _is_capturing():
+                return
+            try:
+                hook(optimizer, args, kwargs)
+            except PreheatWarning:  # whoever makes errors of warnings wants to be stopped
+                raise
+            except Exception as error:
+                self._fall_quiet(error)
+
+        return guarded
+
+    def _fall_quiet(self, error: Exception) -> None:
+        """Say why, and watch no more. Hooks stay until the end: an optimizer that calls them allows no change of them."""
+        self._is_quiet, self._waiting, self._shots = True, None, {}
+        why = on_one_line(f"{type(error).__name__}: {error}")[:200]
+        with suppress(PreheatError):
+            self._write({"type": "end", "update": self.update - self._skipped, "reason": f"the monitor failed: {why}"})
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        what = f"the monitor failed at update {self.update - self._skipped} and watches no more; training goes on"
+        warnings.warn(f"{what} ({why})", PreheatWarning, stacklevel=4)
 
     def _goes_on(self, reader: Reader, first: dict[str, Any], own: int | None) -> int | None:
         """At which update a file is gone on with; the head's growth is from where it began."""
@@ -160,21 +192,24 @@ class Monitor:
 
     def gradient(self, norm: float | Tensor) -> None:
         """The gradient norm of the coming update, as `clip_grad_norm_` gives it, before clipping."""
+        if not isinstance(norm, Tensor) and measured("gradient norm", norm) < 0:
+            raise PreheatError("a gradient norm is not below 0", given=norm, write="give what clip_grad_norm_ gives")
         self._queue(self._norms, "gradient norm", norm)
 
     def _queue(self, queue: deque[tuple[int, Any]], name: str, value: float | Tensor) -> None:
-        if not self._handles:
+        if not self._handles or self._is_quiet:
             return
-        if isinstance(value, Tensor) and value.numel() == 1:  # not read: that would wait for the device
-            queue.append((self.update, value.detach().reshape(()).to(torch.float32, copy=True)))
+        if (
+            isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex()
+        ):  # reading it would wait for the device
+            kind = torch.float64 if value.dtype == torch.float64 else torch.float32
+            queue.append((self.update, value.detach().reshape(()).to(kind, copy=True)))
         else:
             queue.append((self.update, measured(name, value)))
 
     # -- around a step -----------------------------------------------------------------------------------------------
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if torch.compiler.is_compiling() or _is_capturing():
-            return
         if optimizer is self._optimizers[0]:
             self._send()  # of several optimizers one may have left out its step
             if self._waiting is not None and self._waiting.is_there:
@@ -187,8 +222,6 @@ class Monitor:
             )  # a closure makes it only now
 
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if torch.compiler.is_compiling() or _is_capturing():
-            return
         found = getattr(optimizer, "found_inf", None)
         if isinstance(found, Tensor):
             self._found.append((self.update, found.detach().reshape(()).float()))
@@ -236,10 +269,16 @@ class Monitor:
         self._skipped += len(read.skipped)
         self._write(*({"type": "event", **event._asdict()} for event in events))
         self.events += events
+        if self._log is not None:
+            for event in sorted(events, key=lambda one: one.update):  # a lower step would mean that training went back
+                self._log(event.update, **{f"{STAGE}/{event.kind}": 1.0})
         for event in events:
             if event.kind not in self._told:
                 self._told.add(event.kind)
-                warnings.warn(f"update {event.update}: {event.what}; {event.write}", PreheatWarning, stacklevel=2)
+                text = on_one_line(
+                    f"update {event.update}: {event.what}; {event.write}"
+                )  # a layer may be called anything
+                warnings.warn(text, PreheatWarning, stacklevel=2)
 
     def _record(self, update: int, read: Read, norm: float | None) -> dict[str, Any]:
         """One record; `norm` is the gradient's before clipping."""
@@ -270,12 +309,19 @@ class Monitor:
         for handle in self._handles:
             handle.remove()
         self._handles = []
-        if self._waiting is not None:
-            self._tell()
-        self._send(is_last=True)
-        if self._waiting is not None:
-            self._tell()
-        self._write({"type": "end", "update": self.update - self._skipped, "reason": reason})
+        if self._is_quiet:
+            return
+        try:
+            if self._waiting is not None:
+                self._tell()
+            self._send(is_last=True)
+            if self._waiting is not None:
+                self._tell()
+            self._write({"type": "end", "update": self.update - self._skipped, "reason": reason})
+        except PreheatWarning:
+            raise
+        except Exception as error:
+            self._fall_quiet(error)
         if self._writer is not None:
             self._writer.close()
             self._writer = None

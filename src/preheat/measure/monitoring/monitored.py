@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from preheat.core.errors import PreheatError
+from preheat.core.errors import PreheatError, plural
 from preheat.measure.evidence import Evidence
 from preheat.measure.monitoring.alarms import LIMITS
 from preheat.measure.monitoring.history import History, Reader
@@ -23,14 +23,17 @@ class Watched(Evidence):
     @property
     def sentence(self) -> str:
         records, events = self.history.records, self.history.events
-        _, worst = self.history.worst()
-        largest = max((value for value in worst if value == value), default=None)
-        moved = (
-            "" if largest is None else f"; the layer that moved most changed by {largest:.2%} of its norm in one update"
-        )
+        moved = ""
+        if records:
+            _, worst = self.history.worst()
+            largest = max((value for value in worst if value == value), default=None)
+            moved = f" up to update {self.history.update:,}; "
+            moved += f"the layer that moved most changed by {_share(largest)} of its norm in one update"
+            if largest is not None and records[-1].get("not_finite"):
+                moved += " where that is known, which it is no longer: numbers are not finite"
         alarms = ", ".join(dict.fromkeys(one["kind"] for one in events)) or "none"
         return (
-            f"{len(records)} records up to update {self.history.update}{moved}. Alarms: {alarms}. Between two records only the "
+            f"{plural(len(records), 'record')}{moved}. Alarms: {alarms}. Between two records only the "
             "loss is looked at; limits were set on small models, so no alarm is no proof that a rate is right."
         )
 
@@ -59,10 +62,14 @@ class Watched(Evidence):
         )
 
 
+def _share(value: float | None) -> str:
+    return "a share that is not known" if value is None else f"{value:.2%}"
+
+
 def watched(path: str | Path) -> Watched:
     """What the file of a monitor says so far. Raises PreheatError where there is none, or it is of another kind."""
     reader = Reader(path)
     reader.more()
     if reader.history.header is None:
-        raise PreheatError("there is nothing of a monitor yet in this file", given=str(path))
+        raise PreheatError(f"{path} has nothing of a monitor yet: {reader.lacks}")
     return Watched(reader.history)

@@ -23,7 +23,7 @@ class Transfer:
         devices: dict[Any, list[int]] = {}
         for place, one in enumerate(numbers):
             if isinstance(one, Tensor):
-                devices.setdefault(one.device, []).append(place)
+                devices.setdefault((one.device, one.dtype), []).append(place)
         self._sent = [(places, *_sent(torch.stack([numbers[p] for p in places]))) for places in devices.values()]  # type: ignore[arg-type, misc]
 
     @property

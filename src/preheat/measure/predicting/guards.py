@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from preheat.core.errors import PreheatError
+from preheat.core.errors import PreheatError, plural
 from preheat.measure.predicting.blocks import Floats
 from preheat.measure.predicting.runs import Logged
+from preheat.review.laid_out import MOST
 
 FAR = 8
 """Times the longest run's updates, beyond which nothing is predicted: so far it was tried, and no further."""
@@ -43,13 +44,26 @@ def _decay(rates: Floats) -> Floats:
     return np.interp(np.linspace(0, len(after) - 1, _SHARES), np.arange(len(after)), after)
 
 
-def refuse_far(total: int, horizon: int) -> None:
-    """Nothing is predicted beyond what was tried."""
+def refuse_far(total: int, runs: Sequence[Logged]) -> None:
+    """Nothing is predicted beyond what was tried, nor of a run that is shorter than those that were logged: its beginning is
+    described by no law, and what a run says of its middle is no end.
+    """
+    shortest, horizon = min(one.total for one in runs), max(one.total for one in runs)
+    if total < shortest:
+        raise PreheatError(
+            f"{plural(total, 'update')} are fewer than those of every run that was logged ({shortest:,} and more), and "
+            "predictions are of longer runs",
+            write=f"write a total from {shortest:,} on, or run it: it is shorter than what you have run",
+        )
     if total > FAR * horizon:
         raise PreheatError(
-            f"a run of {total:,} updates is {total / horizon:.1f} times as long as the longest that was logged "
-            f"({horizon:,}), and predictions were tried up to {FAR} times",
-            write="log longer runs",
+            f"{total:,} updates are more than {FAR} times those of the longest run that was logged ({horizon:,}), and "
+            f"predictions were tried up to {FAR} times",
+            write=f"write a total of at most {FAR * horizon:,}, or log longer runs",
+        )
+    if total > MOST:
+        raise PreheatError(
+            f"at most {MOST:,} updates are looked at one by one", given=total, write="write a smaller total"
         )
 
 

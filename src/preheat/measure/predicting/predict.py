@@ -43,18 +43,19 @@ def predict(
 
     runs: paths (a folder of `preheat compare`, JSON lines, CSV, trainer_state.json), rows of a Trainer's log_history, or
     Logged; two of them at least, whose rates decay in different ways.   schedules: by name, or a list of them; the first is
-    what the others are compared with.   total: updates, at most 8 times the longest run's.   peak: the rate at factor 1, the
-    runs' own by default.   metric: which column is the loss.   seed: of the draws behind the intervals.
+    what the others are compared with.   total: updates, from those of the shortest run to 8 times those of the longest.
+    peak: the rate at factor 1, the runs' own by default.   metric: which column is the loss.   seed: of the draws behind the
+    intervals, at least 0.
 
     >>> from preheat.measure import predict
     >>> print(predict(["wsd.csv", "cosine.csv"], ["decay()", "hold() >> decay(20%)"], total=2000))  # doctest: +SKIP
 
     Raises PreheatError for what cannot be known: one way of decaying only, a horizon or a peak too far away, too few losses.
     """
+    counted(seed, "seed is a whole number of at least 0", 0)
     logged = logged_runs(runs, metric)
     refuse_one_decay(logged)
-    horizon = max(one.total for one in logged)
-    refuse_far(counted(total, "total is a number of updates, whole and above 0", 1), horizon)
+    refuse_far(counted(total, "total is a number of updates, whole and above 0", 1), logged)
     targets = _rates(schedules, total, peak, logged)
     new = new_peaks(targets, logged)
     said = [_said(law, logged, targets, total, seed) for law in (*LAWS, CONTROL)]
@@ -171,6 +172,8 @@ def _prediction(said: list[_Said], names: list[str], total: int, runs: list[Logg
     mean = weights @ finals
     counting = finals[(weights >= _COUNTS) | new]
     lowest, order = draws.min(axis=1), int(mean.argmin())
+    ties = draws <= lowest[:, None] + 1e-12 * np.abs(lowest[:, None])
+    chances = ties / ties.sum(axis=1, keepdims=True)  # equal ones are the best in equal parts
     horizon = max(one.total for one in runs)
     rows = []
     for place, name in enumerate(names):
@@ -184,7 +187,7 @@ def _prediction(said: list[_Said], names: list[str], total: int, runs: list[Logg
                 low,
                 high,
                 float(np.ptp(counting[:, place] - counting[:, 0])),
-                float(shares @ (draws.argmin(axis=1) == place)),
+                float(shares @ chances[:, place]),
                 float(shares @ (draws[:, place] - lowest)),
                 bool(trusted and surely and above > np.ptp(counting[:, place] - counting[:, order])),
                 None if total > ABSOLUTE * horizon else (float(mean[place]), *_interval(draws[:, place], shares)),

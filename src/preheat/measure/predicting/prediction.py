@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from preheat.core.errors import plural
 from preheat.measure.evidence import Evidence
 from preheat.measure.predicting.guards import ABSOLUTE
 from preheat.plots.panel import Curves, Series, short, shortened
@@ -82,8 +83,8 @@ class Prediction(Evidence):
         return " ".join(self._sentences())
 
     def _sentences(self) -> list[str]:
-        times = f"{self.total / self.horizon:.1f} times the longest of {len(self.runs)} runs"
-        said = [f"At {self.total:,} updates, {times}: {self._verdict()}"]
+        times = f"{self.total / self.horizon:.1f} times the longest of {plural(len(self.runs), 'run')}"
+        said = [f"At {plural(self.total, 'update')}, {times}: {self._verdict()}"]
         if not self.trusted:
             said.append(
                 "No law foretold the ends of these runs better than a power law that knows of no decay: nothing is known."
@@ -105,7 +106,9 @@ class Prediction(Evidence):
             return f"which of {names} ends lowest is not known{self._lost(best)}."
         first = self.schedules[0]
         if best is first:
-            return f"{best.name} ends lowest."
+            following = self.ordered[1]
+            by = f"{following.difference:.4f} ({following.low:.4f} to {following.high:.4f})"
+            return f"{best.name} ends lowest, {by} below {following.name}, the next."
         return (
             f"{best.name} ends lowest, {-best.difference:.4f} ({-best.high:.4f} to {-best.low:.4f}) below {first.name}."
         )
@@ -176,7 +179,7 @@ class Prediction(Evidence):
             for style, one in enumerate((*self.laws, self.control), start=1)
         ]
         return Curves(
-            title=f"Final loss less that of {self.schedules[0].name}, predicted at {self.total:,} updates",
+            title=f"Final loss less that of {self.schedules[0].name}, predicted at {plural(self.total, 'update')}",
             series=[predicted, *laws],
             x_label=_numbered([one.name for one in ordered]),
             y_label="difference of the loss",

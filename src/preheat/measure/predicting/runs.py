@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import gcd
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from preheat.core.errors import ParseError, PreheatError, nearest, shown
+from preheat.core.errors import ParseError, PreheatError, PreheatWarning, nearest, plural, shown
 from preheat.measure.predicting.blocks import Floats
+from preheat.review.laid_out import MOST
 
 LOSSES = ("val_loss", "eval_loss", "validation_loss", "loss", "train_loss", "train/loss")
 """The names under which a loss is looked for, in this order."""
@@ -46,6 +49,7 @@ class Logged:
     steps: Floats
     losses: Floats
     of: str = ""  # what was trained, where the log says it: runs of another model are told by it
+    metric: str = ""  # which column the losses are
 
     def __post_init__(self) -> None:
         for field in ("rates", "steps", "losses"):
@@ -90,12 +94,13 @@ class Logged:
         steps, losses = self.steps[chosen], self.losses[chosen]
         if len(steps) < FEWEST:
             raise PreheatError(
-                f"{self.name} has {len(steps)} losses after its warmup ({self.warmup} updates) and as many again, "
-                f"and {FEWEST} are needed",
+                f"{self.name} has {plural(len(steps), 'loss')} after its warmup ({plural(self.warmup, 'update')}) and as "
+                f"many again, and {FEWEST} are needed",
                 write="log more often",
             )
         if steps[-1] < 0.95 * self.total:
-            raise PreheatError(f"{self.name} has {self.total} updates, and its last loss is of {steps[-1]:.0f}")
+            what = f"{self.name} has {plural(self.total, 'update')}, and its last loss is of {steps[-1]:.0f}"
+            raise PreheatError(what, write="give the loss at the end")
         edges = np.linspace(0, len(steps), min(_POINTS, len(steps)) + 1).astype(int)[:-1]
         sizes = np.diff(np.append(edges, len(steps)))
         return np.round(np.add.reduceat(steps, edges) / sizes), np.add.reduceat(losses, edges) / sizes
@@ -113,6 +118,12 @@ def logged_runs(given: Iterable[Any], metric: str | None = None) -> list[Logged]
         raise PreheatError(
             f"these are runs of {len(trainings)} trainings, and a law is of one: {', '.join(map(shown, trainings[:3]))}",
             write="give the records of one of them",
+        )
+    metrics = {one.metric: one.name for one in found if one.metric}
+    if len(metrics) > 1:
+        named = " and ".join(f"{column} in {name}" for column, name in metrics.items())
+        raise PreheatError(
+            f"the losses are not one quantity: {named}", write=f"write metric= ({', '.join(metrics)})", hint="metric"
         )
     together: list[list[Logged]] = []
     for one in found:
@@ -166,13 +177,13 @@ def _rows(path: Path) -> list[Row]:
     try:
         if path.stat().st_size > _LARGEST:
             raise ParseError(f"{path.name} cannot be read: it is larger than {_LARGEST >> 20} MiB")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ParseError(f"{path.name} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ParseError(f"{path.name} is no text") from None
     if path.suffix == ".csv":
-        return list(csv.DictReader(text.splitlines()))
+        return list(csv.DictReader(text.splitlines(), skipinitialspace=True))
     try:
         if path.suffix == ".json":
             data = json.loads(text)
@@ -180,20 +191,41 @@ def _rows(path: Path) -> list[Row]:
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise ParseError(f"{path.name} holds no log_history", write="give the Trainer's trainer_state.json")
             return rows
-        return [row for line in text.splitlines() if line.strip() and isinstance(row := json.loads(line), dict)]
+        return _json_lines(path, text)
     except (ValueError, RecursionError) as error:
         raise error if isinstance(error, PreheatError) else ParseError(f"{path.name} is no JSON: {error}") from None
 
 
+def _json_lines(path: Path, text: str) -> list[Row]:
+    """The rows of JSON lines. A last line that a kill has cut off is passed over, with a PreheatWarning."""
+    rows, lines = list[Row](), text.split("\n")
+    for place, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            if place == len(lines) and rows:  # no line end follows
+                warnings.warn(f"{path.name}: line {place} is cut off, and passed over", PreheatWarning, stacklevel=2)
+                break
+            raise ParseError(f"{path.name} is no JSON in line {place}: {getattr(error, 'msg', error)}") from None
+        if isinstance(row, dict):
+            rows.append(row)
+    return rows
+
+
 def _run(name: str, rows: Sequence[Row], metric: str | None) -> Logged:
     """The run that the rows tell of. Where a step is lower than the one before, training went back and the rows are redone."""
+    rows = [_usual(row) for row in rows]
     steps = _known(name, rows, _STEPS, "the number of the update")
-    rates = dict(_column(rows, steps, _known(name, rows, _RATES, "the rate", write="log the rate as lr")))
-    losses = dict(_column(rows, steps, _loss_of(name, rows, metric)))
+    rates = _column(name, rows, steps, _known(name, rows, _RATES, "the rate", write="log the rate as lr"))
+    loss = _loss_of(name, rows, metric)
+    losses = _column(name, rows, steps, loss)
     if not rates or not losses:
         raise PreheatError(f"{name} has no row with a number for its rate, or for its loss")
     every = np.array(sorted(rates))
     total = int(max(every[-1], max(losses) - 1)) + 1
+    _refuse_many(name, total, [*rates, *losses])
     if every[0] > 0.05 * total:
         raise PreheatError(f"{name} logs its rate from update {every[0]} of {total} on; the sum of all rates is needed")
     at = np.array(sorted(losses))
@@ -203,24 +235,50 @@ def _run(name: str, rows: Sequence[Row], metric: str | None) -> Logged:
         at,
         np.array([losses[step] for step in at]),
         _training(rows),
+        loss,
     )
 
 
-def _column(rows: Sequence[Row], step_name: str, name: str) -> Iterator[tuple[int, float]]:
+def _usual(row: Row) -> Row:
+    """The row with the names of its columns as they usually are: "Step" is step, where there is no other."""
+    plain = {key.strip().lower(): value for key, value in row.items() if isinstance(key, str)}
+    return plain | dict(row)
+
+
+def _refuse_many(name: str, total: int, steps: Sequence[int]) -> None:
+    """Refuse a run of more updates than are looked at one by one: what counts its steps is something else."""
+    if total > MOST:
+        every = gcd(*steps)
+        unit = f"they are all multiples of {every:,}: " if every > 1 else ""
+        raise PreheatError(
+            f"{name} has steps up to {total - 1:,}, and at most {MOST:,} updates are looked at one by one",
+            write=f"{unit}if they count tokens or samples, divide them by those of an update",
+        )
+
+
+def _column(name: str, rows: Sequence[Row], step_name: str, column: str) -> dict[int, float]:
     """Steps and values of one column, what was redone once."""
     kept: dict[int, float] = {}
     for row in rows:
-        step, value = _number(row.get(step_name)), _number(row.get(name))
+        step, value = _number(row.get(step_name)), _number(row.get(column))
         if step is None or value is None:
             continue
+        if not (step >= 0 and step.is_integer()):
+            raise PreheatError(
+                f"{name}: steps are whole numbers from 0", given=row[step_name], write="give the number of the update"
+            )
         if kept and step < next(reversed(kept)):
             kept = {at: old for at, old in kept.items() if at < step}
         kept[int(step)] = value
-    return iter(kept.items())
+    return kept
 
 
 def _number(value: Any) -> float | None:
-    """A number, also as text: CSV has nothing else, and JSON has no other word for what is not finite."""
+    """A number, also as text: CSV has nothing else, and JSON has no other word for what is not finite. A list of equal ones, as
+    get_last_lr() gives, is one.
+    """
+    if isinstance(value, list) and value and all(one == value[0] for one in value):
+        value = value[0]
     if value is None or isinstance(value, bool | list | dict):
         return None
     try:
@@ -234,7 +292,16 @@ def _known(name: str, rows: Sequence[Row], words: Sequence[str], what: str, writ
     for word in words:
         if any(_number(row.get(word)) is not None for row in rows):
             return word
-    raise PreheatError(f"{name} has no column for {what}: {' or '.join(words[:2])}", write=write)
+    if there := next((word for word in words if any(isinstance(row.get(word), list) for row in rows)), None):
+        what = f"{name} has lists in its column {there}, and one number is needed for {what}"
+        raise PreheatError(what, write="log that of one group of parameters")
+    raise PreheatError(f"{name} has no column for {what}: {' or '.join(words[:2])}; {_seen(rows)}", write=write)
+
+
+def _seen(rows: Sequence[Row]) -> str:
+    """Which columns there are, in words."""
+    names = dict.fromkeys(str(name) for row in rows for name in row)
+    return f"its columns are {shown(', '.join(names), 120)}" if names else "it has no rows"
 
 
 def _loss_of(name: str, rows: Sequence[Row], metric: str | None) -> str:
@@ -242,7 +309,7 @@ def _loss_of(name: str, rows: Sequence[Row], metric: str | None) -> str:
     counts: dict[str, int] = {}
     for row in rows:
         for column, value in row.items():
-            counts[column] = counts.get(column, 0) + (_number(value) is not None)
+            counts[str(column)] = counts.get(str(column), 0) + (_number(value) is not None)
     if metric is not None:
         if not counts.get(metric):
             raise PreheatError(f"{name} has no numbers called {shown(metric)}{nearest(metric, counts)}")
@@ -250,7 +317,8 @@ def _loss_of(name: str, rows: Sequence[Row], metric: str | None) -> str:
     enough = [one for one in LOSSES if counts.get(one, 0) >= FEWEST]
     if not enough:
         raise PreheatError(
-            f"{name} has no {FEWEST} values of {', '.join(LOSSES[:4])}", write="log more often, or name the metric"
+            f"{name} has no {FEWEST} values of {', '.join(LOSSES[:4])}; {_seen(rows)}",
+            write="log more often, or name the metric",
         )
     return enough[0]
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from preheat.core.checks import positive_number
-from preheat.core.errors import PreheatError, shown
+from preheat.core.errors import PreheatError, plural, shown
 from preheat.core.peaks import refuse_unclear
 from preheat.core.plan import Plan
 from preheat.core.spans import Run
@@ -30,6 +30,7 @@ from preheat.review.opened import subject_of
 from preheat.session.clock import given_run
 
 _SPREAD = 1e100  # of gradient norms: squares of more would overflow
+_SKIPPED = "an update that was skipped, as after an overflow, moved nothing, and every update has to have a norm"
 _CLIFF = 100.0  # linear decay ends with a rate of twice the one after it, a cosine with four times
 LEAST = 2.0
 """Ω·√(ΣG⁻²)/D of the best schedule of a long run, which with gradients of one norm is linear decay to 0."""
@@ -46,9 +47,9 @@ class Bound(Evidence):
     """The last-iterate bound of a schedule on its run, as a function of the peak rate.
 
     name: of the schedule.   updates: of the run.   moving: how many of them there are up to the last whose rate is not 0.
-    travel, noise: a and b for gradients whose largest norm is 1.   inverse: Σ (largest norm / G_t)² over the moving updates.
+    travel, noise: a and b for gradients whose largest norm is 1.   inverse: Σ (largest norm / G_t)² over all updates.
     distance, norm: D, and the largest G; None where it was not given, and 1 is counted.   even: whether all G_t are equal.
-    peak: the rate at the peak, where it is known.
+    peak: the rate that factor 1 stands for, where it is known; of a schedule of rates it is the highest.
     """
 
     name: str
@@ -64,7 +65,7 @@ class Bound(Evidence):
 
     @property
     def best_peak(self) -> float:
-        """The rate at the peak for which the bound is least, c* = D·√(a/b); in units of D/G where these are not known."""
+        """The `peak` for which the bound is least, c* = D·√(a/b); in units of D/G where these are not known."""
         return (self.distance or 1.0) / (self.norm or 1.0) * math.sqrt(self.travel / self.noise)
 
     @property
@@ -74,11 +75,14 @@ class Bound(Evidence):
 
     @property
     def score(self) -> float:
-        """The bound at the best peak · √(Σ G_t⁻²)/D, which is Ω·√T/(DG) where all norms are one: about 2 at the least."""
+        """The bound at the best peak · √(Σ G_t⁻²)/D, which is Ω·√T/(DG) where all norms are one: about 2 at the least.
+
+        T are all updates of the run: those of rate 0 are wasted, wherever they are.
+        """
         return 2.0 * math.sqrt(self.travel * self.noise) * math.sqrt(self.inverse)
 
     def at(self, peak: float) -> float:
-        """The bound at a peak rate. Raises PreheatError for one that is not above 0."""
+        """The bound where factor 1 stands for this rate. Raises PreheatError for one that is not above 0."""
         c, distance, norm = positive_number(peak, "peak"), self.distance or 1.0, self.norm or 1.0
         return distance**2 * self.travel / c + norm**2 * self.noise * c
 
@@ -92,7 +96,7 @@ class Bound(Evidence):
         """The bound, the best peak, and where it holds."""
         units = [f" {unit}" if (unit := self._unit(sign)) else "" for sign in "/·"]
         said = [
-            f"The last-iterate bound of {self.name} over {self.updates:,} updates is least at a peak of "
+            f"The last-iterate bound of {self.name} over {plural(self.updates, 'update')} is least at a peak of "
             f"{self.best_peak:.4g}{units[0]}, where it is {self.least:.4g}{units[1]}: a score of {self.score:.4g}, and the "
             f"best that a schedule of a long run can have is {LEAST:.0f}."
         ]
@@ -151,10 +155,8 @@ def bound(
     named = laid(schedule, run, peak=peak)
     norms, norm = _norms(gradient_norms, len(named.values))
     d = None if distance is None else positive_number(distance, "distance")
-    shape, own = named.values, named.peak
-    if own is not None:  # rates: the shape has 1 at its peak
-        shape = shape / own
-    return bound_of(named.name, shape, norms, distance=d, norm=norm, peak=own)
+    shape = named.values / (named.peak or 1.0)
+    return bound_of(named.name, shape, norms, distance=d, norm=norm, peak=named.peak)
 
 
 def bound_of(
@@ -172,7 +174,8 @@ def bound_of(
         name=name,
         updates=len(shape),
         moving=count,
-        **_parts(shape[:count], None if norms is None else norms[:count])._asdict(),
+        **_parts(shape[:count], None if norms is None else norms[:count]),
+        inverse=_inverse(norms, len(shape)),
         distance=distance,
         norm=norm,
         even=norms is None,
@@ -187,27 +190,29 @@ def moving(values: np.ndarray) -> int:
     return len(values) - int(np.argmax(values[::-1] != 0))
 
 
-class _Parts(NamedTuple):
-    travel: float
-    noise: float
-    inverse: float
+def _inverse(norms: np.ndarray | None, updates: int) -> float:
+    """Σ G⁻²."""
+    if norms is None:
+        return float(updates)
+    with np.errstate(over="ignore", divide="ignore"):
+        return float(np.sum(norms**-2.0))
 
 
-def _parts(shape: np.ndarray, norms: np.ndarray | None) -> _Parts:
-    """a = 1/(2Ση), b, and Σ G⁻². Sums from the end of numbers above 0 alone: nothing cancels."""
+def _parts(shape: np.ndarray, norms: np.ndarray | None) -> dict[str, float]:
+    """a = 1/(2Ση) and b. Sums from the end of numbers above 0 alone: nothing cancels."""
     top = float(shape.max())
     rates = shape / top
     squares = rates * rates if norms is None else (rates * norms) ** 2
     area = np.cumsum(rates[::-1])[::-1]  # β
     noise = np.cumsum(squares[::-1])[::-1]  # γ
     b = 0.5 * noise[0] / area[0] + 0.5 * float(np.sum(rates[:-1] / area[1:] * (noise[:-1] / area[:-1])))
-    with np.errstate(over="ignore", divide="ignore"):
-        inverse = float(len(shape)) if norms is None else float(np.sum(norms**-2.0))
-    return _Parts(0.5 / float(area[0]) / top, b * top, inverse)
+    return {"travel": 0.5 / float(area[0]) / top, "noise": b * top}
 
 
 class Named(NamedTuple):
-    """A schedule on its run.   peak: the highest rate, where the values are rates; None where they are factors."""
+    """A schedule on its run.   peak: where the values are rates, what factor 1 stands for, or of a schedule of rates the
+    highest; None where they are factors.
+    """
 
     name: str
     values: np.ndarray
@@ -226,7 +231,9 @@ def laid(schedule: Any, run: Run | None, *, peak: float | None = None, factors: 
         at = int(np.argmax(values < 0))
         raise PreheatError(f"the rate of update {at:,} is below 0", given=float(values[at]), write="end at 0 or above")
     _refuse_cliff(values[: moving(values)])
-    return Named(name, values, float(values.max()) if line.rates else None)
+    if not line.rates:
+        return Named(name, values, None)
+    return Named(name, values, float(values.max()) if line.factor is None else line.factor)
 
 
 def _refuse_cliff(values: np.ndarray) -> None:
@@ -289,8 +296,8 @@ def _norms(given: Any, updates: int) -> tuple[np.ndarray | None, float | None]:
     norms = norms_of(given)
     if len(norms) != updates:
         raise PreheatError(
-            f"gradient_norms has {len(norms):,} values, and the run has {updates:,} updates",
-            write="give one for every update, or one number for all",
+            f"gradient_norms has {plural(len(norms), 'value')}, and the run has {plural(updates, 'update')}",
+            write="give one for every update, skipped ones too, or one number for all",
         )
     largest = float(norms.max())
     return norms / largest, largest
@@ -308,7 +315,7 @@ def norms_of(given: Any) -> np.ndarray:
     if wrong.any():
         at = int(np.argmax(wrong))
         what = f"the gradient norm of update {at:,} is no number above 0"
-        raise PreheatError(what, given=float(norms[at]), write="leave out what was skipped, as an overflow is")
+        raise PreheatError(what, given=float(norms[at]), write=f"write the one of the update before it: {_SKIPPED}")
     if norms.max() > _SPREAD * norms.min():
         what = f"gradient norms from {norms.min():.3g} to {norms.max():.3g} are not those of one training"
         raise PreheatError(what, write="look at what was logged")

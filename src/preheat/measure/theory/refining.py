@@ -16,7 +16,7 @@ import numpy as np
 
 from preheat.core.checks import finite_number, one_of
 from preheat.core.constructors import decay, ramp, table, warmup
-from preheat.core.errors import PreheatError, shown
+from preheat.core.errors import PreheatError, plural, shown
 from preheat.core.meant import Meant
 from preheat.core.node import Schedule
 from preheat.core.nodes.sequence import sequence
@@ -105,9 +105,9 @@ class Refined(Evidence, Meant):
         simple = _score(self.simple, self.norms, self.optimizer)
         updates = len(self.norms)
         said = [
-            f"From the gradient norms of {updates:,} updates: a schedule that begins at {self.values[0]:.3g} of its peak "
-            f"and is highest at update {self.highest:,} ({self.highest / updates:.1%}). By the last-iterate bound it has a "
-            f"score of {self.bound.score:.4g}, linear decay {self.linear.score:.4g}, and {self.simple!r} {simple.score:.4g}."
+            f"From the gradient norms of {plural(updates, 'update')}: a schedule that begins at {self.values[0]:.3g} of its "
+            f"peak and is highest at update {self.highest:,} ({self.highest / updates:.1%}). By the last-iterate bound it has "
+            f"a score of {self.bound.score:.4g}, linear decay {self.linear.score:.4g}, and {self.simple!r} {simple.score:.4g}."
         ]
         if self.half < _FEW:
             said.append(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from preheat.core.checks import counted, positive_number
-from preheat.core.errors import PreheatError
+from preheat.core.errors import PreheatError, plural
 from preheat.core.spans import Run
 from preheat.measure.evidence import Evidence
 from preheat.measure.theory.last_iterate import Bound, bound_of, laid
@@ -56,8 +56,9 @@ class Transferred(Evidence):
         if not 1 / _FAR <= self.ratio <= _FAR:
             far = f" That is more than {_FAR:g} times away: no more than a first guess."
         return (
-            f"{self.other.name} over {self.other.updates:,} updates wants a peak of {self.peak:.4g}, {self.ratio:.3g} times "
-            f"the {self.its_peak:.4g} of {self.own.name} over {self.own.updates:,}, by the last-iterate bound.{far} {_DEPENDS}"
+            f"{self.other.name} over {plural(self.other.updates, 'update')} wants a peak of {self.peak:.4g}, {self.ratio:.3g} "
+            f"times the {self.its_peak:.4g} of {self.own.name} over {self.own.updates:,}, by the last-iterate "
+            f"bound.{far} {_DEPENDS}"
         )
 
     def panel(self) -> Curves:
@@ -135,9 +136,9 @@ class Extended(Evidence):
     def sentence(self) -> str:
         """The multiplier, the peak, and what it depends on."""
         return (
-            f"From update {self.at:,} on, {self.name} over {self.updates:,} updates in all wants {self.multiplier:.3g} times "
-            f"the peak of {self.its_peak:.4g} that it had, {self.peak:.4g}: the last-iterate bound is {self.gain:.1%} lower "
-            f"than with the peak unchanged. {_DEPENDS}"
+            f"From update {self.at:,} on, {self.name} over {plural(self.updates, 'update')} in all wants {self.multiplier:.3g} "
+            f"times the peak of {self.its_peak:.4g} that it had, {self.peak:.4g}: the last-iterate bound is {self.gain:.1%} "
+            f"lower than with the peak unchanged. {_DEPENDS}"
         )
 
     def panel(self) -> Curves:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from preheat.core.errors import PreheatError
+from preheat.core.errors import PreheatError, plural
 from preheat.core.spans import Run
 from preheat.measure.evidence import Evidence
 from preheat.measure.theory.last_iterate import lines_of
@@ -29,7 +29,8 @@ class UpdateWeights(Evidence):
     @property
     def window(self) -> float:
         """How many updates are averaged over, (Σc)²/Σc²: the number of equal weights that would average noise alike."""
-        return float(self.weights.sum() ** 2 / np.sum(self.weights**2))
+        shares = self.weights / self.weights.max()  # squares of small ones would be 0
+        return float(shares.sum() ** 2 / np.sum(shares**2))
 
     @property
     def half(self) -> int:
@@ -43,10 +44,10 @@ class UpdateWeights(Evidence):
         n = len(self.weights)
         return (
             f"Under {self.name} the final weights are {self.first:.3g} what they began with, and {1 - self.first:.3g} what "
-            f"{n:,} updates wrote, half of that from update {self.half:,} on. They average noise like "
-            f"{self.window:,.0f} equal updates, {self.window / n:.1%} of the run. This is exact for AdamW's decoupled weight "
-            "decay, whatever the loss; that a wider average is better holds where noise is what limits the loss, and not where "
-            "the first weights have a large share."
+            f"{plural(n, 'update')} wrote, half of that from update {self.half:,} on. They average noise like "
+            f"{plural(round(self.window), 'equal update')}, {self.window / n:.1%} of the run. This is exact for AdamW's "
+            "decoupled weight decay, whatever the loss; that a wider average is better holds where noise is what limits the "
+            "loss, and not where the first weights have a large share."
         )
 
     def panel(self) -> Curves:
@@ -81,4 +82,7 @@ def update_weights(
         what = "how much an update keeps follows from a weight decay, and rates above 0"
         raise PreheatError(what, write="give weight_decay=, such as 0.1")
     weights, first = kept(values, decay)
+    if not weights.any():
+        what = "rate × weight decay is below what a float holds: no update writes anything"
+        raise PreheatError(what, given=float(np.max(values)), write="give the rate at the peak, and the weight decay")
     return UpdateWeights(name, weights, first)

@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from preheat.core.errors import shown
+from preheat.core.errors import plural, shown
 from preheat.core.peaks import peaks_at_one
 from preheat.core.plan import Plan
 from preheat.review.explaining.measured import Explained
@@ -41,7 +41,7 @@ def share(part: float, whole: float = 1.0) -> str:
 
 def counted(count: float, unit: str) -> str:
     """ "1 update", "2,000 updates"."""
-    return f"{number(count)} {unit}{'s' * (count != 1)}"
+    return plural(count, unit) if count == int(count) else f"{number(count)} {unit}s"
 
 
 def called(subject: Subject) -> str:
