@@ -41,8 +41,8 @@ def advise(
     loss: called as `loss(batch)`, gives the mean loss of a batch as a tensor of one number.
     batches: an iterable; what is drawn from a generator is gone.
     steps: updates of the whole run.   peak: of the largest group; by default the largest rate that the optimizer was given.
-    trial: updates of each of the six short runs; by default a fiftieth of the run, from 200 to 400 and at most half of it; 0
-    leaves them out, and then the verdict rests on the critical rate alone.
+    trial: updates of each of the six short runs; by default a fiftieth of the run, from 200 to 400 and at most half of it; from
+    20 to the run's where it is given; 0 leaves them out, and then the verdict rests on the critical rate alone.
     held_out: batches that are never trained on, which the short runs are judged by; at most eight. Without them the first
     eight of `batches`, at most half of them, are set aside and left out where a list comes round; a DataLoader that shuffles
     comes round with them among the others, and then that is said.
