@@ -4,9 +4,12 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.advisor.truth import Trained
 from preheat.core.errors import PreheatError
+from preheat.measure.advising.deciding import decided
+from preheat.measure.advising.facts import Facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +38,14 @@ class Advice:
 
 
 def read(path: Path, trained: Sequence[Trained]) -> list[Advice]:
-    """The lines of a file, those about `trained`; what a line holds as "more" is left alone.
+    """The lines of a file, those about `trained`. Where a line holds what was measured, in "more", the advisor decides anew.
 
     Raises PreheatError for a line that is no advice.
     """
     known, out = {one.name for one in trained}, []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         try:
-            said = Advice(**{name: value for name, value in json.loads(line).items() if name != "more"})
+            said = Advice(**_decided(json.loads(line)))
         except (TypeError, ValueError) as error:
             if isinstance(error, PreheatError):
                 raise
@@ -50,6 +53,16 @@ def read(path: Path, trained: Sequence[Trained]) -> list[Advice]:
         if said.config in known:
             out.append(said)
     return out
+
+
+def _decided(line: dict[str, Any]) -> dict[str, Any]:
+    """The line as the advisor of now would have answered, so that constants can change without measuring again."""
+    more = line.pop("more", {})
+    if "facts" not in more:
+        return line
+    decision = decided(Facts.from_dict(more["facts"]))
+    known = decision.verdict != "not known"
+    return {**line, "probability": decision.probability if known else None, "warmup": decision.warmup}
 
 
 @dataclass(frozen=True)

@@ -87,14 +87,23 @@ def answered(name: str, peak: float | None) -> dict[str, Any]:
 def _at(configuration: Configuration, peak: float) -> tuple[dict[str, Any], dict[str, Any]]:
     *four, held_out = handed_over(configuration.name, SEED)
     advice = measure.advise(*four, held_out=held_out, steps=configuration.steps, peak=peak)
-    known = advice.decision.verdict != "not known"
+    known, facts = advice.decision.verdict != "not known", advice.facts.to_dict()
     found = {
         "probability": advice.decision.probability if known else None,
         "warmup": advice.warmup,
         "advised_peak": peak,
         "cost": advice.cost,
     }
-    return found, {"advice": advice.to_dict()}
+    return found, {"facts": _rounded(facts)}
+
+
+def _rounded(value: Any) -> Any:
+    """Nested values with six digits: a file of them is kept."""
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _raced(configuration: Configuration) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -40,12 +40,12 @@ def rows(answers: Path, results: Path) -> list[Row]:
     known, out = grid.results(results), []
     trained = {one.name: Trained(known[one.key]) for one in CONFIGURATIONS if one.split == "constants"}
     for line in map(json.loads, answers.read_text().splitlines()):
-        if line["peak"] is None or line["config"] not in trained or "advice" not in line["more"]:
+        if line["peak"] is None or line["config"] not in trained or "facts" not in line["more"]:
             continue
         one = trained[line["config"]]
         needed = one.verdicts[one.peaks.index(line["peak"])].needed
         if needed is not None:
-            facts = Facts.from_dict(line["more"]["advice"]["facts"])
+            facts = Facts.from_dict(line["more"]["facts"])
             outcome = told(facts)
             out.append(Row(one.name, facts.optimizer.family, features(facts, outcome), outcome is not None, needed))
     return out

@@ -49,7 +49,12 @@ def compared(
     peaks = {ADVISOR: advice, "1 % linear": baselines.one_percent(those), "untuned": baselines.untuned(those)}
     if suggested is not None:
         peaks["valley"] = baselines.valley(those, suggested)
-    warmups = {ADVISOR: advice, **baselines.warmups_at(those)}
+    asked = {(one.config, one.peak) for one in advice}
+    rules = {
+        name: [one for one in said if (one.config, one.peak) in asked]
+        for name, said in baselines.warmups_at(those).items()
+    }
+    warmups = {ADVISOR: advice, **rules}
     return Compared(
         split,
         those,
