@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 
 from preheat.cli.columns import columns
 from preheat.cli.counts import Count, CountOrNone, Seed
+from preheat.cli.explain import fitted
 from preheat.cli.pictures import Picture, saved
 from preheat.cli.subjects import Made, module_subject, task_subject, told
 from preheat.core.errors import PreheatError, nearest, shown
@@ -207,7 +208,7 @@ def _page(advice: "Advice", terminal: Terminal) -> list[str]:
         f"    peak {advice.peak:.4g}, from {advice.start:.3g}",
         "",
     ]
-    lines += [*(f"Not known: {one}." for one in decision.unknown), *advice.reasons]
+    lines += fitted([*(f"Not known: {one}." for one in decision.unknown), *advice.reasons], terminal)
     if decision.verdict != "no warmup needed":
         lines += [
             "",
@@ -223,8 +224,7 @@ def _page(advice: "Advice", terminal: Terminal) -> list[str]:
     cost = advice.facts.cost
     raced = f", and {advice.raced.spent} of the race" if advice.raced else ""
     share = advice.cost / advice.facts.steps
-    lines += ["", f"It rests on {decision.rests_on}."]
-    lines += [
-        f"Cost: {cost.updates} updates and {cost.forwards} forward passes{raced}, {share:.1f} × the run that is planned."
-    ]
-    return [*lines, advice.sentence[advice.sentence.index("It is for this") :]]
+    spent = f"Cost: {cost.updates} updates and {cost.forwards} forward passes{raced}"
+    said = [f"It rests on {decision.rests_on}.", f"{spent}, {share:.1f} × the run that is planned."]
+    said += [advice.sentence[advice.sentence.index("It is for this") :]]
+    return [*lines, "", *fitted(said, terminal)]

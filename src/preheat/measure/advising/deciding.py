@@ -258,6 +258,6 @@ def _rests_on(facts: Facts, outcome: Outcome | None) -> str:
             f"{runs} {alone}" if runs else f"nothing: the critical rate was not calibrated for {facts.optimizer.name}"
         )
     if runs:
-        return f"{runs}, and the critical rate; constants: {constants.trial.evidence}"
+        return f"{runs}; constants: {constants.trial.evidence}"
     caveat = f"; {constants.caveat}" if constants.caveat else ""
     return f"the critical rate alone, with c = {constants.c:g}; constants: {constants.rule.evidence}{caveat}"
