@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import preheat
 from preheat.measure.advising.advice import Advice
-from preheat.measure.advising.constants import ANY, CONSTANTS, LOUD, SURE, SURE_ANY, Logistic
+from preheat.measure.advising.constants import CONSTANTS, LOUD, SURE, SURE_ANY, TRIAL, Logistic
 from preheat.measure.advising.deciding import critical, decided, features, mechanisms, safe, schedule, sharpness
 from preheat.measure.advising.facts import Cost, Facts, Look, OptimizerFacts, Raced, Rung, ShortRuns, Trial
 from preheat.measure.advising.outcome import judged
@@ -151,7 +151,7 @@ def test_other_optimizers_are_advised_by_the_short_runs_alone_and_with_more_caut
     assert features(clear.facts, judged(clear.facts.trial)).keys() == {"trial_z", "trial_gain"}
     runs = trial((0, 1.0), (10, 0.9), (50, 0.95))
     for intercept, needed in ((1.2, None), (2.0, True), (-1.2, None), (-2.0, False)):
-        monkeypatch.setattr("preheat.measure.advising.deciding.ANY", Logistic(intercept, {}, ""))
+        monkeypatch.setattr("preheat.measure.advising.deciding.TRIAL", Logistic(intercept, {}, ""))
         found = Advice(facts(optimizer=LION, trial=runs))
         assert found.needed is needed
         assert found.decision.confidence > SURE
@@ -293,9 +293,9 @@ def test_features_are_named_and_bounded():
         "trial_gain",
     }
     assert max(features(found, judged(found.trial)).values()) == 8.0
-    assert ANY.weights.keys() <= {"trial_z", "trial_gain"}
+    assert TRIAL.weights.keys() <= {"trial_z", "trial_gain"}
     for constants in CONSTANTS.values():
-        for logistic in (constants.rule, constants.trial):
+        for logistic in (constants.rule, TRIAL):
             assert set(logistic.weights) <= {
                 "margin",
                 "margin_start",

@@ -27,26 +27,25 @@ class Constants:
     """Of a family of optimizers.
 
     c: a rate up to c × the critical rate is taken to be safe without warmup.
-    rule, trial: without a trial, and with one.
+    rule: without a trial.
     absolute: the peak above which the absolute-rate rule wants warmup, whatever the model is.
     """
 
     c: float
     rule: Logistic
-    trial: Logistic
     absolute: float
     evidence: str = ""
     caveat: str = field(default="", compare=False)
 
 
-_TRIAL = Logistic(
+TRIAL = Logistic(
     -1.59,
     MappingProxyType({"trial_z": 0.452}),
     "fitted on 22 small trainings with SGD and Adam. On 22 others, of kinds that it had not seen, 74 % of its answers were "
     "right, not the 85 % that was asked for, where a fixed rate had 65 %; of those called sure to need none 1 in 5 did",
 )
-"""Only how far the best warmup ends below none, in units of its noise. Critical rates beside it gained less on trainings that
-were left out than their weights, of either sign, would put at risk on others."""
+"""With a trial that tells, whatever the optimizer is: only how far the best warmup ends below none, in units of its noise.
+Critical rates beside it gained less on trainings that were left out than their weights, of either sign, would put at risk."""
 
 CONSTANTS: Mapping[Family, Constants] = MappingProxyType(
     {
@@ -57,7 +56,6 @@ CONSTANTS: Mapping[Family, Constants] = MappingProxyType(
                 MappingProxyType({"margin": 0.275}),
                 "fitted on 28 peaks, 79 % right on a training left out, as is that none needs warmup: it tells low peaks only",
             ),
-            trial=_TRIAL,
             absolute=0.34,
             evidence="momentum 0.9 on five digits MLPs: the largest trainable rate is 0.5 to 1 × the critical rate",
         ),
@@ -68,7 +66,6 @@ CONSTANTS: Mapping[Family, Constants] = MappingProxyType(
                 MappingProxyType({"margin": 0.155}),
                 "fitted on 123 peaks, 67 % right on a training left out, where 64 % need none: it hardly tells",
             ),
-            trial=_TRIAL,
             absolute=0.017,
             evidence="Adam on four digits MLPs: the largest trainable rate is 2 to 4 × the critical rate",
             caveat="for Adam the critical rate at the start did not tell better than a fixed rate within one family of models",
@@ -78,9 +75,7 @@ CONSTANTS: Mapping[Family, Constants] = MappingProxyType(
 
 CLIP = 8.0  # a feature beyond this says no more
 SURE = 0.75  # below this probability of either answer the verdict is "not known"
-ANY = _TRIAL
-"""For an optimizer of no family that was calibrated: short runs are evidence whatever the optimizer is, and the only one."""
-SURE_ANY = 0.8  # SURE, for those
+SURE_ANY = 0.8  # SURE, for an optimizer of no family that was calibrated
 FALLS, RISES = 2.0, 0.5  # the critical rate's change along low-rate updates that is called falling or rising sharpness
 SMALL = 0.005  # a difference in final loss, as a share of what the loss fell by, that does not matter
 STUCK = 0.1  # a run at the peak whose loss falls by so much less than that of low-rate updates, as a share, is stuck

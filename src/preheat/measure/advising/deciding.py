@@ -8,7 +8,6 @@ from statistics import median
 from typing import Literal, TypeGuard
 
 from preheat.measure.advising.constants import (
-    ANY,
     CLIP,
     CONSTANTS,
     FALLS,
@@ -20,6 +19,7 @@ from preheat.measure.advising.constants import (
     STEEP,
     SURE,
     SURE_ANY,
+    TRIAL,
     UPDATE,
 )
 from preheat.measure.advising.facts import Facts
@@ -183,7 +183,7 @@ def _probability(facts: Facts, outcome: Outcome | None) -> float:
     constants, found = CONSTANTS.get(facts.optimizer.family), features(facts, outcome)
     if not found:
         return math.nan
-    by = ANY if constants is None else constants.trial if _tells(outcome) else constants.rule
+    by = TRIAL if constants is None or _tells(outcome) else constants.rule
     return 1 / (1 + math.exp(-(by.intercept + sum(by.weights.get(name, 0.0) * one for name, one in found.items()))))
 
 
@@ -253,11 +253,11 @@ def _rests_on(facts: Facts, outcome: Outcome | None) -> str:
         kinds = f"{len(facts.trial.arms)} warmups and {orders} orders of the data"
         runs = f"short runs of {facts.trial.updates} updates with {kinds}"
     if constants is None:
-        alone = f"alone, since nothing was calibrated for {facts.optimizer.name}; constants: {ANY.evidence}"
+        alone = f"alone, since nothing was calibrated for {facts.optimizer.name}; constants: {TRIAL.evidence}"
         return (
             f"{runs} {alone}" if runs else f"nothing: the critical rate was not calibrated for {facts.optimizer.name}"
         )
     if runs:
-        return f"{runs}; constants: {constants.trial.evidence}"
+        return f"{runs}; constants: {TRIAL.evidence}"
     caveat = f"; {constants.caveat}" if constants.caveat else ""
     return f"the critical rate alone, with c = {constants.c:g}; constants: {constants.rule.evidence}{caveat}"
