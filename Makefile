@@ -11,7 +11,7 @@ HELD ?=
 # A stray PYTHONPATH would test something else than what is installed; without bytecode every process compiles everything anew.
 unexport PYTHONPATH PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test frameworks parity oldest check bench soak clean
+.PHONY: help demo test docs studio frameworks parity oldest check bench soak clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -22,6 +22,9 @@ demo: $(VENV)/.lab  ## real models without warmup, with one of 5 % and one of ha
 
 test: $(VENV)/.dev  ## all tests, laws and doctests
 	$(BIN)/pytest -q -n auto --dist loadgroup
+
+studio: studio/node_modules/.done  ## the page of `preheat studio`, checked and bundled anew (needs node)
+	cd studio && npm run --silent check && npm run --silent build
 
 frameworks: $(FRAMEWORKS)/.dev  ## the tests of every framework, with all of them installed (some gigabytes)
 	$(FRAMEWORKS)/bin/pytest -q -n auto --dist loadgroup tests/frameworks
@@ -45,6 +48,10 @@ soak: $(VENV)/.dev  ## kill a training run fifty times and resume it; 50,000 ran
 
 clean:  ## remove the environments and what the runs wrote
 	rm -rf .venv .venv-* runs
+
+studio/node_modules/.done: studio/package.json studio/package-lock.json
+	cd studio && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

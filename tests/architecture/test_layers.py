@@ -11,7 +11,8 @@ ROOT = Path(preheat.__file__).parent
 # from the top down; a room may use the rooms of lower layers only
 LAYERS = (
     ("__main__",),
-    ("cli", "studio"),
+    ("cli",),
+    ("studio",),
     ("lab",),
     ("axolotl",),  # its trainers are those of transformers
     ("accelerate", "jax", "keras", "lightning", "measure", "testing", "timm", "torchtitan", "transformers"),

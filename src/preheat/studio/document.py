@@ -1,0 +1,158 @@
+"""What somebody typed on the page, as it is sent: schedules as text on a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from preheat.core.checks import positive_number
+from preheat.core.errors import ParseError, PreheatError
+from preheat.core.plan import RATE, Plan
+from preheat.core.spans import Run
+from preheat.core.text.language import parse
+from preheat.review.laid_out import Laid, laid_out
+from preheat.review.subject import Subject
+
+MOST = 12  # schedules over each other
+_WORTHS = ("steps_per_epoch", "samples_per_step", "tokens_per_step")
+_COUNTED = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+_Result = TypeVar("_Result")
+
+
+class FieldError(PreheatError):
+    """A refusal of what stands in one field of the page."""
+
+    def __init__(self, field: str, error: PreheatError) -> None:
+        super().__init__(error.what, write=error.write, hint=error.hint)
+        self.args, self.given, self.field, self.error = error.args, error.given, field, error
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What is known of the run, as typed; "" is not said."""
+
+    total: str = ""
+    clock: str = "step"
+    steps_per_epoch: str = ""
+    samples_per_step: str = ""
+    tokens_per_step: str = ""
+    seconds_per_step: str = ""
+
+    def run(self) -> Run:
+        """The run; raises PreheatError for what cannot be one."""
+        worths = {name: _counted(getattr(self, name), name) for name in _WORTHS if getattr(self, name).strip()}
+        return Run(total=self.total.strip() or None, clock=self.clock or "step", **worths)  # type: ignore[arg-type]
+
+    @property
+    def seconds(self) -> float | None:
+        """How long an update takes, where it is said."""
+        return _counted(self.seconds_per_step, "seconds_per_step") if self.seconds_per_step.strip() else None
+
+
+@dataclass(frozen=True)
+class Written:
+    """One schedule: its text, and a peak and a run of its own where it has them."""
+
+    text: str
+    name: str = ""
+    peak: str = ""
+    run: Fields | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """Schedules over each other on a run, and what of them is shown."""
+
+    schedules: tuple[Written, ...]
+    run: Fields = Fields()
+    peak: str = ""
+    line: str = ""
+    view: tuple[float, float] | None = None
+
+    def subject(self, index: int) -> Subject:
+        """A schedule on its run; raises FieldError, which says in which field what is wrong stands."""
+        written = self.schedules[index]
+        target = in_field("text", lambda: parse(written.text))
+        run = in_field("run", (written.run or self.run).run)
+        peak = (
+            in_field("peak", lambda: _counted(written.peak or self.peak, "the peak")) if self._peak(written) else None
+        )
+        return Subject(written.name or written.text, target, run, peak=peak)
+
+    def line_of(self, subject: Subject) -> Laid:
+        """The line that is shown, laid out: the one asked for where the plan has it, else the rate's, else the first."""
+        lines = {one.key: one for one in in_field("run", lambda: laid_out(subject))}
+        return lines.get(self.line) or lines.get(RATE) or next(iter(lines.values()))
+
+    def _peak(self, written: Written) -> bool:
+        return bool((written.peak or self.peak).strip())
+
+
+def in_field(field: str, asked: Callable[[], _Result]) -> _Result:
+    """What is asked for; what it refuses is refused with the field of the page that it stands in: of text, the text."""
+    try:
+        return asked()
+    except FieldError:
+        raise
+    except PreheatError as error:
+        raise FieldError("text" if isinstance(error, ParseError) else field, error) from None
+
+
+def document_from(data: Any) -> Document:
+    """The document that the page sent; raises PreheatError for what is none."""
+    found = _mapping(data, "a document")
+    schedules = found.get("schedules")
+    if not isinstance(schedules, list) or not 1 <= len(schedules) <= MOST:
+        raise PreheatError(f"a document has 1 to {MOST} schedules", write="leave some out")
+    view = found.get("view")
+    return Document(
+        tuple(map(_written, schedules)),
+        fields_from(found.get("run") or {}),
+        _text(found, "peak"),
+        _text(found, "line"),
+        None if view is None else (float(view[0]), float(view[1])),
+    )
+
+
+def fields_from(data: Any) -> Fields:
+    """The fields of a run as they were sent."""
+    found = _mapping(data, "a run")
+    return Fields(**{name: _text(found, name) for name in Fields.__dataclass_fields__ if name in found})
+
+
+def lines_of(subject: Subject) -> list[str]:
+    """The lines of a plan by their keys; of anything else the learning rate's."""
+    return [line.key for line in Plan(subject.target).lines]
+
+
+def _written(data: Any) -> Written:
+    found = _mapping(data, "a schedule")
+    run = found.get("run")
+    return Written(
+        _text(found, "text"), _text(found, "name"), _text(found, "peak"), None if run is None else fields_from(run)
+    )
+
+
+def _mapping(data: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(data, Mapping):
+        raise PreheatError(f"{what} is a mapping", given=data)
+    return data
+
+
+def _text(data: Mapping[str, Any], name: str) -> str:
+    found = data.get(name, "")
+    if not isinstance(found, str):
+        raise PreheatError(f"{name} is text as it was typed", given=found)
+    return found
+
+
+def _counted(text: str, what: str) -> float:
+    """A number as typed: 3e-4, 10_000, 4M."""
+    plain = text.strip()
+    factor = _COUNTED.get(plain[-1:], 1.0)
+    try:
+        number = float(plain[:-1] if factor != 1 else plain) * factor
+    except ValueError:
+        raise PreheatError(f"{what} is a number", given=text, write="write for example 4096, 10k or 3e-4") from None
+    return positive_number(int(number) if number.is_integer() and number < 2**53 else number, what)
