@@ -21,7 +21,7 @@ from preheat.plots.svg import rules, svg
 POINTS, LISTED = 600, 12  # values of a curve; phases of a table, and lines of a plan
 WIDTH, HEIGHT = 460, 210
 _LONGEST_TEXT, _SHARES = 1500, 1000  # characters of a text; ticks of a run that is known by its shares only
-_HOSTS = {  # how notebooks say that they are dark or light, whatever the system is
+HOSTS = {  # how notebooks say that they are dark or light, whatever the system is
     '[data-jp-theme-light="false"]': True,
     '[data-jp-theme-light="true"]': False,
     ".vscode-dark": True,
@@ -85,7 +85,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 def _style() -> str:
     """The rules of charts and cards, for light and dark: by the system, unless the notebook says it."""
     light, dark = rules()
-    hosts = "".join(f"{host}{{{dark if is_dark else light}}}" for host, is_dark in _HOSTS.items())
+    hosts = "".join(f"{host}{{{dark if is_dark else light}}}" for host, is_dark in HOSTS.items())
     return f"{light}{_CARD}@media(prefers-color-scheme:dark){{{dark}}}{hosts}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from preheat.core.checks import positive_number
@@ -75,18 +75,17 @@ class Document:
         written = self.schedules[index]
         target = in_field("text", lambda: parse(written.text))
         run = in_field("run", (written.run or self.run).run)
-        peak = (
-            in_field("peak", lambda: _counted(written.peak or self.peak, "the peak")) if self._peak(written) else None
-        )
-        return Subject(written.name or written.text, target, run, peak=peak)
+        return Subject(written.name or written.text, target, run, peak=self.peak_of(index))
+
+    def peak_of(self, index: int) -> float | None:
+        """The peak of a schedule, its own or the document's; None where none is said."""
+        typed = self.schedules[index].peak or self.peak
+        return in_field("peak", lambda: _counted(typed, "the peak")) if typed.strip() else None
 
     def line_of(self, subject: Subject) -> Laid:
         """The line that is shown, laid out: the one asked for where the plan has it, else the rate's, else the first."""
         lines = {one.key: one for one in in_field("run", lambda: laid_out(subject))}
         return lines.get(self.line) or lines.get(RATE) or next(iter(lines.values()))
-
-    def _peak(self, written: Written) -> bool:
-        return bool((written.peak or self.peak).strip())
 
 
 def in_field(field: str, asked: Callable[[], _Result]) -> _Result:
@@ -119,6 +118,13 @@ def fields_from(data: Any) -> Fields:
     """The fields of a run as they were sent."""
     found = _mapping(data, "a run")
     return Fields(**{name: _text(found, name) for name in Fields.__dataclass_fields__ if name in found})
+
+
+def fields_of(run: Run, before: Fields = Fields()) -> Fields:
+    """A run as it would be typed, as `Fields.run` reads it; what a run does not hold stays as it was before."""
+    total = "" if run.total is None else str(run.total)
+    worths = {name: "" if getattr(run, name) is None else repr(getattr(run, name)) for name in _WORTHS}
+    return replace(before, total=total, clock=run.clock, **worths)
 
 
 def lines_of(subject: Subject) -> list[str]:
