@@ -56,7 +56,27 @@ class PreheatWarning(UserWarning):
 
 
 class ParseError(PreheatError):
-    """Text that is not a schedule: says the column, and the nearest word where there is one."""
+    """Text that is not a schedule: says the column, and the nearest word where there is one.
+
+    column: where in the text what is wrong begins, counted from 0 (in the message from 1); None where no place is to blame.
+
+    >>> error = ParseError("column 9: ')' must stand here", column=8)
+    >>> error.column, error.restated(ParseError, "the line 'lr' cannot be read").column
+    (8, 8)
+    """
+
+    def __init__(
+        self, what: str, *, given: object = _NOTHING, write: str = "", hint: str = "", column: int | None = None
+    ) -> None:
+        super().__init__(what, given=given, write=write, hint=hint)
+        self.column = column
+
+    def restated(self, kind: type[Refusal], what: str) -> Refusal:
+        """The same refusal as another kind, what is wrong said in a larger context: the column stays too."""
+        found = super().restated(kind, what)
+        if isinstance(found, ParseError):
+            found.column = self.column
+        return found
 
 
 class BindError(PreheatError):

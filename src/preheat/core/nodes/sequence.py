@@ -60,11 +60,7 @@ class Sequence(Schedule, infix=("sequence", ">>")):
         return sequence(children)
 
     def _resolved(self, run: Run | None, begin: Edge, end: Edge | None) -> Schedule:
-        growing = next((i for i, part in enumerate(self.parts) if part._grows), len(self.parts))
-        resolved, edge = _in_a_row(self.parts[:growing], run, begin)
-        if growing < len(self.parts):
-            resolved += _filling(self.parts[growing], self.parts[growing + 1 :], run, edge, end)
-        return sequence(_lasting(resolved))
+        return sequence(_lasting(_every(self.parts, run, begin, end)))
 
     @property
     def _lasts(self) -> Fraction | float:
@@ -104,12 +100,34 @@ class Sequence(Schedule, infix=("sequence", ">>")):
         return in_turn(part._bounds() for part in self.parts)
 
 
+def laid_parts(schedule: Schedule, run: Run, begin: Number = 0) -> list[Schedule]:
+    """Every part of a schedule with its spans in ticks, from `begin` on, those too that last for none, which `bind` leaves out.
+
+    >>> from preheat import Run, hold, warmup
+    >>> laid_parts(warmup("0%") >> hold(), Run(total=10))
+    [hold(1.0, 0), hold(1.0, 10)]
+    """
+    parts = schedule.parts if isinstance(schedule, Sequence) else (schedule,)
+    known = run.total is not None and schedule._grows
+    end = Edge(Fraction(run.total), Fraction(run.total)) if known else None  # type: ignore[arg-type]
+    return _every(parts, run, Edge(Fraction(begin), Fraction(begin)), end)
+
+
 def up_to_rest(schedule: Schedule) -> Schedule:
     """What of a schedule is known before the end of the run is: each sequence in it up to and including its 'rest'."""
     parts = schedule._children
     if isinstance(schedule, Sequence) and schedule._moves:
         parts = parts[: next(i for i, part in enumerate(parts) if part._grows) + 1]
     return schedule._over([up_to_rest(part) for part in parts])
+
+
+def _every(parts: tuple[Schedule, ...], run: Run | None, begin: Edge, end: Edge | None) -> list[Schedule]:
+    """Each part resolved from `begin` on, so that one which grows reaches `end` with those after it."""
+    growing = next((i for i, part in enumerate(parts) if part._grows), len(parts))
+    resolved, edge = _in_a_row(parts[:growing], run, begin)
+    if growing < len(parts):
+        resolved += _filling(parts[growing], parts[growing + 1 :], run, edge, end)
+    return resolved
 
 
 def _lasting(resolved: list[Schedule]) -> list[Schedule]:

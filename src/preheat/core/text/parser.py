@@ -94,8 +94,11 @@ class Reader:
 
     def refuse(self, why: str, start: int | None = None, *, write: str = "", hint: str = "") -> NoReturn:
         """Say what is wrong and in which column."""
-        what, text = f"column {(self.start if start is None else start) + 1}: {why}", f"in {shown(self.text)}"
-        raise ParseError(what, write=f"{write}; {text}", hint=hint) if write else ParseError(f"{what}; {text}")
+        column = self.start if start is None else start
+        what, text = f"column {column + 1}: {why}", f"in {shown(self.text)}"
+        if write:
+            raise ParseError(what, write=f"{write}; {text}", hint=hint, column=column)
+        raise ParseError(f"{what}; {text}", column=column)
 
     # -- grammar ----------------------------------------------------------------------------------------------------
 
@@ -108,7 +111,7 @@ class Reader:
         while self.at(sign):
             self.advance()
             operands.append(self.schedule(level + 1))
-        return operands[0] if len(operands) == 1 else self._called(sign, partial(join, operands), start)
+        return operands[0] if len(operands) == 1 else self.called(sign, partial(join, operands), start)
 
     def postfix(self) -> Any:
         if self.at("("):
@@ -140,7 +143,7 @@ class Reader:
             self.refuse(f"{word} must be followed by '('", write=f"write {word}(…)")
         self.advance()
         args, kwargs = self.bracketed(")", self.arguments)
-        return self._called(word, partial(known[word], *first, *args, **kwargs), start)
+        return self.called(word, partial(known[word], *first, *args, **kwargs), start)
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
         args: list[Any] = []
@@ -251,7 +254,7 @@ class Reader:
         self.depth -= 1
         return value
 
-    def _called(self, word: str, call: partial[Any], start: int) -> Any:
+    def called(self, word: str, call: partial[Any], start: int) -> Any:
         """The value of a word called with what was read; whatever it refuses is refused with its column."""
         from inspect import signature  # only who reads text pays for it
 

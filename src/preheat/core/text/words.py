@@ -16,6 +16,7 @@ from preheat.core.node import KINDS, Schedule
 from preheat.core.spans import REST, Span
 from preheat.core.stated import Absolute, Relative, Stated, joined
 from preheat.core.text.codec import value_from
+from preheat.core.text.located import Locating, Place
 from preheat.core.text.parser import Language, Reader
 from preheat.core.text.printer import TIGHTNESS
 
@@ -88,6 +89,11 @@ def read(text: str) -> Any:
     return Reader(text, _language()).result()
 
 
+def located(text: str) -> Place:
+    """What `read` reads, with where each part of it stands in `text`."""
+    return Locating(text, _language()).place()
+
+
 def target(value: Any) -> Schedule | Absolute | Relative:
     """One schedule, and what is said of it, from all that can be meant by it: see `parse`. A plan is refused."""
     if isinstance(value, Meant):
@@ -139,7 +145,8 @@ def mapping_from(text: str) -> dict[str, Any]:
     except PreheatError:
         raise
     except (ValueError, TypeError, RecursionError) as error:
-        raise ParseError(f"cannot read {shown(text)} as JSON: {error}") from None
+        column = getattr(error, "pos", None)  # of a text nested too deeply there is none
+        raise ParseError(f"cannot read {shown(text)} as JSON: {error}", column=column) from None
     if not isinstance(found, dict):
         raise ParseError("a plan is a JSON object from line to schedule", given=found)
     return found
