@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from preheat.core.checks import positive_number
+from preheat.core.checks import finite_number, positive_number
 from preheat.core.errors import ParseError, PreheatError
 from preheat.core.plan import RATE, Plan
 from preheat.core.spans import Run
@@ -58,6 +58,7 @@ class Written:
     name: str = ""
     peak: str = ""
     run: Fields | None = None
+    position: float = 0.0  # ticks that have passed, of a run under way
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Document:
         written = self.schedules[index]
         target = in_field("text", lambda: parse(written.text))
         run = in_field("run", (written.run or self.run).run)
-        return Subject(written.name or written.text, target, run, peak=self.peak_of(index))
+        return Subject(written.name or written.text, target, run, peak=self.peak_of(index), position=written.position)
 
     def peak_of(self, index: int) -> float | None:
         """The peak of a schedule, its own or the document's; None where none is said."""
@@ -110,7 +111,7 @@ def document_from(data: Any) -> Document:
         fields_from(found.get("run") or {}),
         _text(found, "peak"),
         _text(found, "line"),
-        None if view is None else (float(view[0]), float(view[1])),
+        None if view is None else _view(view),
     )
 
 
@@ -136,8 +137,19 @@ def _written(data: Any) -> Written:
     found = _mapping(data, "a schedule")
     run = found.get("run")
     return Written(
-        _text(found, "text"), _text(found, "name"), _text(found, "peak"), None if run is None else fields_from(run)
+        _text(found, "text"),
+        _text(found, "name"),
+        _text(found, "peak"),
+        None if run is None else fields_from(run),
+        max(0.0, finite_number(found.get("position") or 0, "the position of a schedule")),
     )
+
+
+def _view(data: Any) -> tuple[float, float]:
+    if not isinstance(data, list | tuple) or len(data) != 2:
+        raise PreheatError("a view is two numbers of ticks", given=data)
+    low, high = (finite_number(end, "an end of the view") for end in data)
+    return min(low, high), max(low, high)
 
 
 def _mapping(data: Any, what: str) -> Mapping[str, Any]:
