@@ -116,6 +116,7 @@ _ROOMS = (
     "measure",
     "review",
     "testing",
+    "widget",
     *_ADAPTERS,
 )  # entered on demand: some of them import frameworks
 _LATE = {

@@ -12,6 +12,7 @@ ROOT = Path(preheat.__file__).parent
 LAYERS = (
     ("__main__",),
     ("cli",),
+    ("widget",),
     ("studio",),
     ("lab",),
     ("axolotl",),  # its trainers are those of transformers

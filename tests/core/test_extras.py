@@ -11,7 +11,7 @@ from preheat.core.extras import MissingError, needed
 
 # adapters, and what each is for, under all its names
 ROOMS = {room: room for room in ("accelerate", "axolotl", "jax", "keras", "torch", "torchtitan", "transformers")}
-ROOMS |= {"lightning": "lightning pytorch_lightning", "timm": "torch"}
+ROOMS |= {"lightning": "lightning pytorch_lightning", "timm": "torch", "widget": "anywidget"}
 
 
 def test_what_is_missing_is_an_import_error_and_a_refusal() -> None:
