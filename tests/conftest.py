@@ -16,6 +16,7 @@ gc.disable()  # while everything is imported, nothing is garbage
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks, which run what is held to them
 sys.path.insert(0, str(Path(__file__).parent / "laws"))  # the strategies, for laws and core alike
+sys.path.insert(0, str(Path(__file__).parent / "browsing"))  # what tests of pages need of a browser
 
 _COMMON = {
     "deadline": None,
