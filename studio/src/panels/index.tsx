@@ -1,0 +1,38 @@
+/** What stands around the curve: the buttons above it, and what Python says below. */
+import "../panels.css";
+
+import { useStore } from "../store";
+import { useAsked, useWritten } from "./asked";
+import { Copy } from "./copy";
+import { Download } from "./download";
+import { Explain } from "./explain";
+import { Findings } from "./findings";
+import { Link } from "./link";
+import { Open } from "./open";
+import { Runs } from "./runs";
+
+/** What takes a schedule in or out. */
+export function Toolbar() {
+  const { mode } = useStore();
+  return (
+    <div class="toolbar" role="group" aria-label="Schedules in and out">
+      {mode !== "frozen" && <Open />}
+      {mode === "http" && <Link />}
+      <Download />
+    </div>
+  );
+}
+
+/** Everything that is said of the chosen schedule. */
+export function Panels() {
+  const document = useWritten();
+  const reviewed = useAsked("review", { document, schedule: document.chosen });
+  return (
+    <div class="panels">
+      <Runs />
+      <Findings reviewed={reviewed} />
+      <Explain reviewed={reviewed} />
+      <Copy />
+    </div>
+  );
+}
