@@ -1,5 +1,15 @@
 // One script and one style sheet, committed in the package: the same sources give the same bytes.
+import { readFileSync } from "node:fs";
 import { build } from "esbuild";
+
+/** A tuple that a module of the package names, as JSON: colours and clocks are written down there, and only there. */
+function tuple(module, name) {
+  const source = readFileSync(new URL(`../src/preheat/${module}.py`, import.meta.url), "utf8");
+  const found = new RegExp(`^${name} = \\((.*)\\)$`, "m").exec(source);
+  if (!found) throw new Error(`${module}.py has no tuple ${name} on one line`);
+  const whole = found[1].replace(/\*(\w+)/g, (_, inner) => tuple(module, inner).slice(1, -1));
+  return `[${whole.replaceAll("(", "[").replaceAll(")", "]").replace(/,\s*$/, "")}]`.replace(/\b(\d+)\.0\b/g, "$1");
+}
 
 await build({
   entryPoints: { studio: "src/main.tsx" },
@@ -13,4 +23,10 @@ await build({
   jsx: "automatic",
   jsxImportSource: "preact",
   loader: { ".css": "css" },
+  define: {
+    LIGHT: tuple("plots/panel", "LIGHT"),
+    DARK: tuple("plots/panel", "DARK"),
+    DASHES: tuple("plots/panel", "DASHES"),
+    CLOCKS: tuple("core/spans", "CLOCKS"),
+  },
 });

@@ -52,6 +52,7 @@ export function documentFrom(found: any): Document {
   const schedules = found.schedules.map((written: any) => ({
     ...filled(written, NOTHING_WRITTEN),
     run: written.run ? filled(written.run, NO_RUN) : null,
+    ...(Number.isFinite(written.position) && { position: written.position }),
   }));
   if (!schedules.length) throw new LinkError("no schedule");
   const document = { ...filled({ ...found, run: undefined, schedules: undefined }, EMPTY), schedules };

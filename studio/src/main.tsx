@@ -1,7 +1,97 @@
-/** The page, the exported file and the notebook begin here. */
-import { render } from "preact";
-
+/** The page of `preheat studio` and the exported file begin here; a notebook takes what is exported. */
+import "uplot/dist/uPlot.min.css";
 import "./style.css";
 
+import { effect } from "@preact/signals";
+
+import { mount } from "./app";
+import { documentFrom, fromHash, NO_RUN, NOTHING_WRITTEN, toHash } from "./link";
+import type { Document, Opened } from "./protocol";
+import { Store } from "./store";
+import { type Answers, frozen, http } from "./transport";
+
+export { default } from "./widget";
+
+const QUIET = 400; // ms: browsers stop a page that changes its address often
+const FIRST: Document = documentFrom({
+  schedules: [{ ...NOTHING_WRITTEN, text: "warmup(5%) >> decay(shape=cosine)" }],
+  run: { ...NO_RUN, total: "10_000" },
+});
+
 const place = document.getElementById("studio");
-if (place) render(<main>studio</main>, place);
+const written = document.getElementById("answers");
+if (place && written) {
+  const answers = JSON.parse(written.textContent ?? "") as Answers;
+  mount(place, new Store(frozen(answers), "frozen", documentFrom(answers.document), answers));
+} else if (place) void begin(place);
+
+/** The document of the address; without one, what the command was given. */
+async function begin(place: HTMLElement): Promise<void> {
+  const start = location.hash.length > 1 ? null : await given();
+  const [document, refusal] = linked() ?? [start?.document ? documentFrom(start.document) : FIRST, ""];
+  const store = new Store(http, "http", document);
+  store.opened.value = start?.opened ?? null;
+  remembered(store);
+  mount(place, store);
+  store.refusal.value = refusal;
+  following(store);
+}
+
+/** What the address says, null where it says nothing: a document, and why it is another where the link is damaged. */
+function linked(): [Document, string] | null {
+  if (location.hash.length < 2) return null;
+  try {
+    return [fromHash(location.hash), ""];
+  } catch (error) {
+    return [FIRST, (error as Error).message];
+  }
+}
+
+async function given(): Promise<{ document?: Document; opened?: Opened | null } | null> {
+  try {
+    const answer = await fetch("./start.json");
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The address follows the document, and the document an address that somebody pastes. */
+function following(store: Store): void {
+  let own = location.hash.slice(1);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let first = true;
+  effect(() => {
+    const document = store.document.value;
+    if (first) {
+      first = false;
+      return; // what was opened is not written over before somebody changes it
+    }
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      own = toHash(document);
+      history.replaceState(null, "", `#${own}`);
+    }, QUIET);
+  });
+  addEventListener("hashchange", () => {
+    const found = location.hash.slice(1) === own ? null : linked();
+    if (!found) return;
+    const [document, refusal] = found;
+    if (!refusal) store.change(document);
+    store.refusal.value = refusal;
+  });
+}
+
+/** The colours that somebody chose, the next time too. */
+function remembered(store: Store): void {
+  const name = "preheat-studio-theme";
+  try {
+    const kept = localStorage.getItem(name);
+    if (kept === "light" || kept === "dark") store.theme.value = kept;
+    effect(() => {
+      if (store.theme.value !== "system") localStorage.setItem(name, store.theme.value);
+    });
+  } catch {
+    // a browser may keep nothing: then the system decides
+  }
+}

@@ -16,12 +16,13 @@ export interface RunFields {
   seconds_per_step: string;
 }
 
-/** One schedule of a document: its text (a plan as JSON), and a peak and a run of its own where it has them. */
+/** One schedule of a document: its text (a plan as JSON), a peak and a run of its own where it has them, a checkpoint's tick. */
 export interface Written {
   name: string;
   text: string;
   peak: string;
   run: RunFields | null;
+  position?: number | null;
 }
 
 /** All that a link holds. `line` is the line of plans that is shown, "" the learning rate's. */
@@ -43,7 +44,7 @@ export interface Problem {
   what: string;
   write: string;
   column: number | null;
-  field: "text" | "run" | "peak" | "handle" | "file" | "";
+  field: "text" | "run" | keyof RunFields | "peak" | "handle" | "file" | "";
 }
 
 export interface Refused {
@@ -114,9 +115,23 @@ export interface Drawn {
   total: number;
 }
 
+/** Where a handle of a document is moved to, null where not; what a pixel is worth says how many digits are meant. */
+export interface Moved {
+  document: Document;
+  points: number;
+  schedule: number;
+  handle: string;
+  at: number | null;
+  value: number | null;
+  ticks_per_pixel: number;
+  value_per_pixel: number;
+}
+
+/** What has come of it; `says` what was done beyond the change of a number, "" mostly. */
 export interface Edited {
   document: Document;
   drawn: Drawn;
+  says?: string;
 }
 
 export interface Finding {
@@ -201,10 +216,7 @@ export interface Picture {
 export interface Questions {
   catalogue: [Record<string, never>, Catalogue];
   draw: [{ document: Document; points: number }, Drawn];
-  edit: [
-    { document: Document; points: number; schedule: number; handle: string; at: number | null; value: number | null },
-    Edited,
-  ];
+  edit: [Moved, Edited];
   review: [{ document: Document; schedule: number }, Reviewed];
   copy: [{ document: Document; schedule: number; form: string }, Copied];
   open: [{ source: Source; document: Document }, Opened];

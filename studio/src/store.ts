@@ -11,14 +11,15 @@ import {
   type Document,
   type Drawn,
   type Edited,
+  type Moved,
   type Opened,
   type Question,
   type Questions,
   refused,
   type Refused,
-  type Run,
   type Written,
 } from "./protocol";
+import type { Answers } from "./transport";
 
 /** `http`: the page of `preheat studio`; `frozen`: an exported file, to look at; `widget`: a cell of a notebook. */
 export type Mode = "http" | "frozen" | "widget";
@@ -31,7 +32,7 @@ export interface Pointed {
 
 /** A handle on its way: `move` as often as the pointer moves, then `end`, or `cancel` to have all as it was. */
 export interface Drag {
-  move(at: number | null, value: number | null): void;
+  move(to: Pick<Moved, "at" | "value" | "ticks_per_pixel" | "value_per_pixel">): void;
   end(): void;
   cancel(): void;
 }
@@ -49,12 +50,13 @@ export class Store {
   /** The document after a pause of typing or dragging: what reviews and copies are asked for. */
   readonly settled: Signal<Document>;
   readonly catalogue = signal<Catalogue | null>(null);
-  /** Runs of a comparison that was opened, and all that was said of what was opened last. */
-  readonly runs = signal<Run[]>([]);
+  /** What was opened last: its notes and findings, the runs of a comparison. */
   readonly opened = signal<Opened | null>(null);
   /** Why no answer comes, "" where they come; and what was refused of a whole document or link. */
   readonly trouble = signal("");
   readonly refusal = signal("");
+  /** What was done that was not asked for in so many words, until something else is done. */
+  readonly notice = signal("");
   /** What a screen reader is told. */
   readonly said = signal("");
   readonly pointed = signal<Pointed | null>(null);
@@ -66,6 +68,8 @@ export class Store {
   readonly dark = signal(false);
   /** The element that everything is in; listen to keys here, for a notebook has keys of its own. */
   root: HTMLElement | null = null;
+  /** The vertical axis while a handle is dragged, which then only grows. */
+  held: [number, number] | null = null;
 
   readonly chosen: ReadonlySignal<number>;
   readonly curve: ReadonlySignal<Curve | undefined>;
@@ -86,6 +90,8 @@ export class Store {
     private readonly transport: Ask,
     readonly mode: Mode,
     document: Document,
+    /** What an exported file holds; null where Python answers. */
+    readonly answers: Answers | null = null,
   ) {
     this.document = signal(document);
     this.settled = signal(document);
@@ -135,12 +141,18 @@ export class Store {
     if (!burst || burst !== this.burst.key || now > this.burst.until) this.record(before);
     this.burst = { key: burst, until: now + BURST };
     this.owner = null;
+    this.notice.value = "";
     this.show(after);
   }
 
   /** Change what is looked at (view, axis, line, chosen), which is no step. */
   look(seen: Partial<Pick<Document, "view" | "axis" | "log" | "difference" | "line" | "chosen">>): void {
     this.show({ ...this.document.peek(), ...seen });
+  }
+
+  /** What is seen of the run, in ticks. */
+  view(): [number, number] {
+    return this.document.peek().view ?? [0, this.drawn.peek()?.total ?? 1];
   }
 
   /** Change one schedule. */
@@ -200,7 +212,7 @@ export class Store {
   drag(schedule: number, handle: string): Drag {
     const base = this.document.peek();
     const seen = { drawn: this.drawn.peek(), good: this.good.peek() };
-    let wanted: [number | null, number | null] | null = null;
+    let wanted: Parameters<Drag["move"]>[0] | null = null;
     let flying = false;
     let recorded = false;
     const drag = {};
@@ -209,9 +221,9 @@ export class Store {
 
     const next = async (): Promise<void> => {
       if (flying || !wanted) return;
-      const [at, value] = wanted;
+      const moved = { document: base, points: this.points.peek(), schedule, handle, ...wanted };
       [flying, wanted] = [true, null];
-      const answer = await this.ask("edit", { document: base, points: this.points.peek(), schedule, handle, at, value });
+      const answer = await this.ask("edit", moved);
       flying = false;
       if (!answer || this.owner !== drag) return;
       if (refused(answer)) this.refusal.value = answer.error.message;
@@ -221,12 +233,13 @@ export class Store {
           recorded = true;
         }
         this.edited(answer);
+        if (answer.says) this.notice.value = answer.says;
       }
       await next();
     };
     return {
-      move: (at, value) => {
-        wanted = [at, value];
+      move: (to) => {
+        wanted = to;
         void next();
       },
       end: () => {

@@ -1,0 +1,77 @@
+/** What is known of the run, as typed: its fields, and under them what is wrong with them. */
+import { ErrorText, problemOf } from "./editor";
+import type { Document, Problem, RunFields } from "./protocol";
+import { useStore } from "./store";
+
+const FIELDS: { key: keyof RunFields; label: string; example: string }[] = [
+  { key: "total", label: "total", example: "10_000, 3 epochs, 2B tokens" },
+  { key: "steps_per_epoch", label: "updates per epoch", example: "500" },
+  { key: "samples_per_step", label: "samples per update", example: "256" },
+  { key: "tokens_per_step", label: "tokens per update", example: "4M" },
+  { key: "seconds_per_step", label: "seconds per update", example: "0.35" },
+];
+const COUNTS: Record<string, string> = { step: "updates" };
+
+/** The run and the peak of all schedules that have none of their own. */
+export function RunPanel() {
+  const store = useStore();
+  const { run, peak, schedules } = store.document.value;
+  const first = schedules.findIndex((written, index) => !written.run && problemOf(store, index));
+  return <RunForm label="Run" run={run} peak={peak} problem={first < 0 ? null : problemOf(store, first)} burst="run" write={(run, peak) => ({ run, peak })} />;
+}
+
+interface Form {
+  label: string;
+  run: RunFields;
+  peak: string;
+  problem: Problem | null;
+  burst: string;
+  write: (run: RunFields, peak: string) => Partial<Document>;
+}
+
+export function RunForm({ label, run, peak, problem, burst, write }: Form) {
+  const store = useStore();
+  const id = `error-of-${label.toLowerCase().replaceAll(" ", "-")}`;
+  const mine = problem !== null && problem.field !== "" && (problem.field === "run" || problem.field === "peak" || problem.field in run);
+  const change = (name: string, changed: Partial<RunFields>, newPeak = peak) =>
+    store.change((document) => ({ ...document, ...write({ ...run, ...changed }, newPeak) }), `${burst} ${name}`);
+  const wrong = (name: string) => mine && (problem.field === name || (problem.field === "run" && name === "total" && problem.column === null));
+  return (
+    <fieldset class="run" disabled={!store.editable}>
+      <legend class="unseen">{label}</legend>
+      <label>
+        <span>peak</span>
+        <input
+          value={peak}
+          placeholder="3e-4"
+          aria-invalid={wrong("peak")}
+          aria-describedby={mine ? id : undefined}
+          onInput={(event) => change("peak", {}, event.currentTarget.value)}
+        />
+      </label>
+      {FIELDS.map(({ key, label, example }) => (
+        <label key={key}>
+          <span>{label}</span>
+          <input
+            value={run[key]}
+            placeholder={example}
+            aria-invalid={wrong(key)}
+            aria-describedby={mine ? id : undefined}
+            onInput={(event) => change(key, { [key]: event.currentTarget.value })}
+          />
+        </label>
+      ))}
+      <label>
+        <span>clock counts</span>
+        <select value={run.clock} aria-invalid={wrong("clock")} onChange={(event) => change("clock", { clock: event.currentTarget.value })}>
+          {CLOCKS.map((clock) => (
+            <option key={clock} value={clock}>
+              {COUNTS[clock] ?? `${clock}s`}
+            </option>
+          ))}
+        </select>
+      </label>
+      <ErrorText problem={mine && problem.column === null ? problem : null} id={id} />
+    </fieldset>
+  );
+}
