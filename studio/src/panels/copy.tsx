@@ -1,10 +1,10 @@
-/** The chosen schedule as text for somewhere else: one tab a form, as Python wrote it. */
+/** The chosen schedule as text for somewhere else: in the form that is chosen, as Python wrote it. */
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { useStore } from "../store";
 import { useAsked, useWritten } from "./asked";
 import { useKey } from "./keys";
-import { Panel, Refusal, Tabs, toClipboard } from "./parts";
+import { Panel, Refusal, toClipboard } from "./parts";
 
 export function Copy() {
   const store = useStore();
@@ -37,17 +37,24 @@ export function Copy() {
       title="Copy as"
       aside={
         <>
+          <select aria-label="Copy as" value={form} onChange={(event) => setWanted(event.currentTarget.value)}>
+            {forms.map((one) => (
+              <option key={one.id} value={one.id}>
+                {one.label}
+              </option>
+            ))}
+          </select>
           <span class="said">{said}</span>
-          <button type="button" class="main" disabled={!answer || waiting} title="Alt+C" aria-keyshortcuts="Alt+C" onClick={copy}>
+          <button type="button" class="first" disabled={!answer || waiting} title="Alt+C" aria-keyshortcuts="Alt+C" onClick={copy}>
             Copy
           </button>
         </>
       }
     >
-      <Tabs label="Form" tabs={forms} chosen={form} choose={setWanted} panel="panel-copy-text" />
-      <div id="panel-copy-text" role="tabpanel" aria-label={forms.find((one) => one.id === form)?.label} class={waiting ? "stale" : ""}>
+      {forms.length === 0 && <p class="muted">Asking Python…</p>}
+      <div class={waiting ? "stale" : ""}>
         {problem && <Refusal problem={problem} />}
-        <pre ref={place} tabIndex={0} hidden={!answer}>
+        <pre ref={place} tabIndex={0} role="region" aria-label="Text to copy" hidden={!answer}>
           <code>{answer?.text}</code>
         </pre>
         {answer?.notes.map((note) => (

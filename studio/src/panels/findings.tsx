@@ -36,10 +36,10 @@ export function Findings({ reviewed }: { reviewed: Asked<Reviewed> }) {
   const { answer, problem, waiting } = reviewed;
   const found = answer?.findings ?? [];
   return (
-    <Panel name="findings" title="Findings" aside={answer && <span class="count">{found.length}</span>}>
+    <Panel name="findings" title={found.length ? `Findings: ${found.length}` : "Findings"}>
       <div class={waiting ? "stale" : ""}>
         {problem && <Refusal problem={problem} />}
-        {answer && found.length === 0 && <p class="fine">check finds nothing to say.</p>}
+        {answer && found.length === 0 && <p class="fine">check found nothing.</p>}
         {found.length > 0 && <List found={found} />}
       </div>
       {said && (

@@ -81,7 +81,7 @@ function Peer({ source, signature, open, back }: { source: Source & { kind: "pee
         <input ref={field} type="text" value={typed} spellcheck={false} autocomplete="off" onInput={(event) => setTyped(event.currentTarget.value)} />
       </label>
       <p class="row">
-        <button type="submit" class="main">
+        <button type="submit" class="first">
           Open
         </button>
         <button type="button" onClick={back}>

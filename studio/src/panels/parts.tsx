@@ -3,8 +3,18 @@ import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 
 import type { Problem } from "../protocol";
+import { useStore } from "../store";
 
+/** A part of the page with its name. In a notebook, where there is little room, it is folded until somebody wants it. */
 export function Panel({ name, title, aside, children }: { name: string; title: string; aside?: ComponentChildren; children: ComponentChildren }) {
+  if (useStore().mode === "widget")
+    return (
+      <details class={`panel ${name}`}>
+        <summary>{title}</summary>
+        <header>{aside}</header>
+        {children}
+      </details>
+    );
   return (
     <section class={`panel ${name}`} aria-labelledby={`panel-${name}`}>
       <header>
