@@ -46,8 +46,8 @@ function Page() {
       <header class="top">
         <h1>preheat studio</h1>
         {store.editable && <Steps />}
-        <Toolbar />
         {store.mode !== "widget" && <Theme />}
+        <Toolbar />
       </header>
       <Trouble />
       <main>

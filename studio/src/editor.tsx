@@ -39,10 +39,10 @@ function Schedule({ written, index, several }: Row) {
     if (store.document.peek().chosen !== index) store.look({ chosen: index });
   };
   return (
-    <article class="schedule" data-chosen={several && chosen} aria-label={`Schedule ${index + 1}`} onFocusCapture={choose} onPointerDown={choose}>
-      <div class="head">
-        <Swatch index={index} />
-        {(several || written.name) && (
+    <article class="schedule" data-chosen={several ? chosen : undefined} aria-label={`Schedule ${index + 1}`} onFocusCapture={choose} onPointerDown={choose}>
+      {(several || written.name) && (
+        <div class="head">
+          <Swatch index={index} />
           <input
             class="name"
             aria-label={`Name of schedule ${index + 1}`}
@@ -51,9 +51,9 @@ function Schedule({ written, index, several }: Row) {
             readOnly={!store.editable}
             onInput={(event) => store.write(index, { name: event.currentTarget.value }, `name ${index}`)}
           />
-        )}
-        {store.editable && <Moves written={written} index={index} several={several} />}
-      </div>
+          {store.editable && several && <Moves written={written} index={index} />}
+        </div>
+      )}
       <Text written={written} index={index} problem={problem} />
       <ErrorText problem={problem?.field === "" || problem?.field === "text" || problem?.field === "handle" || problem?.column != null ? problem : null} id={errorId(index)} />
       {written.run && (
@@ -78,34 +78,28 @@ export function problemOf(store: Store, index: number): Problem | null {
   return found && refused(found) ? found.error : null;
 }
 
-function Moves({ written, index, several }: Row) {
+function Moves({ written, index }: { written: Written; index: number }) {
   const store = useStore();
   const nth = `schedule ${index + 1}`;
   const last = store.document.value.schedules.length - 1;
   const own = () => store.write(index, written.run ? { run: null, peak: "" } : { run: { ...NO_RUN, ...store.document.peek().run }, peak: store.document.peek().peak });
   return (
     <span class="moves">
-      {several && (
-        <>
-          <button type="button" class="quiet" aria-pressed={written.run !== null} title={`Give ${nth} a run and a peak of its own`} onClick={own}>
-            own run
-          </button>
-          <button type="button" class="quiet" aria-label={`Move ${nth} up`} disabled={index === 0} onClick={() => store.move(index, -1)}>
-            ↑
-          </button>
-          <button type="button" class="quiet" aria-label={`Move ${nth} down`} disabled={index === last} onClick={() => store.move(index, 1)}>
-            ↓
-          </button>
-        </>
-      )}
-      <button type="button" class="quiet" title={`Duplicate ${nth}`} onClick={() => store.duplicate(index)}>
+      <button type="button" class="quiet" aria-pressed={written.run !== null} title={`Give ${nth} a run and a peak of its own`} onClick={own}>
+        own run
+      </button>
+      <button type="button" class="quiet" aria-label={`Move ${nth} up`} title="Up" disabled={index === 0} onClick={() => store.move(index, -1)}>
+        ↑
+      </button>
+      <button type="button" class="quiet" aria-label={`Move ${nth} down`} title="Down" disabled={index === last} onClick={() => store.move(index, 1)}>
+        ↓
+      </button>
+      <button type="button" class="quiet" aria-label={`Duplicate ${nth}`} onClick={() => store.duplicate(index)}>
         duplicate
       </button>
-      {several && (
-        <button type="button" class="quiet" aria-label={`Remove ${nth}`} onClick={() => store.remove(index)}>
-          ×
-        </button>
-      )}
+      <button type="button" class="quiet" aria-label={`Remove ${nth}`} title="Remove" onClick={() => store.remove(index)}>
+        ×
+      </button>
     </span>
   );
 }

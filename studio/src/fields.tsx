@@ -62,7 +62,7 @@ export function RunForm({ label, run, peak, problem, burst, write }: Form) {
         </label>
       ))}
       <label>
-        <span>clock counts</span>
+        <span>clock</span>
         <select value={run.clock} aria-invalid={wrong("clock")} onChange={(event) => change("clock", { clock: event.currentTarget.value })}>
           {CLOCKS.map((clock) => (
             <option key={clock} value={clock}>

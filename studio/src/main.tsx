@@ -27,7 +27,7 @@ if (place && written) {
 
 /** The document of the address; without one, what the command was given. */
 async function begin(place: HTMLElement): Promise<void> {
-  const start = location.hash.length > 1 ? null : await given();
+  const start = await given();
   const [document, refusal] = linked() ?? [start?.document ? documentFrom(start.document) : FIRST, ""];
   const store = new Store(http, "http", document);
   store.opened.value = start?.opened ?? null;

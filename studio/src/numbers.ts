@@ -38,13 +38,22 @@ export function nice(rough: number, way: (x: number) => number): number {
   return (rounds.find(fits) ?? 1) * power;
 }
 
-/** Labels of ticks: thousands, millions and so on by their letter, all with the digits that tell them apart. */
+/** Labels of ticks: thousands, millions and so on by their letter, each with the digits that tell it from its neighbours. */
 export function labels(at: number[], step: number): string[] {
   const most = Math.max(...at.map(Math.abs), 0);
-  const [scale, letter] = BIG.find(([size]) => most >= size * 10 || (size > 1e3 && most >= size)) ?? [1, ""];
-  const digits = Math.max(0, Math.min(9, -Math.floor(Math.log10(step / scale) + 1e-9)));
-  if (most > 0 && (most < 1e-3 || most >= 1e15)) return at.map((x) => (x === 0 ? "0" : x.toExponential(Math.max(0, Math.min(6, Math.floor(Math.log10(Math.abs(x) / step) + 1e-9)))).replace("e+", "e")));
-  return at.map((x) => (x === 0 ? "0" : `${(x / scale).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })}${letter}`));
+  const tiny = most < 1e-3;
+  return at.map((x) => (x === 0 ? "0" : tiny ? small(x, step) : large(x, step)));
+}
+
+const decade = (x: number): number => Math.floor(Math.log10(Math.abs(x)) + 1e-9);
+
+const small = (x: number, step: number): string => x.toExponential(Math.max(0, Math.min(8, decade(x) - decade(step))));
+
+function large(x: number, step: number): string {
+  const [scale, letter] = BIG.find(([size]) => Math.abs(x) >= size && (size > 1e3 || Math.abs(x) >= 1e4 || step >= 1e3)) ?? [1, ""];
+  const digits = Math.max(0, Math.min(9, -decade(step / scale)));
+  const said = (x / scale).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return letter ? `${said.replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "")}${letter}` : said;
 }
 
 /** `number` to the nearest multiple of `step`, without the noise of binary fractions. */
