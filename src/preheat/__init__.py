@@ -115,6 +115,7 @@ _ROOMS = (
     "compat",
     "measure",
     "review",
+    "studio",
     "testing",
     "widget",
     *_ADAPTERS,

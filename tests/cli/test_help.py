@@ -17,6 +17,7 @@ PAGES = [
     ("table",),
     ("presets",),
     ("explain",),
+    ("studio",),
     ("diff",),
     ("check",),
     ("export",),
@@ -71,6 +72,7 @@ def test_the_examples_run(ask, page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     logs_of_two_runs(tmp_path)
     monkeypatch.setattr("preheat.cli.compare._run", lambda *given: asked.append(given) or 0)
+    monkeypatch.setattr("preheat.studio.server.run", lambda *given, **how: asked.append(given))
     monkeypatch.setattr("preheat.cli.find._answer", lambda *given: asked.append(given) or 0)
     monkeypatch.setattr("preheat.cli.advise._advised", lambda *given: asked.append(given) or 0)
     Writer(tmp_path / "runs" / "monitor.jsonl").write(*MONITORED)

@@ -18,6 +18,7 @@ COMMANDS = (
     "table",
     "check",
     "explain",
+    "studio",
     "diff",
     "convert",
     "export",
@@ -137,17 +138,18 @@ def _app() -> "App":
     app.command("preheat.cli.table:table", sort_key=2)
     app.command("preheat.cli.check:check", sort_key=3)
     app.command("preheat.cli.explain:explain", sort_key=4)
-    app.command("preheat.cli.diff:diff", sort_key=5)
-    app.command("preheat.cli.convert:convert", sort_key=6)
-    app.command("preheat.cli.export:export", sort_key=7)
-    app.command("preheat.cli.presets:presets", sort_key=8)
-    app.command("preheat.cli.advise:app", name="advise", sort_key=9)
-    app.command("preheat.cli.find:app", name="find", sort_key=10)
-    app.command("preheat.cli.predict:predict", sort_key=11)
-    app.command("preheat.cli.bound:bound", sort_key=12)
-    app.command("preheat.cli.watch:watch", sort_key=13)
-    app.command("preheat.cli.compare:app", name="compare", sort_key=14)
-    app.command("preheat.cli.schema:schema", sort_key=15)
+    app.command("preheat.cli.studio:studio", sort_key=5)
+    app.command("preheat.cli.diff:diff", sort_key=6)
+    app.command("preheat.cli.convert:convert", sort_key=7)
+    app.command("preheat.cli.export:export", sort_key=8)
+    app.command("preheat.cli.presets:presets", sort_key=9)
+    app.command("preheat.cli.advise:app", name="advise", sort_key=10)
+    app.command("preheat.cli.find:app", name="find", sort_key=11)
+    app.command("preheat.cli.predict:predict", sort_key=12)
+    app.command("preheat.cli.bound:bound", sort_key=13)
+    app.command("preheat.cli.watch:watch", sort_key=14)
+    app.command("preheat.cli.compare:app", name="compare", sort_key=15)
+    app.command("preheat.cli.schema:schema", sort_key=16)
     return app
 
 

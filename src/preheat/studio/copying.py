@@ -1,0 +1,262 @@
+"""A schedule on its run in the forms that it is taken away in: each a whole that runs or is read as it stands."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from preheat.compat.parts.tried import MOST_UPDATES
+from preheat.compat.writers import WRITERS, write
+from preheat.core.codegen.export import FORMS as SOURCES
+from preheat.core.codegen.export import export
+from preheat.core.errors import PreheatError, nearest
+from preheat.core.plan import RATE, Plan
+from preheat.core.sampling import edges, highest, sampled
+from preheat.core.spans import Run
+from preheat.core.stated import Absolute, Relative
+from preheat.core.text.language import to_text
+from preheat.review.laid_out import Laid, has_factors, laid_out
+from preheat.studio.document import Document, in_field
+
+_SCHEDULER = """\
+import preheat as ph
+from preheat.torch import Scheduler
+
+scheduler = Scheduler(
+    optimizer,
+    {schedule},
+    run={run},{peak}
+)
+
+for batch in batches:
+    optimizer.zero_grad()
+    loss(batch).backward()
+    optimizer.step()
+    scheduler.step()
+"""
+_LOOKED_AT = 4000  # updates among which the highest rate is looked for
+
+
+class _Taken(NamedTuple):
+    """What is copied: the schedule, its text as it was typed, its run and its lines on it, the peak where it has factors."""
+
+    target: Any
+    text: str
+    run: Run
+    lines: tuple[Laid, ...]
+    shown: Laid
+    peak: float | None
+
+    @property
+    def is_plan(self) -> bool:
+        """Whether it has lines with names."""
+        return isinstance(self.target, Plan)
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What is known of the run, by the arguments of Run."""
+        names = ("total", "clock", "steps_per_epoch", "samples_per_step", "tokens_per_step")
+        found = {name: getattr(self.run, name) for name in names}
+        return {name: value for name, value in found.items() if value not in (None, "step")}
+
+
+class Form(NamedTuple):
+    """A form: its id, what it is called, the language that it is in, and what writes it. note: what one has to know."""
+
+    id: str
+    label: str
+    language: str
+    written: Callable[[_Taken], str]
+    note: str = ""
+
+
+def copied(document: Document, index: int, form: str) -> dict[str, Any]:
+    """A schedule of a document in a form; raises PreheatError where the form cannot say it, with the reason."""
+    found = FORMS.get(form)
+    if found is None:
+        raise PreheatError(f"there is no form {form!r}{nearest(form, FORMS)}")
+    subject = document.subject(index)
+    text = document.schedules[index].text.strip()
+    lines, shown = in_field("run", lambda: laid_out(subject)), document.line_of(subject)
+    taken = _Taken(subject.target, text, subject.run, lines, shown, subject.peak if has_factors(subject) else None)
+    said = in_field("", lambda: found.written(taken))
+    return {
+        "form": found.id,
+        "text": said if said.endswith("\n") else f"{said}\n",
+        "notes": [found.note] * bool(found.note),
+    }
+
+
+def forms() -> list[dict[str, str]]:
+    """Every form as the page lists it."""
+    return [{"id": form.id, "label": form.label, "language": form.language} for form in FORMS.values()]
+
+
+def _python(taken: _Taken) -> str:
+    """What gives the value of every update: a function, of a plan one for each line."""
+    head = f"import preheat as ph\n\nrun = ph.{taken.run!r}\n"
+    if not taken.is_plan:
+        return f"{head}value = ph.parse({_quoted(taken.text)}).{_bind(taken.shown)}\n"
+    bound = [f"    {_quoted(line.key)}: {_of_plan(line)}.{_bind(line)},\n" for line in taken.lines]
+    return f"{head}plan = ph.Plan({_lines(taken, 4)})\nvalue = {{\n{''.join(bound)}}}\n"
+
+
+def _of_plan(line: Laid) -> str:
+    """A line of the plan; a group's factors may be any multiple of the others'."""
+    name = f"plan[{_quoted(line.key)}]"
+    return name if line.factor is None or line.key == RATE else f"ph.relative({name})"
+
+
+def _bind(line: Laid) -> str:
+    return "bind(run)" if line.factor is None else f"bind(run, peak={line.factor!r})"
+
+
+def _scheduler(taken: _Taken) -> str:
+    peak = "" if taken.peak is None else f"\n    peak={taken.peak!r},"
+    schedule = _lines(taken, 8) if taken.is_plan else _quoted(taken.text)
+    return _SCHEDULER.format(schedule=schedule, run=f"ph.{taken.run!r}", peak=peak)
+
+
+def _command(taken: _Taken) -> str:
+    """The command line that prints every value, and above it the one that draws them."""
+    options = [word for name, value in taken.known.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    options += ["--line", taken.shown.key] if taken.is_plan and len(taken.lines) > 1 else []
+    options += [] if taken.shown.factor is None else ["--peak", repr(taken.shown.factor)]
+    words = " ".join(map(_shell, (taken.text, *options)))
+    return "".join(f"preheat {command} {words}\n" for command in ("show", "table"))
+
+
+def _shell(word: str) -> str:
+    """A word as a shell reads it: in double quotes where that hides nothing, for texts with quotes of their own."""
+    return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
+
+
+def _yaml(taken: _Taken) -> str:
+    """The Scheduler as configuration packages build it: Hydra, hydra-zen."""
+    run = "".join(f"    {name}: {_scalar(value)}\n" for name, value in taken.known.items())
+    peak = "" if taken.peak is None else f"  peak: {_scalar(taken.peak)}\n"
+    return (
+        "scheduler:\n  _target_: preheat.torch.Scheduler\n  _partial_: true\n"
+        f"{_said(taken, '  schedule')}  run:\n    _target_: preheat.Run\n{run}{peak}"
+    )
+
+
+def _axolotl(taken: _Taken) -> str:
+    """What axolotl's config says where preheat's plugin makes its trainer follow a schedule."""
+    if taken.run.clock != "step" or taken.run.total is None:
+        raise PreheatError("axolotl's max_steps are updates", write="say the run's total, on a clock of updates")
+    rates = [line for line in taken.lines if line.is_rate]
+    if not all(line.rates for line in rates):
+        raise PreheatError("axolotl's learning_rate is the rate at the peak", write="say the peak", hint="peak")
+    peak = taken.peak if taken.peak is not None else max((_highest(line) for line in rates), default=1.0)
+    return (
+        f"plugins:\n  - preheat.axolotl.PreheatPlugin\n{_said(taken, 'preheat_schedule')}"
+        f"learning_rate: {_scalar(peak)}\nmax_steps: {taken.run.total}\n"
+    )
+
+
+def _highest(line: Laid) -> float:
+    """The highest rate of a line that is rates."""
+    value = line.curve.function
+    return value(highest(value, sampled(line.total, edges(line.curve, line.total), _LOOKED_AT)))
+
+
+def _said(taken: _Taken, key: str) -> str:
+    """A schedule in YAML, of a plan a line each."""
+    if not taken.is_plan:
+        return f"{key}: {_scalar(taken.text)}\n"
+    indent = " " * (len(key) - len(key.lstrip()) + 2)
+    rows = "".join(f"{indent}{_scalar(line.key)}: {_scalar(to_text(line.written))}\n" for line in taken.lines)
+    return f"{key}:\n{rows}"
+
+
+def _plan(taken: _Taken) -> str:
+    """A plan of what is meant: in ticks of the run, as rates where the peak is known, so that nothing is left to say."""
+    return json.dumps({line.key: to_text(_meant(line)) for line in taken.lines}, indent=2, ensure_ascii=False)
+
+
+def _meant(line: Laid) -> Any:
+    if line.rates:
+        return Absolute(line.curve)
+    return Relative(line.curve) if isinstance(line.written, Relative) else line.curve
+
+
+def _source(to: str) -> Callable[[_Taken], str]:
+    return lambda taken: export(taken.target, to, run=taken.run, peak=taken.peak)
+
+
+def _config(library: str) -> Callable[[_Taken], str]:
+    """A config of a library, whose rates are held against the schedule's at every update."""
+
+    def written(taken: _Taken) -> str:
+        if (total := taken.run.total or 0) > MOST_UPDATES:
+            what = f"a config is held against every update, and at most {MOST_UPDATES:,} are looked at"
+            raise PreheatError(what, given=total, write="give a shorter run")
+        return write(taken.target, library, taken.run, taken.peak)
+
+    return written
+
+
+def _lines(taken: _Taken, indent: int) -> str:
+    """A plan's lines as a dict of Python."""
+    rows = (f"{' ' * indent}{_quoted(line.key)}: {_quoted(to_text(line.written))},\n" for line in taken.lines)
+    return f"{{\n{''.join(rows)}{' ' * (indent - 4)}}}"
+
+
+def _quoted(text: str) -> str:
+    """A text as it is written in Python, in double quotes where it can be."""
+    return repr(text) if '"' in text else json.dumps(text, ensure_ascii=not text.isprintable())
+
+
+def _scalar(value: Any) -> str:
+    """A value in YAML: text in quotes; a number with a point, because YAML takes 1e-4 for text."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=not value.isprintable())
+    digits = repr(value)
+    return digits.replace("e", ".0e") if "e" in digits and "." not in digits else digits
+
+
+def _made() -> Iterator[Form]:
+    """Every form, those that keep the text first."""
+    yield Form("scheduler", "PyTorch, with preheat", "python", _scheduler, _YOURS)
+    yield Form(
+        "python", "Python, with preheat", "python", _python, "value(t) is that of update t; of a plan value[line](t)."
+    )
+    yield Form("command", "Command line", "shell", _command, "Quoted for a shell of Unix.")
+    yield Form("yaml", "YAML (Hydra)", "yaml", _yaml, "instantiate(config.scheduler)(optimizer) builds it.")
+    yield Form("axolotl", "YAML (axolotl)", "yaml", _axolotl)
+    yield Form(
+        "json",
+        "Plan as JSON",
+        "json",
+        _plan,
+        "Every length is in ticks of the run; whatever takes a schedule reads it.",
+    )
+    for name in SOURCES:
+        language = {"latex": "latex", "javascript": "javascript"}.get(name, "python")
+        yield Form(_OTHERWISE.get(name, name), _LABELS.get(name, f"{name}, without preheat"), language, _source(name))
+    for name in WRITERS:
+        yield Form(name, f"{name} config", _WRITTEN.get(name, "text"), _config(name))
+
+
+_YOURS = "optimizer, batches and loss are your own."
+_OTHERWISE = {"python": "source"}
+_LABELS = {
+    "python": "Python, without preheat",
+    "torch": "PyTorch LambdaLR, without preheat",
+    "optax": "optax, without preheat",
+    "jax": "JAX, without preheat",
+    "javascript": "JavaScript",
+    "latex": "LaTeX",
+}
+_WRITTEN = {
+    "transformers": "json",
+    "deepspeed": "json",
+    "mmengine": "python",
+    "torchtitan": "toml",
+    "megatron": "shell",
+}
+FORMS: dict[str, Form] = {form.id: form for form in _made()}
+"""What a schedule is copied as, by id."""
