@@ -181,7 +181,7 @@ export function ErrorText({ problem, id }: { problem: Problem | null; id: string
   return (
     <p class="problem" id={id}>
       <span>{what}</span>
-      {column !== null && !/column/.test(what) && <span class="column">column {column + 1}</span>}
+      {problem.field === "text" && column !== null && !/column/.test(what) && <span class="column">column {column + 1}</span>}
       {write && <span class="write">{write}</span>}
     </p>
   );

@@ -68,6 +68,7 @@ function changed<T extends object>(given: T, plain: T): Partial<T> {
 }
 
 function filled<T extends object>(given: any, plain: T): T {
+  if (typeof given !== "object" || given === null) throw new LinkError("no mapping");
   const entries = Object.entries(plain).map(([key, value]) => {
     const found = given[key];
     if (found === undefined || found === null || value === null || typeof value === "object") return [key, value];

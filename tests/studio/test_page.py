@@ -1,0 +1,129 @@
+"""The page's own small reckonings, run in node: links, numbers as they are read, what is seen of a run."""
+
+import base64
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from preheat.studio.document import document_from
+from preheat.studio.link import link
+
+SOURCE = Path(__file__).parents[2] / "studio"
+BUNDLER = SOURCE / "node_modules" / ".bin" / "esbuild"
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("node") and BUNDLER.exists()), reason="needs node, and what `make studio` installs"
+)
+
+RUN = {"clock": "step", "steps_per_epoch": "500", "samples_per_step": "", "tokens_per_step": "", "seconds_per_step": ""}
+DOCUMENT: dict[str, Any] = {
+    "schedules": [
+        {"name": "µ ≥ 1 🔥 </script>", "text": "warmup(5%) >> decay(shape=cosine)", "peak": "3e-4", "run": None},
+        {
+            "name": "",
+            "text": '{"lr": "warmup(1 epoch) >> hold()"}',
+            "peak": "",
+            "run": {"total": "7", **RUN},
+            "position": 12,
+        },
+    ],
+    "run": {"total": "10_000", **RUN},
+    "peak": "",
+    "line": "lr",
+    "chosen": 1,
+    "axis": "epochs",
+    "log": True,
+    "difference": False,
+    "view": [0.5, 4000],
+}
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What an expression gives, with the page's modules in scope; the error's message where it throws."""
+    made = tmp_path_factory.mktemp("page") / "page.mjs"
+    modules = "".join(f'export * from "./src/{name}";' for name in ("link", "numbers", "scale"))
+    bundle = [str(BUNDLER), "--bundle", "--format=esm", "--loader=ts", f"--outfile={made}", "--log-level=error"]
+    subprocess.run(bundle, input=modules, text=True, cwd=SOURCE, check=True)
+
+    def evaluated(expression: str) -> Any:
+        script = (
+            f"import * as page from {json.dumps(made.as_uri())}; const {{{NAMES}}} = page;"
+            f"let found; try {{ found = {expression}; }} catch (error) {{ found = {{thrown: error.message}}; }}"
+            "console.log(JSON.stringify(found));"
+        )
+        command = ["node", "--input-type=module", "--eval", script]
+        return json.loads(subprocess.run(command, text=True, capture_output=True, check=True).stdout)
+
+    return evaluated
+
+
+NAMES = "toHash, fromHash, value, labels, ticks, nice, rounded, place, heights, inside, below, toX, fromX, toY, fromY"
+
+
+def test_the_page_reads_what_python_links(page: Any) -> None:
+    assert page(f"fromHash({json.dumps('#' + link(DOCUMENT))})") == DOCUMENT
+
+
+def test_python_reads_what_the_page_links(page: Any) -> None:
+    hashed = page(f"toHash({json.dumps(DOCUMENT)})")
+    data = json.loads(base64.urlsafe_b64decode(hashed + "=" * (-len(hashed) % 4)))
+    assert document_from(data) == document_from(DOCUMENT)
+    assert page(f"fromHash({json.dumps(hashed)})") == DOCUMENT
+
+
+DAMAGED = (
+    {},
+    {"schedules": []},
+    {"schedules": [7]},
+    {"schedules": [{"text": 7}]},
+    {"schedules": [{"text": "hold()"}], "log": "yes"},
+)
+
+
+@pytest.mark.parametrize("hashed", ["#nothing", "#%%%", link(DOCUMENT)[:-9], *map(link, DAMAGED)])
+def test_a_damaged_link_is_refused_in_a_sentence(page: Any, hashed: str) -> None:
+    assert "damaged" in page(f"fromHash({json.dumps(hashed)})")["thrown"]
+
+
+def test_numbers_are_read_with_the_digits_that_say_something(page: Any) -> None:
+    said = page("[0, 1, 0.1 + 0.2, 1/3, 3e-4, 2.5e-7, 123456789, null, NaN].map(value)")
+    assert said == ["0", "1", "0.3", "0.333333", "0.0003", "2.5e-7", "1.23457e8", "–", "–"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wanted", "said"),
+    [
+        (0, 10_000, 6, ["0", "2k", "4k", "6k", "8k", "10k"]),
+        (0, 1_000_000, 6, ["0", "200k", "400k", "600k", "800k", "1M"]),
+        (0, 1, 5, ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
+        (0, 3e-4, 6, ["0", "5e-5", "1.0e-4", "1.5e-4", "2.0e-4", "2.5e-4", "3.0e-4"]),
+    ],
+)
+def test_labels_tell_ticks_apart(page: Any, low: float, high: float, wanted: int, said: list[str]) -> None:
+    found = page(f"(() => {{ const {{at, step}} = ticks({low}, {high}, {wanted}); return labels(at, step); }})()")
+    assert found == said
+
+
+def test_a_place_in_python_is_found_in_javascript(page: Any) -> None:
+    text = "🔥🔥hold(1)"
+    units = len(text[: text.index("hold")].encode("utf-16-le")) // 2
+    assert page(f"place({json.dumps(text)}, {text.index('hold')})") == units
+
+
+def test_there_and_back_in_the_frame(page: Any) -> None:
+    for log in ("false", "true"):
+        frame = f"{{left: 0, top: 0, width: 700, height: 300, x: [10, 1000], y: [0.001, 2], log: {log}}}"
+        there = page(f"[fromX({frame}, toX({frame}, 77)), fromY({frame}, toY({frame}, 0.25))]")
+        assert there == pytest.approx([77, 0.25])
+
+
+def test_what_is_seen_stays_inside_of_the_run(page: Any) -> None:
+    assert page("inside([-50, 20], 100, 1)") == [0, 70]
+    assert page("inside([99.9, 100], 100, 1)") == [98, 100]
+    assert page("inside([-5, 400], 100, 1)") is None
+    assert page("[0, 1, 5, 9].map((x) => below([1, 5, 5, 7], x))") == [-1, 0, 2, 3]
