@@ -11,7 +11,7 @@ from preheat.core.nodes.leaves import Rectified
 from preheat.core.nodes.pointwise import Pointwise
 from preheat.core.nodes.repeated import Repeated
 from preheat.core.nodes.sequence import Sequence
-from preheat.core.nodes.wrapped import Scaled, Shifted, Wrapped
+from preheat.core.nodes.wrapped import Scaled, Shifted, Stepwise, Wrapped
 from preheat.core.spans import Span
 
 MOST_EDGES = 1000
@@ -37,33 +37,56 @@ def phases(bound: Schedule) -> list[Phase]:
     return found
 
 
-def edges(bound: Schedule, until: Number) -> list[Number]:
-    """Where one part of a bound schedule, however deep inside, ends and the next begins; after 0 and before `until`.
+def edges(
+    bound: Schedule, until: Number, since: Number = 0, *, steps: bool = False, most: int = MOST_EDGES
+) -> list[Number]:
+    """Where one part of a bound schedule, however deep inside, ends and the next begins; after `since` and before `until`.
 
-    At most the first MOST_EDGES.
+    At most the first `most`.   steps: also where the value of `stepwise` changes.
     """
-    found = set[Number]()
-    for edge in _edges(bound, 0, until):
-        if 0 < edge < until:
+    found, window = set[Number](), _Window(since, until, steps)
+    for edge in _edges(bound, 0, window):
+        if since < edge < until:
             found.add(edge)
-        if len(found) == MOST_EDGES:
+        if len(found) == most:
             break
     return sorted(found)
 
 
-def _edges(node: Schedule, begin: Number, until: Number) -> Iterator[Number]:
+class _Window(NamedTuple):
+    """Between which times edges are wanted, and whether those of steps are too."""
+
+    since: Number
+    until: Number
+    steps: bool
+
+
+def _edges(node: Schedule, begin: Number, window: _Window) -> Iterator[Number]:
     if isinstance(node, Repeated):
-        yield from _repeated_edges(node, begin, until)
+        yield from _repeated_edges(node, begin, window)
     elif isinstance(node, Sequence):
         for phase in phases(node):
-            yield from _edges(phase.part, begin + phase.start, until)
+            if begin + phase.end > window.since:
+                yield from _edges(phase.part, begin + phase.start, window)
+            elif phase.end != math.inf:
+                yield begin + phase.end
     else:
         later = node.ticks if isinstance(node, Shifted) else 0
+        within = window._replace(until=min(window.until, begin + node.length))
         for child in _inside(node):
-            until = min(until, begin + node.length)
-            yield from (edge for edge in _edges(child, begin + later, until) if edge < until)
+            yield from (edge for edge in _edges(child, begin + later, within) if edge < within.until)
+        if isinstance(node, Stepwise) and window.steps:
+            yield from _steps(begin, node.span.value, within)  # type: ignore[arg-type]  bound, it is in ticks
     if node.length != math.inf:
         yield begin + node.length
+
+
+def _steps(begin: Number, span: Number, window: _Window) -> Iterator[Number]:
+    first = max(1, math.floor((window.since - begin) / span))
+    for k in count(first):
+        if begin + k * span >= window.until:
+            return
+        yield begin + k * span
 
 
 def _inside(node: Schedule) -> tuple[Schedule, ...]:
@@ -75,11 +98,16 @@ def _inside(node: Schedule) -> tuple[Schedule, ...]:
     return (node.base,) if isinstance(node, Wrapped) else ()
 
 
-def _repeated_edges(node: Repeated, begin: Number, until: Number) -> Iterator[Number]:
-    inner = edges(node.base, math.inf)
+def _repeated_edges(node: Repeated, begin: Number, window: _Window) -> Iterator[Number]:
+    if not node.base.length:
+        return
+    inner = edges(node.base, math.inf, steps=window.steps)
     scale: Number = 1
-    for k in count():
-        if begin >= until or k == node.times:
+    first = max(0, math.floor((window.since - begin) / node.base.length)) if node.stretch == 1 else 0
+    first = first if node.times is None else min(first, node.times)
+    begin += first * node.base.length
+    for k in count(first):
+        if begin >= window.until or k == node.times:
             return
         yield begin
         yield from (begin + edge * scale for edge in inner)

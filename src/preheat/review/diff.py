@@ -192,13 +192,13 @@ def _check_known(found: Difference) -> None:
 def _differing(lines: tuple[Laid, Laid], position: float, at: int | None, by_share: bool) -> Differing:
     """How one line differs from a position on, in ticks. Of a run that is over, what its next update would use."""
     a, b = lines
-    _check(a, b)
+    comparable(a, b)
     import numpy
 
     ends = [line.updates for line in lines if line.ends]
     start, stop = math.ceil(position / a.tick), min(ends) if ends else max(a.updates, b.updates)
     stop = max(stop, start + 1)
-    first, unknown = _first(a, b, start, stop if a.ends and b.ends else None)
+    first, unknown = first_apart(a, b, start, stop if a.ends and b.ends else None)
     if first is not None and first.at >= stop:
         stop = int(first.at) + 1
     ours, theirs = (line.values(start, min(stop, start + MOST)) for line in lines)
@@ -220,7 +220,7 @@ def _differing(lines: tuple[Laid, Laid], position: float, at: int | None, by_sha
     )
 
 
-def _check(a: Laid, b: Laid) -> None:
+def comparable(a: Laid, b: Laid) -> None:
     """Refuse two that have nothing to compare."""
     if a.rates != b.rates:
         which = ("the first", "the second") if b.rates else ("the second", "the first")
@@ -233,7 +233,7 @@ def _check(a: Laid, b: Laid) -> None:
         raise PreheatError(what, write="give both one clock, and what an update is worth on it")
 
 
-def _first(a: Laid, b: Laid, start: int, stop: int | None) -> tuple[Point | None, int | None]:
+def first_apart(a: Laid, b: Laid, start: int, stop: int | None) -> tuple[Point | None, int | None]:
     """The first update whose values differ by more than rounding, found as it is when a run is resumed; or since when that is
     not known. stop: None for all time."""
     comparison, begin = Comparison(a.curve, b.curve, (1.0, 1.0), ROUNDING, a.tick), start * a.tick
@@ -328,7 +328,7 @@ def _line(one: Differing, several: bool) -> list[str]:
         elif several:
             text.append(f"{where}equal at {f'all {over}' if one.ends else f'every {unit}'}.")
     else:
-        text.append(f"{where}The first {unit} that differs is {_values(one.first)}.")
+        text.append(f"{where}{first_in_words(unit, one.first)}")
         text.append(f"{where}{_largest(one, unit)}")
         a, b = one.areas
         more = f", {share(abs(b - a), a)} {'more' if b > a else 'less'}" if a > 0 and a != b else ""
@@ -336,6 +336,11 @@ def _line(one: Differing, several: bool) -> list[str]:
     if one.asked is not None:
         text.append(f"{where}At {unit} {_values(one.asked)}, a difference of {one.asked.difference:.6g}.")
     return text + _shares(one, where)
+
+
+def first_in_words(unit: str, point: Point) -> str:
+    """The sentence that says which update is the first to differ."""
+    return f"The first {unit} that differs is {_values(point)}."
 
 
 def _largest(one: Differing, unit: str) -> str:

@@ -70,6 +70,7 @@ class Document:
     peak: str = ""
     line: str = ""
     view: tuple[float, float] | None = None
+    difference: bool = False
 
     def subject(self, index: int) -> Subject:
         """A schedule on its run; raises FieldError, which says in which field what is wrong stands."""
@@ -112,6 +113,7 @@ def document_from(data: Any) -> Document:
         _text(found, "peak"),
         _text(found, "line"),
         None if view is None else _view(view),
+        found.get("difference") is True,
     )
 
 

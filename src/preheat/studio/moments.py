@@ -1,0 +1,48 @@
+"""At which moments a curve is looked at, so that what can be seen of it is seen and nothing else is computed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from preheat.core.checks import MOST_TICKS, Number
+from preheat.core.sampling import edges, sampled
+from preheat.review.laid_out import Laid
+
+View = tuple[float, float]
+
+
+def seen(laid: Laid, view: View | None) -> View:
+    """From which tick to which a curve is drawn: what of its run is in view; of what never ends, all that is."""
+    low, high = view or (0.0, float(laid.total))
+    return max(0.0, low), min(high, float(laid.total if laid.ends else MOST_TICKS))
+
+
+def looked_at(laid: Laid, view: View | None, points: int) -> tuple[Any, Any]:
+    """About `points` rising times in view and their values, as numpy arrays; none where the view is beside the run.
+
+    Updates, all of them if there is room; the end of the run; and every edge, where values jump with the moment before it, so
+    that a staircase is drawn as one.
+    """
+    import numpy
+
+    low, high = seen(laid, view)
+    if low > high:
+        return numpy.empty(0), numpy.empty(0)
+    first, last = math.floor(low / laid.tick), math.ceil(high / laid.tick)
+    grid = numpy.asarray(sampled(last - first + 1, (), points), dtype=numpy.float64) + first
+    after = numpy.asarray([float(edge) for edge in corners(laid, low, high, points)])
+    before = numpy.nextafter(after, -math.inf)
+    times = numpy.unique(numpy.concatenate([grid * laid.tick, before, after, [float(laid.total)]]))
+    times = times[(times >= low - laid.tick) & (times <= (laid.total if laid.ends else high + laid.tick))]
+    values = laid.curve.along(times)
+    kept = numpy.isin(times, before, invert=True)
+    place = numpy.flatnonzero(~kept[:-1])
+    kept[place] = numpy.abs(values[place] - values[place + 1]) > 1e-9 * numpy.abs(values).max(initial=0.0)
+    return times[kept], values[kept]
+
+
+def corners(laid: Laid, low: float, high: float, points: int) -> list[Number]:
+    """The edges in view; none where there are more than there are points, for then no one is seen by itself."""
+    found = edges(laid.curve, high, low, steps=True, most=points + 1)
+    return found if len(found) <= points else []

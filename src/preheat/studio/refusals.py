@@ -1,0 +1,89 @@
+"""A refusal in the words of the page: the same fault, which field it stands in and where, and what to fill in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from preheat.core.errors import ParseError, PreheatError
+from preheat.core.nodes.sequence import sequence
+from preheat.core.text.words import target
+from preheat.studio.document import Document, FieldError
+from preheat.studio.lines import Line, lines_in
+from preheat.studio.parts import form_of
+
+CURES = {
+    "total": "fill in “total”, for example 10_000",
+    "total_or_span": "fill in “total”, for example 10_000, or give it a length",
+    "fixed_total": "fill in a “total” such as 10_000 or 3 epochs",
+    "clock": "choose seconds as what the run counts, and a “total” such as 6 h",
+    "truncate": "shorten them, give one of them the length rest, or fill in a longer “total”",
+    "steps_per_epoch": "fill in “updates per epoch”",
+    "samples_per_step": "fill in “samples per update”",
+    "tokens_per_step": "fill in “tokens per update”",
+    "peak": "fill in “peak”, for example 3e-4",
+}
+"""What to do on the page for each hint of a refusal, most of which name an argument of Python."""
+
+
+def problem(error: PreheatError) -> dict[str, Any]:
+    """A refusal as the page shows it."""
+    field, cause = (error.field, error.error) if isinstance(error, FieldError) else ("", error)
+    column = cause.column if isinstance(cause, ParseError) and field in ("", "text") else None
+    write = CURES.get(error.hint, error.write)
+    message = f"{error.reason}; {write}" if write else error.reason
+    return {"message": message, "what": error.what, "write": write, "column": column, "field": field}
+
+
+def problem_of(document: Document, index: int, error: PreheatError) -> dict[str, Any]:
+    """The same of one schedule of a document: the column is one of what was typed, and a phase that does not fit is named."""
+    found = problem(error)
+    typed = document.schedules[index].text
+    if found["field"] == "text":
+        return found | {"column": _in_typed(typed, found["column"])}
+    if found["field"] == "run" and error.hint and (fault := _at_fault(document, index)) is not None:
+        column, text = fault
+        found["column"] = column
+        if error.hint == "truncate":
+            found["message"] = found["message"].replace(
+                error.what, f"{error.what}; the first that does not fit is {text}", 1
+            )
+    return found
+
+
+def _in_typed(typed: str, column: int | None) -> int | None:
+    """A column of a plan's line as one of the JSON that it stands in: of the first line that cannot be read."""
+    try:
+        lines = lines_in(typed)
+    except (PreheatError, ValueError, IndexError):  # no JSON: the column is one of it
+        return column
+    for line in lines.values():
+        if line.quoted and (fault := _fault(line)) is not None:
+            return line.outside(fault.column or 0)
+    return column
+
+
+def _fault(line: Line) -> ParseError | None:
+    try:
+        target(line.text)
+    except ParseError as error:
+        return error
+    except PreheatError:
+        pass
+    return None
+
+
+def _at_fault(document: Document, index: int) -> tuple[int, str] | None:
+    """The first phase that does not fit with those before it: where in what was typed its call begins, and its text."""
+    written = document.schedules[index]
+    run = (written.run or document.run).run()
+    for line in lines_in(written.text).values():
+        form = form_of(line.text)
+        if form.repeated or form.shift or len(form.calls) > 100:
+            continue
+        for count in range(1, len(form.calls) + 1):
+            place = form.calls[count - 1].place
+            try:
+                sequence(call.node for call in form.calls[:count]).bind(run)
+            except PreheatError:
+                return line.outside(place.start), line.text[place.start : place.stop]
+    return None
