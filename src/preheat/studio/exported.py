@@ -16,6 +16,7 @@ from preheat.core.errors import PreheatError
 from preheat.core.spans import Run
 from preheat.plots.panel import shortened
 from preheat.studio.catalogue import catalogue
+from preheat.studio.document import document_from
 from preheat.studio.drawing import MOST_POINTS
 from preheat.studio.service import answer
 from preheat.studio.starting import given, started
@@ -96,17 +97,16 @@ def _answers(document: dict[str, Any], runs: list[Any]) -> dict[str, Any]:
 
 
 def _drawn(document: dict[str, Any]) -> dict[str, Any]:
-    """The curves by the line of the plans that is shown; raises PreheatError where none can be drawn."""
+    """The curves by the line of the plans that is shown; raises PreheatError where one cannot be drawn."""
+    read = document_from(document)
+    for place in range(len(read.schedules)):
+        read.line_of(read.subject(place))
 
     def of(line: str) -> dict[str, Any]:
         return answer("draw", {"document": {**document, "line": line}, "points": MOST_POINTS})
 
     first = of("")
-    if "error" in first:
-        raise PreheatError(first["error"]["message"])
-    curves = [curve for curve in first["curves"] if "error" not in curve]
-    if not curves:
-        raise PreheatError(first["curves"][0]["error"]["message"])
+    curves = first["curves"]
     shown, *others = dict.fromkeys((curves[0]["line"], *(line for curve in curves for line in curve["lines"])))
     return {shown: first, **{line: of(line) for line in others}}
 
