@@ -3,8 +3,14 @@ import { ErrorText, problemOf } from "./editor";
 import type { Document, Problem, RunFields } from "./protocol";
 import { useStore } from "./store";
 
-const FIELDS: { key: keyof RunFields; label: string; example: string }[] = [
-  { key: "total", label: "total", example: "10_000, 3 epochs, 2B tokens" },
+interface Field {
+  key: keyof RunFields;
+  label: string;
+  example: string;
+}
+
+const TOTAL: Field = { key: "total", label: "total", example: "10_000, 3 epochs, 2B tokens" };
+const WORTHS: Field[] = [
   { key: "steps_per_epoch", label: "updates per epoch", example: "500" },
   { key: "samples_per_step", label: "samples per update", example: "256" },
   { key: "tokens_per_step", label: "tokens per update", example: "4M" },
@@ -36,9 +42,22 @@ export function RunForm({ label, run, peak, problem, burst, write }: Form) {
   const change = (name: string, changed: Partial<RunFields>, newPeak = peak) =>
     store.change((document) => ({ ...document, ...write({ ...run, ...changed }, newPeak) }), `${burst} ${name}`);
   const wrong = (name: string) => mine && (problem.field === name || (problem.field === "run" && name === "total" && problem.column === null));
+  const field = ({ key, label, example }: Field) => (
+    <label key={key} class={key}>
+      <span>{label}</span>
+      <input
+        value={run[key]}
+        placeholder={example}
+        aria-invalid={wrong(key)}
+        aria-describedby={mine ? id : undefined}
+        onInput={(event) => change(key, { [key]: event.currentTarget.value })}
+      />
+    </label>
+  );
   return (
     <fieldset class="run" disabled={!store.editable}>
       <legend class="unseen">{label}</legend>
+      {field(TOTAL)}
       <label>
         <span>peak</span>
         <input
@@ -49,18 +68,6 @@ export function RunForm({ label, run, peak, problem, burst, write }: Form) {
           onInput={(event) => change("peak", {}, event.currentTarget.value)}
         />
       </label>
-      {FIELDS.map(({ key, label, example }) => (
-        <label key={key}>
-          <span>{label}</span>
-          <input
-            value={run[key]}
-            placeholder={example}
-            aria-invalid={wrong(key)}
-            aria-describedby={mine ? id : undefined}
-            onInput={(event) => change(key, { [key]: event.currentTarget.value })}
-          />
-        </label>
-      ))}
       <label>
         <span>clock</span>
         <select value={run.clock} aria-invalid={wrong("clock")} onChange={(event) => change("clock", { clock: event.currentTarget.value })}>
@@ -71,6 +78,7 @@ export function RunForm({ label, run, peak, problem, burst, write }: Form) {
           ))}
         </select>
       </label>
+      {WORTHS.map(field)}
       <ErrorText problem={mine && problem.column === null ? problem : null} id={id} />
     </fieldset>
   );

@@ -50,7 +50,8 @@ const decade = (x: number): number => Math.floor(Math.log10(Math.abs(x)) + 1e-9)
 const small = (x: number, step: number): string => x.toExponential(Math.max(0, Math.min(8, decade(x) - decade(step))));
 
 function large(x: number, step: number): string {
-  const [scale, letter] = BIG.find(([size]) => Math.abs(x) >= size && (size > 1e3 || Math.abs(x) >= 1e4 || step >= 1e3)) ?? [1, ""];
+  const size = Math.abs(x);
+  const [scale, letter] = BIG.find(([scale]) => size >= scale && step * 200 >= scale && (size >= 1e4 || step >= 1e3)) ?? [1, ""];
   const digits = Math.max(0, Math.min(9, -decade(step / scale)));
   const said = (x / scale).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
   return letter ? `${said.replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "")}${letter}` : said;

@@ -83,7 +83,8 @@ export class Plot {
 
   private xTicks(): { at: number[]; said: string[] } {
     const { x, worth } = this.shown as Shown;
-    const { at, step } = ticks(x[0] * worth, x[1] * worth, (this.place.clientWidth - LEFT) / APART.x);
+    const most = worth === 1 ? x[1] - x[0] : Infinity; // nothing lies between two updates
+    const { at, step } = ticks(x[0] * worth, x[1] * worth, Math.min(most, (this.place.clientWidth - LEFT) / APART.x));
     return { at: at.map((unit) => unit / worth), said: labels(at, step) };
   }
 

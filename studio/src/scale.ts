@@ -26,6 +26,8 @@ export function fromY(frame: Frame, pixel: number): number {
   return frame.log ? Math.exp(found) : found;
 }
 
+const NARROWEST = 10; // ticks that are seen at least
+const FLAT = 1e-3; // of a value: what differs by less is seen as the same, and axes need no more digits
 const DECADES = 8; // of a logarithmic axis at most: what is below them is nothing beside the peak
 
 /** The ends of the vertical axis for what is seen: with air, and from 0 where values come near it. */
@@ -37,6 +39,8 @@ export function heights(seen: Iterable<number>, log: boolean, signed: boolean): 
     if (value > high) high = value;
   }
   if (low > high) return log ? [0.1, 1] : [0, 1];
+  const least = (FLAT * Math.max(Math.abs(low), Math.abs(high))) / 2;
+  if (!log && high - low < 2 * least) [low, high] = [(low + high) / 2 - least, (low + high) / 2 + least];
   if (log) {
     low = Math.max(low, high / 10 ** DECADES);
     return low === high ? [low / 2, high * 2] : [low / (high / low) ** 0.05, high * (high / low) ** 0.05];
@@ -51,9 +55,9 @@ export function heights(seen: Iterable<number>, log: boolean, signed: boolean): 
   return [low === 0 ? -air / 2 : low - air, high + air];
 }
 
-/** A window on the run, kept inside of it and no narrower than two ticks. */
+/** A window on the run, kept inside of it and not so narrow that nothing is left to see; null for the whole run. */
 export function inside([low, high]: [number, number], total: number, tick: number): [number, number] | null {
-  const wide = Math.max(high - low, 2 * tick);
+  const wide = Math.max(high - low, NARROWEST * tick);
   if (wide >= total * 0.9999) return null;
   const start = Math.min(Math.max(0, (low + high - wide) / 2), total - wide);
   return [start, start + wide];

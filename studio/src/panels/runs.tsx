@@ -125,7 +125,7 @@ export function Runs() {
           </label>
         ))}
       </div>
-      <div id="panel-runs-charts">
+      <div id="panel-runs-charts" {...(studies.length > 1 ? { role: "tabpanel", "aria-label": study } : {})}>
         {CHARTS.map((chart) => (
           <Chart key={chart.label} chart={chart} runs={runs} arms={arms} sync="preheat-runs" updates={updates} />
         ))}
