@@ -106,7 +106,7 @@ def _drawn(document: dict[str, Any]) -> dict[str, Any]:
         return answer("draw", {"document": {**document, "line": line}, "points": MOST_POINTS})
 
     first = of("")
-    curves = first["curves"]
+    curves = [curve for curve in first["curves"] if "error" not in curve]
     shown, *others = dict.fromkeys((curves[0]["line"], *(line for curve in curves for line in curve["lines"])))
     return {shown: first, **{line: of(line) for line in others}}
 

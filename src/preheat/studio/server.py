@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         if name is None:
             return
         content = _page().get(name or "index.html")
-        if name == _START and self.server.start is not None:
+        if name == _START:  # null where nothing was given: what is not found is an error in a browser's console
             content = (_JSON, json.dumps(self.server.start).encode())
         if content is None:
             self._refuse(404)
