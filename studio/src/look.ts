@@ -10,8 +10,8 @@ export const colour = (index: number, dark: boolean): string => {
 /** Dash and gap in pixels; empty for a whole line. */
 export const dash = (index: number): number[] => (DASHES[index % DASHES.length] as number[]).map((part) => part * WIDTH);
 
-/** What is drawn beside curves; the style sheet has the same as --muted and --line. */
+/** What is drawn beside curves; the style sheet has the same as --muted and --card. */
 export const ink = (dark: boolean) =>
   dark
-    ? { text: "#a3adba", grid: "#2a313b", band: "rgba(255,255,255,.035)", pointed: "rgba(108,178,255,.16)", line: "#a3adba" }
-    : { text: "#55606e", grid: "#e6e9ed", band: "rgba(20,40,70,.035)", pointed: "rgba(11,99,181,.12)", line: "#55606e" };
+    ? { text: "#a3adba", grid: "#2a313b", band: "rgba(255,255,255,.035)", pointed: "rgba(108,178,255,.16)", paper: "#181d24" }
+    : { text: "#55606e", grid: "#e6e9ed", band: "rgba(20,40,70,.035)", pointed: "rgba(11,99,181,.12)", paper: "#fff" };

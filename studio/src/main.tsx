@@ -27,15 +27,17 @@ if (place && written) {
 
 /** The document of the address; without one, what the command was given. */
 async function begin(place: HTMLElement): Promise<void> {
-  const start = await given();
-  const [document, refusal] = linked() ?? [start?.document ? documentFrom(start.document) : FIRST, ""];
+  const start = given();
+  const [document, refusal] = linked() ?? [documentOf(await start), ""];
   const store = new Store(http, "http", document);
-  store.opened.value = start?.opened ?? null;
   remembered(store);
   mount(place, store);
   store.refusal.value = refusal;
   following(store);
+  store.opened.value = (await start)?.opened ?? null;
 }
+
+const documentOf = (start: Start | null): Document => (start?.document ? documentFrom(start.document) : FIRST);
 
 /** What the address says, null where it says nothing: a document, and why it is another where the link is damaged. */
 function linked(): [Document, string] | null {
@@ -47,7 +49,12 @@ function linked(): [Document, string] | null {
   }
 }
 
-async function given(): Promise<{ document?: Document; opened?: Opened | null } | null> {
+interface Start {
+  document?: Document;
+  opened?: Opened | null;
+}
+
+async function given(): Promise<Start | null> {
   try {
     const answer = await fetch("./start.json");
     return answer.ok ? await answer.json() : null;

@@ -77,7 +77,7 @@ export function line(context: CanvasRenderingContext2D, frame: Frame, { at, valu
 }
 
 /** A dashed line upright at a tick, with its text beside it. */
-export function mark(context: CanvasRenderingContext2D, frame: Frame, { at, text }: Mark, ink: string, font: string): void {
+export function mark(context: CanvasRenderingContext2D, frame: Frame, { at, text }: Mark, ink: string, paper: string, font: string): void {
   const x = Math.round(toX(frame, at)) + 0.5;
   if (x < 0 || x > frame.width) return;
   context.strokeStyle = context.fillStyle = ink;
@@ -91,5 +91,9 @@ export function mark(context: CanvasRenderingContext2D, frame: Frame, { at, text
   context.font = font;
   context.textAlign = x > frame.width * 0.6 ? "right" : "left";
   context.textBaseline = "top";
-  context.fillText(text, x + (x > frame.width * 0.6 ? -6 : 6), 4);
+  const beside = x + (x > frame.width * 0.6 ? -6 : 6);
+  context.strokeStyle = paper;
+  context.lineWidth = 4;
+  context.strokeText(text, beside, 4); // so that it is read over a curve too
+  context.fillText(text, beside, 4);
 }

@@ -125,7 +125,7 @@ export class Plot {
     const frame = this.frame(plot);
     framed(plot.ctx, frame, uPlot.pxRatio, () => {
       for (const one of lines) line(plot.ctx, frame, one);
-      for (const one of marks) mark(plot.ctx, frame, one, ink(dark).line, FONT);
+      for (const one of marks) mark(plot.ctx, frame, one, ink(dark).text, ink(dark).paper, FONT);
     });
     this.framed(frame);
   }

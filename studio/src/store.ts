@@ -40,6 +40,7 @@ export interface Drag {
 const BURST = 1000; // ms within which typing in one field is one step back
 const PAUSE = 300; // ms after which somebody has paused
 const MOST_STEPS = 500;
+const LATEST = new Set<Question>(["review", "copy"]); // of these only the newest answer is wanted, one at a time
 
 export class Store {
   readonly document: Signal<Document>;
@@ -77,6 +78,13 @@ export class Store {
   readonly canRedo: ReadonlySignal<boolean>;
   readonly editable: boolean;
 
+  private readonly newest = new Map<Question, object>();
+  private readonly turns = new Map<Question, () => void>();
+  private readonly busy = new Map<Question, Promise<void>>();
+  private seen: () => void = () => {};
+  private readonly first = new Promise<void>((seen) => {
+    this.seen = seen;
+  });
   private readonly past = signal<Document[]>([]);
   private readonly future = signal<Document[]>([]);
   private burst = { key: "", until: 0 };
@@ -104,6 +112,7 @@ export class Store {
 
   /** Ask Python; null where no answer comes, which the page shows. What is refused is answered as `Refused`. */
   readonly ask = async <Q extends Question>(question: Q, given: Questions[Q][0]): Promise<Questions[Q][1] | Refused | null> => {
+    if (!(await this.turn(question))) return null;
     try {
       const answer = await this.transport(question, given);
       this.trouble.value = "";
@@ -111,8 +120,29 @@ export class Store {
     } catch (error) {
       this.trouble.value = error instanceof Error ? error.message : String(error);
       return null;
+    } finally {
+      this.turns.get(question)?.();
     }
   };
+
+  /** Wait until Python may be asked this; false where it has been asked anew meanwhile, so that nobody wants this answer. */
+  private async turn(question: Question): Promise<boolean> {
+    if (question === "draw" || question === "edit") return true; // these wait for themselves
+    await this.first; // Python has one thing to do until there is something to see
+    if (!LATEST.has(question)) return true;
+    const mine = {};
+    this.newest.set(question, mine);
+    while (this.turns.has(question)) await this.busy.get(question);
+    if (this.newest.get(question) !== mine) return false;
+    const ended = new Promise<void>((done) => {
+      this.turns.set(question, () => {
+        this.turns.delete(question);
+        done();
+      });
+    });
+    this.busy.set(question, ended);
+    return true;
+  }
 
   /** Tell a screen reader; the same sentence twice is told twice. */
   readonly say = (sentence: string): void => {
@@ -275,6 +305,7 @@ export class Store {
       this.wanted = false;
       const asked = this.generation;
       const answer = await this.ask("draw", { document: this.document.peek(), points: this.points.peek() });
+      this.seen();
       if (!answer) break;
       if (asked !== this.generation) continue; // it answers a document that is no more
       if (refused(answer)) this.refusal.value = answer.error.message;
@@ -309,7 +340,7 @@ export class Store {
   private pauseSoon(): void {
     clearTimeout(this.pause);
     this.pause = setTimeout(() => {
-      this.settled.value = this.document.peek();
+      if (!this.dragging.peek()) this.settled.value = this.document.peek(); // a hand that rests has not let go
     }, PAUSE);
   }
 
