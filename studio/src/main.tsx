@@ -37,7 +37,9 @@ async function begin(place: HTMLElement): Promise<void> {
   store.opened.value = (await start)?.opened ?? null;
 }
 
-const documentOf = (start: Start | null): Document => (start?.document ? documentFrom(start.document) : FIRST);
+function documentOf(start: Start | null): Document {
+  return start?.document ? documentFrom(start.document) : FIRST;
+}
 
 /** What the address says, null where it says nothing: a document, and why it is another where the link is damaged. */
 function linked(): [Document, string] | null {
