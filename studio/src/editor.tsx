@@ -34,6 +34,7 @@ interface Row {
 function Schedule({ written, index, several }: Row) {
   const store = useStore();
   const problem = problemOf(store, index);
+  const mine = problem && (problem.column !== null || ["", "text", "handle"].includes(problem.field)) ? problem : null;
   const chosen = store.chosen.value === index;
   const choose = () => {
     if (store.document.peek().chosen !== index) store.look({ chosen: index });
@@ -54,8 +55,8 @@ function Schedule({ written, index, several }: Row) {
           {store.editable && several && <Moves written={written} index={index} />}
         </div>
       )}
-      <Text written={written} index={index} problem={problem} />
-      <ErrorText problem={problem?.field === "" || problem?.field === "text" || problem?.field === "handle" || problem?.column != null ? problem : null} id={errorId(index)} />
+      <Text written={written} index={index} problem={mine} />
+      <ErrorText problem={mine} id={errorId(index)} />
       {written.run && (
         <RunForm
           label={`Run of schedule ${index + 1}`}

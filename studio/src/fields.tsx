@@ -9,12 +9,12 @@ interface Field {
   example: string;
 }
 
-const TOTAL: Field = { key: "total", label: "total", example: "10_000, 3 epochs, 2B tokens" };
+const TOTAL: Field = { key: "total", label: "total", example: "e.g. 10_000, 3 epochs, 2B tokens" };
 const WORTHS: Field[] = [
-  { key: "steps_per_epoch", label: "updates per epoch", example: "500" },
-  { key: "samples_per_step", label: "samples per update", example: "256" },
-  { key: "tokens_per_step", label: "tokens per update", example: "4M" },
-  { key: "seconds_per_step", label: "seconds per update", example: "0.35" },
+  { key: "steps_per_epoch", label: "updates per epoch", example: "e.g. 500" },
+  { key: "samples_per_step", label: "samples per update", example: "e.g. 256" },
+  { key: "tokens_per_step", label: "tokens per update", example: "e.g. 4M" },
+  { key: "seconds_per_step", label: "seconds per update", example: "e.g. 0.35" },
 ];
 const COUNTS: Record<string, string> = { step: "updates" };
 
@@ -62,7 +62,7 @@ export function RunForm({ label, run, peak, problem, burst, write }: Form) {
         <span>peak</span>
         <input
           value={peak}
-          placeholder="3e-4"
+          placeholder="e.g. 3e-4"
           aria-invalid={wrong("peak")}
           aria-describedby={mine ? id : undefined}
           onInput={(event) => change("peak", {}, event.currentTarget.value)}
