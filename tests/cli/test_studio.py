@@ -18,7 +18,7 @@ def test_the_command_prints_the_address_and_ends_with_ctrl_c(start) -> None:
     document = json.loads(connection.getresponse().read())["document"]
     connection.close()
     assert document["schedules"][0]["text"] == "warmup(5%) >> decay()"
-    assert document["run"]["total"] == "10000"
+    assert document["run"]["total"] == "10k"
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out.strip(), err) == (0, "preheat studio: ended", "")
@@ -36,16 +36,20 @@ def test_the_run_and_the_peak_are_those_of_the_command(ask, monkeypatch) -> None
     tokens = ("warmup(3 epochs) >> decay()", "--total", "90 epochs", "--steps-per-epoch", "100", "--peak", "0.1")
     document = begun(ask, monkeypatch, *tokens)["document"]
     assert document["schedules"][0]["text"] == "warmup(3 epochs) >> decay()"
-    assert (document["run"]["total"], document["run"]["steps_per_epoch"], document["peak"]) == ("9000", "100", "0.1")
+    assert (document["run"]["total"], document["run"]["steps_per_epoch"], document["peak"]) == (
+        "90 epochs",
+        "100",
+        "0.1",
+    )
 
 
 def test_a_preset_beside_a_text_keeps_its_run_and_its_peak(ask, monkeypatch) -> None:
     document = begun(ask, monkeypatch, "decay()", "llama2_7b", "--total", "50k")["document"]
-    assert document["run"]["total"] == "50000"
-    assert document["schedules"][1]["peak"] == "0.0003"
+    assert document["run"]["total"] == "50k"
+    assert document["schedules"][1]["peak"] == "3e-4"
     own = document["schedules"][1]["run"]
     assert own["tokens_per_step"] == "4000000"
-    assert own["total"] == "50000"
+    assert own["total"] == "50k"
 
 
 def test_a_checkpoint_comes_with_its_plan_its_rates_and_its_position(ask, monkeypatch, tmp_path) -> None:

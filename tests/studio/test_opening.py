@@ -48,7 +48,7 @@ def run_or_hint(made: Callable[[], ph.Run]) -> ph.Run | str:
 def test_a_preset_comes_with_its_run_and_its_peak(name: str) -> None:
     preset, found = ph.presets[name], opened({"kind": "preset", "name": name})
     assert ph.parse(found["schedules"][0]["text"]) == preset.schedule
-    assert found["peak"] == ("" if preset.peak_lr is None else repr(preset.peak_lr))
+    assert (float(found["peak"]) if found["peak"] else None) == preset.peak_lr
     assert run_or_hint(fields_from(found["run"]).run) == run_or_hint(preset.run)
     assert preset.note in found["notes"][0]
     assert preset.source in found["notes"]

@@ -62,7 +62,9 @@ def studio(
     named = [*sources, *([] if checkpoint is None else [str(checkpoint)])]
     try:
         known = run.run()
-        start = started([of_given(source, lambda one: opened(one, run, config), peak) for source in named], known)
+        start = started(
+            [of_given(source, lambda one: opened(one, run, config), peak) for source in named], known, run.total
+        )
         if export is None:
             served(start, port, browser=not no_browser)
         else:

@@ -314,8 +314,22 @@ def _thinned(record: Record, name: str) -> tuple[list[int], list[float | None]]:
 def _opened(
     schedules: list[dict[str, Any]], run: dict[str, str] | None, peak: float | None, findings: Any, notes: list[str]
 ) -> dict[str, Any]:
-    typed = "" if peak is None else repr(peak)
-    return {"schedules": schedules, "run": run, "peak": typed, "findings": findings, "notes": notes, "runs": []}
+    return {
+        "schedules": schedules,
+        "run": run,
+        "peak": "" if peak is None else _number(peak),
+        "findings": findings,
+        "notes": notes,
+        "runs": [],
+    }
+
+
+def _number(value: float) -> str:
+    """A number as somebody would type it: 3e-4 and 0.1."""
+    digits = repr(value)
+    mantissa, _, power = f"{value:e}".partition("e")
+    short = f"{float(mantissa):g}e{int(power)}"
+    return short if float(short) == value and len(short) < len(digits) else digits
 
 
 def _written(name: str, text: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from preheat.core.errors import PreheatError
@@ -27,14 +28,19 @@ def picture(document: Document, size: tuple[int, int], axis: str = "", log: bool
     if not curves:
         raise PreheatError("there is no curve to draw", write="write a schedule, such as warmup(5%) >> decay()")
     unit = next((one for one in drawn["axes"] if one["id"] == axis), drawn["axes"][0])
-    series = [
-        Series(_name(document, place), [t * unit["worth"] for t in curve["at"]], curve["values"], place)
-        for place, curve in curves.items()
-    ]
+    series = [_series(document, place, curve, unit["worth"]) for place, curve in curves.items()]
     title = series[0].name if len(series) == 1 else f"{len(series)} schedules"
     quantity = " and ".join(dict.fromkeys(curve["quantity"] for curve in curves.values()))
     shown = Curves(title=title, x_label=unit["label"], y_label=quantity, series=series, log_y=log)
     return {"svg": svg(shown, width=width, height=height, legend=len(series) > 1)}
+
+
+def _series(document: Document, place: int, curve: dict[str, Any], worth: float) -> Series:
+    """A curve as far as it is in view; what is not finite is a gap."""
+    low, high = document.view or (-math.inf, math.inf)
+    seen = [(t, value) for t, value in zip(curve["at"], curve["values"], strict=True) if low <= t <= high]
+    ys = [math.nan if value is None else value for _, value in seen]
+    return Series(_name(document, place), [t * worth for t, _ in seen], ys, place)
 
 
 def _name(document: Document, place: int) -> str:

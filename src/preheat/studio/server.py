@@ -68,6 +68,11 @@ class Server(ThreadingHTTPServer):
         self.token, self.start = token or secrets.token_urlsafe(16), start
         self.hosts = tuple(f"{name}:{self.server_port}" for name in (HOST, "localhost"))
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say in the terminal what went wrong; a browser that went away is nothing of that."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
     @property
     def address(self) -> str:
         """Where the page is."""

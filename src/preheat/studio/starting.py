@@ -15,13 +15,17 @@ from preheat.studio.server import run as answered
 _FIRST, _ITS_RUN = "warmup(5%) >> decay(shape=cosine)", Run(total=10_000)
 
 
-def started(all_opened: Sequence[dict[str, Any]], run: Run | None = None) -> dict[str, Any]:
+def started(all_opened: Sequence[dict[str, Any]], run: Run | None = None, total: str | None = None) -> dict[str, Any]:
     """The document of all that was opened over each other, and what there is to say of it; of nothing an example.
 
-    run: on which the example stands, where its total is known.
+    run: on which the example stands, where its total is known.   total: that of the run as it was typed, which stays.
     """
     known = _ITS_RUN if run is None or run.total is None else run
     found = list(all_opened) or [of_given(_FIRST, lambda text: subject_of(text, known))]
+    if total is not None and run is not None:
+        for one in found:
+            if one["run"] is not None and one["run"]["total"] == str(run.total):
+                one["run"] = one["run"] | {"total": total}
     joined = {name: [one for each in found for one in each[name]] for name in ("findings", "notes", "runs")}
     document = document_of(found)
     return {"document": document, "opened": {name: document[name] for name in ("schedules", "run", "peak")} | joined}
