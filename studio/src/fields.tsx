@@ -42,6 +42,7 @@ export function RunForm({ label, run, peak, problem, burst, write }: Form) {
   const change = (name: string, changed: Partial<RunFields>, newPeak = peak) =>
     store.change((document) => ({ ...document, ...write({ ...run, ...changed }, newPeak) }), `${burst} ${name}`);
   const wrong = (name: string) => mine && (problem.field === name || (problem.field === "run" && name === "total" && problem.column === null));
+  if (!store.editable) return <Said run={run} peak={peak} />;
   const field = ({ key, label, example }: Field) => (
     <label key={key} class={key}>
       <span>{label}</span>
@@ -55,7 +56,7 @@ export function RunForm({ label, run, peak, problem, burst, write }: Form) {
     </label>
   );
   return (
-    <fieldset class="run" disabled={!store.editable}>
+    <fieldset class="run">
       <legend class="unseen">{label}</legend>
       {field(TOTAL)}
       <label>
@@ -81,5 +82,23 @@ export function RunForm({ label, run, peak, problem, burst, write }: Form) {
       {WORTHS.map(field)}
       <ErrorText problem={mine && problem.column === null ? problem : null} id={id} />
     </fieldset>
+  );
+}
+
+/** What is known of the run, where nothing can be changed. */
+function Said({ run, peak }: { run: RunFields; peak: string }) {
+  const clock = run.clock === "step" ? [] : [["clock", COUNTS[run.clock] ?? `${run.clock}s`]];
+  const known = [["total", run.total], ["peak", peak], ...clock, ...WORTHS.map(({ key, label }) => [label, run[key]])];
+  return (
+    <dl class="known">
+      {known
+        .filter(([, said]) => said)
+        .map(([label, said]) => (
+          <div key={label}>
+            <dt>{label}</dt>
+            <dd>{said}</dd>
+          </div>
+        ))}
+    </dl>
   );
 }

@@ -5,7 +5,7 @@ import { count, value } from "./numbers";
 import { axisOf, read } from "./picture";
 import { type Frame, fromX } from "./scale";
 import type { Store } from "./store";
-import { look, pan, zoom } from "./viewing";
+import { look, pan, slide, zoom } from "./viewing";
 
 export interface Gestures {
   store: Store;
@@ -17,82 +17,102 @@ export interface Gestures {
 
 const WORTH_IT = 6; // pixels from which on a drag is meant
 const CLOSER = 1.5;
+const NEAREST = 8; // pixels that two fingers are apart at least
 
 /** Listen on the frame; returns what ends it. */
 export function gestures(over: HTMLElement, given: Gestures): () => void {
   const ending = new AbortController();
-  const on = <K extends keyof HTMLElementEventMap>(kind: K, listen: (event: HTMLElementEventMap[K]) => void, passive = true) =>
-    over.addEventListener(kind, listen, { signal: ending.signal, passive });
-  pointers(over, on, given);
-  on("wheel", (event) => wheel(over, event, given), false);
-  on("keydown", (event) => key(event, given), false);
+  const on = <K extends keyof HTMLElementEventMap>(kind: K, listen: (event: HTMLElementEventMap[K]) => void) =>
+    over.addEventListener(kind, listen, { signal: ending.signal, passive: false });
+  const pointers = new Pointers(over, given);
+  on("pointerdown", pointers.down);
+  on("pointermove", pointers.move);
+  on("pointerup", (event) => pointers.up(event, true));
+  on("pointercancel", (event) => pointers.up(event, false));
+  on("pointerleave", () => {
+    given.cursor.value = null;
+  });
+  on("wheel", (event) => wheel(over, event, given));
+  on("keydown", (event) => {
+    if (event.key !== "Escape" || !pointers.dropped()) key(event, given);
+  });
   on("dblclick", () => given.store.look({ view: null }));
   return () => ending.abort();
 }
 
-type On = <K extends keyof HTMLElementEventMap>(kind: K, listen: (event: HTMLElementEventMap[K]) => void, passive?: boolean) => void;
-
 const within = (over: HTMLElement, event: MouseEvent): number => event.clientX - over.getBoundingClientRect().left;
 
-function pointers(over: HTMLElement, on: On, { store, frame, cursor, selected }: Gestures): void {
-  const down = new Map<number, number>(); // where each pointer is, in pixels of the frame
-  let start: { pixel: number; view: [number, number]; pans: boolean } | null = null;
-  const tick = (pixel: number): number => fromX(frame.peek() as Frame, pixel);
-  const spread = (): [number, number] => [Math.min(...down.values()), Math.max(...down.values())];
-  let pinch: [number, number] | null = null; // the ticks under both fingers
+/** One pointer selects what to zoom into, or pans (a finger, or with Shift); two fingers zoom. */
+class Pointers {
+  private readonly pressed = new Map<number, number>(); // where each pointer is, in pixels of the frame
+  private start: { pixel: number; view: [number, number]; pans: boolean } | null = null;
+  private pinch: [number, number] | null = null; // the ticks under both fingers
 
-  on("pointerdown", (event) => {
-    if (!frame.peek() || (event.pointerType === "mouse" && event.button > 1)) return;
-    over.setPointerCapture(event.pointerId);
-    down.set(event.pointerId, within(over, event));
-    if (down.size === 2) {
-      pinch = spread().map(tick) as [number, number];
-      start = null;
-      selected.value = null;
-    } else {
-      const pans = event.pointerType === "touch" || event.shiftKey || event.button === 1;
-      start = { pixel: within(over, event), view: store.view(), pans };
-    }
-  });
-  on("pointermove", (event) => {
-    const at = frame.peek();
-    if (!at) return;
-    const pixel = within(over, event);
-    if (down.has(event.pointerId)) down.set(event.pointerId, pixel);
-    if (pinch && down.size === 2) {
-      const [a, b] = spread();
-      const worth = (pinch[1] - pinch[0]) / Math.max(8, b - a);
-      look(store, [pinch[0] - a * worth, pinch[0] + (at.width - a) * worth]);
-    } else if (start?.pans && store.document.peek().view) {
-      const wide = start.view[1] - start.view[0];
-      const moved = start.view[0] - ((pixel - start.pixel) / at.width) * wide;
-      const low = Math.min(Math.max(0, moved), (store.drawn.peek()?.total ?? wide) - wide);
-      store.look({ view: [low, low + wide] });
-    } else if (start && !start.pans && Math.abs(pixel - start.pixel) > WORTH_IT) {
-      const ends = [start.pixel, Math.min(at.width, Math.max(0, pixel))].sort((a, b) => a - b);
-      selected.value = ends as [number, number];
-    }
-    cursor.value = pixel < 0 || pixel > at.width ? null : tick(pixel);
-  });
-  const up = (event: PointerEvent, meant: boolean): void => {
-    down.delete(event.pointerId);
-    if (down.size < 2) pinch = null;
-    start = null;
-    const chosen = selected.peek();
-    selected.value = null;
-    if (meant && chosen) look(store, [tick(chosen[0]), tick(chosen[1])]);
+  constructor(
+    private readonly over: HTMLElement,
+    private readonly given: Gestures,
+  ) {}
+
+  readonly down = (event: PointerEvent): void => {
+    const { store, frame, selected } = this.given;
+    if (!frame.peek() || event.button > 1) return;
+    this.over.setPointerCapture(event.pointerId);
+    const pixel = within(this.over, event);
+    this.pressed.set(event.pointerId, pixel);
+    this.start = { pixel, view: store.view(), pans: event.pointerType === "touch" || event.shiftKey || event.button === 1 };
+    if (this.pressed.size !== 2) return;
+    this.pinch = this.spread().map((at) => this.tick(at)) as [number, number];
+    this.start = selected.value = null;
   };
-  on("pointerup", (event) => up(event, true));
-  on("pointercancel", (event) => up(event, false));
-  on("pointerleave", () => {
-    cursor.value = null;
-  });
-  on("keydown", (event) => {
-    if (event.key === "Escape" && start) {
-      start = null;
-      selected.value = null;
+
+  readonly move = (event: PointerEvent): void => {
+    const at = this.given.frame.peek();
+    if (!at) return;
+    const pixel = within(this.over, event);
+    if (this.pressed.has(event.pointerId)) this.pressed.set(event.pointerId, pixel);
+    if (this.pinch && this.pressed.size === 2) this.pinched(at, this.pinch);
+    else if (this.start?.pans) this.panned(at, this.start, pixel);
+    else if (this.start && Math.abs(pixel - this.start.pixel) > WORTH_IT) {
+      const ends = [this.start.pixel, Math.min(at.width, Math.max(0, pixel))].sort((a, b) => a - b);
+      this.given.selected.value = ends as [number, number];
     }
-  });
+    this.given.cursor.value = pixel < 0 || pixel > at.width ? null : this.tick(pixel);
+  };
+
+  up(event: PointerEvent, meant: boolean): void {
+    const { store, selected } = this.given;
+    this.pressed.delete(event.pointerId);
+    if (this.pressed.size < 2) this.pinch = null;
+    const chosen = selected.peek();
+    this.start = selected.value = null;
+    if (meant && chosen) look(store, [this.tick(chosen[0]), this.tick(chosen[1])]);
+  }
+
+  /** Give up a selection that is under way; false where there is none. */
+  dropped(): boolean {
+    const { selected } = this.given;
+    if (!selected.peek()) return false;
+    this.start = selected.value = null;
+    return true;
+  }
+
+  private tick(pixel: number): number {
+    return fromX(this.given.frame.peek() as Frame, pixel);
+  }
+
+  private spread(): [number, number] {
+    return [Math.min(...this.pressed.values()), Math.max(...this.pressed.values())];
+  }
+
+  private pinched(at: Frame, [low, high]: [number, number]): void {
+    const [left, right] = this.spread();
+    const worth = (high - low) / Math.max(NEAREST, right - left);
+    look(this.given.store, [low - left * worth, low + (at.width - left) * worth]);
+  }
+
+  private panned(at: Frame, { pixel: from, view }: { pixel: number; view: [number, number] }, pixel: number): void {
+    if (this.given.store.document.peek().view) slide(this.given.store, view, (from - pixel) / at.width);
+  }
 }
 
 /** With Ctrl (which a pinch on a touchpad says too) the wheel zooms; sideways it pans; else the page scrolls. */

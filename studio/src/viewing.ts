@@ -11,15 +11,19 @@ export function zoom(store: Store, about: number | null, by: number): void {
 
 /** Move what is seen by a share of its width. */
 export function pan(store: Store, share: number): void {
-  const { view } = store.document.peek();
-  const drawn = store.drawn.peek();
-  if (!view || !drawn) return;
-  const wide = view[1] - view[0];
-  const low = Math.min(Math.max(0, view[0] + share * wide), Math.max(0, drawn.total - wide));
-  store.look({ view: [low, low + wide] });
+  if (store.document.peek().view) slide(store, store.view(), share);
 }
 
+/** See what lies a share of its width beside a view. */
+export function slide(store: Store, [low, high]: [number, number], share: number): void {
+  const wide = high - low;
+  const most = (store.drawn.peek()?.total ?? wide) - wide;
+  const start = Math.min(Math.max(0, low + share * wide), Math.max(0, most));
+  store.look({ view: [start, start + wide] });
+}
+
+/** See from one tick to another, as far as there is something. */
 export function look(store: Store, view: [number, number]): void {
-  const drawn = store.drawn.peek();
-  if (drawn) store.look({ view: inside([Math.max(0, view[0]), Math.min(drawn.total, view[1])], drawn.total, store.curve.peek()?.tick ?? 1) });
+  const total = store.drawn.peek()?.total;
+  if (total) store.look({ view: inside([Math.max(0, view[0]), Math.min(total, view[1])], total, store.curve.peek()?.tick ?? 1) });
 }
