@@ -7,7 +7,7 @@ import { Chart } from "./chart";
 import { Controls } from "./controls";
 import { Editor } from "./editor";
 import { RunPanel } from "./fields";
-import { Panels, Toolbar } from "./panels/index";
+import { Below, Panels, Toolbar } from "./panels/index";
 import { refused } from "./protocol";
 import { type Store, StoreContext, useStore } from "./store";
 import { Table } from "./table";
@@ -57,6 +57,7 @@ function Page() {
           <Controls />
           <Chart />
           <Table />
+          <Below />
         </div>
         <Panels />
       </main>

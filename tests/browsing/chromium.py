@@ -32,7 +32,9 @@ CONTRAST = """() => {
   for (let node = walk.nextNode(); node; node = walk.nextNode()) {
     const e = node.parentElement
     if (!node.data.trim() || !e.checkVisibility() || e.tagName == "STYLE" || e.tagName == "title") continue
-    const style = getComputedStyle(e), ink = light(colours(e instanceof SVGElement ? style.fill : style.color)[0])
+    const style = getComputedStyle(e), [shade] = colours(e instanceof SVGElement ? style.fill : style.color)
+    if (shade[3] === 0) continue  // it is not seen at all
+    const ink = light(shade)
     for (const paper of papers(e).map(light))
       found.push([(Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05), node.data.trim().slice(0, 40)])
   }

@@ -37,7 +37,7 @@ export function Copy() {
       title="Copy as"
       aside={
         <>
-          <select aria-label="Copy as" value={form} onChange={(event) => setWanted(event.currentTarget.value)}>
+          <select aria-label="Form" value={form} onChange={(event) => setWanted(event.currentTarget.value)}>
             {forms.map((one) => (
               <option key={one.id} value={one.id}>
                 {one.label}

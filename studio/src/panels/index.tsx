@@ -23,16 +23,24 @@ export function Toolbar() {
   );
 }
 
-/** Everything that is said of the chosen schedule. */
+/** What is said of the chosen schedule. */
 export function Panels() {
   const document = useWritten();
   const reviewed = useAsked("review", { document, schedule: document.chosen });
   return (
     <div class="panels">
-      <Runs />
       <Findings reviewed={reviewed} />
       <Explain reviewed={reviewed} />
-      <Copy />
     </div>
+  );
+}
+
+/** What is wide: the curves of runs, and code. */
+export function Below() {
+  return (
+    <>
+      <Runs />
+      <Copy />
+    </>
   );
 }
