@@ -40,6 +40,7 @@ export interface Drag {
 const BURST = 1000; // ms within which typing in one field is one step back
 const PAUSE = 300; // ms after which somebody has paused
 const MOST_STEPS = 500;
+export const POINTS = 1500; // values of a curve, on a page of usual width
 const LATEST = new Set<Question>(["review", "copy"]); // of these only the newest answer is wanted, one at a time
 
 export class Store {
@@ -63,7 +64,7 @@ export class Store {
   readonly pointed = signal<Pointed | null>(null);
   readonly dragging = signal(false);
   /** How many values a curve is asked for; set by the chart, which knows its width. */
-  readonly points = signal(1000);
+  readonly points = signal(POINTS);
   readonly theme = signal<"system" | "light" | "dark">("system");
   /** Whether the page is dark now, by the switch or by the system. */
   readonly dark = signal(false);
@@ -371,8 +372,8 @@ export class Store {
       const before = this.document.peek();
       const added = fresh()[Symbol.iterator]();
       const schedules = order.map((index) => before.schedules[index ?? -1] ?? (added.next().value as Written));
+      this.arrange(order); // first: an answer that was asked for before is not taken any more
       this.change({ ...before, chosen: schedules.length - 1, ...more, schedules });
-      this.arrange(order);
     });
   }
 
