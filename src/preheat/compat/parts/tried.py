@@ -36,17 +36,22 @@ class Wanted(NamedTuple):
         return max(float(self.rates.max()), self.end)
 
 
+def rate_alone(target: Any, library: str) -> Any:
+    """The schedule of a plan that has nothing but a rate; what is no plan stays. Raises PreheatError for other lines."""
+    if not isinstance(target, Plan):
+        return target
+    if set(target) != {RATE}:
+        others = ", ".join(sorted(set(target) - {RATE}))
+        raise PreheatError(f"a config of {library} cannot say {others}", write="write lr alone")
+    return target[RATE]
+
+
 def wanted(target: Any, run: Run, peak: float | None, library: str) -> Wanted:
     """The rates that a schedule, rates or a plan with nothing but a rate has on a run.
 
     Raises PreheatError for factors without a peak, other lines, and a run without a total.
     """
-    if isinstance(target, Plan):
-        if set(target) != {RATE}:
-            raise PreheatError(
-                f"a config of {library} cannot say {', '.join(sorted(set(target) - {RATE}))}", write="write lr alone"
-            )
-        target = target[RATE]
+    target = rate_alone(target, library)
     if not isinstance(target, Absolute) and peak is None:
         raise PreheatError(
             f"a config of {library} says rates, and these are factors",

@@ -6,6 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from preheat.compat.mmengine import param_scheduler
+from preheat.compat.parts.tried import rate_alone
 from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Hold, Ramp
@@ -27,7 +28,7 @@ def write(target: Any, run: Run, peak: float | None = None) -> str:
     """
     if run.total is None:
         raise PreheatError("mmengine's windows need the length of the run", write="write Run(total=…)", hint="total")
-    bound = target.bind(run)
+    bound = rate_alone(target, "mmengine").bind(run)
     values = plain(bound).table(run.total)
     highest = max(values.tolist())
     base = peak if peak is not None else highest if isinstance(bound, Absolute) and highest > 0 else None
@@ -37,9 +38,10 @@ def write(target: Any, run: Run, peak: float | None = None) -> str:
         curve, factor = curve.base, factor * curve.factor
     schedulers = _said(_Part(curve, scale / factor, base), run.total)
     found = param_scheduler(schedulers=schedulers, base_lr=base or 1.0)
-    wanted, given = values * ((base or 1.0) / scale), found.schedule.table(run.total)
-    for update, (ours, theirs) in enumerate(zip(wanted.tolist(), given.tolist(), strict=True)):
-        if abs(ours - theirs) > _CLOSE * (max(map(abs, wanted.tolist())) or 1.0):
+    wanted, given = (values * ((base or 1.0) / scale)).tolist(), found.schedule.table(run.total).tolist()
+    near = _CLOSE * (max(map(abs, wanted)) or 1.0)
+    for update, (ours, theirs) in enumerate(zip(wanted, given, strict=True)):
+        if abs(ours - theirs) > near:
             raise _differs(update, ours, theirs)
     lines = [f"    dict({', '.join(f'{key}={value!r}' for key, value in one.items())}),\n" for one in schedulers]
     own = "" if base is None else f"optim_wrapper = dict(optimizer=dict(lr={base!r}))\n"

@@ -7,9 +7,9 @@ from typing import Any
 
 from preheat.compat import torchtitan
 from preheat.compat.parts.restated import Restated, curve_of
+from preheat.compat.parts.tried import rate_alone
 from preheat.core.errors import PreheatError
 from preheat.core.meant import Meant
-from preheat.core.plan import Plan
 from preheat.core.spans import Run
 from preheat.core.stated import Absolute
 
@@ -24,9 +24,7 @@ def write(target: Any, run: Run, peak: float | None = None) -> str:
     Raises PreheatError where torchtitan cannot say it: for a plan of several lines, without a total or a peak, and where the
     nearest that it can say differs, with the first update that does.
     """
-    meant = target.target if isinstance(target, Meant) else target
-    if isinstance(meant, Plan):
-        raise PreheatError("torchtitan's config moves the rate alone", given=meant, write="write one schedule")
+    meant = rate_alone(target.target if isinstance(target, Meant) else target, "torchtitan")
     if run.total is None:
         raise PreheatError("torchtitan's config needs the total", write="give Run(total=…)", hint="total")
     bound = meant.bind(run)

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from preheat.compat.parts.tried import rate_alone
 from preheat.compat.transformers import PEER
 from preheat.core.errors import PreheatError
-from preheat.core.plan import RATE, Plan
 from preheat.core.spans import Run
 from preheat.core.stated import Absolute, plain
 
@@ -56,10 +56,7 @@ def write(target: Any, run: Run, peak: float | None) -> str:
 
 def _rates(target: Any, run: Run, peak: float | None) -> tuple[_Rates, float]:
     """The values of every update, and the rate at their peak."""
-    if isinstance(target, Plan):
-        if list(target) != [RATE]:
-            raise PreheatError(f"transformers schedules the rate alone, and the plan has {', '.join(target)}")
-        target = target[RATE]
+    target = rate_alone(target, "transformers")
     if not isinstance(run.total, int):
         raise PreheatError(
             "TrainingArguments say how many updates a run has", write="give the run's total in updates", hint="total"
