@@ -102,8 +102,10 @@ def _drawn(document: dict[str, Any]) -> dict[str, Any]:
     for place in range(len(read.schedules)):
         read.line_of(read.subject(place))
 
+    several = len(read.schedules) > 1  # then the page can show their difference
+
     def of(line: str) -> dict[str, Any]:
-        return answer("draw", {"document": {**document, "line": line}, "points": MOST_POINTS})
+        return answer("draw", {"document": {**document, "line": line, "difference": several}, "points": MOST_POINTS})
 
     first = of("")
     curves = [curve for curve in first["curves"] if "error" not in curve]
