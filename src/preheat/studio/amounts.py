@@ -34,7 +34,7 @@ def number(value: Fraction, like: str = "") -> str:
 
 
 class Amount:
-    """A length as it was typed, and how it is typed anew: `10_000`, `5%`, `'1.5B tokens'`, or a share of the run such as 0.05."""
+    """A length as it was typed, and how it is typed anew: `10_000`, `5%`, `'1.5B tokens'`, or a share of the run, 0.05."""
 
     def __init__(self, typed: str, run: Run, share_of: Fraction | None = None) -> None:
         found = _NUMBER.fullmatch(typed)
@@ -43,9 +43,10 @@ class Amount:
         self.worth = share_of or Span(f"1{unit}").exact(run)
         self.is_whole = bool(unit) or share_of is not None  # its edges are rounded to ticks
 
-    def near(self, ticks: Fraction, resolution: Fraction) -> Fraction:
-        """The round amount that is nearest to a number of ticks."""
-        return rounded(ticks / self.worth, resolution / self.worth)
+    def near(self, ticks: Fraction, resolution: Fraction, most: Fraction) -> Fraction:
+        """The round amount that is nearest to a number of ticks; what is not above `most` ticks."""
+        found = rounded(ticks / self.worth, resolution / self.worth)
+        return found if found * self.worth <= most else self.exactly(most)
 
     def edge(self, begin: Fraction, amount: Fraction) -> Fraction:
         """Where a part of so much ends that begins at a tick: on a whole one, unless it is a bare number."""
@@ -53,13 +54,13 @@ class Amount:
         return Fraction(round_half_up(end)) if self.is_whole else end
 
     def exactly(self, ticks: Fraction) -> Fraction:
-        """The amount of fewest digits that is a number of ticks."""
-        amount = ticks / self.worth
-        for digits in range(_MOST_DIGITS):
-            found = round(amount, digits)
-            if abs(found - amount) * self.worth <= (_NOTHING if self.is_whole else 0):
-                return Fraction(found)
-        return Fraction(round(amount, _MOST_DIGITS))
+        """The amount of fewest digits that is a number of ticks, never more: so that what fits does."""
+        amount, found = ticks / self.worth, Fraction(0)
+        for digits in range(_MOST_DIGITS + 1):
+            found = Fraction(math.floor(amount * 10**digits), 10**digits)
+            if (amount - found) * self.worth <= (_NOTHING if self.is_whole else 0):
+                break
+        return found
 
     def text(self, amount: Fraction) -> str:
         """An amount, typed as this one was."""

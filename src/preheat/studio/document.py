@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from preheat.core.checks import finite_number, positive_number
-from preheat.core.errors import ParseError, PreheatError
+from preheat.core.errors import PreheatError
 from preheat.core.plan import RATE, Plan
 from preheat.core.spans import Run
-from preheat.core.text.language import parse
 from preheat.review.laid_out import Laid, laid_out
 from preheat.review.subject import Subject
+from preheat.studio.lines import meant_by
 
 MOST = 12  # schedules over each other
 _WORTHS = ("steps_per_epoch", "samples_per_step", "tokens_per_step")
@@ -75,7 +75,7 @@ class Document:
     def subject(self, index: int) -> Subject:
         """A schedule on its run; raises FieldError, which says in which field what is wrong stands."""
         written = self.schedules[index]
-        target = in_field("text", lambda: parse(written.text))
+        target = in_field("text", lambda: meant_by(written.text))
         run = in_field("run", (written.run or self.run).run)
         return Subject(written.name or written.text, target, run, peak=self.peak_of(index), position=written.position)
 
@@ -91,13 +91,13 @@ class Document:
 
 
 def in_field(field: str, asked: Callable[[], _Result]) -> _Result:
-    """What is asked for; what it refuses is refused with the field of the page that it stands in: of text, the text."""
+    """What is asked for; what it refuses is refused with the field of the page that it stands in."""
     try:
         return asked()
     except FieldError:
         raise
     except PreheatError as error:
-        raise FieldError("text" if isinstance(error, ParseError) else field, error) from None
+        raise FieldError(field, error) from None
 
 
 def document_from(data: Any) -> Document:

@@ -1,9 +1,9 @@
 """A drag, as the text that says it: only the arguments that change are typed anew, with their units.
 
-Along the axis one edge moves and every other stays, so the total does too: the part before it becomes as much longer as the
-part after it becomes shorter. A part that is `rest` does so by itself; before an edge it leaves that to the part after it. Where the
-part after an edge has no length that could change, all that follows moves along. What no argument of a call says exactly is
-said by the composition that the call stands for, put in its place.
+Along the axis one edge moves and every other stays, so the total does too: what the part before it gains, the part after it
+loses. A part that is `rest` does so by itself; before an edge it leaves that to the part after it. Where the part after an edge
+has no length that could change, all that follows moves along. What no argument of a call says exactly is said by the
+composition that the call stands for, put in its place.
 """
 
 from __future__ import annotations
@@ -45,12 +45,13 @@ class Drag(NamedTuple):
 
 
 class Aim(NamedTuple):
-    """What a part is to have: a length in ticks, or a value, and how finely it is meant (0: exactly)."""
+    """What a part is to have: a length in ticks, or a value, how finely it is meant (0: exactly), and the most of a length."""
 
     index: int
     role: Role
     wanted: Fraction
     resolution: Fraction
+    most: Fraction = Fraction(MOST_TICKS)
 
 
 class Edited(NamedTuple):
@@ -137,10 +138,11 @@ def _lengths(seen: Shown, index: int, to: Fraction, resolution: Fraction) -> lis
     """What parts may last so that one of them ends at a time: the part itself and the one after it, or one of both."""
     part = seen.parts[index]
     after = seen.parts[index + 1] if index + 1 < len(seen.parts) else None
-    own = [Aim(index, "length", to - Fraction(part.start), resolution)]
+    begin, high = Fraction(part.start), Fraction(_within(seen, index, math.inf))
+    own = [Aim(index, "length", to - begin, resolution, high - begin)]
     if after is None or not is_set(after):
         return [own]
-    back = [Aim(index + 1, "length", Fraction(after.end) - to, resolution)]
+    back = [Aim(index + 1, "length", Fraction(after.end) - to, resolution, Fraction(after.end) - begin)]
     if not is_set(part):
         return [back]
     both = [*own, Aim(index + 1, "length", Fraction(after.end), Fraction(0))]  # up to where it ended
@@ -286,7 +288,7 @@ def _changes(seen: Shown, aims: list[Aim], composed: bool) -> list[Change] | Cal
         if amount is None:
             new = _height(seen, aim, argument)
         elif aim.resolution:
-            about = amount.near(aim.wanted, aim.resolution)
+            about = amount.near(aim.wanted, aim.resolution, aim.most)
             edge = amount.edge(Fraction(seen.parts[aim.index].start), about)
             new = amount.text(about)
         else:

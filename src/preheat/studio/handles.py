@@ -1,7 +1,8 @@
 """What of a curve can be dragged: the ends of its parts, along the axis and in height. What cannot has no handle.
 
-A point's height is that of every part that meets there at the same value, through holds too, so that a peak stays one. The top
-of factors is the peak, whatever the text: a drag changes the peak that was filled in, or a `.scaled(k)`; without either it stays.
+A point's height is that of every part that meets there at the same value, through holds too, so that a peak stays one. The
+top of factors is the peak, whatever the text: a drag changes the peak that was filled in, or a `.scaled(k)`; without either the
+top stays.
 """
 
 from __future__ import annotations

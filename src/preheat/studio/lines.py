@@ -6,10 +6,14 @@ import json
 import re
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from preheat.core.node import Schedule
 from preheat.core.plan import RATE
-from preheat.core.text.words import is_json
+from preheat.core.stated import Absolute, Relative
+from preheat.core.text.language import parse
+from preheat.core.text.located import Place
+from preheat.core.text.words import is_json, located
 
 _LETTER = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL)
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -49,6 +53,18 @@ class Line:
             new = json.dumps(change.text)[1:-1] if self.quoted else change.text
             typed = typed[: self.outside(change.start)] + new + typed[self.outside(change.stop) :]
         return typed
+
+
+@lru_cache(maxsize=64)
+def place_of(text: str) -> Place:
+    """What a text says, with where each part of it stands; raises ParseError for what cannot be read."""
+    return located(text)
+
+
+def meant_by(typed: str) -> Any:
+    """The schedule, rates or plan that was typed, as `parse` reads it."""
+    found = None if is_json(typed) else place_of(typed).value
+    return found if isinstance(found, Schedule | Absolute | Relative) else parse(typed)
 
 
 @lru_cache(maxsize=64)

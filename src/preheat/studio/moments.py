@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 from preheat.core.checks import MOST_TICKS, Number
@@ -30,7 +31,7 @@ def looked_at(laid: Laid, view: View | None, points: int) -> tuple[Any, Any]:
     if low > high:
         return numpy.empty(0), numpy.empty(0)
     first, last = math.floor(low / laid.tick), math.ceil(high / laid.tick)
-    grid = numpy.asarray(sampled(last - first + 1, (), points), dtype=numpy.float64) + first
+    grid = _grid(last - first + 1, points) + first
     after = numpy.asarray([float(edge) for edge in corners(laid, low, high, points)])
     before = numpy.nextafter(after, -math.inf)
     times = numpy.unique(numpy.concatenate([grid * laid.tick, before, after, [float(laid.total)]]))
@@ -40,6 +41,14 @@ def looked_at(laid: Laid, view: View | None, points: int) -> tuple[Any, Any]:
     place = numpy.flatnonzero(~kept[:-1])
     kept[place] = numpy.abs(values[place] - values[place + 1]) > 1e-9 * numpy.abs(values).max(initial=0.0)
     return times[kept], values[kept]
+
+
+@lru_cache(maxsize=16)
+def _grid(count: int, points: int) -> Any:
+    """About `points` of the first `count` updates; curves over one axis are looked at at the same ones."""
+    import numpy
+
+    return numpy.asarray(sampled(count, (), points), dtype=numpy.float64)
 
 
 def corners(laid: Laid, low: float, high: float, points: int) -> list[Number]:

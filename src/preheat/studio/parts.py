@@ -14,8 +14,8 @@ from preheat.core.nodes.sequence import Sequence, laid_parts
 from preheat.core.nodes.wrapped import Scaled
 from preheat.core.stated import plain
 from preheat.core.text.located import Place
-from preheat.core.text.words import located
 from preheat.review.laid_out import Laid
+from preheat.studio.lines import place_of
 
 MOST = 200  # parts of a schedule that are told apart: no one drags more
 
@@ -69,7 +69,7 @@ class Part(NamedTuple):
 @lru_cache(maxsize=64)
 def form_of(text: str) -> Form:
     """A schedule's text as its parts; raises ParseError for what is none."""
-    return _form(located(text))
+    return _form(place_of(text))
 
 
 def _form(place: Place) -> Form:

@@ -9,7 +9,7 @@ from preheat.core.nodes.sequence import sequence
 from preheat.core.text.words import target
 from preheat.studio.document import Document, FieldError
 from preheat.studio.lines import Line, lines_in
-from preheat.studio.parts import form_of
+from preheat.studio.parts import MOST, form_of
 
 CURES = {
     "total": "fill in “total”, for example 10_000",
@@ -24,11 +24,15 @@ CURES = {
 }
 """What to do on the page for each hint of a refusal, most of which name an argument of Python."""
 
+_FIELDS = {name: name for name in ("clock", "steps_per_epoch", "samples_per_step", "tokens_per_step")}
+_FIELDS |= dict.fromkeys(("total", "total_or_span", "fixed_total"), "total")
+
 
 def problem(error: PreheatError) -> dict[str, Any]:
     """A refusal as the page shows it."""
     field, cause = (error.field, error.error) if isinstance(error, FieldError) else ("", error)
     column = cause.column if isinstance(cause, ParseError) and field in ("", "text") else None
+    field = _FIELDS.get(error.hint, field) if field == "run" else field  # what is missing is one of the run's
     write = CURES.get(error.hint, error.write)
     message = f"{error.reason}; {write}" if write else error.reason
     return {"message": message, "what": error.what, "write": write, "column": column, "field": field}
@@ -40,21 +44,21 @@ def problem_of(document: Document, index: int, error: PreheatError) -> dict[str,
     typed = document.schedules[index].text
     if found["field"] == "text":
         return found | {"column": _in_typed(typed, found["column"])}
-    if found["field"] == "run" and error.hint and (fault := _at_fault(document, index)) is not None:
-        column, text = fault
-        found["column"] = column
-        if error.hint == "truncate":
-            found["message"] = found["message"].replace(
-                error.what, f"{error.what}; the first that does not fit is {text}", 1
-            )
-    return found
+    fault = (
+        _at_fault(document, index) if isinstance(error, FieldError) and error.field == "run" and error.hint else None
+    )
+    if fault is None:
+        return found
+    column, text = fault
+    what = f"{error.what}; the first that does not fit is {text}" if error.hint == "truncate" else error.what
+    return found | {"message": f"{what}; {found['write']}", "what": what, "column": column}
 
 
 def _in_typed(typed: str, column: int | None) -> int | None:
     """A column of a plan's line as one of the JSON that it stands in: of the first line that cannot be read."""
     try:
         lines = lines_in(typed)
-    except (PreheatError, ValueError, IndexError):  # no JSON: the column is one of it
+    except (ValueError, IndexError, RecursionError):  # no JSON, so that the column is one of it
         return column
     for line in lines.values():
         if line.quoted and (fault := _fault(line)) is not None:
@@ -73,17 +77,21 @@ def _fault(line: Line) -> ParseError | None:
 
 
 def _at_fault(document: Document, index: int) -> tuple[int, str] | None:
-    """The first phase that does not fit with those before it: where in what was typed its call begins, and its text."""
+    """The first phase that does not fit with those before it: where in what was typed its call begins, and its text; None where
+    the run itself is at fault."""
     written = document.schedules[index]
-    run = (written.run or document.run).run()
+    try:
+        run = (written.run or document.run).run()
+    except PreheatError:
+        return None
     for line in lines_in(written.text).values():
         form = form_of(line.text)
-        if form.repeated or form.shift or len(form.calls) > 100:
+        if form.repeated or form.shift or len(form.calls) > MOST:
             continue
-        for count in range(1, len(form.calls) + 1):
-            place = form.calls[count - 1].place
+        for count, call in enumerate(form.calls, 1):
+            place = call.place
             try:
-                sequence(call.node for call in form.calls[:count]).bind(run)
+                sequence(one.node for one in form.calls[:count]).bind(run)
             except PreheatError:
                 return line.outside(place.start), line.text[place.start : place.stop]
     return None

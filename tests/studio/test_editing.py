@@ -1,0 +1,266 @@
+"""A drag is an edit of the text: it is where it was asked for, and all else is as it was typed."""
+
+import json
+import re
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from preheat.studio.document import document_from
+from preheat.studio.service import answer
+from preheat.studio.shown import shown
+
+TOTAL = 10_000
+RUN = {"total": str(TOTAL), "clock": "step", "steps_per_epoch": "500", "tokens_per_step": "1000"}
+
+
+def document(text, peak="", own="", run=RUN, **more):
+    written = {"name": "", "text": text, "peak": own, "run": None}
+    return {"schedules": [written], "run": run, "peak": peak, "line": "", "chosen": 0, "axis": "", "view": None} | more
+
+
+def drag(held, handle, at=None, value=None, **more):
+    asked = {"document": held, "points": 100, "schedule": 0, "handle": handle, "at": at, "value": value}
+    return answer("edit", asked | {"ticks_per_pixel": 1} | more)
+
+
+def text_of(answered):
+    assert "error" not in answered, answered
+    assert "error" not in answered["drawn"]["curves"][0], answered["drawn"]["curves"][0]
+    return answered["document"]["schedules"][0]["text"]
+
+
+def handles(held):
+    curve = answer("draw", {"document": held, "points": 10})["curves"][0]
+    assert "error" not in curve, curve
+    return {handle["id"]: handle for handle in curve["handles"]}
+
+
+def parts(held):
+    return shown(document_from(held), 0).parts
+
+
+LENGTHS = [
+    # what is dragged to where, and what then stands in the text
+    (
+        "warmup( 5% )  >> hold() >> decay(20%, shape=cosine)",
+        0,
+        750,
+        "warmup( 7.5% )  >> hold() >> decay(20%, shape=cosine)",
+    ),
+    ("warmup(5%) >> hold() >> decay(20%, shape=cosine)", 1, 7500, "warmup(5%) >> hold() >> decay(25%, shape=cosine)"),
+    ("warmup(500) >> decay(1_000)", 0, 700, "warmup(700) >> decay(800)"),
+    ("warmup(500) >> decay(1_000)", 1, 2500, "warmup(500) >> decay(2_000)"),
+    ("warmup('1 epoch')>>decay()", 0, 750, "warmup('1.5 epochs')>>decay()"),
+    ("warmup(500k tokens) >> decay()", 0, 750, "warmup(750k tokens) >> decay()"),
+    ("hold(20%) >> decay()", 0, 1000, "hold(10%) >> decay()"),
+    ("steps([1, .5, .1], [30%,30%, rest])", 0, 4000, "steps([1, .5, .1], [40%,20%, rest])"),
+    ("absolute((warmup(10) >> decay(90)).scaled(3e-4))", 0, 30, "absolute((warmup(30) >> decay(70)).scaled(3e-4))"),
+    ("(warmup(10) >> decay(90)).repeated(3)", 0, 30, "(warmup(30) >> decay(70)).repeated(3)"),
+    ("(warmup(10) >> decay(90)).shifted(100)", 0, 130, "(warmup(30) >> decay(70)).shifted(100)"),
+    ("cosine(10_000, warmup_ratio=0.05)", 0, 700, "cosine(10_000, warmup_ratio=0.07)"),
+    ("wsd(warmup_steps=500)", 1, 7000, "wsd(warmup_steps=500, decay_ratio=0.3)"),
+    ("wsd(10_000, warmup_steps=500, decay_steps=2000)", 1, 7000, "wsd(10_000, warmup_steps=500, decay_steps=3000)"),
+    ("one_cycle()", 0, 2000, "one_cycle(pct_start=0.2)"),
+    ("warmup(5%) >> decay()", 0, 12_000, "warmup(100%) >> decay()"),
+    ("warmup(5%) >> decay()", 0, -5, "warmup(0%) >> decay()"),
+    ("decay(10) >> table([1, 2, 3])", 0, 5, "decay(5) >> table([1, 2, 3])"),
+    ("noam(512)", 0, 3000, "absolute((ramp(0.0, 1.0, 3000) >> invsqrt(4000, 'rest')).scaled(0.0006987712429686843))"),
+]
+
+
+@pytest.mark.parametrize(("text", "index", "at", "expected"), LENGTHS)
+def test_an_edge_that_is_moved_stands_in_the_text(text, index, at, expected):
+    found = drag(document(text), f"end:{index}", at)
+    assert text_of(found) == expected
+    assert bool(found["says"]) == ("noam" in text)
+
+
+HEIGHTS = [
+    ("warmup(5%) >> decay(20%, shape=cosine)", "end:1", 0.1, "warmup(5%) >> decay(20%, shape=cosine, to=0.1)"),
+    ("warmup(5%) >> decay()", "end:1", 0.1, "warmup(5%) >> decay(to=0.1)"),
+    ("warmup(5%, 0.5) >> decay()", "start:0", 0.2, "warmup(5%, 0.2) >> decay()"),
+    ("absolute(ramp(0,2,5%)>>hold(2)>>ramp(2,0,1%))", "end:0", 3, "absolute(ramp(0,3,5%)>>hold(3)>>ramp(3,0,1%))"),
+    ("absolute(ramp(0,2,5%)>>hold(2)>>ramp(2,0,1%))", "end:1", 3, "absolute(ramp(0,3,5%)>>hold(3)>>ramp(3,0,1%))"),
+    ("steps([1, .5, .1], [30%,30%, rest])", "start:1", 0.8, "steps([1, 0.8, .1], [30%,30%, rest])"),
+    ("absolute(warmup(5%) >> decay()).scaled(3e-4)", "end:0", 2e-4, "absolute(warmup(5%) >> decay()).scaled(0.0002)"),
+    ("cosine(warmup_ratio=0.05, peak_lr=3e-4)", "end:0", 2e-4, "cosine(warmup_ratio=0.05, peak_lr=0.0002)"),
+    ("cosine(warmup_ratio=0.05, peak_lr=3e-4)", "end:1", 1e-5, "cosine(warmup_ratio=0.05, peak_lr=3e-4, min_lr=1e-05)"),
+    ("cosine()", "end:0", 0.3, "cosine(min_lr_ratio=0.3)"),
+    ("relative(hold(20%) >> ramp(1, 0, rest))", "start:0", 0.5, "relative(hold(0.5, 20%) >> ramp(0.5, 0, rest))"),
+    ("relative(hold(20%) >> decay(to=.2))", "start:0", 0.5, "relative(hold(0.5, 20%) >> ramp(0.5, 0.2, 'rest'))"),
+    ("absolute(ramp(1, 3, rest, exponential))", "start:0", 0, "absolute(ramp(3e-06, 3, rest, exponential))"),
+    ("warmup(5%) >> decay()", "end:1", -7, "warmup(5%) >> decay()"),
+    ("warmup(5%) >> decay()", "end:1", 7, "warmup(5%) >> decay(to=1)"),
+]
+
+
+@pytest.mark.parametrize(("text", "handle", "value", "expected"), HEIGHTS)
+def test_a_height_that_is_changed_stands_in_the_text(text, handle, value, expected):
+    assert text_of(drag(document(text), handle, value=value)) == expected
+
+
+def test_the_top_of_factors_is_the_peak_that_was_filled_in():
+    text = "warmup(5%) >> hold() >> decay(20%, to=0.1)"
+    assert not handles(document(text))["end:0"]["height"]
+    found = drag(document(text, peak="3e-4"), "end:0", value=6e-4)["document"]
+    assert (found["peak"], found["schedules"][0]["text"]) == ("0.0006", text)
+    found = drag(document(text, peak="1", own="3e-4"), "end:1", value=6e-4)["document"]
+    assert (found["peak"], found["schedules"][0]["peak"], found["schedules"][0]["text"]) == ("1", "0.0006", text)
+    assert text_of(drag(document(text, own="3e-4"), "end:2", value=6e-5)) == text.replace("to=0.1", "to=0.2")
+
+
+def test_of_a_plan_only_the_string_of_the_line_that_is_shown_changes():
+    text = '{ "lr": "warmup(\\"5%\\") >> decay()",\n  "w\\u00e9/b" : "absolute(ramp(0, .1, 2000) >> hold(.1))" }'
+    assert text_of(drag(document(text), "end:0", 1000)) == text.replace("5%", "10%")
+    held = document(text, line="wé/b")
+    assert text_of(drag(held, "end:0", 3000, 0.2)) == text.replace("2000", "3000").replace(".1", "0.2")
+
+
+def test_at_and_value_move_together_and_what_is_not_edited_is_kept():
+    held = document("absolute(ramp(0, 1, 10%) >> hold(1))", chosen=0, axis="epochs", own_key="kept")
+    found = drag(held, "end:0", 2000, 0.5)
+    assert text_of(found) == "absolute(ramp(0, 0.5, 20%) >> hold(0.5))"
+    assert {**found["document"], "schedules": held["schedules"]} == held
+
+
+def test_no_more_digits_than_a_pixel_can_mean_and_0_only_where_it_is_meant():
+    held = document("warmup(5%) >> decay()")
+    assert text_of(drag(held, "end:0", 777, ticks_per_pixel=1)) == "warmup(7.77%) >> decay()"
+    assert text_of(drag(held, "end:0", 777, ticks_per_pixel=20)) == "warmup(7.8%) >> decay()"
+    assert text_of(drag(held, "end:0", 777, ticks_per_pixel=120)) == "warmup(8%) >> decay()"
+    assert text_of(drag(held, "end:0", 3, ticks_per_pixel=120)) == "warmup(0.03%) >> decay()"
+    assert text_of(drag(held, "end:1", value=0.12345, value_per_pixel=0.01)) == "warmup(5%) >> decay(to=0.12)"
+
+
+@pytest.mark.parametrize(
+    "text", ["hold() * decay()", "table([1, 2])", '{"kind": "hold", "value": 1, "span": 5}', "absolute('hold(1)')"]
+)
+def test_what_no_argument_says_has_no_handle(text):
+    assert not any(handle["time"] for handle in handles(document(text)).values())
+
+
+@pytest.mark.parametrize("handle", ["end:9", "middle:0", "", None, 7, "end:²", "end:-1"])
+def test_a_handle_that_is_not_there_is_refused(handle):
+    error = drag(document("warmup(5%) >> decay()"), handle, 3)["error"]
+    assert error["field"] == "handle"
+
+
+# -- laws ---------------------------------------------------------------------------------------------------------------
+
+some = settings(max_examples=max(50, settings().max_examples // 5))  # an example is a dozen drawings
+
+values = st.sampled_from([0, 1, 0.5, 0.25, 2, 3e-4, 1e-05])
+shares = st.integers(1, 120).map(lambda k: f"{k / 10:g}%")
+counts = st.integers(1, 1200).map(str)
+epochs = st.integers(1, 24).map(lambda k: f"{k / 10:g} epochs" if k != 10 else "1 epoch")
+tokens = st.integers(1, 120).map(lambda k: f"{k}0k tokens")
+lengths = st.one_of(shares, counts, epochs, tokens, shares.map(repr))
+
+
+@st.composite
+def part(draw, length=lengths):
+    a, b, n = draw(values), draw(values), draw(length)
+    space = draw(st.sampled_from(["", " ", "  "]))
+    return draw(
+        st.sampled_from(
+            [
+                f"ramp({a},{space}{b}, {n}{space})",
+                f"ramp({a}, {b}, shape=cosine, span={n})",
+                f"hold({a},{space}{n})",
+                f"hold(span={n},{space}value={b})",
+                f"steps([{a},{space}{b}], [{n}, 2%])",
+                f"steps([{b}, {a}], [3%, {n}])",
+            ]
+        )
+    )
+
+
+@st.composite
+def schedules(draw):
+    texts = draw(st.lists(part(), min_size=1, max_size=4))
+    if draw(st.booleans()):
+        texts.insert(
+            draw(st.integers(0, len(texts))),
+            draw(st.sampled_from(["hold(1)", "ramp(1, 0, rest)", "decay(shape=sqrt)"])),
+        )
+    joined = draw(st.sampled_from([" >> ", ">>", "\n  >> "])).join(texts)
+    return f"absolute({joined})"
+
+
+drags = st.tuples(st.integers(0, 9), st.floats(-0.2, 1.2), st.sampled_from([1, 7, 40]))
+
+
+def skeleton(text):
+    """A text without its amounts."""
+    return re.sub(r"(?<![a-z_])(rest|[0-9.][0-9._]*(e-?[0-9]+)?)", "#", text.replace("epochs", "epoch"))
+
+
+@some
+@given(text=schedules(), drawn=drags)
+def test_law_one_edge_moves_to_where_it_was_asked_for_and_nothing_else(text, drawn):
+    held, (which, share, pixel) = document(text), drawn
+    movable = [handle for handle in handles(held).values() if handle["time"]]
+    assume(movable)
+    handle = movable[which % len(movable)]
+    index, at, before = int(handle["id"].partition(":")[2]), share * TOTAL, parts(held)
+    found = drag(held, handle["id"], at, ticks_per_pixel=pixel)
+    new, after = text_of(found), parts(found["document"])
+    edges, moved = [part.end for part in before], [part.end for part in after]
+    low, high = before[index].start, edges[index + 1] if index + 1 < len(edges) else TOTAL
+    assert abs(moved[index] - min(max(at, low), high)) <= pixel + 1
+    assert all(abs(a - b) <= 1 for k, (a, b) in enumerate(zip(edges, moved, strict=True)) if k != index)
+    assert [(p.first, p.last) for p in after] == [(p.first, p.last) for p in before]
+    assert skeleton(new) == skeleton(text)
+    assert not found["says"]
+    back = drag(found["document"], handle["id"], handle["at"])
+    assert all(abs(a - part.end) <= 1 for a, part in zip(edges, parts(back["document"]), strict=True))
+
+
+@some
+@given(text=schedules(), which=st.integers(0, 9), value=st.floats(0, 3), high=st.sampled_from([0.001, 0.03]))
+def test_law_a_height_changes_where_parts_meet_and_no_edge_moves(text, which, value, high):
+    held = document(text)
+    liftable = [handle for handle in handles(held).values() if handle["height"]]
+    assume(liftable)
+    handle = liftable[which % len(liftable)]
+    found = drag(held, handle["id"], value=value, value_per_pixel=high)
+    text_of(found)
+    before, after = parts(held), parts(found["document"])
+    assert [(p.start, p.end) for p in after] == [(p.start, p.end) for p in before]
+    now = handles(found["document"])[handle["id"]]["value"]
+    assert abs(now - value) <= high
+    for old, new in zip(before, after, strict=True):
+        for a, b in ((old.first, new.first), (old.last, new.last)):
+            assert b == a or (b == now and a == handle["value"])
+    new = re.sub(r"(decay.shape=sqrt), to=[0-9.e-]+", r"\1", text_of(found))  # what was not said is put in
+    assert found["says"] or skeleton(new) == skeleton(text)
+
+
+@some
+@given(text=schedules(), peak=st.sampled_from(["", "3e-4"]))
+def test_law_a_handle_that_is_dragged_to_where_it_is_changes_nothing(text, peak):
+    for stated in (text, f"relative{text.removeprefix('absolute')}"):
+        held = document(stated, peak=peak)
+        for handle in list(handles(held).values())[:3]:
+            found = drag(held, handle["id"], handle["at"], handle["value"], ticks_per_pixel=50, value_per_pixel=0.1)
+            assert found["document"] == held
+
+
+@some
+@given(
+    text=st.one_of(schedules(), st.sampled_from([row[0] for row in (*LENGTHS, *HEIGHTS)])),
+    which=st.integers(0, 9),
+    at=st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)),
+    value=st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)),
+    total=st.sampled_from(["10_000", "", "7"]),
+)
+def test_law_no_drag_is_refused_or_leaves_what_does_not_fit(text, which, at, value, total):
+    held = document(text, run=RUN | {"total": total})
+    curve = answer("draw", {"document": held, "points": 10})["curves"][0]
+    assume("error" not in curve and curve["handles"])
+    handle = curve["handles"][which % len(curve["handles"])]
+    found = drag(held, handle["id"], at, value)
+    text_of(found)
+    json.dumps(found, allow_nan=False)
