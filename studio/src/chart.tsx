@@ -8,9 +8,11 @@ import { PhaseStrip } from "./phases";
 import { axisOf, named, picture, read } from "./picture";
 import { Plot, type Shown } from "./plot";
 import { type Frame, toX } from "./scale";
-import { curveOf, type Store, useStore } from "./store";
+import { curveOf, POINTS, type Store, useStore } from "./store";
 import { Swatch } from "./swatch";
 import { type Gestures, gestures } from "./gestures";
+
+const MOST_WIDE = 1000; // pixels for which so many values do
 
 export function Chart() {
   const store = useStore();
@@ -81,7 +83,7 @@ function usePlot(place: { current: HTMLDivElement | null }, shown: { value: Show
     plot.current = made;
     const watch = new ResizeObserver(() => {
       made.resize();
-      const points = Math.min(4000, Math.max(300, Math.ceil((element.clientWidth * 1.5) / 100) * 100));
+      const points = Math.max(1, Math.ceil(element.clientWidth / MOST_WIDE)) * POINTS; // in great steps: each is a question more
       if (points !== store.points.peek()) {
         store.points.value = points;
         store.draw();

@@ -16,8 +16,17 @@ export function value(number: number | null | undefined): string {
   return String(Number(number.toPrecision(6)));
 }
 
+const formats = new Map<string, Intl.NumberFormat>(); // making one takes longer than drawing a curve
+
+function grouped(number: number, least: number, most: number): string {
+  const key = `${least} ${most}`;
+  let format = formats.get(key);
+  if (!format) formats.set(key, (format = new Intl.NumberFormat("en-US", { minimumFractionDigits: least, maximumFractionDigits: most })));
+  return format.format(number);
+}
+
 /** A count, its thousands apart. */
-export const count = (number: number): string => number.toLocaleString("en-US", { maximumFractionDigits: 3 });
+export const count = (number: number): string => grouped(number, 0, 3);
 
 /** The steps of an axis from `low` to `high`: about `wanted` of them, at 1, 2 or 5 of a power of ten. */
 export function ticks(low: number, high: number, wanted: number): { at: number[]; step: number } {
@@ -53,7 +62,7 @@ function large(x: number, step: number): string {
   const size = Math.abs(x);
   const [scale, letter] = BIG.find(([scale]) => size >= scale && step * 200 >= scale && (size >= 1e4 || step >= 1e3)) ?? [1, ""];
   const digits = Math.max(0, Math.min(9, -decade(step / scale)));
-  const said = (x / scale).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const said = grouped(x / scale, digits, digits);
   return letter ? `${said.replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "")}${letter}` : said;
 }
 
