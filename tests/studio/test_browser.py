@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from chromium import CONTRAST, VIEWS, launched
+from notebook import Notebook
 
 import preheat as ph
 from preheat.review.diff import diff
@@ -246,7 +247,7 @@ def test_by_keys_alone_a_preset_is_opened_changed_and_copied(opened):
     preset = ph.presets["gpt3"]
     until(page, lambda: ph.parse(text_of(page).input_value() or "hold()") == ph.parse(preset))
     assert not page.get_by_role("dialog").is_visible()
-    page.get_by_role("slider").first.focus()
+    page.get_by_role("slider", name="end of").first.focus()
     before = text_of(page).input_value()
     page.keyboard.press("ArrowRight")
     until(page, lambda: text_of(page).input_value() != before)
@@ -446,3 +447,62 @@ def test_every_question_of_the_page_is_answered_and_no_other_is_asked(opened):
     page.locator(".copy pre").wait_for()
     page.locator(".explain p").first.wait_for()
     assert {"draw", "review", "copy", "catalogue"} <= asked <= set(QUESTIONS)
+
+
+@pytest.fixture
+def cells(browser):
+    """A widget in two cells of a notebook; fails at the end if the browser complained."""
+    pytest.importorskip("anywidget", reason="needs the Python package anywidget")
+    from preheat.widget import Studio
+
+    watched, context = Watched(), browser.new_context(**VIEWS["light"])
+
+    def made(*given, theme="", **more):
+        page = watched.page(context, "about:")
+        return page, Notebook(page, Studio(*given, **more), cells=2, theme=theme)
+
+    yield made
+    context.close()
+    assert watched.complaints == []
+    assert watched.foreign == []
+
+
+def test_in_a_notebook_every_view_and_python_follow_each_other(cells):
+    page, notebook = cells(TEXT, run=ph.Run(total=10_000), peak=3e-4)
+    studio, told = notebook.widget, []
+    studio.observe(lambda change: told.append(change["new"]), "value")
+    first, second = (page.locator(".cell").nth(nth).get_by_label("Text of schedule 1") for nth in (0, 1))
+    first.fill("warmup(7%) >> decay()")
+    until(page, second.input_value, "warmup(7%) >> decay()")
+    until(page, lambda: studio.value, ph.parse("warmup(7%) >> decay()"))
+    assert told[-1] == studio.value
+
+    knob = page.locator(".cell").nth(1).get_by_role("slider", name="end of warmup")
+    knob.focus()
+    knob.press("ArrowRight")
+    until(page, lambda: studio.text != "warmup(7%) >> decay()")
+    until(page, first.input_value, studio.text)
+    assert ph.parse(studio.text) == studio.value == told[-1]
+
+    studio.value = ph.warmup(100) >> ph.hold()
+    notebook.tell()
+    until(page, first.input_value, studio.text)
+    until(page, second.input_value, studio.text)
+    first.press("Control+z")
+    until(page, lambda: studio.text != repr(ph.warmup(100) >> ph.hold()))
+
+
+def test_a_notebook_and_the_widget_keep_their_styles_to_themselves_and_a_closed_view_ends(cells):
+    page, notebook = cells(TEXT, theme='data-jp-theme-light="false"')
+    page.get_by_role("button", name="Open").first.wait_for()
+    shown = "[...document.querySelectorAll('.cell > div')].map(e => e.shadowRoot.querySelector('.preheat-studio'))"
+    assert page.evaluate(f"{shown}.map(e => e.dataset.theme)") == ["dark", "dark"]
+    assert page.evaluate("document.querySelectorAll('style, link').length") == 1
+    assert page.get_by_role("button", name="Open").first.evaluate("e => getComputedStyle(e).color") != "rgb(1, 2, 3)"
+    page.evaluate("document.body.dataset.jpThemeLight = 'true'")
+    until(page, lambda: page.evaluate(f"{shown}.map(e => e.dataset.theme)"), ["light", "light"])
+    page.evaluate("ends[0]()")
+    assert page.evaluate("document.querySelectorAll('.cell > div').length") == 1
+    notebook.widget.text = "hold()"
+    notebook.tell()
+    until(page, page.get_by_label("Text of schedule 1").input_value, "hold()")
