@@ -157,6 +157,7 @@ export class Store {
 
   /** Everything that is asked when the page opens, and again after trouble. */
   async begin(): Promise<void> {
+    this.settled.value = { ...this.document.peek() };
     this.draw();
     const answer = await this.ask("catalogue", {});
     if (answer && !refused(answer)) this.catalogue.value = answer;
@@ -308,7 +309,10 @@ export class Store {
       const answer = await this.ask("draw", { document: this.document.peek(), points: this.points.peek() });
       this.seen();
       if (!answer) break;
-      if (asked !== this.generation) continue; // it answers a document that is no more
+      if (asked !== this.generation) {
+        this.wanted ||= !this.dragging.peek(); // it answers a document that is no more
+        continue;
+      }
       if (refused(answer)) this.refusal.value = answer.error.message;
       else this.keep(answer);
     }
