@@ -241,9 +241,9 @@ def first_apart(a: Laid, b: Laid, start: int, stop: int | None) -> tuple[Point |
     if change is None:
         return None, None
     update = int(change.time) // a.tick
-    exact = comparison.among(
-        begin, a.tick, min(update - start + 1, MOST)
-    )  # of long curves it is told only that they are apart
+    exact = change  # of long curves it is told only that they are apart
+    if not change.is_first:
+        exact = comparison.among(begin, a.tick, min(update - start + 1, MOST))
     found = update if exact is None else int(exact.time) // a.tick
     return (None, update) if exact is None and change.is_unknown else (_point(a, b, found), None)
 

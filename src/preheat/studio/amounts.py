@@ -10,7 +10,7 @@ from preheat.core.checks import round_half_up
 from preheat.core.spans import Run, Span
 
 _NUMBER = re.compile(r"""(['"]?[ \t]*)([0-9._]+(?:[eE][+-]?[0-9]+)?)(.*)""", re.DOTALL)
-_ONE = re.compile(r"\b(step|epoch|sample|token)\b")
+_WORD = re.compile(r"^(['\" ]*)(step|epoch|sample|token)s?\b")  # not after k M B T, where it is always many
 _NOTHING = Fraction(1, 50)  # of a tick, where edges become whole ticks
 _MOST_DIGITS = 12
 
@@ -64,7 +64,7 @@ class Amount:
 
     def text(self, amount: Fraction) -> str:
         """An amount, typed as this one was."""
-        after = self._after if amount == 1 else _ONE.sub(r"\1s", self._after)
+        after = _WORD.sub(r"\1\2" if amount == 1 else r"\1\2s", self._after)
         return f"{self._before}{_plain(amount, self._like)}{after}"
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from preheat.core.checks import MOST_TICKS, counted, finite_number
 from preheat.core.errors import PreheatError
+from preheat.core.errors import shown as quoted
 from preheat.core.nodes.leaves import Hold, Ramp
 from preheat.core.nodes.pointwise import Pointwise
 from preheat.core.nodes.sequence import Sequence
@@ -31,6 +32,7 @@ from preheat.studio.shown import Shown, alone, shown
 
 _SHARE = 400  # of the height is what a pixel shows, where the page does not say it
 _LEAST = 1e-6  # of the highest value: the least end of an exponential ramp, which has none at 0
+_LONGEST = 60  # letters of a call that is spoken of
 _TRIES = 7  # times half the way is tried where the whole is refused
 
 
@@ -268,12 +270,17 @@ def _spelled(document: Document, aims: list[Aim], composed: bool) -> Edited | No
             return None
         found = _changes(seen, aims, composed)
         if not isinstance(found, Call):
-            says = f"{', '.join(written)} is written out: no argument says that" if written else ""
-            return Edited(_with_text(document, found), says)
+            return Edited(_with_text(document, found), _says(written))
         if not composed or len(written) > len(aims):
             return None
-        written.append(seen.line.text[found.place.start : found.place.stop])
+        written.append(quoted(seen.line.text[found.place.start : found.place.stop], _LONGEST)[1:-1])
         document = _with_text(document, [_composition(found)])
+
+
+def _says(written: list[str]) -> str:
+    """What was done to calls that are written out."""
+    several = "are" if len(written) > 1 else "is"
+    return f"{' and '.join(written)} {several} written out, for no argument says that" if written else ""
 
 
 def _changes(seen: Shown, aims: list[Aim], composed: bool) -> list[Change] | Call:
