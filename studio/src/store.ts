@@ -79,6 +79,7 @@ export class Store {
   readonly canRedo: ReadonlySignal<boolean>;
   readonly editable: boolean;
 
+  private readonly again: (() => void)[] = [];
   private readonly newest = new Map<Question, object>();
   private readonly turns = new Map<Question, () => void>();
   private readonly busy = new Map<Question, Promise<void>>();
@@ -113,26 +114,29 @@ export class Store {
 
   /** Ask Python; null where no answer comes, which the page shows. What is refused is answered as `Refused`. */
   readonly ask = async <Q extends Question>(question: Q, given: Questions[Q][0]): Promise<Questions[Q][1] | Refused | null> => {
-    if (!(await this.turn(question))) return null;
-    try {
-      const answer = await this.transport(question, given);
-      this.trouble.value = "";
-      return answer;
-    } catch (error) {
-      this.trouble.value = error instanceof Error ? error.message : String(error);
-      return null;
-    } finally {
-      this.turns.get(question)?.();
+    const mine = {};
+    if (LATEST.has(question)) this.newest.set(question, mine);
+    for (;;) {
+      if (!(await this.turn(question, mine))) return null;
+      try {
+        const answer = await this.transport(question, given);
+        this.trouble.value = "";
+        return answer;
+      } catch (error) {
+        this.trouble.value = error instanceof Error ? error.message : String(error);
+      } finally {
+        this.turns.get(question)?.();
+      }
+      if (!LATEST.has(question)) return null;
+      await new Promise<void>((again) => this.again.push(again)); // whoever asked still wants to know
     }
   };
 
   /** Wait until Python may be asked this; false where it has been asked anew meanwhile, so that nobody wants this answer. */
-  private async turn(question: Question): Promise<boolean> {
+  private async turn(question: Question, mine: object): Promise<boolean> {
     if (question === "draw" || question === "edit") return true; // these wait for themselves
     await this.first; // Python has one thing to do until there is something to see
     if (!LATEST.has(question)) return true;
-    const mine = {};
-    this.newest.set(question, mine);
     while (this.turns.has(question)) await this.busy.get(question);
     if (this.newest.get(question) !== mine) return false;
     const ended = new Promise<void>((done) => {
@@ -157,7 +161,7 @@ export class Store {
 
   /** Everything that is asked when the page opens, and again after trouble. */
   async begin(): Promise<void> {
-    this.settled.value = { ...this.document.peek() };
+    for (const ask of this.again.splice(0)) ask();
     this.draw();
     const answer = await this.ask("catalogue", {});
     if (answer && !refused(answer)) this.catalogue.value = answer;
