@@ -102,7 +102,7 @@ function Theme() {
 /** What keeps the page from answering; and what was refused as a whole. */
 function Trouble() {
   const store = useStore();
-  const { trouble, refusal, notice } = store;
+  const { trouble, undrawn, refusal, notice } = store;
   if (trouble.value)
     return (
       <p class="trouble" role="alert">
@@ -112,10 +112,10 @@ function Trouble() {
         </button>
       </p>
     );
-  if (refusal.value)
+  if (undrawn.value || refusal.value)
     return (
       <p class="trouble" role="alert">
-        {refusal.value}
+        {undrawn.value || refusal.value}
       </p>
     );
   return notice.value ? (

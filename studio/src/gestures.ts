@@ -3,8 +3,8 @@ import type { Signal } from "@preact/signals";
 
 import { count, value } from "./numbers";
 import { axisOf, read } from "./picture";
-import { type Frame, fromX } from "./scale";
-import type { Store } from "./store";
+import { type Frame, fromX, toY } from "./scale";
+import { curveOf, type Store } from "./store";
 import { look, pan, slide, zoom } from "./viewing";
 
 export interface Gestures {
@@ -17,6 +17,7 @@ export interface Gestures {
 
 const WORTH_IT = 6; // pixels from which on a drag is meant
 const CLOSER = 1.5;
+const CLOSE = 14; // pixels from a curve to a click on it
 const NEAREST = 8; // pixels that two fingers are apart at least
 
 /** Listen on the frame; returns what ends it. */
@@ -84,8 +85,27 @@ class Pointers {
     this.pressed.delete(event.pointerId);
     if (this.pressed.size < 2) this.pinch = null;
     const chosen = selected.peek();
+    const clicked = meant && this.start !== null && Math.abs(within(this.over, event) - this.start.pixel) <= WORTH_IT;
     this.start = selected.value = null;
     if (meant && chosen) look(store, [this.tick(chosen[0]), this.tick(chosen[1])]);
+    else if (clicked) this.choose(event);
+  }
+
+  /** The schedule whose curve was clicked on is the chosen one. */
+  private choose(event: PointerEvent): void {
+    const { store, frame } = this.given;
+    const { schedules, chosen, difference } = store.document.peek();
+    const at = frame.peek();
+    if (!at || schedules.length < 2 || difference) return;
+    const tick = this.tick(within(this.over, event));
+    const pixel = event.clientY - this.over.getBoundingClientRect().top;
+    const away = schedules.map((_, index) => {
+      const curve = curveOf(store.drawn.peek()?.curves[index]);
+      const found = curve && read(curve.at, curve.values, tick)?.value;
+      return typeof found === "number" && (!at.log || found > 0) ? Math.abs(toY(at, found) - pixel) : Infinity;
+    });
+    const nearest = away.indexOf(Math.min(...away));
+    if ((away[nearest] as number) < CLOSE && nearest !== chosen) store.look({ chosen: nearest });
   }
 
   /** Give up a selection that is under way; false where there is none. */

@@ -86,8 +86,8 @@ function following(store: Store): void {
     const found = location.hash.slice(1) === own ? null : linked();
     if (!found) return;
     const [document, refusal] = found;
-    if (!refusal) store.change(document);
-    store.refusal.value = refusal;
+    if (refusal) store.refusal.value = refusal;
+    else store.change(document);
   });
 }
 

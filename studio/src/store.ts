@@ -54,8 +54,9 @@ export class Store {
   readonly catalogue = signal<Catalogue | null>(null);
   /** What was opened last: its notes and findings, the runs of a comparison. */
   readonly opened = signal<Opened | null>(null);
-  /** Why no answer comes, "" where they come; and what was refused of a whole document or link. */
+  /** Why no answer comes, "" where they come; why a document as a whole cannot be drawn; what was refused of a link or file. */
   readonly trouble = signal("");
+  readonly undrawn = signal("");
   readonly refusal = signal("");
   /** What was done that was not asked for in so many words, until something else is done. */
   readonly notice = signal("");
@@ -177,7 +178,7 @@ export class Store {
     if (!burst || burst !== this.burst.key || now > this.burst.until) this.record(before);
     this.burst = { key: burst, until: now + BURST };
     this.owner = null;
-    this.notice.value = "";
+    this.notice.value = this.refusal.value = "";
     this.show(after);
   }
 
@@ -262,14 +263,14 @@ export class Store {
       const answer = await this.ask("edit", moved);
       flying = false;
       if (!answer || this.owner !== drag) return;
-      if (refused(answer)) this.refusal.value = answer.error.message;
+      if (refused(answer)) this.undrawn.value = answer.error.message;
       else {
         if (!recorded && !sameWritten(answer.document, base)) {
           this.record(base);
           recorded = true;
         }
         this.edited(answer);
-        if (answer.says) this.notice.value = answer.says;
+        this.notice.value = answer.says ?? "";
       }
       await next();
     };
@@ -317,7 +318,7 @@ export class Store {
         this.wanted ||= !this.dragging.peek(); // it answers a document that is no more
         continue;
       }
-      if (refused(answer)) this.refusal.value = answer.error.message;
+      if (refused(answer)) this.undrawn.value = answer.error.message;
       else this.keep(answer);
     }
     this.flying = false;
@@ -334,7 +335,7 @@ export class Store {
 
   private keep(drawn: Drawn): void {
     batch(() => {
-      this.refusal.value = "";
+      this.undrawn.value = "";
       this.drawn.value = drawn;
       this.good.value = drawn.curves.map((curve, index) => curveOf(curve) ?? this.good.peek()[index]);
     });
