@@ -28,10 +28,10 @@ _HOST = """async ([esm, state]) => {
 
 
 class Notebook:
-    """A widget in `cells` cells of a page."""
+    """A widget in `cells` cells of a page. `questions`: what the page has asked so far."""
 
     def __init__(self, page: Any, widget: Any, cells: int = 1, theme: str = "") -> None:
-        self.page, self.widget, self.said = page, widget, []
+        self.page, self.widget, self.said, self.questions = page, widget, [], set()
         widget.send = lambda content, buffers=None: self.said.append(("message", content))
         widget.observe(lambda change: self.said.append((change["name"], change["new"])), "document")
         page.expose_function("kernel", self._heard)
@@ -42,6 +42,7 @@ class Notebook:
     def _heard(self, kind: str, text: str) -> str:
         content = json.loads(text)
         if kind == "message":
+            self.questions.add(content["question"])
             self.widget._handle_custom_msg(content, [])
         else:
             before = len(self.said)

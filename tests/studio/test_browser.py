@@ -161,6 +161,24 @@ def test_a_handle_is_dragged_and_the_text_follows_in_one_step(opened):
     until(page, text_of(page).input_value, dragged)
 
 
+def test_what_check_and_explain_say_follows_the_text(opened):
+    page = opened(document())
+    for text in ("warmup(50%) >> hold()", "warmup(5%) >> decay(30%) >> hold(0.5)"):
+        text_of(page).fill(text)
+        said = answer("review", {"document": document(text), "schedule": 0})
+        page.get_by_role("heading", name=f"Findings: {len(said['findings'])}").wait_for()
+        for row, finding in zip(page.locator(".findings-list li").all(), said["findings"], strict=True):
+            row.get_by_text(finding["code"]).click()
+            for part in ("place", "what", "write", "means"):
+                assert finding[part] in row.inner_text()
+        for sentence in said["sentences"]:
+            assert page.locator(".explain p", has_text=sentence).count() >= 1
+        cells = page.locator(".explain tr").evaluate_all(
+            "rows => rows.map(row => [...row.cells].map(c => c.textContent))"
+        )
+        assert cells == [list(row) for row in said["rows"]]
+
+
 def test_two_are_compared_and_the_first_update_that_differs_is_said(opened):
     other = "warmup(5%) >> decay(to=0.1, shape=cosine)"
     page = opened(document())
@@ -387,9 +405,20 @@ def test_a_config_is_opened_from_a_file_and_by_its_path(opened, tmp_path):
     path = tmp_path / "training_args.json"
     path.write_text(json.dumps(config))
     page = opened(document())
-    for how in ("file", "path"):
-        page.get_by_role("button", name="Open").click()
-        if how == "file":
+    for how in ("dropped", "file", "path"):
+        if how != "dropped":
+            page.get_by_role("button", name="Open").click()
+        if how == "dropped":
+            carried = page.evaluate_handle(
+                """text => {
+                  const carried = new DataTransfer()
+                  carried.items.add(new File([text], "training_args.json"))
+                  return carried
+                }""",
+                path.read_text(),
+            )
+            page.locator("canvas").first.dispatch_event("drop", {"dataTransfer": carried})
+        elif how == "file":
             page.locator("dialog input[type=file]").set_input_files(path)
         else:
             page.get_by_label("A path").fill(str(path))
@@ -483,6 +512,11 @@ def test_in_a_notebook_every_view_and_python_follow_each_other(cells):
     until(page, lambda: studio.text != "warmup(7%) >> decay()")
     until(page, first.input_value, studio.text)
     assert ph.parse(studio.text) == studio.value == told[-1]
+
+    assert notebook.questions <= {"catalogue", "draw", "edit"}  # what is folded is not asked for
+    page.get_by_text("Copy as").first.click()
+    page.locator(".cell").first.locator(".copy code", has_text=studio.text.partition("(")[0]).wait_for()
+    assert "copy" in notebook.questions
 
     studio.value = ph.warmup(100) >> ph.hold()
     notebook.tell()

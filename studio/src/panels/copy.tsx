@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { useStore } from "../store";
 import { useAsked, useWritten } from "./asked";
 import { useKey } from "./keys";
-import { Panel, Refusal, toClipboard } from "./parts";
+import { Panel, Refusal, toClipboard, useLooked } from "./parts";
 
 export function Copy() {
   const store = useStore();
@@ -13,9 +13,10 @@ export function Copy() {
   const [said, setSaid] = useState("");
   const place = useRef<HTMLPreElement>(null);
   const form = forms.find((one) => one.id === wanted)?.id ?? forms[0]?.id ?? "";
+  const [looked, look] = useLooked();
   const written = useWritten();
   const given = { document: written, schedule: written.chosen, form };
-  const { answer, problem, waiting } = useAsked("copy", form ? given : null);
+  const { answer, problem, waiting } = useAsked("copy", form && looked ? given : null);
 
   const copy = async () => {
     if (!answer || waiting || !place.current) return;
@@ -35,6 +36,7 @@ export function Copy() {
     <Panel
       name="copy"
       title="Copy as"
+      unfolded={look}
       aside={
         <>
           <select aria-label="Form" value={form} onChange={(event) => setWanted(event.currentTarget.value)}>

@@ -3,10 +3,10 @@ import type { Reviewed } from "../protocol";
 import type { Asked } from "./asked";
 import { Panel } from "./parts";
 
-export function Explain({ reviewed: { answer, waiting } }: { reviewed: Asked<Reviewed> }) {
+export function Explain({ reviewed: { answer, waiting }, unfolded }: { reviewed: Asked<Reviewed>; unfolded: () => void }) {
   const [head, ...rows] = answer?.rows ?? [];
   return (
-    <Panel name="explain" title="In words">
+    <Panel name="explain" title="In words" unfolded={unfolded}>
       {answer ? (
         <div class={waiting ? "stale" : ""}>
           {answer.sentences.map((sentence, index) => (

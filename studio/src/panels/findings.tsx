@@ -30,13 +30,13 @@ function List({ found }: { found: Finding[] }) {
   );
 }
 
-export function Findings({ reviewed }: { reviewed: Asked<Reviewed> }) {
+export function Findings({ reviewed, unfolded }: { reviewed: Asked<Reviewed>; unfolded: () => void }) {
   const opened = useStore().opened.value;
   const said = opened && (opened.findings.length > 0 || opened.notes.length > 0) ? opened : null;
   const { answer, problem, waiting } = reviewed;
   const found = answer?.findings ?? [];
   return (
-    <Panel name="findings" title={found.length ? `Findings: ${found.length}` : "Findings"}>
+    <Panel name="findings" title={found.length ? `Findings: ${found.length}` : "Findings"} unfolded={unfolded}>
       <div class={waiting ? "stale" : ""}>
         {problem && <Refusal problem={problem} />}
         {answer && found.length === 0 && <p class="fine">check found nothing.</p>}

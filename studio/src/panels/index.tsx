@@ -9,6 +9,7 @@ import { Explain } from "./explain";
 import { Findings } from "./findings";
 import { Link } from "./link";
 import { Open } from "./open";
+import { useLooked } from "./parts";
 import { Runs } from "./runs";
 
 /** What takes a schedule in or out. */
@@ -26,11 +27,12 @@ export function Toolbar() {
 /** What is said of the chosen schedule. */
 export function Panels() {
   const document = useWritten();
-  const reviewed = useAsked("review", { document, schedule: document.chosen });
+  const [looked, look] = useLooked();
+  const reviewed = useAsked("review", looked ? { document, schedule: document.chosen } : null);
   return (
     <div class="panels">
-      <Findings reviewed={reviewed} />
-      <Explain reviewed={reviewed} />
+      <Findings reviewed={reviewed} unfolded={look} />
+      <Explain reviewed={reviewed} unfolded={look} />
     </div>
   );
 }

@@ -1,15 +1,31 @@
 /** What several panels are made of. */
 import type { ComponentChildren } from "preact";
-import { useRef } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 
 import type { Problem } from "../protocol";
 import { useStore } from "../store";
 
+interface Shown {
+  name: string;
+  title: string;
+  aside?: ComponentChildren;
+  /** Somebody looks at it for the first time. */
+  unfolded?: () => void;
+  children: ComponentChildren;
+}
+
+/** Whether a panel is looked at, so that Python is not asked for what nobody sees; and what says that it is. */
+export function useLooked(): [boolean, () => void] {
+  const folded = useStore().mode === "widget";
+  const [looked, setLooked] = useState(!folded);
+  return [looked, () => setLooked(true)];
+}
+
 /** A part of the page with its name. In a notebook, where there is little room, it is folded until somebody wants it. */
-export function Panel({ name, title, aside, children }: { name: string; title: string; aside?: ComponentChildren; children: ComponentChildren }) {
+export function Panel({ name, title, aside, unfolded, children }: Shown) {
   if (useStore().mode === "widget")
     return (
-      <details class={`panel ${name}`}>
+      <details class={`panel ${name}`} onToggle={(event) => event.currentTarget.open && unfolded?.()}>
         <summary>{title}</summary>
         <header>{aside}</header>
         {children}
