@@ -166,7 +166,7 @@ def test_a_difference_is_where_both_are_and_says_the_first_update_that_differs()
     found = drawn("warmup(10%) >> decay()", "warmup(20%) >> decay()", difference=True)["differences"]
     assert found[0] is None
     assert found[1]["first"] == 1
-    assert "1: A 0.001, B 0.0005" in found[1]["says"]
+    assert found[1]["says"] == "2 differs from 1 first at update 1: 0.0005, not 0.001"
     one, two = (
         dict(zip(c["at"], c["values"], strict=True))
         for c in drawn("warmup(10%) >> decay()", "warmup(20%) >> decay()")["curves"]
@@ -220,7 +220,16 @@ def test_a_text_that_cannot_be_read_is_refused_in_its_column(text, at):
             "“updates per epoch”",
         ),
         ("warmup(5%) >> decay()", "warmup(5%) >> decay()", "total", {"total": ""}, "fill in “total”"),
-        ("decay()", None, "run", {"total": "soon"}, "soon"),
+        ("decay()", None, "total", {"total": "soon"}, "soon"),
+        (
+            "decay()",
+            None,
+            "tokens_per_step",
+            RUN | {"tokens_per_step": "lots"},
+            "tokens per update is a number, not 'lots'",
+        ),
+        ("decay()", None, "clock", RUN | {"clock": "day"}, "clock"),
+        ("decay()", None, "steps_per_epoch", {"total": "3 epochs"}, "fill in “updates per epoch”"),
     ],
 )
 def test_what_does_not_fit_the_run_says_which_phase_and_what_to_fill_in(text, at, field, run, says):

@@ -328,7 +328,7 @@ def _line(one: Differing, several: bool) -> list[str]:
         elif several:
             text.append(f"{where}equal at {f'all {over}' if one.ends else f'every {unit}'}.")
     else:
-        text.append(f"{where}{first_in_words(unit, one.first)}")
+        text.append(f"{where}The first {unit} that differs is {_values(one.first)}.")
         text.append(f"{where}{_largest(one, unit)}")
         a, b = one.areas
         more = f", {share(abs(b - a), a)} {'more' if b > a else 'less'}" if a > 0 and a != b else ""
@@ -336,11 +336,6 @@ def _line(one: Differing, several: bool) -> list[str]:
     if one.asked is not None:
         text.append(f"{where}At {unit} {_values(one.asked)}, a difference of {one.asked.difference:.6g}.")
     return text + _shares(one, where)
-
-
-def first_in_words(unit: str, point: Point) -> str:
-    """The sentence that says which update is the first to differ."""
-    return f"The first {unit} that differs is {_values(point)}."
 
 
 def _largest(one: Differing, unit: str) -> str:

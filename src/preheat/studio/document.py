@@ -15,7 +15,17 @@ from preheat.review.subject import Subject
 from preheat.studio.lines import meant_by
 
 MOST = 12  # schedules over each other
-_WORTHS = ("steps_per_epoch", "samples_per_step", "tokens_per_step")
+LABELS = {
+    "total": "total",
+    "clock": "clock",
+    "steps_per_epoch": "updates per epoch",
+    "samples_per_step": "samples per update",
+    "tokens_per_step": "tokens per update",
+    "seconds_per_step": "seconds per update",
+    "peak": "peak",
+}
+"""What the fields of the page are called there."""
+WORTHS = ("steps_per_epoch", "samples_per_step", "tokens_per_step")
 _COUNTED = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _Result = TypeVar("_Result")
 
@@ -40,14 +50,19 @@ class Fields:
     seconds_per_step: str = ""
 
     def run(self) -> Run:
-        """The run; raises PreheatError for what cannot be one."""
-        worths = {name: _counted(getattr(self, name), name) for name in _WORTHS if getattr(self, name).strip()}
-        return Run(total=self.total.strip() or None, clock=self.clock or "step", **worths)  # type: ignore[arg-type]
+        """The run; raises FieldError, which says which of its fields is wrong."""
+        worths: dict[str, Any] = {name: self._worth(name) for name in WORTHS}
+        clock = in_field("clock", lambda: Run(clock=self.clock or "step")).clock
+        return in_field("total", lambda: Run(total=self.total.strip() or None, clock=clock, **worths))
 
     @property
     def seconds(self) -> float | None:
         """How long an update takes, where it is said."""
-        return _counted(self.seconds_per_step, "seconds_per_step") if self.seconds_per_step.strip() else None
+        return self._worth("seconds_per_step")
+
+    def _worth(self, name: str) -> float | None:
+        typed: str = getattr(self, name)
+        return in_field(name, lambda: _counted(typed, LABELS[name])) if typed.strip() else None
 
 
 @dataclass(frozen=True)
@@ -82,7 +97,7 @@ class Document:
     def peak_of(self, index: int) -> float | None:
         """The peak of a schedule, its own or the document's; None where none is said."""
         typed = self.schedules[index].peak or self.peak
-        return in_field("peak", lambda: _counted(typed, "the peak")) if typed.strip() else None
+        return in_field("peak", lambda: _counted(typed, f"the {LABELS['peak']}")) if typed.strip() else None
 
     def line_of(self, subject: Subject) -> Laid:
         """The line that is shown, laid out: the one asked for where the plan has it, else the rate's, else the first."""
@@ -126,7 +141,7 @@ def fields_from(data: Any) -> Fields:
 def fields_of(run: Run, before: Fields = Fields()) -> Fields:
     """A run as it would be typed, as `Fields.run` reads it; what a run does not hold stays as it was before."""
     total = "" if run.total is None else str(run.total)
-    worths = {name: "" if getattr(run, name) is None else repr(getattr(run, name)) for name in _WORTHS}
+    worths = {name: "" if getattr(run, name) is None else repr(getattr(run, name)) for name in WORTHS}
     return replace(before, total=total, clock=run.clock, **worths)
 
 

@@ -74,7 +74,8 @@ def _difference(laid: list[Laid | None], index: int, document: Document, points:
     first, other = laid[0], laid[index]
     if not document.difference or index == 0 or first is None or other is None:
         return None
-    return difference(first, other, document.view, points)
+    names = [document.schedules[place].name.strip() or f"{place + 1}" for place in (0, index)]
+    return difference((names[0], first), (names[1], other), document.view, points)
 
 
 def _curve(seen: Shown, document: Document, points: int) -> dict[str, Any]:

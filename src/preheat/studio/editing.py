@@ -25,7 +25,7 @@ from preheat.studio.amounts import Amount, number, rounded
 from preheat.studio.arguments import Argument, Role, argument_of
 from preheat.studio.document import Document, FieldError, document_from
 from preheat.studio.drawing import draw
-from preheat.studio.handles import End, end_of, is_rest, is_set, is_top, linked, moves, value_at, way_of
+from preheat.studio.handles import End, end_of, handle_of, is_rest, is_set, is_top, linked, moves, value_at, way_of
 from preheat.studio.lines import Change
 from preheat.studio.parts import Call
 from preheat.studio.shown import Shown, alone, shown
@@ -88,7 +88,15 @@ def edit(given: Mapping[str, Any], points: int) -> dict[str, Any]:
     ticks, height = _size(given, "ticks_per_pixel"), _size(given, "value_per_pixel")
     found = edited(document, index, Drag(end, at, value, ticks or (high - low) / max(points, 1), height))
     after = _put(held, index, found.document)
-    return {"document": after, "drawn": draw(document_from(after), points), "says": found.says}
+    drawn = draw(document_from(after), points)
+    _keep(drawn["curves"][index], found.document, end)
+    return {"document": after, "drawn": drawn, "says": found.says}
+
+
+def _keep(curve: dict[str, Any], document: Document, end: End) -> None:
+    """Keep the handle that is held: where a jump closes, the two that were there are one else."""
+    if "error" not in curve and all(handle["id"] != end.id for handle in curve["handles"]):
+        curve["handles"].append(handle_of(shown(document, 0), end))
 
 
 def _size(given: Mapping[str, Any], name: str) -> float:
@@ -109,7 +117,7 @@ def _put(held: Mapping[str, Any], index: int, alone: Document) -> dict[str, Any]
 
 def _moved(document: Document, drag: Drag) -> Edited:
     seen, index = shown(document, 0), drag.end.index
-    if drag.at is None or drag.end.role != "last" or not moves(seen, index):
+    if drag.at is None or drag.at == seen.parts[index].end or drag.end.role != "last" or not moves(seen, index):
         return Edited(document)
     now, resolution = float(seen.parts[index].end), Fraction(max(drag.ticks, 1.0))
     to = _within(seen, index, drag.at)
@@ -177,7 +185,7 @@ def _lifted(document: Document, drag: Drag) -> Edited:
     seen = shown(document, 0)
     ends = linked(seen, drag.end)
     way, now = way_of(seen, ends), value_at(seen.parts, drag.end)
-    if drag.value is None or way is None:
+    if drag.value is None or drag.value == now or way is None:
         return Edited(document)
     resolution = drag.height or seen.highest / _SHARE or 1.0 / _SHARE
     to = _between(seen, ends, drag.value, way, resolution)

@@ -43,8 +43,24 @@ def end_of(name: str) -> End | None:
 
 def handles_of(seen: Shown) -> list[dict[str, Any]]:
     """The handles of a schedule, as the page draws them."""
-    found = [_handle(seen, end) for end in _ends(seen)]
+    found = [handle_of(seen, end) for end in _ends(seen)]
     return [handle for handle in found if handle["time"] or handle["height"]]
+
+
+def handle_of(seen: Shown, end: End) -> dict[str, Any]:
+    """An end as the page draws it."""
+    part = seen.parts[end.index]
+    start, stop = part.text
+    text = "" if seen.line is None else seen.line.text[start:stop]
+    of = f"part {part.call.index + 1} of " if part.call.of > 1 else ""
+    return {
+        "id": end.id,
+        "at": _at(seen, end),
+        "value": value_at(seen.parts, end),
+        "time": end.role == "last" and moves(seen, end.index),
+        "height": way_of(seen, linked(seen, end)) is not None,
+        "label": f"{'start' if end.role == 'first' else 'end'} of {of}{quoted(text, 60)[1:-1]}",
+    }
 
 
 def value_at(parts: tuple[Part, ...], end: End) -> float:
@@ -126,18 +142,3 @@ def _ends(seen: Shown) -> list[End]:
 def _at(seen: Shown, end: End) -> float:
     part = seen.parts[end.index]
     return part.start if end.role == "first" else part.end
-
-
-def _handle(seen: Shown, end: End) -> dict[str, Any]:
-    part = seen.parts[end.index]
-    start, stop = part.text
-    text = "" if seen.line is None else seen.line.text[start:stop]
-    of = f"part {part.call.index + 1} of " if part.call.of > 1 else ""
-    return {
-        "id": end.id,
-        "at": _at(seen, end),
-        "value": value_at(seen.parts, end),
-        "time": end.role == "last" and moves(seen, end.index),
-        "height": way_of(seen, linked(seen, end)) is not None,
-        "label": f"{'start' if end.role == 'first' else 'end'} of {of}{quoted(text, 60)[1:-1]}",
-    }

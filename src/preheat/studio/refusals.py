@@ -7,7 +7,7 @@ from typing import Any
 from preheat.core.errors import ParseError, PreheatError
 from preheat.core.nodes.sequence import sequence
 from preheat.core.text.words import target
-from preheat.studio.document import Document, FieldError
+from preheat.studio.document import LABELS, WORTHS, Document, FieldError
 from preheat.studio.lines import Line, lines_in
 from preheat.studio.parts import MOST, form_of
 
@@ -17,22 +17,23 @@ CURES = {
     "fixed_total": "fill in a “total” such as 10_000 or 3 epochs",
     "clock": "choose seconds as what the run counts, and a “total” such as 6 h",
     "truncate": "shorten them, give one of them the length rest, or fill in a longer “total”",
-    "steps_per_epoch": "fill in “updates per epoch”",
-    "samples_per_step": "fill in “samples per update”",
-    "tokens_per_step": "fill in “tokens per update”",
     "peak": "fill in “peak”, for example 3e-4",
+    **{name: f"fill in “{LABELS[name]}”" for name in WORTHS},
 }
 """What to do on the page for each hint of a refusal, most of which name an argument of Python."""
 
-_FIELDS = {name: name for name in ("clock", "steps_per_epoch", "samples_per_step", "tokens_per_step")}
-_FIELDS |= dict.fromkeys(("total", "total_or_span", "fixed_total"), "total")
+_FIELDS = {name: name for name in ("clock", *WORTHS)} | dict.fromkeys(
+    ("total", "total_or_span", "fixed_total"), "total"
+)
 
 
 def problem(error: PreheatError) -> dict[str, Any]:
     """A refusal as the page shows it."""
     field, cause = (error.field, error.error) if isinstance(error, FieldError) else ("", error)
     column = cause.column if isinstance(cause, ParseError) and field in ("", "text") else None
-    field = _FIELDS.get(error.hint, field) if field == "run" else field  # what is missing is one of the run's
+    field = (
+        _FIELDS.get(error.hint, field) if field in ("run", "total") else field
+    )  # what is missing is one of the run's
     write = CURES.get(error.hint, error.write)
     message = f"{error.reason}; {write}" if write else error.reason
     return {"message": message, "what": error.what, "write": write, "column": column, "field": field}
