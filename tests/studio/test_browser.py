@@ -368,7 +368,7 @@ def test_that_python_has_ended_is_said_and_the_page_goes_on_when_it_is_back(open
     page.get_by_role("button", name="Try again").click()
     alert.wait_for(state="detached")
     text_of(page).fill("hold(0.5)")
-    page.locator(".explain p", has_text="hold(0.5)").first.wait_for()
+    page.locator(".explain p", has_text="hold(0.5").first.wait_for()
 
 
 def test_a_million_updates_are_there_soon(opened):
