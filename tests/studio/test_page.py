@@ -2,22 +2,15 @@
 
 import base64
 import json
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.studio.node import evaluator, needed
 
 from preheat.studio.document import document_from
 from preheat.studio.link import link
 
-SOURCE = Path(__file__).parents[2] / "studio"
-BUNDLER = SOURCE / "node_modules" / ".bin" / "esbuild"
-
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("node") and BUNDLER.exists()), reason="needs node, and what `make studio` installs"
-)
+pytestmark = needed
 
 RUN = {"clock": "step", "steps_per_epoch": "500", "samples_per_step": "", "tokens_per_step": "", "seconds_per_step": ""}
 DOCUMENT: dict[str, Any] = {
@@ -44,36 +37,18 @@ DOCUMENT: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What an expression gives, with the page's modules in scope; the error's message where it throws."""
-    made = tmp_path_factory.mktemp("page") / "page.mjs"
-    modules = "".join(f'export * from "./src/{name}";' for name in ("link", "numbers", "scale"))
-    bundle = [str(BUNDLER), "--bundle", "--format=esm", "--loader=ts", f"--outfile={made}", "--log-level=error"]
-    subprocess.run(bundle, input=modules, text=True, cwd=SOURCE, check=True)
-
-    def evaluated(expression: str) -> Any:
-        script = (
-            f"import * as page from {json.dumps(made.as_uri())}; const {{{NAMES}}} = page;"
-            f"let found; try {{ found = {expression}; }} catch (error) {{ found = {{thrown: error.message}}; }}"
-            "console.log(JSON.stringify(found));"
-        )
-        command = ["node", "--input-type=module", "--eval", script]
-        return json.loads(subprocess.run(command, text=True, capture_output=True, check=True).stdout)
-
-    return evaluated
-
-
-NAMES = "toHash, fromHash, value, labels, ticks, nice, rounded, place, heights, inside, below, toX, fromX, toY, fromY"
+    return evaluator(tmp_path_factory.mktemp("page"), "link", "numbers", "scale")
 
 
 def test_the_page_reads_what_python_links(page: Any) -> None:
-    assert page(f"fromHash({json.dumps('#' + link(DOCUMENT))})") == DOCUMENT
+    assert page(f"page.fromHash({json.dumps('#' + link(DOCUMENT))})") == DOCUMENT
 
 
 def test_python_reads_what_the_page_links(page: Any) -> None:
-    hashed = page(f"toHash({json.dumps(DOCUMENT)})")
+    hashed = page(f"page.toHash({json.dumps(DOCUMENT)})")
     data = json.loads(base64.urlsafe_b64decode(hashed + "=" * (-len(hashed) % 4)))
     assert document_from(data) == document_from(DOCUMENT)
-    assert page(f"fromHash({json.dumps(hashed)})") == DOCUMENT
+    assert page(f"page.fromHash({json.dumps(hashed)})") == DOCUMENT
 
 
 DAMAGED = (
@@ -87,11 +62,11 @@ DAMAGED = (
 
 @pytest.mark.parametrize("hashed", ["#nothing", "#%%%", link(DOCUMENT)[:-9], *map(link, DAMAGED)])
 def test_a_damaged_link_is_refused_in_a_sentence(page: Any, hashed: str) -> None:
-    assert "damaged" in page(f"fromHash({json.dumps(hashed)})")["thrown"]
+    assert "damaged" in page(f"page.fromHash({json.dumps(hashed)})")["thrown"]
 
 
 def test_numbers_are_read_with_the_digits_that_say_something(page: Any) -> None:
-    said = page("[0, 1, 0.1 + 0.2, 1/3, 3e-4, 2.5e-7, 123456789, null, NaN].map(value)")
+    said = page("[0, 1, 0.1 + 0.2, 1/3, 3e-4, 2.5e-7, 123456789, null, NaN].map(page.value)")
     assert said == ["0", "1", "0.3", "0.333333", "0.0003", "2.5e-7", "1.23457e8", "–", "–"]
 
 
@@ -105,25 +80,27 @@ def test_numbers_are_read_with_the_digits_that_say_something(page: Any) -> None:
     ],
 )
 def test_labels_tell_ticks_apart(page: Any, low: float, high: float, wanted: int, said: list[str]) -> None:
-    found = page(f"(() => {{ const {{at, step}} = ticks({low}, {high}, {wanted}); return labels(at, step); }})()")
+    found = page(
+        f"(() => {{ const {{at, step}} = page.ticks({low}, {high}, {wanted}); return page.labels(at, step); }})()"
+    )
     assert found == said
 
 
 def test_a_place_in_python_is_found_in_javascript(page: Any) -> None:
     text = "🔥🔥hold(1)"
     units = len(text[: text.index("hold")].encode("utf-16-le")) // 2
-    assert page(f"place({json.dumps(text)}, {text.index('hold')})") == units
+    assert page(f"page.place({json.dumps(text)}, {text.index('hold')})") == units
 
 
 def test_there_and_back_in_the_frame(page: Any) -> None:
     for log in ("false", "true"):
         frame = f"{{left: 0, top: 0, width: 700, height: 300, x: [10, 1000], y: [0.001, 2], log: {log}}}"
-        there = page(f"[fromX({frame}, toX({frame}, 77)), fromY({frame}, toY({frame}, 0.25))]")
+        there = page(f"[page.fromX({frame}, page.toX({frame}, 77)), page.fromY({frame}, page.toY({frame}, 0.25))]")
         assert there == pytest.approx([77, 0.25])
 
 
 def test_what_is_seen_stays_inside_of_the_run(page: Any) -> None:
-    assert page("inside([-50, 20], 100, 1)") == [0, 70]
-    assert page("inside([99.9, 100], 100, 1)") == [98, 100]
-    assert page("inside([-5, 400], 100, 1)") is None
-    assert page("[0, 1, 5, 9].map((x) => below([1, 5, 5, 7], x))") == [-1, 0, 2, 3]
+    assert page("page.inside([-50, 20], 100, 1)") == [0, 70]
+    assert page("page.inside([99.9, 100], 100, 1)") == [90, 100]
+    assert page("page.inside([-5, 400], 100, 1)") is None
+    assert page("[0, 1, 5, 9].map((x) => page.below([1, 5, 5, 7], x))") == [-1, 0, 2, 3]
