@@ -3,7 +3,8 @@
 A real Chromium without a screen, and the real server beside it on this machine; a million updates unless told otherwise.
 Opening is from the navigation to the handles over the first curve, once for each fresh page. While a handle is dragged as fast
 as a mouse reports, each frame of the browser is looked at: how many came, and how many of them showed another text than the
-one before, which is the whole way to Python and back: read, edited, evaluated, drawn.
+one before, which is the whole way to Python and back: read, edited, evaluated, drawn. On a machine that is busy with other
+things the frames are fewer; the CPU time of the page and of Python for each new text is what they cost anywhere. Linux only.
 """
 
 import argparse
@@ -15,8 +16,10 @@ import subprocess
 import sys
 import time
 from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import CDPSession, Page, sync_playwright
 
 from preheat.studio.link import link
 
@@ -64,7 +67,7 @@ def main() -> None:
         with sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
             pages = [opened(browser.new_page(), f"{address}#{link(document)}") for _ in range(asked.pages)]
-            report(asked, [seconds for _, seconds in pages], dragged(pages[-1][0]))
+            report(asked, [seconds for _, seconds in pages], dragged(pages[-1][0], server.pid))
             browser.close()
     finally:
         server.terminate()
@@ -80,42 +83,62 @@ def opened(page: Page, address: str) -> tuple[Page, float]:
     return page, page.evaluate("window.there") / 1000
 
 
-def dragged(page: Page) -> tuple[list[float], int, float]:
-    """The times between frames in ms while a handle is dragged, how many texts were seen, and in how many seconds."""
+class Drag(NamedTuple):
+    """A handle dragged: ms between frames, the texts that were seen, in how many seconds, CPU seconds of page and Python."""
+
+    between: list[float]
+    texts: int
+    seconds: float
+    page: float
+    python: float
+
+
+def dragged(page: Page, server: int) -> Drag:
+    """Drag the first edge, and look at every frame; `server` is the process that answers."""
     page.get_by_role("button", name="Copy", exact=True).wait_for()
     page.wait_for_timeout(1000)  # what is asked after the first curve has been answered
+    browser = page.context.new_cdp_session(page)
+    browser.send("Performance.setTimeDomain", {"timeDomain": "threadTicks"})
+    browser.send("Performance.enable")
     box = page.get_by_role("slider", name="end of warmup").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
     page.evaluate(f"({WATCHED})()")
-    started = time.perf_counter()
+    cost, answered, started = worked(browser), answering(server), time.perf_counter()
     for move in range(1, MOVES + 1):
         page.mouse.move(x + move, y)
         time.sleep(max(0.0, started + move * PAUSE - time.perf_counter()))
     seconds = time.perf_counter() - started
+    cost, answered = worked(browser) - cost, answering(server) - answered
     frames, texts = page.evaluate("[seen.frames, seen.texts]")
     page.mouse.up()
-    return [later - now for now, later in pairwise(frames)], texts, seconds
+    return Drag([later - now for now, later in pairwise(frames)], texts, seconds, cost, answered)
 
 
-def report(asked: argparse.Namespace, opening: list[float], dragging: tuple[list[float], int, float]) -> None:
-    between, texts, seconds = dragging
+def worked(browser: CDPSession) -> float:
+    """CPU seconds of the page's thread so far: scripts, layout and painting."""
+    found = {one["name"]: one["value"] for one in browser.send("Performance.getMetrics")["metrics"]}
+    return found["TaskDuration"]
+
+
+def answering(server: int) -> float:
+    """CPU seconds of the server so far."""
+    after_name = Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, after_name[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def report(asked: argparse.Namespace, opening: list[float], drag: Drag) -> None:
+    frames, slowest = len(drag.between) / drag.seconds, statistics.quantiles(drag.between, n=100)[98]
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}"
     )
-    print(f"{asked.updates:,} updates, {asked.schedules} schedules over each other")
-    print(
-        f"opened in {statistics.median(opening):.2f} s (median of {len(opening)}; {min(opening):.2f} to {max(opening):.2f})"
-    )
-    print(f"dragged: {len(between) / seconds:.0f} frames a second, {texts / seconds:.0f} of them with a new text;")
-    print(
-        f"between frames {statistics.median(between):.0f} ms, the slowest of a hundred {percentile(between, 99):.0f} ms"
-    )
-
-
-def percentile(values: list[float], percent: int) -> float:
-    return statistics.quantiles(values, n=100)[percent - 1]
+    print(f"{asked.updates:,} updates, {asked.schedules} over each other")
+    print(f"opened in {statistics.median(opening):.2f} s (of {len(opening)}: {min(opening):.2f} to {max(opening):.2f})")
+    print(f"dragged: {frames:.0f} frames a second, {drag.texts / drag.seconds:.0f} of them with a new text")
+    print(f"between frames {statistics.median(drag.between):.0f} ms; of a hundred the slowest {slowest:.0f} ms")
+    each = [1000 * cost / drag.texts for cost in (drag.page, drag.python)]
+    print(f"CPU for each new text: the page {each[0]:.1f} ms, Python {each[1]:.1f} ms")
 
 
 if __name__ == "__main__":
