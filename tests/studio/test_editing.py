@@ -179,6 +179,16 @@ def test_what_no_argument_says_has_no_handle(text):
     assert not any(handle["time"] for handle in handles(document(text)).values())
 
 
+def test_the_last_part_ends_where_the_run_does_if_one_before_takes_what_is_left():
+    found = handles(document("hold() * decay() >> hold(1, 10)"))
+    assert found["end:0"]["time"]
+    assert "end:1" not in found or not found["end:1"]["time"]
+    assert (
+        text_of(drag(document("hold() * decay() >> hold(0.5, 10)"), "end:0", 9980))
+        == "hold() * decay() >> hold(0.5, 20)"
+    )
+
+
 @pytest.mark.parametrize("handle", ["end:9", "middle:0", "", None, 7, "end:²", "end:-1"])
 def test_a_handle_that_is_not_there_is_refused(handle):
     error = drag(document("warmup(5%) >> decay()"), handle, 3)["error"]

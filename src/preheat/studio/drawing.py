@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 from preheat.core.errors import PreheatError
@@ -18,7 +19,7 @@ from preheat.studio.document import Document, FieldError
 from preheat.studio.handles import handles_of
 from preheat.studio.moments import looked_at
 from preheat.studio.refusals import problem, problem_of
-from preheat.studio.shown import Shown, shown
+from preheat.studio.shown import Shown, alone, shown
 
 MOST_POINTS = 4000
 MOST_PHASES = 200  # in the table of a schedule
@@ -33,7 +34,9 @@ def draw(document: Document, points: int) -> dict[str, Any]:
     laid = [one.laid if isinstance(one, Shown) else None for one in seen]
     known = [(one, _seconds(document, index)) for index, one in enumerate(laid) if one is not None]
     return {
-        "curves": [_curve(one, document, points) if isinstance(one, Shown) else one for one in seen],
+        "curves": [
+            _curve(one, document, index, points) if isinstance(one, Shown) else one for index, one in enumerate(seen)
+        ],
         "differences": [_difference(laid, index, document, points) for index in range(len(laid))],
         "axes": axes_of([(one.run, seconds) for one, seconds in known] or [(Run(), None)]),
         "total": max((one.total for one, _ in known), default=1),
@@ -78,9 +81,17 @@ def _difference(laid: list[Laid | None], index: int, document: Document, points:
     return difference((names[0], first), (names[1], other), document.view, points)
 
 
-def _curve(seen: Shown, document: Document, points: int) -> dict[str, Any]:
+def _curve(seen: Shown, document: Document, index: int, points: int) -> dict[str, Any]:
+    at, values = looked_at(seen.laid, document.view, points)
+    heights = [value if math.isfinite(value) else None for value in values.tolist()]
+    return {**_described(alone(document, index)), "at": at.tolist(), "values": heights}
+
+
+@lru_cache(maxsize=64)
+def _described(document: Document) -> dict[str, Any]:
+    """All of a curve but its values, which alone depend on where one looks; of a document of one schedule."""
+    seen = shown(document, 0)
     laid = seen.laid
-    at, values = looked_at(laid, document.view, points)
     return {
         "canonical": _text(seen.subject.target),
         "bound": _short(repr(laid.curve)),
@@ -94,8 +105,6 @@ def _curve(seen: Shown, document: Document, points: int) -> dict[str, Any]:
         "clock": laid.run.clock,
         "peak": seen.subject.peak,
         "position": seen.subject.position or None,
-        "at": at.tolist(),
-        "values": [value if math.isfinite(value) else None for value in values.tolist()],
         "phases": _phases(seen),
         "handles": handles_of(seen),
     }

@@ -7,6 +7,7 @@ top stays.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, NamedTuple
 
 from preheat.core.errors import shown as quoted
@@ -44,7 +45,7 @@ def end_of(name: str) -> End | None:
 def handles_of(seen: Shown) -> list[dict[str, Any]]:
     """The handles of a schedule, as the page draws them."""
     found = [handle_of(seen, end) for end in _ends(seen)]
-    return [handle for handle in found if handle["time"] or handle["height"]]
+    return [handle for handle in found if (handle["time"] or handle["height"]) and math.isfinite(handle["at"])]
 
 
 def handle_of(seen: Shown, end: End) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def is_set(part: Part) -> bool:
 
 def is_rest(part: Part) -> bool:
     """Whether a part takes what the others leave."""
-    return isinstance(part.call.node, Leaf) and part.call.node.span.is_rest
+    return part.call.node._grows
 
 
 def moves(seen: Shown, index: int) -> bool:

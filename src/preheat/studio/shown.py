@@ -17,6 +17,7 @@ class Shown(NamedTuple):
     """A schedule on its run, and the line of it that is shown.
 
     line: None where the line is written as data, so that no part of it stands in a text; form and parts: empty then.
+    highest: the largest value at an end of its parts.
     """
 
     subject: Subject
@@ -25,11 +26,7 @@ class Shown(NamedTuple):
     line: Line | None
     form: Form | None
     parts: tuple[Part, ...]
-
-    @property
-    def highest(self) -> float:
-        """The highest value at an end of its parts."""
-        return max((abs(value) for part in self.parts for value in (part.first, part.last)), default=0.0)
+    highest: float
 
 
 def shown(document: Document, index: int) -> Shown:
@@ -40,7 +37,7 @@ def shown(document: Document, index: int) -> Shown:
 
 def alone(document: Document, index: int) -> Document:
     """A schedule of a document as a document of its own: nothing else decides what it is."""
-    return replace(document, schedules=document.schedules[index : index + 1], view=None)
+    return replace(document, schedules=document.schedules[index : index + 1], view=None, difference=False)
 
 
 @lru_cache(maxsize=64)
@@ -50,4 +47,5 @@ def _shown(document: Document) -> Shown:
     line = lines_in(document.schedules[0].text).get(laid.key)
     form = None if line is None else form_of(line.text)
     parts = () if form is None else tuple(parts_of(form, laid))
-    return Shown(subject, tuple(lines_of(subject)), laid, line, form, parts)
+    highest = max((abs(value) for part in parts for value in (part.first, part.last)), default=0.0)
+    return Shown(subject, tuple(lines_of(subject)), laid, line, form, parts, highest)
