@@ -11,6 +11,14 @@ function tuple(module, name) {
   return `[${whole.replaceAll("(", "[").replaceAll(")", "]").replace(/,\s*$/, "")}]`.replace(/\b(\d+)\.0\b/g, "$1");
 }
 
+/** A mapping of texts that a module of the package names, as JSON. */
+function mapping(module, name) {
+  const source = readFileSync(new URL(`../src/preheat/${module}.py`, import.meta.url), "utf8");
+  const found = new RegExp(`^${name} = \\{\\n((?: {4}".*": ".*",\\n)+)\\}$`, "m").exec(source);
+  if (!found) throw new Error(`${module}.py has no mapping ${name} of texts, one a line`);
+  return `{${found[1].trim().replace(/,$/, "")}}`;
+}
+
 await build({
   entryPoints: { studio: "src/main.tsx" },
   outdir: "../src/preheat/studio/page",
@@ -28,5 +36,6 @@ await build({
     DARK: tuple("plots/panel", "DARK"),
     DASHES: tuple("plots/panel", "DASHES"),
     CLOCKS: tuple("core/spans", "CLOCKS"),
+    LABELS: mapping("studio/document", "LABELS"),
   },
 });

@@ -1,5 +1,6 @@
-/** What build.mjs takes from the package: the colours of curves, their dashes in widths of the line, the clocks of a run. */
+/** What build.mjs takes from the package: the colours of curves, their dashes in widths of the line, clocks, what fields are called. */
 declare const LIGHT: string[];
 declare const DARK: string[];
 declare const DASHES: number[][];
 declare const CLOCKS: string[];
+declare const LABELS: Record<keyof import("./protocol").RunFields | "peak", string>;

@@ -5,18 +5,19 @@ import { useStore } from "./store";
 
 interface Field {
   key: keyof RunFields;
-  label: string;
   example: string;
 }
 
-const TOTAL: Field = { key: "total", label: "total", example: "e.g. 10_000, 3 epochs, 2B tokens" };
+const TOTAL: Field = { key: "total", example: "e.g. 10_000, 3 epochs, 2B tokens" };
 const WORTHS: Field[] = [
-  { key: "steps_per_epoch", label: "updates per epoch", example: "e.g. 500" },
-  { key: "samples_per_step", label: "samples per update", example: "e.g. 256" },
-  { key: "tokens_per_step", label: "tokens per update", example: "e.g. 4M" },
-  { key: "seconds_per_step", label: "seconds per update", example: "e.g. 0.35" },
+  { key: "steps_per_epoch", example: "e.g. 500" },
+  { key: "samples_per_step", example: "e.g. 256" },
+  { key: "tokens_per_step", example: "e.g. 4M" },
+  { key: "seconds_per_step", example: "e.g. 0.35" },
 ];
-const COUNTS: Record<string, string> = { step: "updates" };
+
+/** What a clock counts. */
+const counted = (clock: string): string => (clock === "step" ? "updates" : `${clock}s`);
 
 /** The run and the peak of all schedules that have none of their own. */
 export function RunPanel() {
@@ -43,9 +44,9 @@ export function RunForm({ label, run, peak, problem, burst, write }: Form) {
     store.change((document) => ({ ...document, ...write({ ...run, ...changed }, newPeak) }), `${burst} ${name}`);
   const wrong = (name: string) => mine && (problem.field === name || (problem.field === "run" && name === "total" && problem.column === null));
   if (!store.editable) return <Said run={run} peak={peak} />;
-  const field = ({ key, label, example }: Field) => (
+  const field = ({ key, example }: Field) => (
     <label key={key} class={key}>
-      <span>{label}</span>
+      <span>{LABELS[key]}</span>
       <input
         value={run[key]}
         placeholder={example}
@@ -60,7 +61,7 @@ export function RunForm({ label, run, peak, problem, burst, write }: Form) {
       <legend class="unseen">{label}</legend>
       {field(TOTAL)}
       <label>
-        <span>peak</span>
+        <span>{LABELS.peak}</span>
         <input
           value={peak}
           placeholder="e.g. 3e-4"
@@ -70,11 +71,11 @@ export function RunForm({ label, run, peak, problem, burst, write }: Form) {
         />
       </label>
       <label>
-        <span>clock</span>
+        <span>{LABELS.clock}</span>
         <select value={run.clock} aria-invalid={wrong("clock")} onChange={(event) => change("clock", { clock: event.currentTarget.value })}>
           {CLOCKS.map((clock) => (
             <option key={clock} value={clock}>
-              {COUNTS[clock] ?? `${clock}s`}
+              {counted(clock)}
             </option>
           ))}
         </select>
@@ -87,18 +88,17 @@ export function RunForm({ label, run, peak, problem, burst, write }: Form) {
 
 /** What is known of the run, where nothing can be changed. */
 function Said({ run, peak }: { run: RunFields; peak: string }) {
-  const clock = run.clock === "step" ? [] : [["clock", COUNTS[run.clock] ?? `${run.clock}s`]];
-  const known = [["total", run.total], ["peak", peak], ...clock, ...WORTHS.map(({ key, label }) => [label, run[key]])];
+  const said = { ...run, peak, clock: run.clock === "step" ? "" : counted(run.clock) };
+  const fields = (["total", "peak", "clock", ...WORTHS.map(({ key }) => key)] as const).map((key) => [LABELS[key], said[key]]);
+  const known = fields.filter(([, value]) => value);
   return (
     <dl class="known">
-      {known
-        .filter(([, said]) => said)
-        .map(([label, said]) => (
-          <div key={label}>
-            <dt>{label}</dt>
-            <dd>{said}</dd>
-          </div>
-        ))}
+      {known.map(([label, value]) => (
+        <div key={label}>
+          <dt>{label}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
     </dl>
   );
 }

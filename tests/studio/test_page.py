@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.studio.node import evaluator, needed
+from node import evaluator, needed
 
 from preheat.studio.document import document_from
 from preheat.studio.link import link

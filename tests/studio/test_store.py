@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.studio.node import evaluator, needed
+from node import evaluator, needed
 
 pytestmark = needed
 
