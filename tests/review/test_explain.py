@@ -315,3 +315,8 @@ def test_what_goes_up_and_down_has_its_least_and_greatest_value_in_the_table():
     found = explain("(warmup(10) >> decay(90)).repeated(3)", peak=0.1)
     assert found.rows()[1][:3] == ("0 … 299", "100 %", "0 to 0.1")
     assert "moves between 0 and 0.1" in " ".join(found.sentences)
+
+
+def test_a_run_of_no_update_is_refused():
+    with pytest.raises(ph.PreheatError, match="give a total of at least 1"):
+        ph.explain("decay()", run=ph.Run(total=0))

@@ -139,7 +139,7 @@ def test_a_question_is_json_of_a_size(server: Server) -> None:
     path = f"/{server.token}/ask/draw"
     assert ask(server, "POST", path, "{}", Content_Type="text/plain")[0] == 415
     assert ask(server, "POST", path, "{}")[0] == 415  # what a form of another site could send
-    for body in ("[]", "{", "[" * 100_000, "\xff"):
+    for body in ("[]", "{", "[" * 100_000, "\xff", '{"points": NaN}', '{"points": 1e400}'):
         assert ask(server, "POST", path, body, Content_Type="application/json")[0] == 400
 
 

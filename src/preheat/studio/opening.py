@@ -168,8 +168,12 @@ def _file(source: Source, document: Document | None) -> dict[str, Any]:
 
 def _path(source: Source, document: Document | None) -> dict[str, Any]:
     typed = _word(source, "path").strip()
-    path = Path(typed).expanduser()
-    if not typed or "\0" in typed or not path.exists():
+    try:
+        path = Path(typed).expanduser()
+        is_there = bool(typed) and (path.is_file() or path.is_dir())  # no pipe, which would be waited for
+    except (OSError, RuntimeError, ValueError):  # no name of a file, or a home that nobody has
+        is_there = False
+    if not is_there:
         raise PreheatError("there is no file and no folder", given=typed)
     return at_path(path, document)
 

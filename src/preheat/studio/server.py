@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import math
 import secrets
 import sys
 import traceback
@@ -118,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, question: str, body: bytes) -> None:
         try:
-            given = json.loads(body)
+            given = json.loads(body, parse_float=_finite, parse_constant=_finite)
         except (ValueError, RecursionError):
             given = None
         if not isinstance(given, dict):
@@ -170,6 +171,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet: what is printed is for who typed the command."""
+
+
+def _finite(text: str) -> float:
+    """A number that JSON can hold, so that what is sent can be answered with."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(text)
+    return number
 
 
 @cache

@@ -35,3 +35,9 @@ def test_a_long_run_is_written_too() -> None:
     begin = time.perf_counter()
     assert "CosineAnnealingLR" in write("decay(shape=cosine)", "mmengine", ph.Run(total=100_000), 0.1)
     assert time.perf_counter() - begin < 20
+
+
+@pytest.mark.parametrize("library", WRITERS)
+def test_a_run_of_no_update_is_refused(library: str) -> None:
+    with pytest.raises(ph.PreheatError, match="give a total of at least 1"):
+        write(RATE, library, ph.Run(total=0), 0.1)

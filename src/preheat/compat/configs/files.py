@@ -33,9 +33,12 @@ class Config:
         """The file; raises PreheatError where it cannot be read, or is too large to be a config."""
         where = Path(path)
         try:
-            if where.stat().st_size > MOST:
-                raise PreheatError(f"{where.name} is too large to be a config: {where.stat().st_size:,} bytes")
-            return cls(where.name, where.read_text(encoding="utf-8-sig"))
+            with where.open("rb") as file:
+                content = file.read(MOST + 1)  # a device may have no end, and a pipe says no size
+            if len(content) > MOST:
+                size = max(where.stat().st_size, len(content))
+                raise PreheatError(f"{where.name} is too large to be a config: {size:,} bytes or more")
+            return cls(where.name, content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n"))
         except OSError as error:
             raise PreheatError(f"cannot read {where.name}: {error.strerror}") from None
         except UnicodeDecodeError:

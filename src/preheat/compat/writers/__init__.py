@@ -26,4 +26,7 @@ def write(target: Any, to: str, run: Run | None = None, peak: float | None = Non
     """
     if to not in WRITERS:
         raise PreheatError(f"no configs of {shown(to)} are written{nearest(str(to), WRITERS)}")
-    return import_module(f"preheat.compat.writers.{to}").write(parse(target), Run() if run is None else run, peak)
+    known = Run() if run is None else run
+    if known.total == 0:
+        raise PreheatError("a config is of a run with updates", given=known, write="give a total of at least 1")
+    return import_module(f"preheat.compat.writers.{to}").write(parse(target), known, peak)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from preheat.core.errors import PreheatError
 from preheat.review.explaining.phases import Phase, phases_of
 from preheat.review.explaining.weights import decay_for, kept
 from preheat.review.laid_out import Laid, area_of
@@ -61,6 +62,8 @@ def explained(line: Laid, lines: Sequence[Laid], weight_decay: float | None, pos
     """All of it; lines: those of the same plan, its weight decay among them.   position: in ticks."""
     import numpy
 
+    if not line.updates:
+        raise PreheatError("a run of no update does nothing", write="give a total of at least 1")
     values = line.values()
     found = phases_of(line, values)
     decay = decay_for(line, lines, weight_decay) if line.is_rate and line.rates else None
