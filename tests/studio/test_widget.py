@@ -1,6 +1,8 @@
 """The studio in a notebook: what stands on the page is what Python holds, whichever of them changes it."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -166,3 +168,15 @@ def test_what_fails_in_python_is_said_on_the_page_and_in_the_log(studio, monkeyp
     (message,) = said
     assert message["id"] == "a 1"
     assert "TypeError" in message["failed"]
+
+
+def test_the_example_of_the_page_runs_and_trains():
+    torch = pytest.importorskip("torch")
+    page = (Path(__file__).parents[2] / "docs" / "studio.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?preheat\.widget.*?)```", page.partition("## In a notebook")[2], re.DOTALL)
+    (training,) = re.findall(r"`(Scheduler\(.*?\))`", page)
+    names = {"optimizer": torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)}
+    exec(f"from preheat.torch import Scheduler\n{example}\nscheduler = {training}", names)
+    names["optimizer"].step()
+    names["scheduler"].step()
+    assert names["scheduler"].get_last_lr() == [3e-4 / 500]
