@@ -1,5 +1,5 @@
 /** What can be dragged: a button on each edge and height that Python says can move. It moves; the text follows. */
-import { useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 
 import { count, nice, rounded, value } from "./numbers";
 import { axisOf } from "./picture";
@@ -15,7 +15,8 @@ export function Handles({ frame, box }: { frame: Frame; box: Record<string, stri
   const document = store.document.value;
   const curve = store.curve.value;
   if (!store.editable || !curve || (document.difference && document.schedules.length > 1)) return null;
-  const seen = curve.handles.filter(({ at }) => at >= frame.x[0] - 1e-9 && at <= frame.x[1] * (1 + 1e-9));
+  const held = store.dragging.value; // what is in somebody's hand stays there, also where it leaves what is seen
+  const seen = curve.handles.filter(({ at }) => held || (at >= frame.x[0] - 1e-9 && at <= frame.x[1] * (1 + 1e-9)));
   return (
     <div class="handles" style={box}>
       {seen.map((handle) => (
@@ -32,6 +33,7 @@ function Knob({ handle, frame }: { handle: Handle; frame: Frame }) {
   const hand = held.current;
   hand.handle = handle;
   hand.frame = frame;
+  useEffect(() => hand.leave, []);
   const document = store.document.value;
   const axis = axisOf(document, store.drawn.value);
   const said = `${count(Number((handle.at * axis.worth).toPrecision(7)))} ${axis.label}, value ${value(handle.value)}`;
@@ -103,6 +105,11 @@ class Held {
   };
 
   readonly settle = (): void => this.end("keys");
+
+  readonly leave = (): void => {
+    this.drag?.end();
+    this.forget();
+  };
 
   readonly key = (event: KeyboardEvent): void => {
     const way = KEYS[event.key];
