@@ -189,6 +189,13 @@ def test_the_last_part_ends_where_the_run_does_if_one_before_takes_what_is_left(
     )
 
 
+def test_the_end_of_what_never_ends_stays_where_it_is():
+    held = document("invsqrt(4)", run={"total": ""})
+    found = drag(held, "end:0", 500)
+    assert found["document"] == held
+    json.dumps(found, allow_nan=False)
+
+
 @pytest.mark.parametrize("handle", ["end:9", "middle:0", "", None, 7, "end:²", "end:-1"])
 def test_a_handle_that_is_not_there_is_refused(handle):
     error = drag(document("warmup(5%) >> decay()"), handle, 3)["error"]

@@ -95,8 +95,13 @@ def edit(given: Mapping[str, Any], points: int) -> dict[str, Any]:
 
 def _keep(curve: dict[str, Any], document: Document, end: End) -> None:
     """Keep the handle that is held: where a jump closes, the two that were there are one else."""
-    if "error" not in curve and all(handle["id"] != end.id for handle in curve["handles"]):
-        curve["handles"] = [*curve["handles"], handle_of(shown(document, 0), end)]
+    held = handle_of(shown(document, 0), end)
+    if (
+        math.isfinite(held["at"])
+        and "error" not in curve
+        and all(handle["id"] != end.id for handle in curve["handles"])
+    ):
+        curve["handles"] = [*curve["handles"], held]
 
 
 def _size(given: Mapping[str, Any], name: str) -> float:
