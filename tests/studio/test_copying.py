@@ -141,6 +141,22 @@ def test_axolotls_yaml_is_read_back(given: dict[str, Any]) -> None:
         assert found[key] == pytest.approx(values, rel=1e-14)
 
 
+def test_axolotl_is_told_updates_where_it_cannot_know_what_a_unit_is_worth() -> None:
+    worths = {"steps_per_epoch": "20", "tokens_per_step": "1M"}
+    for text in (
+        "warmup(10M tokens) >> decay()",
+        '{"lr": "warmup(1 epoch) >> decay()", "weight_decay": "absolute(hold(0.1))"}',
+    ):
+        given = document(text, "3e-4", **worths)
+        written = copied("axolotl", given)
+        assert "token" not in written
+        assert "epoch" not in written
+        reading = read_config(Config("config.yaml", written), Given())
+        target = reading.target if isinstance(reading.target, ph.Plan) else ph.Plan(reading.target)
+        assert target["lr"].bind(reading.run).table(TOTAL) == pytest.approx(meant(given)["lr"], rel=1e-14)
+    assert "warmup(10%)" in copied("axolotl", document("warmup(10%) >> decay()", "3e-4", **worths))  # a share stays one
+
+
 def test_yaml_takes_no_number_for_text() -> None:
     """YAML reads 1e-05 as text."""
     import yaml

@@ -151,10 +151,28 @@ def _axolotl(taken: _Taken) -> str:
     if not all(line.rates for line in rates):
         raise PreheatError("axolotl's learning_rate is the rate at the peak", write="say the peak", hint="peak")
     peak = taken.peak if taken.peak is not None else max((_highest(line) for line in rates), default=1.0)
+    known = taken if _needs_total_alone(taken) else _in_updates(taken)
     return (
-        f"plugins:\n  - preheat.axolotl.PreheatPlugin\n{_said(taken, 'preheat_schedule')}"
+        f"plugins:\n  - preheat.axolotl.PreheatPlugin\n{_said(known, 'preheat_schedule')}"
         f"learning_rate: {_scalar(peak)}\nmax_steps: {taken.run.total}\n"
     )
+
+
+def _needs_total_alone(taken: _Taken) -> bool:
+    """Whether it is the same on a run of which nothing but the total is known: no epochs, samples and tokens in it."""
+    plan, alone = Plan(taken.target), Run(total=taken.run.total)
+    try:
+        return plan.bind(alone) == plan.bind(taken.run)
+    except PreheatError:
+        return False
+
+
+def _in_updates(taken: _Taken) -> _Taken:
+    """The same with every length in updates."""
+    bound = taken.target.bind(taken.run)
+    written = {line.key: line.target for line in Plan(bound).lines}
+    lines = tuple(line._replace(written=written[line.key]) for line in taken.lines)
+    return taken._replace(target=bound, text=to_text(bound), lines=lines)
 
 
 def _highest(line: Laid) -> float:
