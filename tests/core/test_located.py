@@ -4,8 +4,8 @@ import copy
 import pickle
 
 import pytest
-from hypothesis import given
-from strategies import any_tree
+from hypothesis import given, settings
+from strategies import trees
 
 from preheat import ParseError, Run, hold, parse, warmup
 from preheat.core.nodes.sequence import laid_parts
@@ -43,7 +43,8 @@ def test_a_place_is_the_text_of_its_value(text):
             assert place.word in written
 
 
-@given(schedule=any_tree)
+@settings(max_examples=60)
+@given(schedule=trees(depth=2))
 def test_what_is_located_is_what_is_parsed(schedule):
     text = repr(schedule)
     assert located(text).value == schedule
