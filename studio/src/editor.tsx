@@ -176,7 +176,7 @@ function Marked({ text, index, problem }: { text: string; index: number; problem
 
 /** A refusal as the terminal prints it. It has its line while all is well too: a chart that jumps at every key cannot be watched. */
 export function ErrorText({ problem, id }: { problem: Problem | null; id: string }) {
-  if (!problem) return <p class="problem" />;
+  if (!problem) return <p class="room" />;
   const { message, write, column } = problem;
   const what = write && message.endsWith(write) ? message.slice(0, -write.length).replace(/;\s*$/, "") : message;
   return (
