@@ -31,7 +31,7 @@ _Result = TypeVar("_Result")
 
 
 class Studio(anywidget.AnyWidget):
-    """The page of `preheat studio` as a widget, wherever anywidget works (Jupyter, Colab, VS Code, marimo). All views of one show the same.
+    """The page of `preheat studio` as a widget, wherever anywidget works; all views of one show the same.
 
     schedule: whatever `parse` takes: a schedule, rates, a Plan, or text.   run: what is known of the run.
     peak: the rate at the peak, where the schedule is factors.

@@ -130,7 +130,7 @@ def test_every_keystroke_is_evaluated_and_wrong_text_says_where_and_what_to_writ
         (found,) = answer("draw", {"document": document(TEXT[:end]), "points": 50})["curves"]
         error = found.get("error")
         until(page, lambda: field.get_attribute("aria-invalid") == "true", error is not None)
-        until(page, page.locator(".problem").count, 0 if error is None else 1)
+        until(page, lambda: page.locator(".problem").count() > 0, error is not None)
     field.fill("warmup(5%) >> decai()")
     page.locator(".problem", has_text="decai").wait_for()
     said = page.locator(".problem").inner_text()
@@ -213,14 +213,22 @@ def test_every_form_is_copied_as_python_writes_it(opened):
 
 def test_what_is_copied_as_python_runs_and_gives_the_same_rates(opened):
     page = opened(document(peak="3e-4"))
-    page.get_by_label("Form", exact=True).select_option("python")
-    until(page, lambda: "ph." in (page.locator(".copy pre").text_content() or ""))
+    page.get_by_label("Form", exact=True).select_option("python")  # and at once, before it is there
     page.keyboard.press("Alt+c")
     page.locator(".copy .said", has_text="Copied").wait_for()
     made: dict = {}
     exec(clipboard(page), made)
     expected = ph.parse(TEXT).bind(ph.Run(total=10_000), peak=3e-4)
     assert [made["value"](t) for t in range(0, 10_000, 97)] == [expected(t) for t in range(0, 10_000, 97)]
+
+
+def test_what_is_copied_is_never_what_stood_there_before(opened):
+    page = opened(document())
+    page.locator(".copy pre").wait_for()
+    for text in ("warmup(7%) >> hold()", "warmup(8%) >> hold()"):
+        text_of(page).fill(text)
+        page.keyboard.press("Alt+c")  # at once, while Python has not been asked yet
+        until(page, lambda text=text: text in clipboard(page))
 
 
 def test_an_exported_page_is_opened_from_disk_and_copies(browser, opened, tmp_path):

@@ -28,12 +28,13 @@ def built(tmp_path) -> Path:
     copied = tmp_path / "studio"
     shutil.copytree(SOURCES, copied, ignore=shutil.ignore_patterns("node_modules"))
     (copied / "node_modules").symlink_to(SOURCES / "node_modules")
-    for module in ("plots/panel.py", "core/spans.py"):  # whose colours and clocks it takes
-        there = tmp_path / "src" / "preheat" / module
-        there.parent.mkdir(parents=True)
-        shutil.copy(Path(preheat.__file__).parent / module, there)
     page = tmp_path / "src" / "preheat" / "studio" / "page"
     page.mkdir(parents=True)
+    for folder in (PAGE.parents[1], PAGE.parent):  # it takes colours and words from modules of the package
+        for path in folder.iterdir():
+            there = tmp_path / "src" / path.relative_to(PAGE.parents[2])
+            if not there.exists():
+                there.symlink_to(path)
     subprocess.run([NODE, "build.mjs"], cwd=copied, check=True, capture_output=True, text=True)
     return page
 

@@ -1,40 +1,40 @@
 /** An answer that follows what it depends on, and never an older one after a newer. */
 import { useEffect, useState } from "preact/hooks";
 
-import { type Document, refused, type Problem, type Question, type Questions } from "../protocol";
+import { type Document, type Problem, type Question, type Questions, refused } from "../protocol";
 import { useStore } from "../store";
 
 export interface Asked<A> {
   answer: A | null;
   problem: Problem | null;
+  /** What it answers, to tell whether that is still what stands there. */
+  of: string;
   /** What is shown belongs to what stood there before. */
   waiting: boolean;
 }
 
-/** What is written, after a pause, without what of it is looked at: zooming changes no sentence. */
-export function useWritten(): Document {
-  return { ...useStore().settled.value, axis: "updates", log: false, difference: false, view: null };
-}
+/** What of a document is written, without what of it is looked at: zooming changes no sentence. */
+export const written = (held: Document): Document => ({ ...held, axis: "updates", log: false, difference: false, view: null });
 
-const NOTHING = { answer: null, problem: null, waiting: true };
+/** What is given with a question, as `Asked.of` has it. */
+export const key = (given: object | null): string => JSON.stringify(given);
 
 /** The answer to a question; `given` null asks nothing. */
 export function useAsked<Q extends Question>(question: Q, given: Questions[Q][0] | null): Asked<Questions[Q][1]> {
   const store = useStore();
-  const [state, setState] = useState<Asked<Questions[Q][1]>>(NOTHING);
-  const key = JSON.stringify(given);
+  const [found, setFound] = useState<{ answer: Questions[Q][1] | null; problem: Problem | null; of: string }>({ answer: null, problem: null, of: "" });
+  const of = key(given);
   useEffect(() => {
     if (given === null) return;
     let wanted = true;
-    setState((before) => ({ ...before, waiting: true }));
-    void store.ask(question, given).then((found) => {
-      if (!wanted || found === null) return;
-      if (refused(found)) setState({ answer: null, problem: found.error, waiting: false });
-      else setState({ answer: found as Questions[Q][1], problem: null, waiting: false });
+    void store.ask(question, given).then((answer) => {
+      if (!wanted || answer === null) return;
+      if (refused(answer)) setFound({ answer: null, problem: answer.error, of });
+      else setFound({ answer: answer as Questions[Q][1], problem: null, of });
     });
     return () => {
       wanted = false;
     };
-  }, [question, key]);
-  return state;
+  }, [question, of]);
+  return { ...found, waiting: found.of !== of };
 }

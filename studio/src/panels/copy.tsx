@@ -1,30 +1,35 @@
 /** The chosen schedule as text for somewhere else: in the form that is chosen, as Python wrote it. */
 import { useEffect, useRef, useState } from "preact/hooks";
 
+import type { Document } from "../protocol";
 import { useStore } from "../store";
-import { useAsked, useWritten } from "./asked";
+import { key, useAsked, written } from "./asked";
 import { useKey } from "./keys";
 import { Panel, Refusal, toClipboard, useLooked } from "./parts";
 
 export function Copy() {
   const store = useStore();
   const forms = store.catalogue.value?.forms ?? [];
-  const [wanted, setWanted] = useState("");
+  const [asked, setAsked] = useState("");
   const [said, setSaid] = useState("");
+  const wanted = useRef(false);
   const place = useRef<HTMLPreElement>(null);
-  const form = forms.find((one) => one.id === wanted)?.id ?? forms[0]?.id ?? "";
+  const form = forms.find((one) => one.id === asked)?.id ?? forms[0]?.id ?? "";
   const [looked, look] = useLooked();
-  const written = useWritten();
-  const given = { document: written, schedule: written.chosen, form };
-  const { answer, problem, waiting } = useAsked("copy", form && looked ? given : null);
+  const given = (held: Document) => ({ document: written(held), schedule: held.chosen, form });
+  const { answer, problem, of, waiting } = useAsked("copy", form && looked ? given(store.settled.value) : null);
 
   const copy = async () => {
-    if (!answer || waiting || !place.current) return;
+    wanted.current = of !== key(given(store.document.peek())); // the text is on its way: it is copied when it is there
+    if (!answer || wanted.current || !place.current) return;
     const there = await toClipboard(answer.text, place.current);
     const sentence = there ? "Copied." : "This browser does not let the page copy; select the text and copy it.";
     setSaid(sentence);
     store.say(sentence);
   };
+  useEffect(() => {
+    if (wanted.current) void copy();
+  }, [of]);
   useEffect(() => {
     if (!said) return;
     const timer = setTimeout(() => setSaid(""), 2000);
@@ -39,7 +44,7 @@ export function Copy() {
       unfolded={look}
       aside={
         <>
-          <select aria-label="Form" value={form} onChange={(event) => setWanted(event.currentTarget.value)}>
+          <select aria-label="Form" value={form} onChange={(event) => setAsked(event.currentTarget.value)}>
             {forms.map((one) => (
               <option key={one.id} value={one.id}>
                 {one.label}
@@ -47,7 +52,7 @@ export function Copy() {
             ))}
           </select>
           <span class="said">{said}</span>
-          <button type="button" class="first" disabled={!answer || waiting} title="Alt+C" aria-keyshortcuts="Alt+C" onClick={copy}>
+          <button type="button" class="first" disabled={!answer} title="Alt+C" aria-keyshortcuts="Alt+C" onClick={copy}>
             Copy
           </button>
         </>

@@ -2,7 +2,7 @@
 import "../panels.css";
 
 import { useStore } from "../store";
-import { useAsked, useWritten } from "./asked";
+import { useAsked, written } from "./asked";
 import { Copy } from "./copy";
 import { Download } from "./download";
 import { Explain } from "./explain";
@@ -26,7 +26,7 @@ export function Toolbar() {
 
 /** What is said of the chosen schedule. */
 export function Panels() {
-  const document = useWritten();
+  const document = written(useStore().settled.value);
   const [looked, look] = useLooked();
   const reviewed = useAsked("review", looked ? { document, schedule: document.chosen } : null);
   return (
