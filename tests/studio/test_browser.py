@@ -152,7 +152,9 @@ def test_a_handle_is_dragged_and_the_text_follows_in_one_step(opened):
     until(page, lambda: text_of(page).input_value() != TEXT)
     page.mouse.up()
     until(page, lambda: text_of(page).input_value().startswith("warmup(1"))  # as a share, as it was written
-    dragged = text_of(page).input_value()
+    dragged = ""
+    while dragged != (dragged := text_of(page).input_value()):  # the last answer may be on its way
+        page.wait_for_timeout(300)
     assert dragged.endswith(" >> decay(shape=cosine)")
     assert "%" in dragged
     page.keyboard.press("Control+z")
