@@ -186,6 +186,12 @@ def test_a_difference_is_where_both_are_and_says_the_first_update_that_differs()
     assert all(values[t] == pytest.approx(two[t] - one[t], abs=1e-15) for t in set(one) & set(two))
 
 
+def test_a_difference_beyond_what_a_float_holds_is_a_gap():
+    found = drawn("absolute(hold(1e308))", "absolute(hold(-1e308))", difference=True)
+    assert set(found["differences"][1]["values"]) == {None}
+    assert json.dumps(found, allow_nan=False)
+
+
 def test_equal_curves_and_those_that_cannot_be_compared_say_so():
     found = drawn("warmup(10%) >> decay()", "ramp(0, 1, 1000) >> decay(9000)", "absolute(hold(1))", difference=True)
     assert found["differences"][1]["first"] is None

@@ -141,7 +141,8 @@ class Comparison:
         import numpy
 
         old, new = self._values(times)
-        apart = numpy.abs(old - new) > self.tolerance * numpy.maximum(numpy.abs(old), numpy.abs(new))
+        with numpy.errstate(over="ignore"):  # two that are farther apart than a float can say are apart
+            apart = numpy.abs(old - new) > self.tolerance * numpy.maximum(numpy.abs(old), numpy.abs(new))
         where = numpy.flatnonzero(apart)
         return int(where[0]) if len(where) else None
 

@@ -8,7 +8,7 @@ from typing import Any
 from preheat.core.errors import PreheatError
 from preheat.review.diff import Point, comparable, first_apart
 from preheat.review.laid_out import Laid
-from preheat.studio.moments import View, looked_at, seen
+from preheat.studio.moments import View, listed, looked_at, seen
 
 Named = tuple[str, Laid]
 
@@ -26,8 +26,9 @@ def difference(one: Named, two: Named, view: View | None, points: int) -> dict[s
         return {"at": [], "values": [], "first": update, "says": says}
     times = numpy.union1d(*(looked_at(laid, (low, high), points)[0] for laid in (first, other)))
     times = times[times <= high]
-    values = other.curve.along(times) - first.curve.along(times)
-    return {"at": times.tolist(), "values": values.tolist(), "first": update, "says": says}
+    with numpy.errstate(over="ignore"):  # of two values near the end of what a float holds
+        values = other.curve.along(times) - first.curve.along(times)
+    return {"at": times.tolist(), "values": listed(values), "first": update, "says": says}
 
 
 def _says(one: Named, two: Named) -> tuple[str, int | None]:

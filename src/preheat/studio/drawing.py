@@ -17,7 +17,7 @@ from preheat.studio.axes import axes_of
 from preheat.studio.differences import difference
 from preheat.studio.document import Document, FieldError
 from preheat.studio.handles import handles_of
-from preheat.studio.moments import looked_at
+from preheat.studio.moments import listed, looked_at
 from preheat.studio.refusals import problem, problem_of
 from preheat.studio.shown import Shown, alone, shown
 
@@ -83,8 +83,7 @@ def _difference(laid: list[Laid | None], index: int, document: Document, points:
 
 def _curve(seen: Shown, document: Document, index: int, points: int) -> dict[str, Any]:
     at, values = looked_at(seen.laid, document.view, points)
-    heights = [value if math.isfinite(value) else None for value in values.tolist()]
-    return {**_described(alone(document, index)), "at": at.tolist(), "values": heights}
+    return {**_described(alone(document, index)), "at": at.tolist(), "values": listed(values)}
 
 
 @lru_cache(maxsize=64)

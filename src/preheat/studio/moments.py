@@ -43,6 +43,11 @@ def looked_at(laid: Laid, view: View | None, points: int) -> tuple[Any, Any]:
     return times[kept], values[kept]
 
 
+def listed(values: Any) -> list[float | None]:
+    """An array as JSON holds it: None for what no float does, which leaves a gap in a curve."""
+    return [value if math.isfinite(value) else None for value in values.tolist()]
+
+
 @lru_cache(maxsize=16)
 def _grid(count: int, points: int) -> Any:
     """About `points` of the first `count` updates; curves over one axis are looked at at the same ones."""
