@@ -27,7 +27,7 @@ DOCUMENT: dict[str, Any] = {
     "axis": "tokens",
     "chosen": 1,
 }
-WIDTH, HEIGHT = 1200, 900
+WIDTH, HEIGHT = 1200, 952
 POINTED = 0.55  # of the chart's width: where the pointer rests, so that values are read
 
 
