@@ -172,7 +172,7 @@ def _path(source: Source, document: Document | None) -> dict[str, Any]:
         path = Path(typed).expanduser()
         is_there = bool(typed) and (path.is_file() or path.is_dir())  # no pipe, which would be waited for
     except (OSError, RuntimeError, ValueError):  # no name of a file, or a home that nobody has
-        is_there = False
+        path, is_there = Path(), False
     if not is_there:
         raise PreheatError("there is no file and no folder", given=typed)
     return at_path(path, document)
