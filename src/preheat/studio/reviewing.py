@@ -22,7 +22,7 @@ def review(document: Document, index: int) -> dict[str, Any]:
     """Findings, sentences, and a row for each phase of the line that is shown, its head first."""
     subject = document.subject(index)
     seen = document.line_of(subject)
-    name = document.schedules[index].name or shown(subject.target, _SHORT)  # what has no name is called once, by its text
+    name = document.schedules[index].name or shown(subject.target, _SHORT)  # else it is called by its text twice
     sentences, rows = _explained(subject._replace(name=name), seen)
     return {"findings": found(check(subject)), "sentences": sentences, "rows": [list(row) for row in rows]}
 
