@@ -23,6 +23,9 @@ demo: $(VENV)/.lab  ## real models without warmup, with one of 5 % and one of ha
 test: $(VENV)/.dev  ## all tests, laws and doctests
 	$(BIN)/pytest -q -n auto --dist loadgroup
 
+docs: $(VENV)/.dev  ## the site, from docs/ and the docstrings; open docs/_build/html/index.html
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet --builder html docs docs/_build/html
+
 studio: studio/node_modules/.done  ## the page of `preheat studio`, checked and bundled anew (needs node)
 	cd studio && npm run --silent check && npm run --silent build
 

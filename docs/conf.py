@@ -1,0 +1,33 @@
+"""The site: `make docs` builds it from these pages and from the docstrings, without a network."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+import preheat
+
+project = "preheat"
+author = "the preheat authors"
+release = version = preheat.__version__
+
+extensions = ["myst_parser", "sphinx_copybutton", "mathml", "navigation"]
+exclude_patterns = ["_build", "_ext"]
+suppress_warnings = ["toc.empty_glob"]  # a section of the navigation may wait for its first page
+nitpicky = False
+
+myst_heading_anchors = 4  # the anchors that GitHub gives, so that a link to a section works in both places
+myst_enable_extensions = ["dollarmath"]
+pygments_style = "friendly"
+pygments_dark_style = "github-dark"
+copybutton_prompt_text = ">>> "
+
+html_theme = "furo"
+html_title = "preheat"
+html_static_path = ["_static"]
+html_css_files = ["preheat.css"]
+html_js_files = ["offline.js"]
+html_math_renderer = "mathml"
+html_copy_source = False
+html_show_sphinx = False
+html_theme_options = {"footer_icons": [], "top_of_page_buttons": []}
