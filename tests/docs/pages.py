@@ -1,0 +1,111 @@
+"""What the pages show: their blocks and commands, found in one way, and run in one way."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from preheat.cli import main
+
+ROOT = Path(__file__).parents[2]
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path
+    for path in [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").glob("*.py"))]
+    if not {"_build", "node_modules"} & set(path.parts)
+}
+_FENCE = re.compile(r"^([ ]*)(```+|:::+)([^\n`]*)\n(.*?)^\1\2[ ]*$", re.MULTILINE | re.DOTALL)
+_NOT_RUN = re.compile(r"<!-- not run: ([^>]+) -->\s*\Z")
+_COMMAND = re.compile(r"^ {4,}(?:\$ )?(preheat [^\n]+)", re.MULTILINE)
+_TYPED = re.compile(r"^(?:\$ )?(preheat [^\n]+)", re.MULTILINE)
+
+
+class _Terminal(io.StringIO):
+    """What is printed on a terminal that knows every sign."""
+
+    encoding = "utf-8"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page.
+
+    kind: the first word after the fence.   more: what follows it.   why_not: why it is not run, where the page says so by
+    `<!-- not run: reason -->` before it.   command: the last command that is shown between the block before and this one.
+    """
+
+    page: str
+    line: int
+    kind: str
+    more: str
+    text: str
+    why_not: str
+    command: str
+
+
+def read(page: str) -> str:
+    """A page's text, with commands that go on in the next line put together."""
+    return PAGES[page].read_text(encoding="utf-8")
+
+
+def blocks(page: str) -> list[Block]:
+    """The fenced blocks of a page, in order."""
+    text, found, end = read(page), [], 0
+    for match in _FENCE.finditer(text):
+        between = text[end : match.start()]
+        kind, _, more = match[3].strip().partition(" ")
+        marked, typed = _NOT_RUN.search(between), _COMMAND.findall(joined(between))
+        own = re.sub(rf"^{match[1]}", "", match[4], flags=re.MULTILINE)
+        line = text.count("\n", 0, match.start()) + 2
+        why_not, command = marked[1] if marked else "", typed[-1] if typed else ""
+        found.append(Block(page, line, kind.strip("{}"), more, own, why_not, command))
+        end = match.end()
+    return found
+
+
+def commands(page: str) -> Iterator[str]:
+    """Every line on a page that tells its reader to type `preheat …`."""
+    yield from _COMMAND.findall(joined(_FENCE.sub("", read(page))))
+    for block in blocks(page):
+        if block.kind in ("console", "bash", "shell", "sh"):
+            yield from _TYPED.findall(joined(block.text))
+
+
+def joined(text: str) -> str:
+    """Lines that end in a backslash, with the next."""
+    return re.sub(r"\\+\n\s*", " ", text)
+
+
+def tokens(command: str) -> list[str]:
+    """A command as a shell splits it, without its comment, and without what it is redirected to."""
+    words = shlex.split(command, comments=True)
+    return words[1 : next((i for i, word in enumerate(words) if word in ("|", ">", "&&")), len(words))]
+
+
+def run(page: str, folder: Path) -> None:
+    """Run a page in a folder, from top to bottom, as one script. A block of text is what was printed since the last one, or
+    what the command right above it prints."""
+    scope: dict[str, Any] = {"__name__": "page"}
+    printed = _Terminal()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("COLUMNS", "80")
+        for block in blocks(page):
+            if block.kind == "python" and not block.why_not:
+                with contextlib.redirect_stdout(printed):
+                    exec(compile("\n" * (block.line - 1) + block.text, page, "exec"), scope)
+            elif block.kind == "text" and not block.why_not:
+                if block.command:
+                    printed = _Terminal()
+                    with contextlib.redirect_stdout(printed):
+                        main(tokens(block.command))
+                if (said := printed.getvalue()) != block.text:
+                    pytest.fail(f"{page}, line {block.line}, does not show what is printed:\n{said}")
+                printed = _Terminal()
