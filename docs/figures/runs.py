@@ -27,10 +27,10 @@ def followed(
     until: int,
     metric: Callable[[int], float] | None = None,
 ) -> tuple[list[int], list[float]]:
-    """Train up to an update: the updates, and the rate that each really used. metric: the loss at an update."""
+    """Train up to a position: the updates, and the rate that each really used. metric: the loss at an update."""
     updates, rates = [], []
-    while (update := scheduler.last_epoch) < until:
-        updates.append(update)
+    while scheduler.position < until:
+        updates.append(update := scheduler.last_epoch)
         rates.append(float(optimizer.param_groups[0]["lr"]))
         optimizer.step()
         scheduler.step(metrics=None if metric is None else {"loss": metric(update)})

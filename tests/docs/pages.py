@@ -6,10 +6,11 @@ import contextlib
 import io
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import pytest
 
@@ -51,8 +52,13 @@ class Block:
 
 
 def read(page: str) -> str:
-    """A page's text, with commands that go on in the next line put together."""
+    """A page's text."""
     return PAGES[page].read_text(encoding="utf-8")
+
+
+def figure(name: str) -> str:
+    """A picture of docs/figures as its script drew it."""
+    return (ROOT / "docs" / "figures" / f"{name}.svg").read_text(encoding="utf-8").removesuffix("\n")
 
 
 def blocks(page: str) -> list[Block]:
@@ -92,15 +98,15 @@ def tokens(command: str) -> list[str]:
 def run(page: str, folder: Path) -> None:
     """Run a page in a folder, from top to bottom, as one script. A block of text is what was printed since the last one, or
     what the command right above it prints."""
-    scope: dict[str, Any] = {"__name__": "page"}
-    printed = _Terminal()
+    module, printed = ModuleType("page"), _Terminal()
     with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "page", module)  # a dataclass looks for its module
         patch.chdir(folder)
         patch.setenv("COLUMNS", "80")
         for block in blocks(page):
             if block.kind == "python" and not block.why_not:
                 with contextlib.redirect_stdout(printed):
-                    exec(compile("\n" * (block.line - 1) + block.text, page, "exec"), scope)
+                    exec(compile("\n" * (block.line - 1) + block.text, page, "exec"), vars(module))
             elif block.kind == "text" and not block.why_not:
                 if block.command:
                     printed = _Terminal()
