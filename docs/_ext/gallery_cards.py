@@ -190,12 +190,12 @@ def _preset(one: Preset) -> Card:
         one.schedule,
         linked(one.source),
         one.note,
-        _run(one),
+        published_run(one),
         one.peak_lr,
     )
 
 
-def _run(one: Preset) -> Run | None:
+def published_run(one: Preset) -> Run | None:
     """The run that was published; with epochs of so many updates where that is left open, None where its length is."""
     known = {"steps_per_epoch": 1000} if "epoch" in (one.total or "") and one.steps_per_epoch is None else {}
     run = one.run(**known)
