@@ -11,16 +11,18 @@ project = "preheat"
 author = "the preheat authors"
 release = version = preheat.__version__
 
-extensions = ["myst_parser", "sphinx_copybutton", "mathml", "navigation"]
+extensions = ["myst_parser", "sphinx_copybutton", "mathml", "navigation", "reference", "peers", "commands", "gallery"]
 exclude_patterns = ["_build", "_ext"]
 suppress_warnings = ["toc.empty_glob"]  # a section of the navigation may wait for its first page
-nitpicky = False
+python_use_unqualified_type_names = True
+nitpick_ignore_regex = [("py:.*", ".*")]  # types in signatures are words, not links
 
 myst_heading_anchors = 4  # the anchors that GitHub gives, so that a link to a section works in both places
 myst_enable_extensions = ["dollarmath"]
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
-copybutton_prompt_text = ">>> "
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
 
 html_theme = "furo"
 html_title = "preheat"
