@@ -9,11 +9,12 @@ import pytest
 torch = pytest.importorskip("torch")
 import pages  # noqa: E402
 
+import preheat  # noqa: E402
 from preheat.cli import main  # noqa: E402
 
 NEED = "docs/need.md"
 DEMO = "What `make demo` printed"  # where the demo's own numbers stand; every other page quotes them from there
-_CODE = re.compile(r"^ {4}preheat .*$|`[^`]*`|arXiv:[\d.]+\d|\]\([^)]*\)|\d+\.\d+\.\d+", re.MULTILINE)
+_CODE = re.compile(r"^ {4}\S.*$|^#.*$|[a-z]-[\d.]+|`[^`]*`|arXiv:[\d.]+\d|\]\([^)]*\)|\d+\.\d+\.\d+", re.MULTILINE)
 _NUMBER = re.compile(r"[−+]?\d+\.\d+")
 _LINK = re.compile(r"\]\((?!http)([^)#\s]+\.md)(?:#[^)]*)?\)")
 
@@ -97,3 +98,9 @@ def test_the_commands_that_it_ends_in_run(
     for command in commands:
         assert main(pages.tokens(command)) == 0
         assert capsys.readouterr().out or seen
+
+
+def test_what_the_front_page_quotes_is_where_it_links_to() -> None:
+    assert len(list(quotations("README.md"))) >= 2
+    geometric = f"{preheat.ramp(0.01, 0.1, 1000, shape='exponential')(500):.10f}"[:6]
+    assert missing("README.md", [f"it prints {geometric}"]) == []
