@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+_OWN = Path(__file__).parent / "_ext"
+sys.path.insert(0, str(_OWN))
 
 import preheat
 
@@ -11,14 +12,19 @@ project = "preheat"
 author = "the preheat authors"
 release = version = preheat.__version__
 
-extensions = ["myst_parser", "sphinx_copybutton", "mathml", "navigation", "reference", "peers", "commands", "gallery"]
+extensions = ["myst_parser", "sphinx_copybutton"]
+extensions += sorted(path.stem for path in _OWN.glob("*.py") if "
+def setup(" in path.read_text())
 exclude_patterns = ["_build", "_ext"]
 suppress_warnings = ["toc.empty_glob"]  # a section of the navigation may wait for its first page
 python_use_unqualified_type_names = True
 nitpick_ignore_regex = [("py:.*", ".*")]  # types in signatures are words, not links
 
+smartquotes = False  # what stands in quotes is mostly typed
 myst_heading_anchors = 4  # the anchors that GitHub gives, so that a link to a section works in both places
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["myst_parser", "sphinx_copybutton"]
+extensions += sorted(path.stem for path in _OWN.glob("*.py") if "
+def setup(" in path.read_text())
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 copybutton_prompt_text = r">>> |\.\.\. "

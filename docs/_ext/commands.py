@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from typing import NamedTuple
 
-from docstrings import described, inline
+from docstrings import described
 from docutils import nodes
-from reference import sections
+from reference import meanings, sections
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -71,15 +71,10 @@ def _shown(told: Help) -> Iterator[nodes.Node]:
     yield nodes.literal_block(told.usage, told.usage, language="none")
     yield from described(told.text, {}, {})
     for title, rows in told.boxes:
-        kept = [(name, what) for name, what in rows if name not in _OF_ALL]
-        if not kept:
-            continue
-        yield nodes.rubric("", title)
-        found = nodes.definition_list(classes=["passed"])
-        for name, what in kept:
-            meaning = nodes.definition("", nodes.paragraph("", "", *inline(what, {})))
-            found += nodes.definition_list_item("", nodes.term("", "", nodes.literal("", name)), meaning)
-        yield found
+        kept = {name: what for name, what in rows if name not in _OF_ALL}
+        if kept:
+            yield nodes.rubric("", title)
+            yield meanings(kept)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

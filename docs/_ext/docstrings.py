@@ -111,7 +111,7 @@ def _nodes(one: Paragraph, types: Mapping[str, str], known: Mapping[str, str]) -
             html = "".join(f'<div class="formula">{line}</div>' for line in formulas(one.text) or ())
             return [nodes.raw("", html, format="html")]
         case "passed":
-            return [_passed(one.passed, types, known)]
+            return [passed(one.passed, types, known)]
         case "raises" | "source":
             title = "Raises" if one.kind == "raises" else "Source"
             return [nodes.paragraph("", "", nodes.strong("", title), nodes.Text(" "), *inline(one.text, known))]
@@ -122,9 +122,7 @@ def _code(text: str, language: str) -> nodes.literal_block:
     return nodes.literal_block(text, text, language=language)
 
 
-def _passed(
-    entries: tuple[Described, ...], types: Mapping[str, str], known: Mapping[str, str]
-) -> nodes.definition_list:
+def passed(entries: tuple[Described, ...], types: Mapping[str, str], known: Mapping[str, str]) -> nodes.definition_list:
     found = nodes.definition_list(classes=["passed"])
     for entry in entries:
         term = nodes.term()
@@ -135,8 +133,8 @@ def _passed(
                 term += nodes.inline("", f" {types[name]}", classes=["kind"])
         if len(kinds) == 1 and kinds[0]:
             term += nodes.inline("", f" {kinds[0]}", classes=["kind"])
-        what = nodes.paragraph("", "", *inline(entry.what, known))
-        found += nodes.definition_list_item("", term, nodes.definition("", what))
+        what = [nodes.paragraph("", "", *inline(entry.what, known))] if entry.what else []
+        found += nodes.definition_list_item("", term, nodes.definition("", *what))
     return found
 
 

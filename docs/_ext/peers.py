@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from docstrings import described
 from docutils import nodes
 from docutils.statemachine import StringList
-from reference import call, known, sections, types
+from reference import call, known, meanings, sections, types
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -47,11 +47,7 @@ class Codes(SphinxDirective):
     """Every kind of finding."""
 
     def run(self) -> list[nodes.Node]:
-        found = nodes.definition_list(classes=["passed"])
-        for code, meaning in CODES.items():
-            what = nodes.definition("", nodes.paragraph("", meaning))
-            found += nodes.definition_list_item("", nodes.term("", "", nodes.literal("", code)), what)
-        return [found]
+        return [meanings(CODES)]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

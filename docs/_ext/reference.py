@@ -8,18 +8,19 @@ import importlib
 import inspect
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ForwardRef, NamedTuple
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # the one that is here anyway
 
-from docstrings import described, inline
+from docstrings import Described, described, inline, paragraphs, passed
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.ext.autodoc.mock import mock
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
 from preheat.core.extras import MissingError
@@ -108,7 +109,7 @@ def members(value: Any) -> list[tuple[str, Any]]:
         if id(base) in public or not base.__module__.startswith("preheat"):
             continue
         for name, member in vars(base).items():
-            if name.startswith("_") or name in kept or not _is_told(member):
+            if name.startswith("_") or name in kept or not _is_told(member) or _is_hook(value, name):
                 continue
             kept[name] = member
     return sorted(kept.items())
@@ -120,9 +121,15 @@ def _classes() -> tuple[Item, ...]:
     return tuple(item for line in lines for item in items(line) if inspect.isclass(item.value))
 
 
+def _is_hook(value: type, name: str) -> bool:
+    """Whether a framework calls it, and nobody else: what overrides a part of its trainer, callback or plugin."""
+    foreign = [base for base in value.__mro__[:-1] if not base.__module__.startswith(("preheat", "torch.", "builtins"))]
+    return any(name in vars(base) for base in foreign)
+
+
 def _is_told(member: Any) -> bool:
     function = getattr(member, "__func__", None) or getattr(member, "fget", None) or getattr(member, "func", member)
-    return inspect.isroutine(function) and bool(inspect.getdoc(function))
+    return inspect.isroutine(function) and bool(function.__doc__)
 
 
 def parameters(value: Any) -> dict[str, inspect.Parameter]:
@@ -138,13 +145,16 @@ def types(value: Any) -> dict[str, str]:
     """What may be passed for each parameter, in the words of its annotation."""
     kinds = {name: _words(one.annotation) for name, one in parameters(value).items()}
     if inspect.isclass(value):  # what it holds is described like what makes it
-        return {name: _words(kind) for name, kind in getattr(value, "__annotations__", {}).items()} | kinds
+        held = {name: _words(kind) for name, kind in getattr(value, "__annotations__", {}).items()}
+        return dict.fromkeys((name for name, _ in members(value)), "") | held | kinds
     return kinds
 
 
 def _words(annotation: Any) -> str:
     if annotation is inspect.Parameter.empty:
         return ""
+    if isinstance(annotation, ForwardRef):
+        annotation = annotation.__forward_arg__
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
     return _PATH.sub("", text).replace("'", "") if "Literal" not in text else _PATH.sub("", text)
 
@@ -240,7 +250,45 @@ class Told(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         value, own = resolved(self.arguments[0])
-        return described(documentation(value), {} if own is None else types(own), known())
+        if isinstance(value, dict) and all(isinstance(what, str) for what in value.values()):
+            return [meanings(value)]
+        kinds = {} if own is None else types(own)
+        shown = described(documentation(self.arguments[0], value), kinds, known())
+        return [*shown, *_others(self.arguments[0], value, kinds)]
+
+
+def _others(name: str, value: Any, kinds: Mapping[str, str]) -> list[nodes.Node]:
+    """What the docstring leaves to another one, which it is as in, or to the name of the parameter."""
+    told = {one: whose for one in untold(value) if (whose := teller(name, value, one))}
+    bare = [one for one in untold(value) if one not in told and kinds.get(one)]
+    entries = [Described((one,), f"as in `{whose}`.") for one, whose in told.items()]
+    entries += [Described((one,), "") for one in bare]
+    return [passed(tuple(entries), kinds, known())] if entries else []
+
+
+def untold(value: Any) -> list[str]:
+    """The parameters that a docstring does not speak of."""
+    doc = inspect.getdoc(value) or ""
+    return [name for name in parameters(value) if not re.search(rf"\b{re.escape(name)}\b", doc)]
+
+
+def teller(name: str, value: Any, parameter: str) -> str:
+    """The public object that says what a parameter of this name is: a base of it, one of its room, or the torch Scheduler."""
+    room = name.rpartition(".")[0]
+    near = [item for lines in said().values() for line in lines for item in items(line)]
+    bases = getattr(value, "__mro__", ())[1:]
+    ranked = [item for item in near if item.value in bases]
+    ranked += [item for item in near if item.name.rpartition(".")[0] == room and item.value is not value]
+    ranked += [item for item in near if item.name == "preheat.torch.Scheduler"]
+    return next((item.short for item in ranked if parameter in _entries(item.value)), "")
+
+
+def _entries(value: Any) -> frozenset[str]:
+    """What a docstring describes in an entry of its own."""
+    if not callable(value):
+        return frozenset()
+    parts = paragraphs(inspect.getdoc(value) or "", frozenset(parameters(value)))
+    return frozenset(name for part in parts for entry in part.passed for name in entry.names)
 
 
 def resolved(name: str) -> tuple[Any, Any]:
@@ -254,11 +302,24 @@ def resolved(name: str) -> tuple[Any, Any]:
     return value, value if callable(value) else None
 
 
-def documentation(value: Any) -> str:
-    """The docstring, of a constant the text after it."""
+def documentation(name: str, value: Any) -> str:
+    """The docstring, of a constant the text that follows it in its module, else that of its kind."""
     if inspect.isclass(value) or inspect.isroutine(value):
         return inspect.getdoc(value) or ""
-    return "" if type(value).__module__ == "builtins" else inspect.getdoc(type(value)) or ""
+    room, _, last = name.rpartition(".")
+    after = ModuleAnalyzer.for_module(room_of(room).__name__).find_attr_docs().get(("", last))
+    if after or type(value).__module__ == "builtins":
+        return "\n".join(after or ())
+    return inspect.getdoc(type(value)) or ""
+
+
+def meanings(told: Mapping[str, str]) -> nodes.definition_list:
+    """Names and what they mean."""
+    found = nodes.definition_list(classes=["passed"])
+    for name, what in told.items():
+        meaning = nodes.definition("", nodes.paragraph("", "", *inline(what, known())))
+        found += nodes.definition_list_item("", nodes.term("", "", nodes.literal("", name)), meaning)
+    return found
 
 
 class Room(SphinxDirective):
