@@ -3,10 +3,10 @@
 import pytest
 from benchmarks.parity import same_words
 
-from preheat import parse
+from preheat import Run, parse
 from preheat.compat import PEERS
 
-ROWS = [row for row in same_words.ROWS if row.library in PEERS]
+ROWS = same_words.ROWS
 LINES = [
     [cell.strip() for cell in line.strip("|").split("|")] for line in same_words.PAGE.read_text("utf-8").splitlines()
 ]
@@ -36,6 +36,27 @@ def test_libraries_of_one_letter_have_one_sequence_and_others_another():
     assert len(set.union(*sequences.values())) == len(sequences)
     text = same_words.PAGE.read_text("utf-8")
     assert f"{len(WRITTEN)} libraries make {len(sequences)} different sequences of it." in text
+
+
+def test_the_page_is_what_the_generator_prints():
+    written = same_words.PAGE.read_text("utf-8").partition(f"{same_words.BEGIN}\n")[2].partition(same_words.END)[0]
+    assert written == f"\n{same_words.text_of(same_words.made())}\n\n", "python -m benchmarks.parity.same_words --write"
+
+
+def test_every_library_says_it_or_is_named_with_the_reason():
+    assert {row.library for row in ROWS} | set(same_words.LEFT_OUT) == set(PEERS)
+    assert not {row.library for row in ROWS} & set(same_words.LEFT_OUT)
+
+
+def test_what_a_sequence_is_in_our_words_is_that_sequence():
+    for one in same_words.made():
+        ours = parse(same_words.written(one.row)).bind(Run(total=same_words.TOTAL)).table(same_words.TOTAL)
+        assert ours.tolist() == pytest.approx(one.values[: same_words.TOTAL], abs=same_words.NEAR)
+
+
+@pytest.mark.parametrize(("updates", "text"), [([], ""), ([3], "3"), ([0, 1, 2, 5, 7, 8], "0 to 2, 5, 7 to 8")])
+def test_updates_in_a_row_are_a_range(updates, text):
+    assert same_words.ranges(updates) == text
 
 
 def test_transformers_has_the_sequence_that_preheats_own_words_have():
