@@ -1,20 +1,22 @@
 """The site: `make docs` builds it from these pages and from the docstrings, without a network."""
 
+import re
 import sys
 from pathlib import Path
 
+import preheat
+
 _OWN = Path(__file__).parent / "_ext"
 sys.path.insert(0, str(_OWN))
-
-import preheat
 
 project = "preheat"
 author = "the preheat authors"
 release = version = preheat.__version__
 
 extensions = ["myst_parser", "sphinx_copybutton"]
-extensions += sorted(path.stem for path in _OWN.glob("*.py") if "
-def setup(" in path.read_text())
+extensions += sorted(
+    path.stem for path in _OWN.glob("*.py") if re.search(r"^def setup\(", path.read_text(), re.MULTILINE)
+)
 exclude_patterns = ["_build", "_ext"]
 suppress_warnings = ["toc.empty_glob"]  # a section of the navigation may wait for its first page
 python_use_unqualified_type_names = True
@@ -22,9 +24,7 @@ nitpick_ignore_regex = [("py:.*", ".*")]  # types in signatures are words, not l
 
 smartquotes = False  # what stands in quotes is mostly typed
 myst_heading_anchors = 4  # the anchors that GitHub gives, so that a link to a section works in both places
-myst_enable_extensions = ["myst_parser", "sphinx_copybutton"]
-extensions += sorted(path.stem for path in _OWN.glob("*.py") if "
-def setup(" in path.read_text())
+myst_enable_extensions = ["dollarmath"]
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 copybutton_prompt_text = r">>> |\.\.\. "

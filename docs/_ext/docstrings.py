@@ -1,5 +1,5 @@
-"""A docstring as pages show it. They are plain text of one form: sentences; indented formulas and code; `name: what` for what is
-passed, several on a line three spaces apart; "Raises …"; examples after ">>>"; and at the end who published it."""
+"""A docstring as pages show it. They are plain text of one form: sentences; indented formulas and code; `name: what` for what
+is passed, several on a line three spaces apart; "Raises …"; examples after ">>>"; and at the end who published it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -161,5 +161,4 @@ def _named(code: str, known: Mapping[str, str]) -> nodes.Node:
     target = known.get(name[0].removeprefix("ph.").removeprefix("preheat.")) if name else None
     if target is None:
         return literal
-    link = addnodes.pending_xref("", literal, refdomain="py", reftype="obj", reftarget=target, refexplicit=True)
-    return link
+    return addnodes.pending_xref("", literal, refdomain="py", reftype="obj", reftarget=target, refexplicit=True)

@@ -1,5 +1,5 @@
-"""The navigation is read from the lists of the first page and of the reference's, which GitHub shows as they are: below a heading a
-link for each page."""
+"""The navigation is read from the lists of the first page and of the reference's, which GitHub shows as they are: below a
+heading a link for each page."""
 
 import re
 

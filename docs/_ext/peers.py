@@ -25,7 +25,8 @@ class Peers(SphinxDirective):
             one = peer(library)
             held = nodes.paragraph("", f"Held against version {one.version}: ", nodes.literal("", one.source))
             blocks = [
-                f"````{{py:function}} preheat.compat.{library}.{name}{call(function)}\n```{{restated}} {library} {name}\n```\n````"
+                f"````{{py:function}} preheat.compat.{library}.{name}{call(function)}\n"
+                f"```{{restated}} {library} {name}\n```\n````"
                 for name, function in sorted(one.functions.items())
             ]
             holder = nodes.container()

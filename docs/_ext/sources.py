@@ -1,5 +1,5 @@
-"""Files of the repository that pages link to, `../examples/stages.py`, as pages of source. On GitHub the link is the file itself;
-here it is a page beside it, so that a site on a disk is whole, and no address of a repository stands in it."""
+"""Files of the repository that pages link to, `../examples/stages.py`, as pages of source. On GitHub the link is the file
+itself; here it is a page beside it, so that a site on a disk is whole, and no address of a repository stands in it."""
 
 from collections.abc import Iterator
 from pathlib import Path
