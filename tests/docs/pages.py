@@ -7,6 +7,7 @@ import io
 import re
 import shlex
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from types import ModuleType
 import pytest
 
 from preheat.cli import main
+from preheat.core.errors import PreheatError, PreheatWarning
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -25,6 +27,7 @@ PAGES = {
 _FENCE = re.compile(r"^([ ]*)(```+|:::+)([^\n`]*)\n(.*?)^\1\2[ ]*$", re.MULTILINE | re.DOTALL)
 _NOT_RUN = re.compile(r"<!-- not run: ([^>]+) -->\s*\Z")
 _COMMAND = re.compile(r"^ {4,}(?:\$ )?(preheat [^\n]+)", re.MULTILINE)
+_SAID = re.compile(r"(?:Preheat|Parse|Bind|State|Missing)(?:Error|Warning): ")  # how an error or a warning begins
 _TYPED = re.compile(r"^(?:\$ )?(preheat [^\n]+)", re.MULTILINE)
 
 
@@ -95,23 +98,50 @@ def tokens(command: str) -> list[str]:
     return words[1 : next((i for i, word in enumerate(words) if word in ("|", ">", "&&")), len(words))]
 
 
+def is_refusal(text: str) -> bool:
+    """Whether a block of text shows an error or a warning of preheat."""
+    return _SAID.match(text) is not None
+
+
 def run(page: str, folder: Path) -> None:
-    """Run a page in a folder, from top to bottom, as one script. A block of text is what was printed since the last one, or
-    what the command right above it prints."""
-    module, printed = ModuleType("page"), _Terminal()
+    """Run a page in a folder, from top to bottom, as one script.
+
+    A block of text is what was printed since the last one; an error or a warning by its class, as Python shows it; or what the
+    command right above it prints.
+    """
+    module, printed, found = ModuleType("page"), _Terminal(), blocks(page)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "page", module)  # a dataclass looks for its module
         patch.chdir(folder)
         patch.setenv("COLUMNS", "80")
-        for block in blocks(page):
-            if block.kind == "python" and not block.why_not:
-                with contextlib.redirect_stdout(printed):
-                    exec(compile("\n" * (block.line - 1) + block.text, page, "exec"), vars(module))
-            elif block.kind == "text" and not block.why_not:
+        for block, after in zip(found, [*found[1:], None], strict=True):
+            if block.why_not:
+                continue
+            if block.kind == "python":
+                fails = after is not None and not after.command and is_refusal(after.text)
+                _execute(block, vars(module), printed, fails)
+            elif block.kind == "text":
                 if block.command:
                     printed = _Terminal()
-                    with contextlib.redirect_stdout(printed):
+                    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
                         main(tokens(block.command))
                 if (said := printed.getvalue()) != block.text:
                     pytest.fail(f"{page}, line {block.line}, does not show what is printed:\n{said}")
                 printed = _Terminal()
+
+
+def _execute(block: Block, scope: dict[str, object], printed: io.StringIO, fails: bool) -> None:
+    """Run a block; where the page shows that it fails or warns, print that."""
+    code = compile("\n" * (block.line - 1) + block.text, block.page, "exec")
+    with contextlib.redirect_stdout(printed), warnings.catch_warnings(record=fails) as heard:
+        if fails:
+            warnings.simplefilter("always", PreheatWarning)
+        try:
+            exec(code, scope)
+        except PreheatError as error:
+            if not fails:
+                raise
+            print(f"{type(error).__name__}: {error}")
+        for one in heard or ():
+            if issubclass(one.category, PreheatWarning):
+                print(f"{one.category.__name__}: {one.message}")

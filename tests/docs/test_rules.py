@@ -18,7 +18,7 @@ def test_every_rule_has_a_row_a_section_and_a_figure() -> None:
     rules = [name for name in session.__all__ if issubclass(getattr(session, name), session.Rule) and name != "Rule"]
     assert len(rules) > 4
     for name in rules:
-        assert f"| [{name}](#{name.lower()}) |" in pages.read(PAGE)
+        assert f"| [{name}](rules.md#{name.lower()}) |" in pages.read(PAGE)
         section = pages.read(PAGE).split(f"\n## {name}\n")[1].split("\n## ")[0]
         assert f"(figures/rule-{name.lower()}.svg)" in section
         assert "*What it cannot know:*" in section
