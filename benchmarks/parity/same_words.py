@@ -230,9 +230,9 @@ def shown(value: float) -> str:
 
 def table(rows: list[Made]) -> list[str]:
     """The table in Markdown, those with the same sequence together."""
-    head = ["library", "what it is told", *map(str, range(TOTAL)), "sequence"]
+    head = ["library", "sequence", *map(str, range(TOTAL)), "by its"]
     body = [
-        [one.row.library, f"`{one.row.scheduler}`", *map(shown, one.values[:TOTAL]), one.letter]
+        [one.row.library, one.letter, *map(shown, one.values[:TOTAL]), f"`{one.row.scheduler}`"]
         for one in sorted(rows, key=lambda one: one.letter)
     ]
     return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *body)]
