@@ -1,7 +1,9 @@
 """Numbers are quoted, not remembered: what a page says in figures stands on a page that it links to beside them."""
 
+import inspect
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,13 @@ import pages  # noqa: E402
 
 import preheat  # noqa: E402
 from preheat.cli import main  # noqa: E402
+from preheat.lab.statistics.inference import LEVEL  # noqa: E402
+from preheat.lab.tasks import DigitsOptions  # noqa: E402
 
-NEED = "docs/need.md"
+NEED, LENGTHS = "docs/need.md", "docs/lengths.md"
 DEMO = "What `make demo` printed"  # where the demo's own numbers stand; every other page quotes them from there
-_CODE = re.compile(r"^ {4}\S.*$|^#.*$|[a-z]-[\d.]+|`[^`]*`|arXiv:[\d.]+\d|\]\([^)]*\)|\d+\.\d+\.\d+", re.MULTILINE)
-_NUMBER = re.compile(r"[−+]?\d+\.\d+")
+_CODE = re.compile(r"^ {4}.*$|^#.*$|[a-z]-[\d.]+|`[^`]*`|arXiv:[\d.]+\d|\]\([^)]*\)|\d+\.\d+\.\d+", re.MULTILINE)
+_NUMBER = re.compile(r"[−+]?\d+\.\d+|(?<![.\d])\d+ %")
 _LINK = re.compile(r"\]\((?!http)([^)#\s]+\.md)(?:#[^)]*)?\)")
 
 
@@ -37,7 +41,9 @@ def missing(page: str, texts: list[str], own: str = "") -> list[str]:
     """The numbers of a page that stand neither in `texts` nor on a page that is linked beside them."""
     folder, lost = pages.PAGES[page].parent, []
     for row, numbers, links in quotations(page):
-        said = "\n".join([*texts, *((folder / link).read_text(encoding="utf-8") for link in links)])
+        said = "\n".join(
+            [f"{100 * LEVEL:g} %", *texts, *((folder / link).read_text(encoding="utf-8") for link in links)]
+        )
         lost += [
             f"{number} in {row[:100]}"
             for number in numbers
@@ -104,3 +110,44 @@ def test_what_the_front_page_quotes_is_where_it_links_to() -> None:
     assert len(list(quotations("README.md"))) >= 2
     geometric = f"{preheat.ramp(0.01, 0.1, 1000, shape='exponential')(500):.10f}"[:6]
     assert missing("README.md", [f"it prints {geometric}"]) == []
+
+
+def test_what_the_page_of_choices_quotes_is_where_it_links_to() -> None:
+    import lengths
+
+    own = [lengths.untuned(), *(lengths.move(of_sgd=of_sgd) for of_sgd in (False, True))]
+    rows = [row for choice in lengths.CHOICES for row in lengths.table(choice)]
+    beta2 = DigitsOptions().beta2
+    asked = [f"{beta2:g}", f"{inspect.signature(lengths.untuned).parameters['beta2'].default:g}"]
+    asked += [f"{record['peak']:g}" for record in lengths.records().values()]
+    assert len(list(quotations(LENGTHS))) > 20
+    assert missing(LENGTHS, [*own, *asked], own="\n".join(rows)) == []
+    text = " ".join(pages.read(LENGTHS).split())
+    assert f"which is {2 / (1 - beta2):,.0f} at β₂ = {beta2:g}" in text
+    assert [said for said in (*own, *rows) if said not in text] == []
+
+
+def test_its_figures_are_those_that_the_script_draws() -> None:
+    import lengths
+
+    for name, drawn in lengths.figures().items():
+        assert f"(figures/{name}.svg)" in pages.read(LENGTHS)
+        assert drawn == (pages.ROOT / "docs/figures" / f"{name}.svg").read_text(encoding="utf-8").strip()
+
+
+def test_its_records_are_of_the_runs_that_its_commands_make() -> None:
+    """Ten seeds of every arm that a command names, at the peak that stands there."""
+    import lengths
+
+    commands = [pages.tokens(command) for command in pages.commands(LENGTHS) if "--out" in command]
+    assert [tokens[tokens.index("--out") + 1].rpartition("/")[2] for tokens in commands] == ["start-sgd", "shape-sgd"]
+    for tokens, choice in zip(commands, lengths.CHOICES, strict=True):
+        arms = [word.partition("=")[0] for before, word in pairwise(tokens) if before == "--arm"]
+        for setting in lengths.SETTINGS:
+            for ending in ("", "-control"):
+                record = lengths.records()[f"{choice}-{setting}{ending}"]
+                assert list(record["arms"]) == arms
+                assert {len(arm["losses"]) for arm in record["arms"].values()} == {
+                    int(tokens[tokens.index("--seeds") + 1])
+                }
+                assert f"{record['peak']:g}" in pages.read(LENGTHS)
