@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # so that a script finds the benchmarks from wherever it is started
 
 from benchmarks.advisor.grid import results  # noqa: E402
-from benchmarks.advisor.truth import Trained, Verdict  # noqa: E402
+from benchmarks.advisor.truth import Trained, Verdict, quantile  # noqa: E402, F401  lengths.py has it from here
 
 from preheat.lab.statistics.inference import interval  # noqa: E402
 
@@ -86,7 +86,7 @@ def counted(verdicts: Sequence[Verdict]) -> Count:
 
 def signed(value: float, digits: int = 3) -> str:
     """A number with its sign, as the pages write it."""
-    return f"{value:+.{digits}f}".replace("-", "−")
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")
 
 
 def mean_and_interval(values: Sequence[float]) -> str:

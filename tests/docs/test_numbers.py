@@ -121,7 +121,7 @@ def test_what_the_page_of_choices_quotes_is_where_it_links_to() -> None:
     asked = [f"{beta2:g}", f"{inspect.signature(lengths.untuned).parameters['beta2'].default:g}"]
     asked += [f"{record['peak']:g}" for record in lengths.records().values()]
     assert len(list(quotations(LENGTHS))) > 20
-    assert missing(LENGTHS, [*own, *asked], own="\n".join(rows)) == []
+    assert missing(LENGTHS, [*own, *asked, *rows], own="\n".join(rows)) == []
     text = " ".join(pages.read(LENGTHS).split())
     assert f"which is {2 / (1 - beta2):,.0f} at β₂ = {beta2:g}" in text
     assert [said for said in (*own, *rows) if said not in text] == []
