@@ -9,6 +9,7 @@ from typing import Any
 
 from docutils import nodes
 from gallery_cards import KINDS_SHOWN, Card, cards, drawn
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -55,7 +56,7 @@ def _section(card: Card) -> nodes.section:
     section += nodes.paragraph("", "", *_inline(card.says))
     if card.choose:
         section += nodes.paragraph("", "", *_inline(card.choose))
-    if card.sources:
+    if card.sources or card.defined:
         section += nodes.paragraph("", "", *_sources(card), classes=["gallery-source"])
     return section
 
@@ -72,8 +73,13 @@ def _inline(text: str) -> Iterator[nodes.Node]:
 
 
 def _sources(card: Card) -> Iterator[nodes.Node]:
-    """The sources, those that can be opened as links; papers of a docstring are apart, pieces of a preset's source are not."""
+    """Where the reference has it, then the sources: papers of a docstring are apart, pieces of a preset's source are not."""
     between = "" if card.kind == "preset" else "; "
+    if card.defined:
+        yield addnodes.pending_xref(
+            "", nodes.inline("", "Reference"), refdomain="py", reftype="obj", reftarget=card.defined, refexplicit=True
+        )
+        yield nodes.Text(between if card.sources else "")
     for place, (said, address) in enumerate(card.sources):
         if place and between:
             yield nodes.Text(between)

@@ -63,6 +63,7 @@ class Card(NamedTuple):
     choose: str = ""
     run: Run | None = None
     peak: float | None = None
+    defined: str = ""  # the name under which the reference has it
 
     @property
     def anchor(self) -> str:
@@ -96,7 +97,7 @@ def _functions() -> Iterator[Card]:
         function = getattr(preheat, name)
         kind = next((kind for module, kind in _WHERE.items() if function.__module__.startswith(module)), None)
         if kind and inspect.isfunction(function) and (found := example(function)):
-            yield _described(kind, name, function, *found)
+            yield _described(kind, f"preheat.{name}", function, *found)
 
 
 def _methods() -> Iterator[Card]:
@@ -107,16 +108,18 @@ def _methods() -> Iterator[Card]:
         text = _UNWRITTEN.get(name)
         found = (text, parse(text)) if text else example(method)
         if found:
-            yield _described("word", name, method, *found)
+            yield _described("word", f"preheat.Schedule.{name}", method, *found)
     for sign in _SIGN_NAMES:
         yield Card("word", sign, _SIGNS[sign], _UNWRITTEN[sign], parse(_UNWRITTEN[sign]), [])
 
 
-def _described(kind: str, name: str, function: Any, text: str, value: Target) -> Card:
+def _described(kind: str, defined: str, function: Any, text: str, value: Target) -> Card:
     says = inspect.getdoc(function) or ""
-    choose = next((part for part in says.split("\n\n") if part.startswith("Choose ")), "")
-    papers = [(f"{who}", f"https://arxiv.org/abs/{number}") for who, number in _PAPER.findall(" ".join(says.split()))]
-    return Card(kind, name, _sentence(says), text, value, papers, " ".join(choose.split()))
+    parts = [" ".join(part.split()) for part in says.split("\n\n")]
+    choose = next((part for part in parts if part.startswith("Choose ")), "")
+    papers = [(who, f"https://arxiv.org/abs/{number}") for who, number in _PAPER.findall(" ".join(parts))]
+    name = defined.rpartition(".")[2]
+    return Card(kind, name, _sentence(says), text, value, papers, choose, defined=defined)
 
 
 def _sentence(text: str) -> str:
@@ -247,27 +250,30 @@ def drawn(card: Card) -> Iterator[tuple[str, str, str]]:
         on = laid(s, card.run, open_epochs)
         scale = card.peak or 1.0
         what = key if card.peak or isinstance(value, Absolute) else f"{key}, factor"
-        curves = [_series(what, on, scale, at) for at in _places(on)]
+        curves = list(_curves(what, on, scale))
         even = (0.0, 2.0) if {*curves[0].ys} == {1.0} else None
         title = what.replace(RATE, "learning rate")
         panel = Curves(title=title, x_label=on.axis, series=curves, y_range=even)
         yield svg(panel, width=WIDTH, height=HEIGHT, in_page=True), _course(on, scale), on.remark
 
 
-def _places(on: Laid) -> Iterator[list[float]]:
-    """The times that are drawn; of a short run the updates once more, for their dots."""
+def _curves(what: str, on: Laid, scale: float) -> Iterator[Series]:
+    """The curve, jumps upright; and of a short run its updates as dots, which no line joins."""
+
+    def series(at: list[float], values: list[float], dots: bool = False) -> Series:
+        return Series(what, [t * on.worth for t in at], values, dots=dots)
+
+    def value(t: float) -> float:
+        return scale * on.bound.function(t)
+
     found = edges(on.bound, on.total)
-    updates = sorted({*sampled(on.total, found, POINTS), on.total})
-    if on.total > FEW:
-        yield sorted({*updates, *(math.nextafter(edge, 0) for edge in found)})  # so that a jump is upright
-    else:
-        yield sorted({*(t / 16 for t in range(16 * on.total + 1)), *(math.nextafter(edge, 0) for edge in found)})
-        yield updates
-
-
-def _series(what: str, on: Laid, scale: float, at: list[float]) -> Series:
-    few = on.total <= FEW and len(at) <= FEW + 1
-    return Series(what, [t * on.worth for t in at], [scale * on.bound.function(t) for t in at], dots=few)
+    updates = [*sampled(on.total, found, POINTS), on.total]
+    between = [t / 16 for t in range(16 * on.total)] if on.total <= FEW else []
+    fine = sorted({*updates, *between, *(math.nextafter(edge, 0) for edge in found)})
+    yield series(fine, [value(t) for t in fine])
+    if between:
+        apart = [t / 2 for t in range(2 * on.total + 1)]
+        yield series(apart, [value(t) if t == int(t) else math.nan for t in apart], dots=True)
 
 
 def _lines(value: Target) -> list[tuple[str, Schedule | Stated]]:

@@ -17,6 +17,7 @@ import preheat as ph
 from preheat.core.node import KINDS, Schedule
 from preheat.core.shapes import WRITTEN
 from preheat.core.stated import Stated, plain
+from preheat.plots.panel import DARK, LIGHT
 from preheat.recipes.registry import RECIPES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -185,7 +186,7 @@ def test_typing_finds_enter_copies_and_both_are_said(page: Path, browser: Any) -
     context.close()
 
 
-def test_a_click_on_the_picture_copies_and_without_a_script_all_is_there(page: Path, browser: Any) -> None:
+def test_a_click_copies_colours_follow_the_page_and_without_a_script_all_is_there(page: Path, browser: Any) -> None:
     context = browser.new_context(viewport={"width": 1200, "height": 800})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     tab = context.new_page()
@@ -193,10 +194,23 @@ def test_a_click_on_the_picture_copies_and_without_a_script_all_is_there(page: P
     tab.locator("#recipe-wsd .preheat-chart").click()
     tab.get_by_role("alert").get_by_text("Copied wsd").wait_for()
     assert tab.evaluate("navigator.clipboard.readText()") == "wsd(1000, warmup_steps=100, peak_lr=1e-3)"
+    tab.evaluate("document.body.dataset.theme = 'dark'")  # what the page is set to comes before the system
+    assert _stroke(tab) == _rgb(DARK[0])
+    tab.evaluate("document.body.dataset.theme = 'light'")
+    assert _stroke(tab) == _rgb(LIGHT[0])
     context.close()
-    context = browser.new_context(java_script_enabled=False)
+    context = browser.new_context(java_script_enabled=False, color_scheme="dark")
     tab = context.new_page()
     tab.goto(page.as_uri())
     assert tab.locator(".gallery-card:visible").count() == len(CARDS)
     assert tab.locator(".gallery-card .gallery-text code:visible").count() == len(CARDS)
+    assert _stroke(tab) == _rgb(DARK[0])
     context.close()
+
+
+def _stroke(tab: Any) -> str:
+    return tab.evaluate("getComputedStyle(document.querySelector('.preheat-chart .line.s0')).stroke")
+
+
+def _rgb(colour: str) -> str:
+    return "rgb({}, {}, {})".format(*(int(colour[k : k + 2], 16) for k in (1, 3, 5)))
