@@ -17,6 +17,7 @@ aria-label="a part of the message" autocomplete="off"> <output id="preheat-found
 background:var(--color-background-secondary);
 border:1px solid var(--color-background-border);border-radius:.3rem}
 .preheat-find output{display:block;margin-top:.3rem;color:var(--color-foreground-muted)}
+.highlight-text pre{white-space:pre-wrap;overflow-wrap:anywhere}
 ul.preheat-messages{list-style:none;padding-left:0}
 ul.preheat-messages>li{margin:0 0 .8rem;overflow-wrap:anywhere}
 ul.preheat-messages p{margin:0}

@@ -26,6 +26,7 @@ PAGES = {
 }
 _FENCE = re.compile(r"^([ ]*)(```+|:::+)([^\n`]*)\n(.*?)^\1\2[ ]*$", re.MULTILINE | re.DOTALL)
 _NOT_RUN = re.compile(r"<!-- not run: ([^>]+) -->\s*\Z")
+_GIVEN = re.compile(r"<!-- given:\n(.*?)-->\s*\Z", re.DOTALL)
 _COMMAND = re.compile(r"^ {4,}(?:\$ )?(preheat [^\n]+)", re.MULTILINE)
 _SAID = re.compile(r"(?:Preheat|Parse|Bind|State|Missing)(?:Error|Warning): ")  # how an error or a warning begins
 _TYPED = re.compile(r"^(?:\$ )?(preheat [^\n]+)", re.MULTILINE)
@@ -42,7 +43,8 @@ class Block:
     """A fenced block of a page.
 
     kind: the first word after the fence.   more: what follows it.   why_not: why it is not run, where the page says so by
-    `<!-- not run: reason -->` before it.   command: the last command that is shown between the block before and this one.
+    `<!-- not run: reason -->` before it.   given: what a piece of a script of one's own stands on, which the page holds in a
+    comment before it, `<!-- given: … -->`, and is run first.   command: the last command that is shown between the block before and this one.
     """
 
     page: str
@@ -51,6 +53,7 @@ class Block:
     more: str
     text: str
     why_not: str
+    given: str
     command: str
 
 
@@ -73,8 +76,9 @@ def blocks(page: str) -> list[Block]:
         marked, typed = _NOT_RUN.search(between), _COMMAND.findall(joined(between))
         own = re.sub(rf"^{match[1]}", "", match[4], flags=re.MULTILINE)
         line = text.count("\n", 0, match.start()) + 2
+        given = stated[1] if (stated := _GIVEN.search(between)) else ""
         why_not, command = marked[1] if marked else "", typed[-1] if typed else ""
-        found.append(Block(page, line, kind.strip("{}"), more, own, why_not, command))
+        found.append(Block(page, line, kind.strip("{}"), more, own, why_not, given, command))
         end = match.end()
     return found
 
@@ -137,6 +141,7 @@ def _execute(block: Block, scope: dict[str, object], printed: io.StringIO, fails
         if fails:
             warnings.simplefilter("always", PreheatWarning)
         try:
+            exec(block.given, scope)
             exec(code, scope)
         except PreheatError as error:
             if not fails:
