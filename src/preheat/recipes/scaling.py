@@ -45,7 +45,10 @@ def scaled_peak(base_lr: float, base_batch: float, batch: float, rule: str = "li
 
 @dataclass(frozen=True, slots=True)
 class AdamScaling:
-    """Adam's rate and constants for one batch size; `dataclasses.asdict` makes them the arguments of AdamW."""
+    """Adam's rate and constants for one batch size; `dataclasses.asdict` makes them the arguments of AdamW.
+
+    lr, betas, eps: as AdamW takes them.
+    """
 
     lr: float
     betas: tuple[float, float]
