@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
-import pages  # noqa: E402
+import pages
 
 
 def commands(of: str) -> list:

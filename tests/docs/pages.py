@@ -42,9 +42,10 @@ class _Terminal(io.StringIO):
 class Block:
     """A fenced block of a page.
 
-    kind: the first word after the fence.   more: what follows it.   why_not: why it is not run, where the page says so by
-    `<!-- not run: reason -->` before it.   given: what a piece of a script of one's own stands on, which the page holds in a
-    comment before it, `<!-- given: … -->`, and is run first.   command: the last command that is shown between the block before and this one.
+    kind: the first word after the fence.   more: what follows it.
+    why_not: why it is not run, where the page says so by `<!-- not run: reason -->` before it.
+    given: what a piece of a script of one's own stands on; the page holds it in a comment before it, `<!-- given: … -->`.
+    command: the last command that is shown between the block before and this one.
     """
 
     page: str

@@ -1,4 +1,4 @@
-"""No example on any page is left out: each is run by some test, or its page says why not; each command is one that can be typed."""
+"""No example on a page is left out: each is run by some test, or its page says why not; each command can be typed."""
 
 import ast
 import re
