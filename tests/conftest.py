@@ -15,6 +15,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")  # Keras chooses when it is impo
 gc.disable()  # while everything is imported, nothing is garbage
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks, which run what is held to them
+sys.path.insert(0, str(Path(__file__).parent))  # the browser, for all that people open in one
 sys.path.insert(0, str(Path(__file__).parent / "laws"))  # the strategies, for laws and core alike
 
 _COMMON = {

@@ -61,7 +61,7 @@ class ErrorsDirective(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         made: list[nodes.Node] = [nodes.raw("", _FIELD, format="html")]
         for doing, every in groupby(entries(), key=lambda entry: entry.doing):
-            section = nodes.section(ids=[nodes.make_id(doing)])
+            section = nodes.section(ids=[f"messages-{nodes.make_id(doing)}"])
             section += nodes.title("", doing)
             section += nodes.bullet_list("", *map(_item, every), classes=["preheat-messages"])
             made.append(section)

@@ -10,7 +10,7 @@ _OPEN, _CLOSE = {"(": ")", "[": "]", "{": "}", "⌊": "⌋"}, frozenset(")]}⌋"
 _RELATIONS = frozenset("=<>≤≥←≈→")
 _TOKEN = re.compile(
     rf"""(?P<gap>[ ]{{2,}}) | (?P<space>[ ]) | (?P<text>"[^"]*"|`[^`]*`) | (?P<number>\d+(?:\.\d+)?|[½¼])
-    | (?P<name>[^\W\d_{"".join(_SUPER)}{"".join(_SUB)}]\u0304?(?:[^\W\d_{"".join(_SUPER)}{"".join(_SUB)}]|_(?=[^\W_]))*[′]?\d*)
+    | (?P<name>[Α-Ωα-ω]\u0304?′?(?:_(?=[^\W_])\w+)?|[A-Za-z]\u0304?(?:[A-Za-z]|_(?=[A-Za-z]))*′?)
     | (?P<super>[{"".join(_SUPER)}]+) | (?P<sub>[{"".join(_SUB)}]+|_(?=\{{))
     | (?P<root>√) | (?P<open>[(\[{{⌊]) | (?P<close>[)\]}}⌋]) | (?P<sign>[-=+−·*/^,;:<>≤≥←≈→…])""",
     re.VERBOSE,

@@ -134,6 +134,8 @@ def _is_told(member: Any) -> bool:
 
 def parameters(value: Any) -> dict[str, inspect.Parameter]:
     """What is passed to an object, by name; of a class what makes one."""
+    if hasattr(value, "__sphinx_mock__") and "__init__" not in vars(value):
+        return {}  # a framework makes it
     try:
         signature = inspect.signature(value)
     except (TypeError, ValueError):
