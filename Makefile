@@ -11,17 +11,23 @@ HELD ?=
 # A stray PYTHONPATH would test something else than what is installed; without bytecode every process compiles everything anew.
 unexport PYTHONPATH PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test docs studio frameworks parity oldest check bench soak clean
+.PHONY: help demo test docs docs-links studio frameworks parity oldest check bench soak clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.lab  ## real models without warmup, with one of 5 % and one of half the run (two minutes); see runs/demo/report.html
 	$(BIN)/preheat compare demo --out runs/demo
 
 test: $(VENV)/.dev  ## all tests, laws and doctests
 	$(BIN)/pytest -q -n auto --dist loadgroup
+
+docs: $(VENV)/.dev  ## the site, from docs/ and the docstrings; open docs/_build/html/index.html
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet --builder html docs docs/_build/html
+
+docs-links: $(VENV)/.dev  ## whether every page that the site leads to still answers (needs a network)
+	$(BIN)/python docs/links.py --check
 
 studio: studio/node_modules/.done  ## the page of `preheat studio`, checked and bundled anew (needs node)
 	cd studio && npm run --silent check && npm run --silent build

@@ -28,10 +28,10 @@ settings.register_profile("search", max_examples=5000, **_COMMON)
 settings.register_profile("quick", max_examples=50, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "laws"))
 
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # a shell's background jobs ignore Ctrl-C, and so would what they start
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# a shell's background jobs ignore Ctrl-C, those of nohup SIGHUP, and so would what they start
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -1,4 +1,4 @@
-"""What the README shows is what happens."""
+"""What the README shows is what happens; and so do docs/start.md and docs/need.md, where its longer parts live."""
 
 import contextlib
 import io
@@ -15,9 +15,13 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, OneCycleLR, Se
 import preheat as ph
 from preheat.torch import Scheduler
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-RIGHT = re.findall(r"\| `(Scheduler\(.*\))` \|", README)
+ROOT = Path(__file__).parents[1]
+README, START, NEED = (
+    (ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/start.md", "docs/need.md")
+)
+BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+(RECIPES,) = (block for block in BLOCK.findall(START) if "# 1. pre-train" in block)
+RIGHT = re.findall(r"\| `(Scheduler\(.*\))` \|", START)
 
 
 def optimizer() -> SGD:
@@ -28,18 +32,30 @@ def test_the_blocks_run_in_order_and_the_example_prints_what_is_shown() -> None:
     scope: dict = {"__name__": "readme"}
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        for block in BLOCKS:
+        for block in BLOCK.findall(README):
             exec(block, scope)
-    assert printed.getvalue() in README
+    assert printed.getvalue()
+    assert f"```text\n{printed.getvalue()}```" in README
+
+
+def test_the_function_that_is_handed_to_a_comparison_trains() -> None:
+    scope: dict = {"__name__": "need"}
+    for block in BLOCK.findall(NEED):
+        exec(block, scope)
     logged: list[int] = []
     result = scope["train"](ph.decay(), 0, lambda step, **metrics: logged.append(step))
     assert logged == list(range(200))
     assert math.isfinite(result["val_loss"].item())
 
 
+def test_it_is_short() -> None:
+    """A stranger reads it to the end: at most 1,000 words beside code."""
+    prose = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)|^ {4}[^\n]*$", " ", README, flags=re.DOTALL | re.MULTILINE)
+    assert 300 < len(re.findall(r"\w[\w'’-]*", prose)) <= 1000
+
+
 def test_every_recipe_attaches() -> None:
-    recipes = next(block for block in BLOCKS if "# 1. pre-train" in block)
-    for recipe in re.split(r"\n(?=# \d)", recipes):
+    for recipe in re.split(r"\n(?=# \d)", RECIPES):
         scope: dict = {"ph": ph, "run": ph.Run(total=10_000)}
         exec(recipe, scope)
         groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "name": name} for name in ("body", "head")]
@@ -53,8 +69,7 @@ def test_every_recipe_follows_on_the_groups_that_the_trainer_makes(tmp_path: Pat
     arguments = transformers.TrainingArguments(
         str(tmp_path), learning_rate=1e-3, weight_decay=0.05, report_to=[], use_cpu=True
     )
-    recipes = next(block for block in BLOCKS if "# 1. pre-train" in block)
-    for recipe in re.split(r"\n(?=# \d)", recipes):
+    for recipe in re.split(r"\n(?=# \d)", RECIPES):
         scope: dict = {"ph": ph, "run": ph.Run(total=10_000)}
         exec(recipe, scope)
         config = transformers.BertConfig(

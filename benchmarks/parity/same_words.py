@@ -8,6 +8,7 @@ into docs/conventions.md.
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from fractions import Fraction
 from importlib import import_module
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.parity.case import arguments_of, lines
-from preheat.compat import PEERS, restate
+from preheat.compat import restate
+from preheat.core.plan import Plan
+from preheat.core.stated import plain
 
 PAGE = Path(__file__).parents[2] / "docs" / "conventions.md"
 BEGIN, END = "<!-- table of benchmarks.parity.same_words -->", "<!-- end of the table -->"
@@ -122,8 +125,59 @@ ROWS = (
         },
     ),
     Row("pytorch_optimizer", "linear", {"t_max": TOTAL, "max_lr": 1.0, "warmup_steps": WARMUP}),
+    Row("diffusers", "get_linear_schedule_with_warmup", {"num_warmup_steps": WARMUP, "num_training_steps": TOTAL}),
+    Row(
+        "big_vision",
+        "create_learning_rate_schedule",
+        {"total_steps": TOTAL, "decay_type": "linear", "warmup_steps": WARMUP},
+    ),
+    Row(
+        "kohya",
+        "get_scheduler_fix",
+        {
+            "lr_scheduler": "linear",
+            "max_train_steps": TOTAL,
+            "lr_warmup_steps": WARMUP,
+            "lr_decay_steps": 0,  # from here on its defaults: its command line always has all of them
+            "lr_scheduler_num_cycles": 1,
+            "lr_scheduler_power": 1.0,
+            "lr_scheduler_timescale": None,
+            "lr_scheduler_min_lr_ratio": None,
+        },
+    ),
+    Row(
+        "fvcore",
+        "CompositeParamScheduler",
+        {
+            "schedulers": [
+                {"type": "LinearParamScheduler", "start_value": 0.0, "end_value": 1.0},
+                {"type": "LinearParamScheduler", "start_value": 1.0, "end_value": 0.0},
+            ],
+            "lengths": [WARMUP / TOTAL, 1 - WARMUP / TOTAL],
+            "interval_scaling": ["rescaled", "rescaled"],
+            "max_iter": TOTAL,
+        },
+    ),
+    Row(
+        "fastai",
+        "combine_scheds",
+        {
+            "pcts": [WARMUP / TOTAL, 1 - WARMUP / TOTAL],
+            "scheds": [{"type": "SchedLin", "start": 0.0, "end": 1.0}, {"type": "SchedLin", "start": 1.0, "end": 0.0}],
+            "num_updates": TOTAL,
+            "n_iter": TOTAL,
+        },
+    ),
 )
-"""The libraries in whose words it can be said; one that is not restated yet is left out."""
+"""The libraries in whose words it can be said."""
+LEFT_OUT = {  # the other libraries that are restated
+    "axolotl": "its linear is transformers'",
+    "llama_factory": "its linear is transformers'",
+    "nanogpt": "it has a cosine alone",
+    "keras": "no schedule of its own warms up before a linear decay",
+    "schedulefree": "it warms up and never decays",
+    "ultralytics": "its lengths are epochs, and its rate falls once an epoch",
+}
 
 
 class Made(NamedTuple):
@@ -135,19 +189,17 @@ class Made(NamedTuple):
 
 
 def made() -> list[Made]:
-    """The rows of libraries that are restated, each with its sequence."""
-    found, sequences = list[Made](), list[list[float]]()
+    """The rows, each with its sequence."""
+    found, different = list[Made](), list[list[float]]()
     for row in ROWS:
-        if row.library not in PEERS:
-            continue
         values = restate(row.library, row.scheduler, **row.arguments).table(SHOWN).tolist()
-        for known in sequences:
+        for known in different:
             if all(abs(a - b) <= NEAR for a, b in zip(known[:TOTAL], values[:TOTAL], strict=True)):
                 break
         else:
             known = values
-            sequences.append(values)
-        found.append(Made(row, values, LETTERS[sequences.index(known)]))
+            different.append(values)
+        found.append(Made(row, values, LETTERS[different.index(known)]))
     return found
 
 
@@ -178,26 +230,72 @@ def shown(value: float) -> str:
 
 def table(rows: list[Made]) -> list[str]:
     """The table in Markdown, those with the same sequence together."""
-    head = ["library", "what it is told", *map(str, range(TOTAL)), "sequence"]
+    head = ["library", "sequence", *map(str, range(TOTAL)), "by its"]
     body = [
-        [one.row.library, f"`{one.row.scheduler}`", *map(shown, one.values[:TOTAL]), one.letter]
+        [one.row.library, one.letter, *map(shown, one.values[:TOTAL]), f"`{one.row.scheduler}`"]
         for one in sorted(rows, key=lambda one: one.letter)
     ]
     return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *body)]
 
 
+def sequences(rows: list[Made]) -> list[str]:
+    """A row in Markdown for each sequence: who makes it, and at which updates it is another than the first."""
+    head = ["sequence", "libraries", "first rate", "highest rate", "last rate", "differs from A at", "in preheat"]
+    body, groups = [], {one.letter: [other for other in rows if other.letter == one.letter] for one in rows}
+    first = groups[LETTERS[0]][0].values[:TOTAL]
+    for letter, same in groups.items():
+        values = same[0].values[:TOTAL]
+        top = max(range(TOTAL), key=lambda t: (round(values[t], 6), -t))
+        off = [t for t in range(TOTAL) if abs(values[t] - first[t]) > NEAR]
+        names = ", ".join(one.row.library for one in same)
+        peak = f"{shown(values[top])} at update {top}"
+        text = min((written(one.row) for one in same), key=len)
+        body.append([letter, names, shown(values[0]), peak, shown(values[-1]), ranges(off) or "-", f"`{text}`"])
+    return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *body)]
+
+
+def written(row: Row) -> str:
+    """A restatement in preheat's own words, within the run: the values, without saying whether they are rates."""
+    target = restate(row.library, row.scheduler, **row.arguments).target
+    values = plain(target["lr"] if isinstance(target, Plan) else target)
+    return repr(values.truncated(TOTAL) if TOTAL < values.length < math.inf else values)
+
+
+def ranges(updates: list[int]) -> str:
+    """Updates in ascending order, those without a gap as a range."""
+    runs: list[list[int]] = []
+    for t in updates:
+        if runs and runs[-1][-1] == t - 1:
+            runs[-1].append(t)
+        else:
+            runs.append([t])
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def left_out() -> list[str]:
+    """A line in Markdown for each library that cannot say it."""
+    return [f"* {library}: {why}" for library, why in sorted(LEFT_OUT.items())]
+
+
 def said(rows: list[Made]) -> str:
     """How many there are of each."""
-    libraries, sequences = len({one.row.library for one in rows}), len({one.letter for one in rows})
-    return f"{libraries} libraries make {sequences} different sequences of it."
+    libraries, different = len({one.row.library for one in rows}), len({one.letter for one in rows})
+    return f"{libraries} libraries make {different} different sequences of it."
+
+
+def text_of(rows: list[Made]) -> str:
+    """All that is generated on the page."""
+    without = "The other libraries that are restated here cannot say it:"
+    return "\n".join([said(rows), "", *table(rows), "", *sequences(rows), "", without, "", *left_out()])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.parity.same_words", description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the table into docs/conventions.md")
     options, rows = parser.parse_args(), made()
-    text = "\n".join([said(rows), "", *table(rows)])
+    text = text_of(rows)
     print(text)
+    print()
     for one in rows:
         off = beside(one.row)
         print(f"{one.row.library}: {'not installed' if off is None else f'{off:.1e} from the running library'}")

@@ -35,6 +35,7 @@ class PreheatArgs(BaseModel):
 
     preheat_schedule: text, such as warmup(5%) >> decay(), or a mapping of them, such as {"lr": …, "weight_decay": …}.
     preheat_rules: a list of rules as mappings, such as {kind: Plateau, metric: eval_loss}.
+    preheat_peak, preheat_base, preheat_on_change: peak, base and on_change of a Scheduler.
     """
 
     preheat_schedule: str | dict[str, Any] | None = None

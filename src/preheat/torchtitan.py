@@ -29,6 +29,8 @@ class ScheduleContainer(LRSchedulersContainer):  # pyrefly: ignore[invalid-inher
 
     Update t, counted from 0, uses `base · s(t)`. `schedulers` holds the Scheduler.
 
+    options: what torchtitan passes from the Config.
+
     Raises PreheatError for a plan that does not fit the run or the groups.
     """
 

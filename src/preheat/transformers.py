@@ -109,7 +109,7 @@ class ScheduledTrainer(Trainer):
         class MyTrainer(ScheduledTrainer, SFTTrainer): ...
         MyTrainer(schedule="warmup(5%) >> decay()", model=model, args=args, …)
 
-    Takes what the Trainer takes, and the arguments of `use`; raises what that raises.
+    args, kwargs: what the Trainer takes.   The others are as in `use`, and it raises what that raises.
     """
 
     _follower: _Follower

@@ -11,6 +11,7 @@ import pytest
 
 PAGES = Path(__file__).parents[2] / "docs" / "frameworks"
 NEEDS = {  # the modules without which a page cannot be run; every page has a line here
+    "pytorch": ["torch"],
     "groups": ["torch"],
     "quantities": ["torch"],
     "loggers": ("torch", "wandb", "tensorboard", "mlflow"),
@@ -27,16 +28,27 @@ NEEDS = {  # the modules without which a page cannot be run; every page has a li
     "deepspeed": ("deepspeed",),
     "ray": ("ray", "pandas", "pyarrow"),
 }
+INDEX = "index"  # the page that leads to the others
 BLOCK = re.compile(r"```(python|text|yaml \S+)\n(.*?)```", re.DOTALL)
 
 
 def test_every_page_is_run() -> None:
-    assert set(NEEDS) == {page.stem for page in PAGES.glob("*.md")}
+    assert set(NEEDS) == {page.stem for page in PAGES.glob("*.md")} - {INDEX}
 
 
 def test_the_readme_leads_to_every_page() -> None:
     readme = (PAGES.parents[1] / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"\(docs/frameworks/(\w+)\.md\)", readme)) == set(NEEDS)
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = (PAGES / f"{INDEX}.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\((\w+)\.md\)", index)) == set(NEEDS)
+    readme = (PAGES.parents[1] / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[.*\]\(docs/frameworks/.*$", readme, re.MULTILINE)
+    assert rows
+    for row in rows:
+        assert row.replace("(docs/frameworks/", "(") in index, "python docs/figures/frameworks.py"
 
 
 @pytest.mark.parametrize("name", NEEDS)

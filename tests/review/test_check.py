@@ -240,3 +240,8 @@ def test_a_config_is_looked_at_with_its_own_run_and_findings():
     reading = Reading.of(meant, Run(total=T), [ignored], "transformers")
     assert [one.code for one in check(reading)] == ["unknown-key", "warmup-share"]
     assert [one.code for one in check(reading, Run(total=2 * T))] == ["unknown-key"]  # what is said beside it counts
+
+
+def test_a_number_is_no_run() -> None:
+    with pytest.raises(PreheatError, match=r"run= takes a Run, not 2000; write run=Run\(total=10_000\)"):
+        check("warmup(50) >> decay()", 2000)

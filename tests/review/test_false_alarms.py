@@ -13,7 +13,7 @@ from preheat.core.findings import CODES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "check.md").read_text(encoding="utf-8")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README, START = (ROOT.joinpath(page).read_text(encoding="utf-8") for page in ("README.md", "docs/start.md"))
 PUBLISHED = tomllib.loads((Path(__file__).parent / "published.toml").read_text(encoding="utf-8"))["config"]
 OPEN = {"steps_per_epoch": 313, "total": 20_000}  # what sources leave open: epochs of ImageNet-1k at 4096, a length
 
@@ -66,26 +66,26 @@ def of_examples():
         yield name, spec, Run(total=total)
 
 
-def of_readme():
+def of_first_pages():
     scope = {"ph": ph}
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", START, re.DOTALL)
     (recipes,) = [block for block in blocks if block.startswith("# 1. pre-train")]
     for number, statement in enumerate(ast.parse(recipes).body):
-        exec(compile(ast.Module([statement], []), "readme", "exec"), scope)
+        exec(compile(ast.Module([statement], []), "start", "exec"), scope)
         if statement.targets[0].id != "s":
             continue
         # two of them say their run in the next statement, or have none
         runs = {3: Run(total="100B tokens", tokens_per_step=1_048_576), 5: Run()}
         run = runs.get(number, Run(total=10_000))
-        yield f"README, recipe {number + 1}", scope["s"], run
+        yield f"docs/start.md, recipe {number + 1}", scope["s"], run
     first = re.search(r"ph\.absolute\((ph\.ramp\(0\.01.*?)\), run=ph\.Run\(total=(\d+)\)", README)
     yield "README, the first example", ph.absolute(eval(first[1], scope)), Run(total=int(first[2]))
-    for theirs, ours in re.findall(r"\| (.*?) \| `Scheduler\(optimizer, (ph\..*)\)` \|", README):
+    for theirs, ours in re.findall(r"\| (.*?) \| `Scheduler\(optimizer, (ph\..*)\)` \|", START):
         name = "OneCycleLR" if "OneCycle" in theirs else theirs[:60]
-        yield f"README, {name}", eval(ours, scope), Run(total=10_000)
+        yield f"docs/start.md, {name}", eval(ours, scope), Run(total=10_000)
 
 
-ALL = [*of_presets(), *of_configs(), *of_examples(), *of_readme()]
+ALL = [*of_presets(), *of_configs(), *of_examples(), *of_first_pages()]
 
 
 def justified():

@@ -74,7 +74,10 @@ _OTHERWISE = {
 
 
 def peer(name: str) -> Peer:
-    """A library that is restated: its version, its source, its schedulers. Raises PreheatError for an unknown one."""
+    """A library that is restated: its version, its source, its schedulers.
+
+    name: one of PEERS, or what its package is called otherwise. Raises PreheatError for an unknown one.
+    """
     known = name.lower().replace("-", "_") if isinstance(name, str) else name
     known = _OTHERWISE.get(known, known)
     if known not in PEERS:

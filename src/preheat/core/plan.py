@@ -72,6 +72,8 @@ class Plan(Mapping[str, "Schedule | Absolute | Relative"]):
     the first entry of a tuple. A schedule multiplies what the group was given; `absolute(s)` is the value itself. Schedules
     may be given as text or data, as `parse` takes them, and so may the plan. A plan is a value: equal, hashable, printable.
 
+    lines: schedules by key; a schedule alone is the line "lr".
+
     >>> from preheat import absolute, decay, warmup
     >>> Plan({"lr": warmup(100) >> decay(900), "momentum": absolute(warmup(100))})
     Plan({'lr': ramp(0.0, 1.0, 100) >> ramp(1.0, 0.0, 900), 'momentum': absolute(ramp(0.0, 1.0, 100))})

@@ -105,7 +105,11 @@ _EXAMPLES = (*NAMES, "power(2)", "reverse('sqrt')", "compose('cosine', power(2))
 
 
 class Shape(Value):
-    """How a ramp goes from its start to its end: a name, `power(p)`, `reverse(...)` or `compose(...)` of them. A value."""
+    """How a ramp goes from its start to its end: a name, `power(p)`, `reverse(...)` or `compose(...)` of them. A value.
+
+    name: that of a shape, such as "cosine".   exponent: p of a power, else None.   mirrored: whether it is reversed.
+    inner: the shape that a composed one is applied to.
+    """
 
     __slots__ = ("exponent", "inner", "mirrored", "name")
 

@@ -73,6 +73,7 @@ def compare(
     engine: "processes" (jobs=…, gpus=…, patience=…), "inline", "ray" (address=…), "slurm" (folder=…), one
     that a package registers (`preheat.lab.engines.registry`), or any `concurrent.futures.Executor`.
     race: after each round of seeds only the better half of the arms goes on.
+    console: where progress and tables are shown, by default the terminal.   settings: what the engine takes, by name.
 
     What `train` holds is configuration: arguments of a partial, a closure, defaults, the state of an object whose method it
     is, and the values that it and the functions that it calls read of your own modules. A folder with runs of other values is

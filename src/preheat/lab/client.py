@@ -85,6 +85,7 @@ def _rates(given: Target, run: Run | None, peak: float | None) -> Absolute:
 def log(step: int, **metrics: float) -> None:
     """Report numbers of one update to the comparison that started this script: `log(7, loss=2.3, lr=1e-3)`.
 
+    metrics: numbers by name; not every name has to be there each time.
     step: the update that the numbers belong to, from 0. One update may be reported in several calls; a step lower than
     one before means that training went back, and what was reported from there on is forgotten. The part of a name before
     the last "/" is a stage, which counts its own updates: `log(0, **{"stage2/val_loss": 2.3})` after a first stage of a

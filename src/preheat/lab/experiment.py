@@ -77,7 +77,10 @@ class Arm:
 
 
 def grid(arms: Iterable[Arm], peaks: Iterable[float]) -> tuple[Arm, ...]:
-    """Every arm at every peak, under names such as "linear @ 0.003". Arms must be schedules in factors of the peak."""
+    """Every arm at every peak, under names such as "linear @ 0.003".
+
+    arms: schedules in factors of the peak.   peaks: rates above 0, each once.
+    """
     arms, peaks = tuple(arms), peaks_of(peaks)
     for arm in arms:
         if not isinstance(arm.target, Schedule | Relative):
@@ -186,6 +189,8 @@ class TargetValue:
 @dataclass(frozen=True, slots=True)
 class Study:
     """The same task, options and number of updates under every arm, each arm with every seed.
+
+    arms: the schedules, by name.   seeds: of the weights and the data; arms are compared seed by seed.
 
     The first arm is the one that the others are compared with; in a grid, at each peak. `metrics[0]` decides, the others
     are reported beside it; `target` is asked of the first. `options` is a frozen dataclass of plain values. `trainer` names
@@ -323,6 +328,8 @@ class Trial:
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """One or more studies that are run and reported together.
+
+    title: what the report is called.   studies: at least one.
 
     `command` is the command line that made it, shown in the report under "How to reproduce"; without one the report
     shows the Python instead. In both the absolute paths keep their last part only, and secrets are `***`.

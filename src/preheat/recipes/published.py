@@ -18,7 +18,7 @@ from preheat.core.text.language import parse
 class Preset(Meant):
     """A published run: its schedule in factors of its peak, its peak, its source, and how far it was checked.
 
-    model: what was trained.   year: when its source was first published.
+    name: its key in `presets`.   model: what was trained.   year: when its source was first published.
     schedule: 1 is the peak; lengths in the source's own units, so bind it to a Run that knows them.
     peak_lr: the rate at the peak, for the model and batch that `note` names; None where the source leaves it open.
     verified: whether the numbers of the schedule were read in the source. If not, `note` says which were not: read the

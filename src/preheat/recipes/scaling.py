@@ -45,7 +45,10 @@ def scaled_peak(base_lr: float, base_batch: float, batch: float, rule: str = "li
 
 @dataclass(frozen=True, slots=True)
 class AdamScaling:
-    """Adam's rate and constants for one batch size; `dataclasses.asdict` makes them the arguments of AdamW."""
+    """Adam's rate and constants for one batch size; `dataclasses.asdict` makes them the arguments of AdamW.
+
+    lr, betas, eps: as AdamW takes them.
+    """
 
     lr: float
     betas: tuple[float, float]
@@ -95,7 +98,10 @@ def _ratio(base_batch: float, batch: float) -> Fraction:
     positive_number(batch, "batch")
     k = exact(batch, "batch") / exact(base_batch, "base_batch")
     if not Fraction(1, 2**1000) < k < 2**1000:
-        raise PreheatError(f"batch={shown(batch)} is no multiple of base_batch={shown(base_batch)} that makes sense")
+        raise PreheatError(
+            f"batch={shown(batch)} is no multiple of base_batch={shown(base_batch)} that makes sense",
+            write="give both in samples: the batch of now, and the one that the rate was tuned for",
+        )
     return k
 
 

@@ -14,6 +14,7 @@ from preheat.core.text.language import parse
 from preheat.recipes.published import presets
 from preheat.review.checkpoints.checkpoint import is_checkpoint, not_known, read_checkpoint
 from preheat.review.subject import Subject
+from preheat.session.clock import given_run
 
 
 def subject_of(given: Any, run: Run | None = None, beside: Given = Given()) -> Subject:  # noqa: B008  immutable
@@ -33,6 +34,7 @@ def opened(given: Any, run: Run | None = None, beside: Given = Given(), library:
 
     library: whose config it is, where that is one whose configs are read; else the file tells.
     """
+    run = None if run is None else given_run(run)
     if isinstance(given, Subject):
         return given
     if isinstance(given, Path) or (isinstance(given, str) and _is_path(given)):

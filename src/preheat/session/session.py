@@ -412,7 +412,10 @@ class Session:
         if not grows_with(self.written, run):
             raise nothing_grows(self.given)
         if self.updates and (change := first_change(self.plan, plan, 0, self.position, self.tick)):
-            raise PreheatError(f"that comes too late, the run is at {self.position:g}: {change}")
+            raise PreheatError(
+                f"that comes too late, the run is at {self.position:g}: {change}",
+                write="load this state into a plan on the new total, with on_change='rebase' to go on from the rate in force",
+            )
         rules = bound_rules(self._given_rules, run)
         if self._effect(rules) != self._effect(self.rules):
             raise PreheatError(

@@ -28,6 +28,8 @@ LAWS = {
 class Broken(NamedTuple):
     """A law that does not hold, and how that shows: the first update where it does not, and both values.
 
+    law: its name in LAWS.   shown: where, as text.
+
     >>> print(Broken("bounds", "update 7: -0.1"))
     bounds: every value lies between 0 and the peak; update 7: -0.1
     """

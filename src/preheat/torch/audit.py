@@ -25,6 +25,7 @@ _OFTEN = 10  # times as many, where no end is known, until it is said while trai
 class Audit:
     """What was counted, and findings in words: none if nothing looks wrong.
 
+    position: where the schedule stands, in ticks of the run's clock.
     applied: updates seen and counted.   unseen: calls of step() counted before any update was seen.
     surplus: calls without an update of their own, ignored.   skipped: updates that the GradScaler skipped.
     edited: times a scheduled value was found changed by someone else, and overwritten.

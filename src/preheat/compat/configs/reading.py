@@ -55,7 +55,8 @@ class Given(NamedTuple):
 class Reading(Meant, Value):
     """A config as a value: whatever takes a schedule takes it.
 
-    target: the schedule or rates, or a plan where several things move.   run: the total and the worths that the config says.
+    meant, target: the schedule or rates, or a plan where several things move.
+    run: the total and the worths that the config says.
     findings: what could not be carried over, keys that are not known, and what its library does that one should know.
     library: whose config it is, a name of compat.PEERS.
     """

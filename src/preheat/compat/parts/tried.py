@@ -84,7 +84,7 @@ def tried(library: str, goal: Wanted, settings: Iterable[tuple[Mapping[str, Any]
         if nearest is None or most < nearest[0]:
             nearest = most, arguments, int((off > EXACT * goal.peak).argmax())
     if nearest is None:
-        raise PreheatError(f"no scheduler of {library} comes near this schedule")
+        raise PreheatError(f"no scheduler of {library} comes near this schedule", write="export it as Python instead")
     most, arguments, first = nearest
     said = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
     what = f"no scheduler of {library} has these rates: the nearest, {said}, is off from update {first} on"

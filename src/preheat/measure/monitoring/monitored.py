@@ -67,7 +67,10 @@ def _share(value: float | None) -> str:
 
 
 def watched(path: str | Path) -> Watched:
-    """What the file of a monitor says so far. Raises PreheatError where there is none, or it is of another kind."""
+    """What the file of a monitor says so far.
+
+    path: of the file that a Monitor writes. Raises PreheatError where there is none, or it is of another kind.
+    """
     reader = Reader(path)
     reader.more()
     if reader.history.header is None:
