@@ -5,6 +5,7 @@ The losses are scripted, so that one sees what a rule answers; rules, Schedulers
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ def _through(*points: tuple[int, float]) -> Callable[[int], float]:
     """Straight lines through points, and the last value from there on."""
 
     def loss(update: int) -> float:
-        for (left, low), (right, high) in zip(points, points[1:], strict=False):
+        for (left, low), (right, high) in itertools.pairwise(points):
             if left <= update < right:
                 return low + (high - low) * (update - left) / (right - left)
         return points[-1][1]
