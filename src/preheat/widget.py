@@ -1,9 +1,11 @@
 """The studio in a notebook: a schedule is seen and bent in a cell, and what was dragged comes back as a value.
 
-from preheat.widget import Studio
+    from preheat.widget import Studio
 
-studio = Studio("warmup(5%) >> decay(shape=cosine)", run=ph.Run(total=10_000), peak=3e-4)
-studio  # the last line of a cell shows it; then, in another: Scheduler(optimizer, studio.value, run=studio.run)
+    studio = Studio("warmup(5%) >> decay(shape=cosine)", run=ph.Run(total=10_000), peak=3e-4)
+    studio  # the last line of a cell shows it
+
+In another cell: `Scheduler(optimizer, studio.value, run=studio.run)`.
 """
 
 from __future__ import annotations

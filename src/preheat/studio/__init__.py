@@ -1,9 +1,11 @@
 """The studio: a page on which a schedule is seen, bent and taken away. Python reads, evaluates, checks and prints.
 
-preheat studio "warmup(5%) >> decay(shape=cosine)" --total 10k
+    preheat studio "warmup(5%) >> decay(shape=cosine)" --total 10k
 
-preheat.studio.serve(["warmup(5%) >> decay()", "llama2_7b"], run=preheat.Run(total=10_000))
-preheat.studio.export("warmup(5%) >> decay()", "page.html", run=preheat.Run(total=10_000))
+In Python, for a page on this machine or one in a file:
+
+    preheat.studio.serve(["warmup(5%) >> decay()", "llama2_7b"], run=preheat.Run(total=10_000))
+    preheat.studio.export("warmup(5%) >> decay()", "page.html", run=preheat.Run(total=10_000))
 """
 
 from typing import TYPE_CHECKING
