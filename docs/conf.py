@@ -38,4 +38,5 @@ html_js_files = ["offline.js"]
 html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 html_theme_options = {"footer_icons": [], "top_of_page_buttons": []}

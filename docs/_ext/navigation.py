@@ -1,13 +1,14 @@
-"""The navigation is read from the lists of the first page and of the reference's, which GitHub shows as they are: below a
-heading a link for each page."""
+"""The navigation is read from the lists of the first page and of the reference's, and from the table of the frameworks, which
+GitHub shows as they are: below a heading a link for each page."""
 
 import re
 
 from sphinx.application import Sphinx
 
 _HEADING = re.compile(r"^## (.+)$")
-_PAGES = ("index", "reference/index")
+_PAGES = ("index", "reference/index", "frameworks/index")
 _ENTRY = re.compile(r"^\* \[(.+?)\]\(([\w/-]+)\.md\)")
+_ROW = re.compile(r"^\| \[(.+?)\]\(([\w/-]+)\.md\)")
 
 
 def sections(text: str) -> dict[str, list[tuple[str, str]]]:
@@ -19,6 +20,8 @@ def sections(text: str) -> dict[str, list[tuple[str, str]]]:
             under = found.setdefault(heading[1], [])
         elif entry := _ENTRY.match(line):
             under.append((entry[1], entry[2]))
+        elif (row := _ROW.match(line)) and row[2] not in {page for _, page in under}:
+            under.append((row[1], row[2]))
     return {heading: entries for heading, entries in found.items() if entries}
 
 
