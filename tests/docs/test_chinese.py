@@ -13,9 +13,13 @@ PAIRS = {  # each page, and the one that says the same in Chinese
     "README.md": "README.zh.md",
     "docs/index.md": "docs/zh/index.md",
     "docs/start.md": "docs/zh/start.md",
+    "docs/need.md": "docs/zh/need.md",
+    "docs/conventions.md": "docs/zh/conventions.md",
 }
 BACK = {chinese: english for english, chinese in PAIRS.items()}
-DRAWN = {"docs/figures/start.svg": "docs/figures/start.zh.svg"}  # pictures whose words are Chinese
+DRAWN = {  # pictures whose words are Chinese
+    f"docs/figures/{name}.svg": f"docs/figures/{name}.zh.svg" for name in ("start", "need", "conventions")
+}
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^ {4}\S.*$", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -138,7 +142,7 @@ def test_each_leads_to_the_other_at_its_top(english: str, chinese: str) -> None:
 
 @pytest.mark.parametrize("page", PAIRS.values())
 def test_chinese_stands_apart_from_latin_and_has_its_own_signs(page: str) -> None:
-    text = re.sub(r"`[^`]*`|\]\([^)]*\)|[*\[\]]", "", _INDENTED.sub("", prose(page)))
+    text = re.sub(r"`[^`]*`|\]\([^)]*\)|!(?=\[)|[*\[\]]", "", _INDENTED.sub("", prose(page)))
     assert re.findall(rf"[{_CJK}][A-Za-z0-9].{{0,9}}|.{{0,9}}[A-Za-z0-9][{_CJK}]", text) == []
     assert re.findall(rf"[{_CJK}][,;:?!(].{{0,9}}|.{{0,9}}[,;:?!)][{_CJK}]", text) == []
     code = rf"[{_CJK}]`[^`]*`|`[^`]*`[{_CJK}]"  # code stands apart too
