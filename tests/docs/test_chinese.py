@@ -134,7 +134,10 @@ def test_the_links_lead_to_the_same_places_in_chinese_where_there_is_a_page(engl
 
 @every_pair
 def test_each_leads_to_the_other_at_its_top(english: str, chinese: str) -> None:
-    for page, other, line in ((english, chinese, r"English · \[中文\]"), (chinese, english, r"\[English\]\([^)]+\) · 中文")):
+    for page, other, line in (
+        (english, chinese, r"English · \[中文\]"),
+        (chinese, english, r"\[English\]\([^)]+\) · 中文"),
+    ):
         top = pages.read(page).split("\n\n")[1]
         assert re.match(line, top), top
         assert (other, "") in links(page)
@@ -147,3 +150,10 @@ def test_chinese_stands_apart_from_latin_and_has_its_own_signs(page: str) -> Non
     assert re.findall(rf"[{_CJK}][,;:?!(].{{0,9}}|.{{0,9}}[,;:?!)][{_CJK}]", text) == []
     code = rf"[{_CJK}]`[^`]*`|`[^`]*`[{_CJK}]"  # code stands apart too
     assert re.findall(code, re.sub(r"`([^`]*)`", lambda found: f"`{'x' * len(found[1])}`", prose(page))) == []
+
+
+@pytest.mark.parametrize("page", PAIRS.values())
+def test_no_line_ends_between_two_characters(page: str) -> None:
+    """A browser makes a space of the end of a line, and there is none between Chinese characters."""
+    wide = rf"{_CJK}\u3001-\u301f\uff01-\uff60"
+    assert re.findall(rf".{{0,9}}[{wide}]\n *[{wide}].{{0,9}}", prose(page)) == []
