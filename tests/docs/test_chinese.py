@@ -4,7 +4,7 @@ import io
 import re
 import tokenize
 from collections import Counter
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pages
 import pytest
@@ -157,3 +157,50 @@ def test_no_line_ends_between_two_characters(page: str) -> None:
     """A browser makes a space of the end of a line, and there is none between Chinese characters."""
     wide = rf"{_CJK}\u3001-\u301f\uff01-\uff60"
     assert re.findall(rf".{{0,9}}[{wide}]\n *[{wide}].{{0,9}}", prose(page)) == []
+
+
+def test_the_search_finds_what_stands_on_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index has every pair of neighbouring characters, and English words as before."""
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(str(pages.ROOT / "docs" / "_ext"))
+    import chinese
+
+    search = chinese.Search({})
+    assert search.split("Adam 的学习率，warmup预热") == ["Adam", "的学", "学习", "习率", "warmup", "预热"]
+    for page in PAIRS.values():
+        assert {"学习", "习率", "预热"} <= set(search.split(prose(page)))
+
+
+def test_what_is_typed_is_cut_as_the_index_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    api = pytest.importorskip("playwright.sync_api")
+    chromium = Path("/usr/bin/chromium")
+    if not chromium.exists():
+        pytest.skip("needs chromium")
+    monkeypatch.syspath_prepend(str(pages.ROOT / "docs" / "_ext"))
+    import chinese
+
+    typed = {
+        "预热": ["预热"],
+        "学习率预热": ["学习", "习率", "预热"],
+        "学习率的峰值": ["学习", "习率", "峰值"],
+        "各库的约定": ["各库", "库的", "的约", "约定"],
+        "AdamW warmup": ["AdamW", "warmup"],
+        "轮": ["轮"],
+    }
+    with api.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(chromium), args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.add_script_tag(content=chinese.Search.js_splitter_code)
+        assert page.evaluate("(all) => all.map(splitQuery)", list(typed)) == list(typed.values())
+        browser.close()
+
+
+@pytest.mark.parametrize(("page", "language"), [("zh/start", "zh-CN"), ("start", "en")])
+def test_a_chinese_page_says_so(monkeypatch: pytest.MonkeyPatch, page: str, language: str) -> None:
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(str(pages.ROOT / "docs" / "_ext"))
+    import chinese
+
+    context = {"language": "en"}
+    chinese.marked(None, page, "page.html", context, None)
+    assert context["language"] == language
