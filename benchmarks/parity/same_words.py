@@ -2,7 +2,7 @@
 
 "Linear warmup over 4 updates, then linear decay to 0, 12 updates in all", at a rate of 1 at the peak. What the sentence does
 not say is left at the library's default. Prints a table, beside the running library where it is installed; --write puts it
-into docs/conventions.md.
+into docs/conventions.md, and into docs/zh/conventions.md in the words of CHINESE.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.parity.case import arguments_of, lines
+from benchmarks.words import ENGLISH, Words
 from preheat.compat import restate
 from preheat.core.plan import Plan
 from preheat.core.stated import plain
 
-PAGE = Path(__file__).parents[2] / "docs" / "conventions.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, CHINESE_PAGE = DOCS / "conventions.md", DOCS / "zh" / "conventions.md"
 BEGIN, END = "<!-- table of benchmarks.parity.same_words -->", "<!-- end of the table -->"
 WARMUP, TOTAL, SHOWN = 4, 12, 14
 NEAR = 1e-6  # two libraries compute in single precision
@@ -178,6 +180,31 @@ LEFT_OUT = {  # the other libraries that are restated
     "schedulefree": "it warms up and never decays",
     "ultralytics": "its lengths are epochs, and its rate falls once an epoch",
 }
+CHINESE = Words(
+    {  # what is written on the page, word for word
+        "library": "库",
+        "sequence": "序列",
+        "by its": "所用接口",
+        "libraries": "库",
+        "first rate": "起始值",
+        "highest rate": "最高值",
+        "last rate": "最终值",
+        "differs from A at": "与 A 不同的更新",
+        "in preheat": "在 preheat 里",
+        "{} at update {}": "{}，在第 {} 次更新",
+        "{} to {}": "{} 至 {}",
+        ", ": "、",
+        "* {}: {}": "* {}：{}",
+        "{} libraries make {} different sequences of it.": "同一句话，{} 个库给出 {} 种不同的序列。",
+        "The other libraries that are restated here cannot say it:": "这里复现的其余各库表达不了这句话：",
+        "its linear is transformers'": "它的线性调度就是 transformers 的",
+        "it has a cosine alone": "只有余弦",
+        "no schedule of its own warms up before a linear decay": "自带的调度没有先预热再线性衰减的",
+        "it warms up and never decays": "有预热，但从不衰减",
+        "its lengths are epochs, and its rate falls once an epoch": "长度以轮（epoch）计，学习率每轮才降一次",
+    }
+)
+PAGES = {PAGE: ENGLISH, CHINESE_PAGE: CHINESE}
 
 
 class Made(NamedTuple):
@@ -228,9 +255,9 @@ def shown(value: float) -> str:
     return str(fraction) if abs(value - fraction) < NEAR else f"{value:.3g}"
 
 
-def table(rows: list[Made]) -> list[str]:
+def table(rows: list[Made], words: Words = ENGLISH) -> list[str]:
     """The table in Markdown, those with the same sequence together."""
-    head = ["library", "sequence", *map(str, range(TOTAL)), "by its"]
+    head = [words("library"), words("sequence"), *map(str, range(TOTAL)), words("by its")]
     body = [
         [one.row.library, one.letter, *map(shown, one.values[:TOTAL]), f"`{one.row.scheduler}`"]
         for one in sorted(rows, key=lambda one: one.letter)
@@ -238,19 +265,20 @@ def table(rows: list[Made]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *body)]
 
 
-def sequences(rows: list[Made]) -> list[str]:
+def sequences(rows: list[Made], words: Words = ENGLISH) -> list[str]:
     """A row in Markdown for each sequence: who makes it, and at which updates it is another than the first."""
-    head = ["sequence", "libraries", "first rate", "highest rate", "last rate", "differs from A at", "in preheat"]
+    columns = ("sequence", "libraries", "first rate", "highest rate", "last rate", "differs from A at", "in preheat")
+    head = [words(column) for column in columns]
     body, groups = [], {one.letter: [other for other in rows if other.letter == one.letter] for one in rows}
     first = groups[LETTERS[0]][0].values[:TOTAL]
     for letter, same in groups.items():
         values = same[0].values[:TOTAL]
         top = max(range(TOTAL), key=lambda t: (round(values[t], 6), -t))
         off = [t for t in range(TOTAL) if abs(values[t] - first[t]) > NEAR]
-        names = ", ".join(one.row.library for one in same)
-        peak = f"{shown(values[top])} at update {top}"
-        text = min((written(one.row) for one in same), key=len)
-        body.append([letter, names, shown(values[0]), peak, shown(values[-1]), ranges(off) or "-", f"`{text}`"])
+        names = words(", ").join(one.row.library for one in same)
+        peak = words("{} at update {}").format(shown(values[top]), top)
+        text, where = min((written(one.row) for one in same), key=len), ranges(off, words) or "-"
+        body.append([letter, names, shown(values[0]), peak, shown(values[-1]), where, f"`{text}`"])
     return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *body)]
 
 
@@ -261,7 +289,7 @@ def written(row: Row) -> str:
     return repr(values.truncated(TOTAL) if TOTAL < values.length < math.inf else values)
 
 
-def ranges(updates: list[int]) -> str:
+def ranges(updates: list[int], words: Words = ENGLISH) -> str:
     """Updates in ascending order, those without a gap as a range."""
     runs: list[list[int]] = []
     for t in updates:
@@ -269,40 +297,42 @@ def ranges(updates: list[int]) -> str:
             runs[-1].append(t)
         else:
             runs.append([t])
-    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+    between = words("{} to {}")
+    parts = (between.format(run[0], run[-1]) if len(run) > 1 else str(run[0]) for run in runs)
+    return words(", ").join(parts)
 
 
-def left_out() -> list[str]:
+def left_out(words: Words = ENGLISH) -> list[str]:
     """A line in Markdown for each library that cannot say it."""
-    return [f"* {library}: {why}" for library, why in sorted(LEFT_OUT.items())]
+    line = words("* {}: {}")
+    return [line.format(library, words(why)) for library, why in sorted(LEFT_OUT.items())]
 
 
-def said(rows: list[Made]) -> str:
+def counted(rows: list[Made], words: Words = ENGLISH) -> str:
     """How many there are of each."""
     libraries, different = len({one.row.library for one in rows}), len({one.letter for one in rows})
-    return f"{libraries} libraries make {different} different sequences of it."
+    return words("{} libraries make {} different sequences of it.").format(libraries, different)
 
 
-def text_of(rows: list[Made]) -> str:
+def text_of(rows: list[Made], words: Words = ENGLISH) -> str:
     """All that is generated on the page."""
-    without = "The other libraries that are restated here cannot say it:"
-    return "\n".join([said(rows), "", *table(rows), "", *sequences(rows), "", without, "", *left_out()])
+    without = words("The other libraries that are restated here cannot say it:")
+    tables = ["", *table(rows, words), "", *sequences(rows, words), ""]
+    return "\n".join([counted(rows, words), *tables, without, "", *left_out(words)])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.parity.same_words", description=__doc__)
-    parser.add_argument("--write", action="store_true", help="write the table into docs/conventions.md")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/conventions.md and docs/zh")
     options, rows = parser.parse_args(), made()
-    text = text_of(rows)
-    print(text)
+    print(text_of(rows))
     print()
     for one in rows:
         off = beside(one.row)
         print(f"{one.row.library}: {'not installed' if off is None else f'{off:.1e} from the running library'}")
-    if options.write:
-        page = PAGE.read_text(encoding="utf-8")
-        written = re.sub(f"(?<={BEGIN}\n).*?(?={END})", lambda _: f"\n{text}\n\n", page, flags=re.DOTALL)
-        PAGE.write_text(written, encoding="utf-8")
+    for path, words in PAGES.items() if options.write else ():
+        before, after = re.split(f"(?<={BEGIN}\n).*?(?={END})", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        path.write_text(f"{before}\n{text_of(rows, words)}\n\n{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""The navigation is read from the lists of the first page and of the reference's, and from the table of the frameworks, which
-GitHub shows as they are: below a heading a link for each page."""
+"""The navigation is read from the lists of the first page, the reference's and the Chinese one, and from the table of the
+frameworks, which GitHub shows as they are: below a heading a link for each page."""
 
 import re
 
 from sphinx.application import Sphinx
 
 _HEADING = re.compile(r"^## (.+)$")
-_PAGES = ("index", "reference/index", "frameworks/index")
+_PAGES = ("index", "reference/index", "frameworks/index", "zh/index")
 _ENTRY = re.compile(r"^\* \[(.+?)\]\(([\w/-]+)\.md\)")
 _ROW = re.compile(r"^\| \[(.+?)\]\(([\w/-]+)\.md\)")
 

@@ -1,4 +1,7 @@
-"""Draws the sequences of docs/conventions.md, one beside the other: `python docs/figures/conventions.py`."""
+"""Draws the sequences of docs/conventions.md, one beside the other: `python docs/figures/conventions.py`.
+
+It is drawn for docs/zh/conventions.md too, in the words of CHINESE.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,22 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # so that it finds the benchmarks from wherever it is started
 
 from benchmarks.parity.same_words import TOTAL, Made, made  # noqa: E402
+from benchmarks.words import ENGLISH, Words  # noqa: E402
 
 from preheat.plots.panel import Curves, Series, shortened  # noqa: E402
 from preheat.plots.svg import style, svg  # noqa: E402
 
 COLUMNS, WIDTH, HEIGHT = 2, 300, 190
 NAMES = 36  # characters of the libraries that make a sequence
+CHINESE = Words(
+    {
+        "{} sequences of rates that {} libraries make of the same words": "同一句话，{1} 个库，{0} 种学习率序列",
+        "{} libraries": "{} 个库",
+        "{}: {}": "{}：{}",
+        ", ": "、",
+        "update": "第 t 次更新",
+    }
+)
 
 
 def sequences() -> dict[str, list[Made]]:
@@ -26,10 +39,14 @@ def sequences() -> dict[str, list[Made]]:
 
 
 def figures() -> dict[str, str]:
-    """A picture of all of them; a text for those who cannot see it stands in the page's table."""
+    """A picture of all of them in each language; a text for those who cannot see it stands in the page's table."""
     known = sequences()
+    return {"conventions": _drawn(known, ENGLISH), "conventions.zh": _drawn(known, CHINESE)}
+
+
+def _drawn(known: dict[str, list[Made]], words: Words) -> str:
     first = next(iter(known.values()))[0].values[:TOTAL]
-    panels = [_panel(letter, same, first) for letter, same in known.items()]
+    panels = [_panel(letter, same, first, words) for letter, same in known.items()]
     rows = -(-len(panels) // COLUMNS)
     placed = "".join(
         drawn.replace(
@@ -38,18 +55,21 @@ def figures() -> dict[str, str]:
         for k, drawn in enumerate(panels)
     )
     size = f'viewBox="0 0 {COLUMNS * WIDTH} {rows * HEIGHT}" style="max-width:100%;color-scheme:light dark"'
-    title = f"{len(panels)} sequences of rates that {sum(map(len, known.values()))} libraries make of the same words"
+    title = words("{} sequences of rates that {} libraries make of the same words")
+    title = title.format(len(panels), sum(map(len, known.values())))
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{title}"><style>{style()}</style>'
-    return {"conventions": f"{head}{placed}</svg>"}
+    return f"{head}{placed}</svg>"
 
 
-def _panel(letter: str, same: list[Made], first: list[float]) -> str:
+def _panel(letter: str, same: list[Made], first: list[float], words: Words) -> str:
     """A sequence with its dots, over the first one."""
     at = list(range(TOTAL))
     own = Series(letter, at, same[0].values[:TOTAL], dots=True)
     behind = [] if letter == "A" else [Series("A", at, first, 5)]
-    names = shortened(", ".join(one.row.library for one in same), NAMES) if len(same) < 4 else f"{len(same)} libraries"
-    panel = Curves(title=f"{letter}: {names}", x_label="update", series=[*behind, own], y_range=(0.0, 1.05))
+    listed = shortened(words(", ").join(one.row.library for one in same), NAMES)
+    names = listed if len(same) < 4 else words("{} libraries").format(len(same))
+    title = words("{}: {}").format(letter, names)
+    panel = Curves(title=title, x_label=words("update"), series=[*behind, own], y_range=(0.0, 1.05))
     return svg(panel, width=WIDTH, height=HEIGHT, in_page=True)
 
 

@@ -13,6 +13,7 @@ sys.path.insert(0, str(ROOT))  # so that a script finds the benchmarks from wher
 
 from benchmarks.advisor.grid import results  # noqa: E402
 from benchmarks.advisor.truth import Trained, Verdict, quantile  # noqa: E402, F401  lengths.py has it from here
+from benchmarks.words import ENGLISH, Words  # noqa: E402, F401  and need.py these
 
 from preheat.lab.statistics.inference import interval  # noqa: E402
 
@@ -89,7 +90,7 @@ def signed(value: float, digits: int = 3) -> str:
     return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")
 
 
-def mean_and_interval(values: Sequence[float]) -> str:
-    """A mean with its 95 % interval, as the pages write it."""
+def mean_and_interval(values: Sequence[float], form: str = "{} ({} to {})") -> str:
+    """A mean with its 95 % interval, as the pages write it; form: how a page in another language does."""
     low, high = interval(values) or (float("nan"), float("nan"))
-    return f"{signed(statistics.fmean(values))} ({signed(low)} to {signed(high)})"
+    return form.format(signed(statistics.fmean(values)), signed(low), signed(high))

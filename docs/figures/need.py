@@ -1,14 +1,45 @@
-"""Draws docs/need.md's figure and writes its table, from the grid of benchmarks/advisor: `python docs/figures/need.py`."""
+"""Draws docs/need.md's figure and writes its table, from the grid of benchmarks/advisor: `python docs/figures/need.py`.
+
+Both are made for docs/zh/need.md too, in the words of CHINESE.
+"""
 
 from __future__ import annotations
 
-from grid import KINDS, TRAINED, Count, counted, from_best, gain_at_best, mean_and_interval, of_kind, sgd
+from grid import (
+    ENGLISH,
+    KINDS,
+    TRAINED,
+    Count,
+    Words,
+    counted,
+    from_best,
+    gain_at_best,
+    mean_and_interval,
+    of_kind,
+    sgd,
+)
 from runs import save
 
 from preheat.plots.panel import Curves, Series
 from preheat.plots.svg import svg
 
 REACH = range(-3, 4)  # steps of the grid that enough trainings have on either side
+CHINESE = Words(
+    {  # what is written here, word for word
+        "byte transformer, post-norm, Adam": "字节级 Transformer，Post-LN，Adam",
+        "byte transformer, pre-norm, Adam": "字节级 Transformer，Pre-LN，Adam",
+        "byte transformer, SGD": "字节级 Transformer，SGD",
+        "digits MLP or CNN, Adam": "digits 上的 MLP 或 CNN，Adam",
+        "digits MLP or CNN, SGD": "digits 上的 MLP 或 CNN，SGD",
+        "modular addition, both": "模加法，两种优化器",
+        "{} of {}": "{}/{}",
+        "{} ({} to {})": "{}（{} 至 {}）",
+        "SGD with momentum": "带动量的 SGD",
+        "Where warmup is needed": "哪里需要预热",
+        "steps from the best peak without warmup (one is × 2 to 2.5)": "离无预热时最佳峰值的档数（一档为 2 至 2.5 倍）",
+        "share of peaks that need it": "需要预热的峰值所占比例",
+    }
+)
 
 
 def at(distance: int, *, of_sgd: bool) -> Count:
@@ -30,38 +61,42 @@ def beyond(*, of_sgd: bool, low: int, high: int) -> Count:
     )
 
 
-def table() -> list[str]:
+def table(words: Words = ENGLISH) -> list[str]:
     """The rows of the page's table, a kind of training each."""
     rows = []
     for kind in KINDS:
         trained = of_kind(kind)
         count = counted([verdict for one in trained for verdict in one.verdicts])
         gains = [gain_at_best(one) for one in trained]
-        shown = (
-            f"{count.needed} of {count.decided} | {count.undecided} | {mean_and_interval([-gain for gain in gains])}"
-        )
-        rows.append(f"| {kind} | {len(trained)} | {shown} |")
+        needed = words("{} of {}").format(count.needed, count.decided)
+        gained = mean_and_interval([-gain for gain in gains], words("{} ({} to {})"))
+        rows.append(f"| {words(kind)} | {len(trained)} | {needed} | {count.undecided} | {gained} |")
     return rows
 
 
 def figures() -> dict[str, str]:
-    """The one picture of this script, by its name."""
+    """The picture of this script in each language, by its name."""
+    return {"need": _drawn(ENGLISH), "need.zh": _drawn(CHINESE)}
+
+
+def _drawn(words: Words) -> str:
     curves = []
-    for style, (name, of_sgd) in enumerate((("Adam", False), ("SGD with momentum", True))):
+    for style, (name, of_sgd) in enumerate((("Adam", False), (words("SGD with momentum"), True))):
         counts = [at(distance, of_sgd=of_sgd) for distance in REACH]
         curves.append(Series(name, list(REACH), [c.needed / c.decided for c in counts], style, dots=True))
     panel = Curves(
-        title="Where warmup is needed",
-        x_label="steps from the best peak without warmup (one is × 2 to 2.5)",
-        y_label="share of peaks that need it",
+        title=words("Where warmup is needed"),
+        x_label=words("steps from the best peak without warmup (one is × 2 to 2.5)"),
+        y_label=words("share of peaks that need it"),
         y_range=(0.0, 1.0),
         series=curves,
     )
-    return {"need": svg(panel)}
+    return svg(panel)
 
 
 if __name__ == "__main__":
     save(figures())
-    print("\n".join(table()))
+    for language in (ENGLISH, CHINESE):
+        print("\n".join(table(language)))
     for of_sgd in (False, True):
         print("SGD" if of_sgd else "Adam", {d: at(d, of_sgd=of_sgd) for d in REACH})

@@ -1,15 +1,21 @@
 """Draws the run of docs/start.md, to its checkpoint and on from there: `python docs/figures/start.py`.
 
-The schedule is the page's own; what is drawn are the rates that the optimizer really had.
+The schedule is the page's own; what is drawn are the rates that the optimizer really had. It is drawn for docs/zh/start.md too,
+in the words of CHINESE.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from copy import deepcopy
 from pathlib import Path
 
 from runs import TOTAL, built, followed, save, series
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that it finds the benchmarks from wherever it is started
+
+from benchmarks.words import ENGLISH, Words
 
 import preheat
 from preheat.plots.panel import Curves
@@ -17,6 +23,16 @@ from preheat.plots.svg import svg
 
 PAGE = Path(__file__).parents[1] / "start.md"
 PEAK, SAVED_AT = 3e-4, 600  # a test holds them against the page
+CHINESE = Words(
+    {
+        "The rate of every update": "每次更新的学习率",
+        "update": "第几次更新",
+        "learning rate": "学习率",
+        "first process": "第一个进程",
+        "resumed": "续训之后",
+    }
+)
+Rates = tuple[list[int], list[float]]  # updates, and the rate of each
 
 
 def schedule() -> preheat.Schedule:
@@ -27,7 +43,7 @@ def schedule() -> preheat.Schedule:
 
 
 def figures() -> dict[str, str]:
-    """The one picture of this script, by its name."""
+    """The picture of this script in each language, by its name."""
     optimizer, scheduler = built(schedule(), lr=PEAK)
     before = followed(optimizer, scheduler, SAVED_AT)
     saved = deepcopy({"optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()})
@@ -35,13 +51,17 @@ def figures() -> dict[str, str]:
     scheduler.load_state_dict(saved["scheduler"])
     optimizer.load_state_dict(saved["optimizer"])
     after = followed(optimizer, scheduler, TOTAL)
+    return {"start": _drawn(before, after, ENGLISH), "start.zh": _drawn(before, after, CHINESE)}
+
+
+def _drawn(before: Rates, after: Rates, words: Words) -> str:
     panel = Curves(
-        title="The rate of every update",
-        x_label="update",
-        y_label="learning rate",
-        series=[series("first process", before, 1), series("resumed", after, 0)],
+        title=words("The rate of every update"),
+        x_label=words("update"),
+        y_label=words("learning rate"),
+        series=[series(words("first process"), before, 1), series(words("resumed"), after, 0)],
     )
-    return {"start": svg(panel)}
+    return svg(panel)
 
 
 if __name__ == "__main__":

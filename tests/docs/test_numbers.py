@@ -17,6 +17,7 @@ from preheat.lab.statistics.inference import LEVEL  # noqa: E402
 from preheat.lab.tasks import DigitsOptions  # noqa: E402
 
 NEED, LENGTHS = "docs/need.md", "docs/lengths.md"
+NEED_CHINESE = "docs/zh/need.md"
 DEMO = "What `make demo` printed"  # where the demo's own numbers stand; every other page quotes them from there
 _CODE = re.compile(r"^ {4}.*$|^#.*$|[a-z]-[\d.]+|`[^`]*`|arXiv:[\d.]+\d|\]\([^)]*\)|\d+\.\d+\.\d+", re.MULTILINE)
 _NUMBER = re.compile(r"[−+]?\d+\.\d+|(?<![.\d])\d+ %")
@@ -73,22 +74,43 @@ def test_what_the_decision_page_quotes_is_where_it_links_to() -> None:
     assert missing(NEED, [], own=demo() + "\n".join(need.table())) == []
 
 
-def test_its_table_and_counts_are_those_of_the_grid() -> None:
+COUNTS = {  # what the decision page and its Chinese one say of the peaks around the best one
+    NEED: {
+        (-2, False): "{0} of {1} peaks two steps below",
+        (-3, False): "{0} of {1} three steps below",
+        (0, False): "At the best peak {0} of {1}",
+        (1, False): "a step above it {0} of {1}",
+        (-2, True): "warmup is needed at {0} of {1}",
+    },
+    NEED_CHINESE: {
+        (-2, False): "低两档的 {1} 个峰值里 {0} 个",
+        (-3, False): "低三档的 {1} 个里 {0} 个",
+        (0, False): "最佳峰值处 {1} 个里 {0} 个",
+        (1, False): "高一档 {1} 个里 {0} 个",
+        (-2, True): "比最佳峰值低两档，{1} 个里仍有 {0} 个",
+    },
+}
+
+
+@pytest.mark.parametrize("page", COUNTS)
+def test_its_table_and_counts_are_those_of_the_grid(page: str) -> None:
     import need
 
-    text = " ".join(pages.read(NEED).split())
-    for row in need.table():
+    text = " ".join(pages.read(page).split())
+    for row in need.table(need.CHINESE if page == NEED_CHINESE else need.ENGLISH):
         assert row in text
-    for distance, of_sgd, said in (
-        (-2, False, "{} peaks two steps below"),
-        (-3, False, "{} three steps below"),
-        (0, False, "At the best peak {}"),
-        (1, False, "a step above it {}"),
-        (-2, True, "warmup is needed at {}"),
-    ):
+    for (distance, of_sgd), said in COUNTS[page].items():
         count = need.at(distance, of_sgd=of_sgd)
-        assert said.format(f"{count.needed} of {count.decided}") in text
-    assert need.figures()["need"] == (pages.ROOT / "docs/figures/need.svg").read_text(encoding="utf-8").strip()
+        assert said.format(count.needed, count.decided) in text
+
+
+def test_its_pictures_are_those_that_the_script_draws() -> None:
+    import need
+
+    drawn = need.figures()
+    assert {name: pages.figure(name) for name in drawn} == drawn, "python docs/figures/need.py"
+    assert "(figures/need.svg)" in pages.read(NEED)
+    assert "(../figures/need.zh.svg)" in pages.read(NEED_CHINESE)
 
 
 def test_the_commands_that_it_ends_in_run(

@@ -42,9 +42,13 @@ def test_libraries_of_one_letter_have_one_sequence_and_others_another():
     assert f"{len(WRITTEN)} libraries make {len(sequences)} different sequences of it." in text
 
 
-def test_the_page_is_what_the_generator_prints():
-    written = same_words.PAGE.read_text("utf-8").partition(f"{same_words.BEGIN}\n")[2].partition(same_words.END)[0]
-    assert written == f"\n{same_words.text_of(same_words.made())}\n\n", "python -m benchmarks.parity.same_words --write"
+@pytest.mark.parametrize(("page", "words"), same_words.PAGES.items(), ids=["English", "Chinese"])
+def test_the_page_is_what_the_generator_prints(page, words):
+    text = same_words.text_of(same_words.made(), words)
+    written = page.read_text("utf-8").partition(f"{same_words.BEGIN}\n")[2].partition(same_words.END)[0]
+    assert written == f"\n{text}\n\n", "python -m benchmarks.parity.same_words --write"
+    for shown in words.table.values() if words.table else ():
+        assert all(part in text for part in shown.split("{}")), "it is written nowhere"
 
 
 def test_every_library_says_it_or_is_named_with_the_reason():
@@ -61,6 +65,8 @@ def test_what_a_sequence_is_in_our_words_is_that_sequence():
 @pytest.mark.parametrize(("updates", "text"), [([], ""), ([3], "3"), ([0, 1, 2, 5, 7, 8], "0 to 2, 5, 7 to 8")])
 def test_updates_in_a_row_are_a_range(updates, text):
     assert same_words.ranges(updates) == text
+    in_chinese = same_words.ranges(updates, same_words.CHINESE)
+    assert in_chinese == text.replace("to", "至").replace(", ", "、")
 
 
 def test_transformers_has_the_sequence_that_preheats_own_words_have():

@@ -42,6 +42,12 @@ def test_a_legend_names_what_is_not_faint():
     assert "c" not in texts(tree)
 
 
+def test_names_in_chinese_have_the_room_that_they_need_in_a_legend():
+    tree, _ = drawn(Series("第一个进程", [0, 1], [0, 1]), Series("续训之后", [0, 1], [1, 0], 1))
+    first, second = (element for element in tree.iter(f"{SVG}text") if element.text in ("第一个进程", "续训之后"))
+    assert float(second.get("x")) - 30 >= float(first.get("x")) + 13 * len(first.text)
+
+
 def test_in_a_page_a_chart_has_no_legend_style_or_address_of_its_own():
     two = [Series("a", [0, 1], [0, 1]), Series("b", [0, 1], [1, 0], 1)]
     text = svg(Curves(series=two, **LABELS), in_page=True)

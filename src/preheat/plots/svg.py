@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from html import escape
+from unicodedata import east_asian_width
 
 from preheat.plots.axis import Axis, drawable, tick_text
 from preheat.plots.panel import DARK, DASHES, LIGHT, Curves, Intervals, Mark, Series, shortened
@@ -115,7 +116,7 @@ def _heading(panel: Curves, width: int, named: Sequence[Series]) -> tuple[list[s
     parts, x, y = [_text(12, 18, panel.title, "start", "title")], 12.0, 40
     for one in named if len(named) > 1 else ():
         name = shortened(one.name, 32)
-        need = 30 + FONT * _GLYPH * len(name) + 16
+        need = 30 + FONT * _wide(name) + 16
         if x + need > width and x > 12:
             x, y = 12.0, y + 20
         parts.append(f'<path class="line {_look(one.style)}" {_dashed(one.style)}d="M{x:.1f} {y - 4}h24"/>')
@@ -198,6 +199,11 @@ def _colour(style: int) -> str:
 def _dashed(style: int) -> str:
     dashes = " ".join(f"{2 * part:g}" for part in DASHES[style % len(DASHES)])
     return f'stroke-dasharray="{dashes}" ' if dashes else ""
+
+
+def _wide(text: str) -> float:
+    """About how wide a text is, in font sizes: a Chinese character is as wide as it is high."""
+    return sum(1.0 if east_asian_width(sign) in "WF" else _GLYPH for sign in text)
 
 
 def _text(x: float, y: float, text: str, anchor: str, kind: str = "") -> str:
