@@ -3,7 +3,7 @@ import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
 import { Handles } from "./handles";
-import { count, value } from "./numbers";
+import { moment, value } from "./numbers";
 import { PhaseStrip } from "./phases";
 import { axisOf, named, picture, read } from "./picture";
 import { Plot, type Shown } from "./plot";
@@ -104,7 +104,7 @@ function usePlot(place: { current: HTMLDivElement | null }, shown: { value: Show
   });
 }
 
-/** What stands at the crosshair: the value of every curve at the nearest update that was drawn. */
+/** What stands at the crosshair: the value of every curve at the nearest update that was drawn, with its place if that is another. */
 function Readout({ cursor }: { cursor: number | null }) {
   const store = useStore();
   const document = store.document.value;
@@ -117,7 +117,7 @@ function Readout({ cursor }: { cursor: number | null }) {
     <dl class="readout">
       <div class="where">
         <dt>{axis.label}</dt>
-        <dd>{at === null ? "–" : count(Number((at * axis.worth).toPrecision(8)))}</dd>
+        <dd>{at === null ? "–" : moment(at, axis.worth)}</dd>
       </div>
       {document.schedules.map((_, index) => {
         const curve = curveOf(drawn?.curves[index]) ?? store.good.value[index];
@@ -129,7 +129,7 @@ function Readout({ cursor }: { cursor: number | null }) {
             <dt>
               <Swatch index={index} /> {differing ? `${named(document, index)} − ${named(document, 0)}` : document.schedules.length > 1 ? named(document, index) : (curve?.quantity ?? "")}
             </dt>
-            <dd>{reading ? `${reading.exact ? "" : "≈ "}${value(reading.value)}` : "–"}</dd>
+            <dd>{reading ? `${value(reading.value)}${reading.exact ? "" : ` at ${moment(reading.at, axis.worth)}`}` : "–"}</dd>
           </div>
         );
       })}

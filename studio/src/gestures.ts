@@ -1,7 +1,7 @@
 /** What the pointer and the keys do to the chart: crosshair, zoom, pan. Mouse, touch and pen alike. */
 import type { Signal } from "@preact/signals";
 
-import { count, value } from "./numbers";
+import { moment, value } from "./numbers";
 import { axisOf, read } from "./picture";
 import { type Frame, fromX, toY } from "./scale";
 import { curveOf, type Store } from "./store";
@@ -170,5 +170,5 @@ function step({ store, cursor }: Gestures, way: number): void {
   const curve = store.curve.peek();
   const found = curve && read(curve.at, curve.values, at);
   const axis = axisOf(store.document.peek(), store.drawn.peek());
-  if (found) store.say(`${count(Number((found.at * axis.worth).toPrecision(8)))} ${axis.label}: ${value(found.value)}`);
+  if (found) store.say(`${moment(found.at, axis.worth)} ${axis.label}: ${value(found.value)}`);
 }

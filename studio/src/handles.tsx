@@ -1,7 +1,7 @@
 /** What can be dragged: a button on each edge and height that Python says can move. It moves; the text follows. */
 import { useEffect, useRef } from "preact/hooks";
 
-import { count, nice, rounded, value } from "./numbers";
+import { moment, nice, rounded, value } from "./numbers";
 import { axisOf } from "./picture";
 import type { Handle } from "./protocol";
 import { type Frame, fromY, toX, toY } from "./scale";
@@ -36,7 +36,7 @@ function Knob({ handle, frame }: { handle: Handle; frame: Frame }) {
   useEffect(() => hand.leave, []);
   const document = store.document.value;
   const axis = axisOf(document, store.drawn.value);
-  const said = `${count(Number((handle.at * axis.worth).toPrecision(7)))} ${axis.label}, value ${value(handle.value)}`;
+  const said = `${moment(handle.at, axis.worth)} ${axis.label}, value ${value(handle.value)}`;
   const y = Math.min(frame.height, Math.max(0, frame.log && handle.value <= 0 ? frame.height : toY(frame, handle.value)));
   return (
     <button

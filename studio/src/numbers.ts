@@ -28,6 +28,12 @@ function grouped(number: number, least: number, most: number): string {
 /** A count, its thousands apart. */
 export const count = (number: number): string => grouped(number, 0, 3);
 
+/** A time in a unit of which `worth` pass in a tick: with the digits that tell it from the tick before it. */
+export function moment(tick: number, worth: number): string {
+  const digits = Math.max(3, Math.min(15, Math.ceil(-Math.log10(worth) - 1e-9)));
+  return grouped(Number((tick * worth).toPrecision(15)), 0, digits);
+}
+
 /** The steps of an axis from `low` to `high`: about `wanted` of them, at 1, 2 or 5 of a power of ten. */
 export function ticks(low: number, high: number, wanted: number): { at: number[]; step: number } {
   const step = nice((high - low) / Math.max(1, wanted), Math.ceil);

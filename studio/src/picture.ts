@@ -2,7 +2,7 @@
 import { colour, ink } from "./look";
 import type { Band, Line, Mark } from "./painting";
 import type { Shown } from "./plot";
-import { count } from "./numbers";
+import { moment } from "./numbers";
 import type { Axis, Curve, Document, Drawn } from "./protocol";
 import { below, heights } from "./scale";
 import { curveOf, type Pointed } from "./store";
@@ -81,7 +81,7 @@ function bandsOf({ drawn, chosen, pointed, dark }: Seen, x: [number, number]): B
 }
 
 function marksOf({ document, drawn }: Seen, axis: Axis): Mark[] {
-  const said = (at: number) => `${count(Number((at * axis.worth).toPrecision(7)))}${axis.id === "updates" ? "" : ` ${axis.label}`}`;
+  const said = (at: number) => `${moment(at, axis.worth)}${axis.id === "updates" ? "" : ` ${axis.label}`}`;
   const positions = drawn.curves.flatMap((curve): Mark[] => {
     const at = curveOf(curve)?.position ?? null;
     return at === null ? [] : [{ at, text: `saved at ${said(at)}` }];

@@ -6,7 +6,7 @@
  * worth in another unit. Every answer is either what was asked for or `Refused`.
  */
 
-/** What is known of the run, as typed; "" is not said. `seconds_per_step` is for the axis in hours alone. */
+/** What is known of the run, as typed; "" is not said. `seconds_per_step` is for the axis in hours, minutes or seconds alone. */
 export interface RunFields {
   total: string;
   clock: string;
@@ -108,10 +108,17 @@ export interface Axis {
   worth: number;
 }
 
+/** Values to be read: at each time one of every schedule, null where it has none. */
+export interface Rows {
+  at: number[];
+  values: (number | null)[][];
+}
+
 export interface Drawn {
   curves: (Curve | Refused)[];
   differences: (Difference | null)[];
   axes: Axis[];
+  rows: Rows;
   total: number;
 }
 

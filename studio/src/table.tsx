@@ -1,9 +1,7 @@
-/** The values as a table: at the edges of phases, the ends of what is seen, and every so often between; as Python gave them. */
-import { count, value } from "./numbers";
-import { axisOf, named, read } from "./picture";
+/** The values as a table: at the times that Python chose for what is in view, each the value of that very time. */
+import { moment, value } from "./numbers";
+import { axisOf, named } from "./picture";
 import { curveOf, useStore } from "./store";
-
-const BETWEEN = 10;
 
 export function Table() {
   const store = useStore();
@@ -12,12 +10,7 @@ export function Table() {
   const axis = axisOf(document, drawn);
   const curves = document.schedules.map((_, index) => curveOf(drawn?.curves[index]));
   const [low, high] = document.view ?? [0, drawn?.total ?? 1];
-  const wanted = new Set<number>();
-  for (let k = 0; k <= BETWEEN; k++) wanted.add(low + ((high - low) * k) / BETWEEN);
-  for (const curve of curves) for (const { start } of curve?.phases ?? []) if (start >= low && start <= high) wanted.add(start);
-  const leading = store.curve.value ?? curves.find((curve) => curve);
-  const places = leading ? [...wanted].map((tick) => read(leading.at, leading.values, tick)?.at ?? tick) : [];
-  const rows = [...new Set(places)].sort((a, b) => a - b).slice(0, 60);
+  const { at, values } = drawn?.rows ?? { at: [], values: [] };
   return (
     <details class="table">
       <summary>Values as a table</summary>
@@ -35,15 +28,16 @@ export function Table() {
             </tr>
           </thead>
           <tbody>
-            {rows.map((tick) => (
-              <tr key={tick}>
-                <th scope="row">{count(Number((tick * axis.worth).toPrecision(8)))}</th>
-                {curves.map((curve, index) => {
-                  const found = curve && read(curve.at, curve.values, tick);
-                  return <td key={index}>{found ? `${found.exact ? "" : "≈ "}${value(found.value)}` : "–"}</td>;
-                })}
-              </tr>
-            ))}
+            {at.map((tick, row) =>
+              tick < low || tick > high ? null : (
+                <tr key={tick}>
+                  <th scope="row">{moment(tick, axis.worth)}</th>
+                  {curves.map((_, index) => (
+                    <td key={index}>{value(values[index]?.[row])}</td>
+                  ))}
+                </tr>
+              ),
+            )}
           </tbody>
         </table>
       </div>

@@ -10,7 +10,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preheat import BindError, ParseError, PreheatError, StateError, from_dict, hold, parse, recipes
+from preheat import (
+    BindError,
+    ParseError,
+    Plan,
+    PreheatError,
+    Run,
+    StateError,
+    absolute,
+    from_dict,
+    hold,
+    parse,
+    recipes,
+)
 from preheat.core.errors import on_one_line, plural, shown
 from preheat.core.shapes import power
 from preheat.session import Plateau, Rewarm, Session
@@ -110,3 +122,44 @@ def test_one_is_one_and_all_else_is_several():
 def test_text_of_elsewhere_moves_no_cursor(text):
     assert on_one_line(text).isprintable()
     assert len(on_one_line(text)) == len(text)
+
+
+LONG = " >> ".join(
+    ["(warmup(500) >> decay()).clipped(0.1, 0.9)".replace("decay()", f"decay({n})") for n in range(101, 104)]
+)
+WRITTEN: list[Callable[[], Any]] = [
+    lambda: Scheduler(optimizer(), "(warmup(500) >> decay()).clipped(0.1, 0.9)", run=Run(total=10_000)),
+    lambda: Scheduler(optimizer(), LONG, run=Run(total=10_000)),
+    lambda: Scheduler(optimizer(), Plan({"lr": "decay()", "weight_decay": LONG}), run=Run(total=10_000)),
+    lambda: parse(LONG).bind(Run(total=10_000), peak=3e-4),
+    lambda: parse(LONG) >> absolute(LONG),
+    lambda: absolute(LONG) + parse(LONG),
+    lambda: parse(LONG) >> LONG,
+    lambda: LONG >> parse(LONG),
+    lambda: parse(LONG) * LONG,
+    lambda: LONG * parse(LONG),
+    lambda: LONG + parse(LONG),
+    lambda: LONG - parse(LONG),
+    lambda: parse(LONG) - LONG,
+    lambda: recipes.multistep(LONG),
+    lambda: recipes.wsd(f"{'1' * 90} tokens"),
+    lambda: Scheduler(optimizer(), f"{LONG} >> ramp(1, -1, 50)", run=Run(total=10_000)),
+]
+
+
+@pytest.mark.parametrize("act", WRITTEN)
+def test_what_is_to_be_written_instead_is_never_cut(act):
+    """Every bracket and quote in it closes; where the text is too long it is spoken of, not begun."""
+    write = refusal(act).write
+    assert write
+    assert "…" not in write.replace("(…)", "()").replace(", …)", ")")
+    assert write.count("'") % 2 == 0
+    for opening, closing in ("()", "[]"):
+        assert write.count(opening) == write.count(closing)
+
+
+def test_a_schedule_that_is_too_long_to_be_repeated_is_put_in_brackets():
+    write = refusal(
+        lambda: parse("(warmup(500) >> decay()).clipped(0.1, 0.9)").bind(Run(total=10_000), peak=3e-4)
+    ).write
+    assert write.startswith("write absolute(…) around all of it if these are the values themselves, relative(…) if")

@@ -1,6 +1,7 @@
 """Text as it is written in shells and YAML, and everything else that can be meant by a schedule."""
 
 import json
+import re
 from collections import UserDict
 from fractions import Fraction
 
@@ -85,12 +86,27 @@ REFUSED = {
     "warmup(10ksteps)": "unknown unit 'ksteps'",
     "warmup(-5%)": "column 8: cannot read the span '-5%'",
     "warmup(+5 steps)": "column 8: cannot read the span '[+]5steps'",
-    "warmup(5%%)": "column 10: ',' must stand here, not '%'",
-    "warmup(5 steps steps)": "column 16: ',' must stand here, not 'steps'",
-    "warmup(5 start=0.1)": "column 10: ',' must stand here, not 'start'",
-    "warmup(5 k start=0.1)": "column 12: ',' must stand here, not 'start'",
+    "warmup(5%%)": "column 10: ',' or '[)]' must stand here, not '%'",
+    "warmup(5 steps steps)": "column 16: ',' or '[)]' must stand here, not 'steps'",
+    "warmup(5 start=0.1)": "column 10: ',' or '[)]' must stand here, not 'start'",
+    "warmup(5 k start=0.1)": "column 12: ',' or '[)]' must stand here, not 'start'",
     "warmup(1e400 steps)": "column 8: the span '1e400steps' cannot be read|too many digits",
-    "warmup(10 20)": "',' must stand here, not '20'",
+    "warmup(10 20)": "',' or '[)]' must stand here, not '20'",
+    "warmup(3": r"column 9: '\)' must stand here, not the end",
+    "steps([1, 2": "column 12: '\\]' must stand here, not the end",
+    "decay(10]": r"column 9: ',' or '\)' must stand here, not '\]'",
+    "warmup(": "column 8: an argument of warmup must stand here, not the end; warmup takes span, start, shape",
+    "decay(": r"column 7: an argument of decay or '\)' must stand here, not the end; decay takes span, to, shape",
+    "decay().clipped(": r"an argument of clipped or '\)' must stand here, not the end; clipped takes low, high",
+    "decay(to=0.1,": r"column 14: an argument of decay or '\)' must stand here, not the end",
+    "decay(to=": "column 10: the value of to must stand here, not the end",
+    "decay(t": "column 7: unknown name 't'; did you mean 'to='",
+    "decay(to": "column 7: to is an argument of decay, and has no value here; write to=…",
+    "decay(shape)": "column 7: shape is an argument of decay, and has no value here; write shape=…",
+    "decay().clipped(low": "low is an argument of clipped, and has no value here; write low=…",
+    "wsd(warmup_st)": "unknown name 'warmup_st'; did you mean 'warmup_steps='",
+    "decay(foo)": "column 7: unknown name 'foo'; decay takes span, to, shape",
+    "decay(shape=foo)": "column 13: unknown name 'foo'; known: 1-sqrt",
     "warmup(rest%)": "must stand here, not '%'",
     "warmup(0.05)": r"warmup=0.05 is less than one update; write '5%' for a share of the run, or '0.05 ticks'",
     "warmup('0.05')": r"warmup=0.05 is less than one update; write '5%'",
@@ -298,3 +314,24 @@ def test_updates_are_steps() -> None:
 def test_an_argument_that_is_not_known_is_named() -> None:
     with pytest.raises(ph.ParseError, match=r"warmup has no argument 'length'.*known: shape, span, start"):
         ph.parse("warmup(length=5%)")
+
+
+@pytest.mark.parametrize(
+    "text", ["warmup(5%) >> decay(to=0.1, shape=power(2))", "steps([1, 0.1], [5%, rest]).clipped(0.2)", "wsd()"]
+)
+def test_a_bracket_that_is_said_to_be_missing_goes_on_when_it_is_written(text):
+    """While a text is typed: whoever writes the sign that must stand at the end comes to a schedule, or to another lack."""
+    for end in range(1, len(text)):
+        typed = text[:end]
+        while (wanted := _missing(typed)) and len(typed) < end + 4:
+            typed += wanted
+        assert _missing(typed) == ""
+
+
+def _missing(text: str) -> str:
+    try:
+        ph.parse(text)
+    except PreheatError as error:
+        found = re.search(r"column \d+: '(.)' must stand here, not the end", str(error))
+        return found[1] if found else ""
+    return ""

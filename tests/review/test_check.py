@@ -1,5 +1,7 @@
 """Each code where it must be found, and next to it where it must not."""
 
+import re
+
 import pytest
 
 from preheat import PreheatError, Run, check, compat, parse
@@ -171,7 +173,7 @@ def test_whose_config_it_is_may_be_said(tmp_path):
 def test_a_decay_that_turns_inside_the_run_of_another_library():
     turning = parse("warmup(100) >> decay(15000, shape=cosine) >> ramp(0.0, 0.3, rest, shape=cosine)")
     (found,) = check(Subject("a scheduler", turning, Run(total=T), foreign=True))
-    assert (found.code, found.what[:45]) == ("rebound", "the rate falls to 0 and climbs again inside t")
+    assert (found.code, found.what[:47]) == ("rebound", "the factor falls to 0 and climbs again inside t")
     assert check(turning, Run(total=T)) == ()  # written in preheat it is meant
 
 
@@ -245,3 +247,33 @@ def test_a_config_is_looked_at_with_its_own_run_and_findings():
 def test_a_number_is_no_run() -> None:
     with pytest.raises(PreheatError, match=r"run= takes a Run, not 2000; write run=Run\(total=10_000\)"):
         check("warmup(50) >> decay()", 2000)
+
+
+_A_RATE = (
+    r"rate (is|is at its floor of|falls to|rises to|\w+ at once from) -?[0-9]|(last|highest|the) rate (is )?-?[0-9]"
+)
+
+
+@pytest.mark.parametrize(("spec", "total"), [case for case, _ in CASES.values() if not case[0].startswith("{")])
+def test_the_numbers_are_of_what_they_are_called(spec, total):
+    """Of factors on a known peak the rates are told, as of the same rates written out; without one the factors, as such."""
+    rates = f"absolute(({spec}).scaled(0.0003))"
+    told = [one for one in check(spec, Run(total=total), peak=3e-4) if one.code != "unclear-peak"]
+    same = [one for one in check(rates, Run(total=total)) if one.code != "unclear-peak"]
+    parted = [
+        [(one.code, one.place, one.what.partition(" steps and the run")[0]) for one in found] for found in (told, same)
+    ]
+    assert parted[0] == parted[1]
+    assert not any("factor" in one.what for one in told)
+    for one in check(spec, Run(total=total)):
+        assert one.code == "unclear-peak" or not re.search(_A_RATE, one.what)
+
+
+def test_an_update_below_zero_is_told_as_the_rate_that_it_has():
+    assert "the rate is -0.00029994," in check("decay(to=-1)", Run(total=10_000), peak=3e-4)[0].what
+    assert "the factor is -0.9998," in check("decay(to=-1)", Run(total=10_000))[0].what
+
+
+def test_a_warmup_of_rates_is_not_told_to_begin_at_a_factor():
+    found = check("absolute(ramp(0, 3e-4, 100) >> hold(3e-4))", Run(total=1000))
+    assert found[0].write == "begin above 0: at the rate 3e-06, one part in 100 of the peak"

@@ -159,17 +159,50 @@ def test_a_phase_knows_where_its_call_stands(text, sources):
             {"total": "100", "samples_per_step": "8", "tokens_per_step": "4k"},
             {"updates": 1, "samples": 8, "tokens": 4000},
         ),
-        ({"total": "100", "seconds_per_step": "36"}, {"updates": 1, "hours": 0.01}),
+        ({"total": "100", "seconds_per_step": "36"}, {"updates": 1, "hours": 0.01, "minutes": 0.6, "seconds": 36}),
         ({"total": "100", "seconds_per_step": "soon"}, {"updates": 1}),
         ({"total": "1M tokens", "clock": "token"}, {"tokens": 1}),
         ({"total": "1M tokens", "clock": "token", "tokens_per_step": "1000"}, {"updates": 0.001, "tokens": 1}),
-        ({"total": "6 h", "clock": "second"}, {"hours": 1 / 3600, "seconds": 1}),
+        ({"total": "6 h", "clock": "second"}, {"hours": 1 / 3600, "minutes": 1 / 60, "seconds": 1}),
         ({"total": "6", "clock": "epoch", "steps_per_epoch": "50"}, {"updates": 50, "epochs": 1}),
     ],
 )
 def test_the_axis_counts_whatever_has_a_known_worth(run, expected):
     found = {axis["id"]: axis["worth"] for axis in drawn("warmup(5%) >> decay()", run=run)["axes"]}
     assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("run", "first"),
+    [
+        ({"total": "100", "tokens_per_step": "4M", "seconds_per_step": "1"}, "updates"),
+        ({"total": "20", "clock": "token", "tokens_per_step": "4M"}, "tokens"),
+        ({"total": "10k", "clock": "sample", "samples_per_step": "256"}, "samples"),
+        ({"total": "3", "clock": "epoch", "steps_per_epoch": "50"}, "epochs"),
+        ({"total": "6 h", "clock": "second"}, "hours"),
+        ({"total": "90", "clock": "second"}, "minutes"),
+        ({"total": "4", "clock": "second"}, "seconds"),
+    ],
+)
+def test_the_axis_is_by_default_what_the_run_counts(run, first):
+    assert drawn("warmup(3) >> decay()", run=run)["axes"][0]["id"] == first
+
+
+@pytest.mark.parametrize("view", [None, [0.4, 9.7], [3210.5, 3877.25], [9990, 10_400]])
+def test_law_a_row_of_the_table_has_the_values_of_its_own_time(view):
+    texts = (
+        "warmup(251) >> hold(7%) >> decay()",
+        "steps([1, 0.1, 0.01], [33%, 12, rest])",
+        "wrong",
+        "warmup(3) >> hold(1, 20)",
+    )
+    found = drawn(*texts, view=view)["rows"]
+    assert found["at"] == sorted(set(found["at"]))
+    for index, text in enumerate(texts):
+        bound = None if text == "wrong" else parse(text).bind(Run(total=10_000))
+        assert found["values"][index] == [None if bound is None else bound(at) for at in found["at"]]
+    if view is None:
+        assert {0, 251, 951, 1000, 3300, 10_000} <= set(found["at"])
 
 
 def test_a_difference_is_where_both_are_and_says_the_first_update_that_differs():

@@ -1,5 +1,6 @@
 """A drag is an edit of the text: it is where it was asked for, and all else is as it was typed."""
 
+import itertools
 import json
 import re
 
@@ -76,6 +77,26 @@ def test_an_edge_that_is_moved_stands_in_the_text(text, index, at, expected):
     found = drag(document(text), f"end:{index}", at)
     assert text_of(found) == expected
     assert bool(found["says"]) == ("noam" in text)
+
+
+@pytest.mark.parametrize(
+    ("text", "handle", "at", "expected"),
+    [
+        ("(warmup(500) >> decay(1000)).repeated(5)", "end:0", -100, "(warmup(0) >> decay(1500)).repeated(5)"),
+        ("(warmup(0) >> decay(1500)).repeated(5)", "end:0", 300, "(warmup(300) >> decay(1200)).repeated(5)"),
+        (
+            "(warmup(1%) >> hold(1, 0) >> decay(9%)).repeated(5)",
+            "end:1",
+            200,
+            "(warmup(1%) >> hold(1, 100) >> decay(8%)).repeated(5)",
+        ),
+        ("(warmup(500) >> decay(1000)).repeated(5)", "end:1", 20_000, "(warmup(500) >> decay(1500)).repeated(5)"),
+        ("(warmup(500) >> decay()).repeated(4)", "end:0", 9_000, "(warmup(2500) >> decay()).repeated(4)"),
+        ("(warmup(500) >> decay()).repeated(4)", "end:0", -9, "(warmup(0) >> decay()).repeated(4)"),
+    ],
+)
+def test_in_what_is_repeated_an_edge_goes_as_far_as_it_can(text, handle, at, expected):
+    assert text_of(drag(document(text), handle, at, ticks_per_pixel=9.3)) == expected
 
 
 HEIGHTS = [
@@ -271,6 +292,26 @@ def test_law_one_edge_moves_to_where_it_was_asked_for_and_nothing_else(text, dra
     assert not found["says"]
     back = drag(found["document"], handle["id"], handle["at"])
     assert all(abs(a - part.end) <= 1 for a, part in zip(edges, parts(back["document"]), strict=True))
+
+
+@some
+@given(
+    text=st.one_of(schedules(), st.sampled_from([row[0] for row in LENGTHS])),
+    repeated=st.sampled_from(["", ".repeated(2)", ".repeated()"]),
+    which=st.integers(0, 9),
+    places=st.lists(st.floats(-0.2, 2.5), min_size=6, max_size=6),
+    pixel=st.sampled_from([1, 9.3, 40]),
+)
+def test_law_an_edge_never_turns_back_while_the_pointer_goes_on(text, repeated, which, places, pixel):
+    held = document(f"({text}){repeated}" if repeated else text)
+    curve = answer("draw", {"document": held, "points": 10})["curves"][0]
+    movable = [handle for handle in curve.get("handles", ()) if handle["time"]]
+    assume(movable)
+    handle = movable[which % len(movable)]
+    index = int(handle["id"].partition(":")[2])
+    found = [drag(held, handle["id"], share * TOTAL, ticks_per_pixel=pixel) for share in sorted(places)]
+    ends = [parts(one["document"])[index].end for one in found]
+    assert all(a <= b for a, b in itertools.pairwise(ends)), [text_of(one) for one in found]
 
 
 @some

@@ -65,6 +65,15 @@ def test_a_damaged_link_is_refused_in_a_sentence(page: Any, hashed: str) -> None
     assert "damaged" in page(f"page.fromHash({json.dumps(hashed)})")["thrown"]
 
 
+@pytest.mark.parametrize("worth", [1, 2.5e-7, 1 / 256, 1 / 3600, 0.02, 50, 12.5, 4096])
+def test_law_no_two_ticks_are_read_as_the_same_moment(page: Any, worth: float) -> None:
+    for first in (0, 990, 10_000_019):
+        said = page(f"[0, 1, 2, 3].map((k) => page.moment({first} + k, {worth!r}))")
+        assert len(set(said)) == 4, said
+        wanted = [(first + k) * worth for k in range(4)]
+        assert [float(text.replace(",", "")) for text in said] == pytest.approx(wanted, abs=worth / 2)
+
+
 def test_numbers_are_read_with_the_digits_that_say_something(page: Any) -> None:
     said = page("[0, 1, 0.1 + 0.2, 1/3, 3e-4, 2.5e-7, 123456789, null, NaN].map(page.value)")
     assert said == ["0", "1", "0.3", "0.333333", "0.0003", "2.5e-7", "1.23457e8", "–", "–"]

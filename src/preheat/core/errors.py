@@ -96,6 +96,17 @@ def shown(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def writable(value: object, otherwise: str, limit: int = 80) -> str:
+    """`value` as it stands in what is to be written instead: all of it, or `otherwise` where that is too long for a message,
+    for nobody can write what was cut off.
+
+    >>> writable("decay()", "text"), writable("decay() >> " * 20, "text")
+    ("'decay()'", 'text')
+    """
+    text = shown(value, limit)
+    return otherwise if text.endswith("…") else text
+
+
 def plural(count: float, word: str) -> str:
     """A count with its noun: "1 layer", "2,000 layers"."""
     ending = "" if count == 1 else "es" if word.endswith(("s", "x", "ch")) else "s"

@@ -22,7 +22,7 @@ from preheat.core.checks import (
     ticks,
 )
 from preheat.core.codegen.python import compiled
-from preheat.core.errors import BindError, PreheatError, shown
+from preheat.core.errors import BindError, PreheatError, shown, writable
 from preheat.core.namespaces import Scalars, Sorted
 from preheat.core.notebook import html_of
 from preheat.core.peaks import UNKNOWN, Bounds, refuse_unclear_peak
@@ -283,16 +283,16 @@ class Schedule(Value):
         return _infix(KINDS["sum"], self, other, "+")
 
     def __radd__(self, other: object) -> Schedule:
-        raise PreheatError("+ adds schedules", given=other, write=f"write schedule + hold({shown(other)})")
+        raise PreheatError("+ adds schedules", given=other, write=f"write schedule + hold({writable(other, 'value')})")
 
     def __sub__(self, other: object) -> Schedule:
-        less = "other.scaled(-1)" if isinstance(other, Schedule) else f"hold(-{shown(other)})"
+        less = "other.scaled(-1)" if isinstance(other, Schedule) else f"hold(-{writable(other, 'value')})"
         raise PreheatError("schedules are added, never subtracted", write=f"write schedule + {less}")
 
     def __rsub__(self, other: object) -> Schedule:
         raise PreheatError(
             "schedules are added, never subtracted",
-            write=f"write hold({shown(other)}) + schedule.scaled(-1)",
+            write=f"write hold({writable(other, 'value')}) + schedule.scaled(-1)",
         )
 
     def __neg__(self) -> Schedule:
@@ -300,11 +300,14 @@ class Schedule(Value):
 
     def __rmul__(self, other: object) -> Schedule:
         raise PreheatError(
-            f"{shown(other)} * schedule would bind tighter than >>", write=f"write schedule.scaled({shown(other)})"
+            f"{shown(other)} * schedule would bind tighter than >>",
+            write=f"write schedule.scaled({writable(other, 'factor')})",
         )
 
     def __rrshift__(self, other: object) -> Schedule:
-        before = f"parse({shown(other)})" if isinstance(other, str) else f"hold({shown(other)}, span)"
+        before = (
+            f"parse({writable(other, 'text')})" if isinstance(other, str) else f"hold({writable(other, 'value')}, span)"
+        )
         raise PreheatError(">> joins schedules", given=other, write=f"write {before} >> schedule")
 
     @transformation
@@ -446,10 +449,10 @@ def _infix(kind: Any, first: Schedule, second: object, sign: str) -> Any:
 def _operand(value: object, operator: str) -> Schedule:
     if not isinstance(value, Schedule):
         if isinstance(value, str):  # operators take no text: which side of them is meant would be a guess
-            advice = f"schedule {operator} parse({shown(value)})"
+            advice = f"schedule {operator} parse({writable(value, 'text')})"
         else:
-            held = f"schedule {operator} hold({shown(value)})"
-            advice = f"schedule.scaled({shown(value)})" if operator == "*" else held
+            held = f"schedule {operator} hold({writable(value, 'value')})"
+            advice = f"schedule.scaled({writable(value, 'factor')})" if operator == "*" else held
         raise PreheatError(f"{operator} takes two schedules", given=value, write=f"write {advice}")
     return value
 

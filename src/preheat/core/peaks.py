@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from preheat.core.errors import PreheatError, shown
+from preheat.core.errors import PreheatError, writable
 
 if TYPE_CHECKING:
     from preheat.core.plan import Line, Plan
@@ -128,7 +128,7 @@ def refuse_below_zero(plan: Plan) -> None:
         bounds = peak_of(line.schedule)
         if line.is_rate and bounds.exact and bounds.low < 0:
             what = f"the rates of {line.key!r} fall to {bounds.low:g}, and there are none below 0"
-            raise PreheatError(what, write=f"write an end of 0 or above in {shown(line.target, 60)}")
+            raise PreheatError(what, write="write an end of 0 or above, or .clipped(0)")
 
 
 def peaks_at_one(schedule: Any) -> bool:
@@ -153,15 +153,16 @@ def _cure(line: Line) -> str:
 
 
 def _unclear(schedule: Any, where: str, would: str, own: float, cure: str) -> PreheatError:
-    bounds, text = peak_of(schedule), shown(schedule, 60)
+    bounds, text = peak_of(schedule), writable(schedule, "…", 60)
+    around = " around all of it" if text == "…" else ""
     if bounds.high == math.inf:
         what, would = f"how far the factors{where} reach is not known", ""
     else:
         what = f"the factors{where} reach up to {bounds.high:g}, not 1"
     return PreheatError(
         f"{what}{would.format(own * bounds.high)}",
-        write=f"write absolute({text}) if these are the values themselves, relative({text}) if they are meant as factors"
-        f"{cure}",
+        write=f"write absolute({text}){around} if these are the values themselves, relative({text}) if they are meant as "
+        f"factors{cure}",
     )
 
 

@@ -149,6 +149,10 @@ class Edge(NamedTuple):
         return Edge(self.exact + Fraction(exact), self.actual + Fraction(actual))
 
 
+ROUNDED_DOWN = Edge(Fraction(-1, 2))
+"""From where edges are rounded down to whole ticks, not to the nearest: so that every repetition of them fits."""
+
+
 class Run(Value):
     """What only the training run knows: its total, its clock, and what one unit is worth on that clock.
 

@@ -13,7 +13,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from preheat.core.checks import Number, positive_number
-from preheat.core.errors import PreheatError, shown
+from preheat.core.errors import PreheatError, shown, writable
 from preheat.core.notebook import html_of
 from preheat.core.times import MISSING
 from preheat.core.value import Value
@@ -221,7 +221,7 @@ def _spellings(sign: str, operands: tuple[Any, ...], rates: Any) -> str:
     if sign not in _OPERATORS:
         one, other = f"{sign}(absolute(a), absolute(b))", f"{sign}(a, b)"
     if len(operands) == 2 and sign in _OPERATORS:
-        written = [_written(plain(one)) for one in operands]
+        written = [writable(plain(one), letter, 60) for one, letter in zip(operands, "ab", strict=True)]
         one = f" {sign} ".join(f"absolute({text})" for text in written)
     return f"write {one} if all values are rates, or {other}, both with 1 as the peak, if all are factors"
 

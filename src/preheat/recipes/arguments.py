@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from preheat.core.checks import Number, finite_number, int_if_whole, positive_number, ticks
 from preheat.core.constructors import hold, ramp
-from preheat.core.errors import BindError, PreheatError, shown
+from preheat.core.errors import BindError, PreheatError, shown, writable
 from preheat.core.node import Schedule
 from preheat.core.spans import Run, Span, SpanLike, lasting
 from preheat.core.stated import Absolute
@@ -118,7 +118,9 @@ def filled(
 def gaps(milestones: Sequence[SpanLike]) -> list[Span]:
     """The lengths between milestones, which rise from 0 in one unit."""
     if isinstance(milestones, str) or not isinstance(milestones, Iterable):
-        raise PreheatError("milestones are a list", given=milestones, write=f"write [{shown(milestones)}]")
+        raise PreheatError(
+            "milestones are a list", given=milestones, write=f"write [{writable(milestones, 'first, second')}]"
+        )
     given = list(milestones)
     spans = [spanned(lasting("milestones", milestone)) for milestone in given]
     if any(span.is_rest for span in spans):
@@ -198,7 +200,7 @@ def _count(total_steps: object) -> int:
         raise PreheatError(
             "total_steps is a number of updates",
             given=total_steps,
-            write=f"leave it out and bind the schedule to Run(total={shown(total_steps)}, …)",
+            write=f"leave it out and bind the schedule to Run(total={writable(total_steps, 'total')}, …)",
         )
     count = ticks(span.value if isinstance(total_steps, str | Span) else total_steps, "total_steps")
     if not isinstance(count, int) or count < 1:

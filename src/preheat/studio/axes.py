@@ -1,4 +1,4 @@
-"""The units that the axis may count: those whose worth is known, and the same for every curve over it."""
+"""The units that the axis may count: those whose worth is known, and the same for every curve over it; the run's own first."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from preheat.core.errors import BindError
 from preheat.core.spans import Run
 
 _COUNTED = {"updates": "step", "epochs": "epoch", "samples": "sample", "tokens": "token"}
+_LASTING = {"hours": 3600, "minutes": 60, "seconds": 1}  # in seconds, the longest first
 
 
 def axes_of(runs: Iterable[tuple[Run, float | None]]) -> list[dict[str, Any]]:
@@ -24,10 +25,18 @@ def _worths(run: Run, seconds: float | None) -> dict[str, Fraction]:
     worths = {name: _worth(run, unit) for name, unit in _COUNTED.items()}
     found = {name: 1 / worth for name, worth in worths.items() if worth is not None}
     if run.clock == "second":
-        found |= {"hours": 1 / run.worth("h"), "seconds": Fraction(1)}
+        found |= {name: Fraction(1, lasts) for name, lasts in _LASTING.items()}
     elif seconds is not None and "updates" in found:
-        found["hours"] = found["updates"] * Fraction(seconds) / 3600
-    return found
+        found |= {name: found["updates"] * Fraction(seconds) / lasts for name, lasts in _LASTING.items()}
+    own = _own(run)
+    return {own: found[own]} | found
+
+
+def _own(run: Run) -> str:
+    """The unit that the run counts; of time the longest that it has one of."""
+    if run.clock == "second":
+        return next((name for name, lasts in _LASTING.items() if run.total is None or run.total >= lasts), "seconds")
+    return next(name for name, unit in _COUNTED.items() if unit == run.clock)
 
 
 def _worth(run: Run, unit: str) -> Fraction | None:

@@ -17,7 +17,7 @@ from preheat.studio.axes import axes_of
 from preheat.studio.differences import difference
 from preheat.studio.document import Document, FieldError
 from preheat.studio.handles import handles_of
-from preheat.studio.moments import listed, looked_at
+from preheat.studio.moments import listed, looked_at, rows_of
 from preheat.studio.refusals import problem, problem_of
 from preheat.studio.shown import Shown, alone, shown
 
@@ -33,12 +33,13 @@ def draw(document: Document, points: int) -> dict[str, Any]:
     seen = _on_one_clock(read)
     laid = [one.laid if isinstance(one, Shown) else None for one in seen]
     known = [(one, _seconds(document, index)) for index, one in enumerate(laid) if one is not None]
+    curves = [_curve(one, document, index, points) if isinstance(one, Shown) else one for index, one in enumerate(seen)]
+    begins = [float(phase["start"]) for curve in curves for phase in curve.get("phases", ())]
     return {
-        "curves": [
-            _curve(one, document, index, points) if isinstance(one, Shown) else one for index, one in enumerate(seen)
-        ],
+        "curves": curves,
         "differences": [_difference(laid, index, document, points) for index in range(len(laid))],
         "axes": axes_of([(one.run, seconds) for one, seconds in known] or [(Run(), None)]),
+        "rows": rows_of(laid, begins, document.view),
         "total": max((one.total for one, _ in known), default=1),
     }
 

@@ -9,7 +9,7 @@ composition that the call stands for, put in its place.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -33,7 +33,8 @@ from preheat.studio.shown import Shown, alone, shown
 _SHARE = 400  # of the height is what a pixel shows, where the page does not say it
 _LEAST = 1e-6  # of the highest value: the least end of an exponential ramp, which has none at 0
 _LONGEST = 60  # letters of a call that is spoken of
-_TRIES = 7  # times half the way is tried where the whole is refused
+_FINEST = 1 / 16  # of a pixel: how near to the last place that is not refused
+_MOST_STEPS = 1 << 20  # pixels of a way, the last of which that is not refused is looked for
 
 
 class Drag(NamedTuple):
@@ -126,14 +127,30 @@ def _moved(document: Document, drag: Drag) -> Edited:
         return Edited(document)
     now, resolution = float(seen.parts[index].end), Fraction(max(drag.ticks, 1.0))
     to = _within(seen, index, drag.at)
-    for k in range(_TRIES):
-        wanted = now + (to - now) / 2**k
-        if abs(wanted - now) <= 1e-9 * max(1.0, now):
-            break
-        for after in _candidates(document, _lengths(seen, index, Fraction(wanted), resolution)):
-            if _has_moved(seen, after.document, index, Fraction(wanted), resolution):
-                return after
-    return Edited(document)
+    if abs(to - now) <= 1e-9 * max(1.0, now):
+        return Edited(document)
+
+    def at(time: float) -> Edited | None:
+        wanted = Fraction(time)
+        every = _candidates(document, _lengths(seen, index, wanted, resolution))
+        return next((one for one in every if _has_moved(seen, one.document, index, wanted, resolution)), None)
+
+    return _nearest(at, now, to, float(resolution)) or Edited(document)
+
+
+def _nearest(at: Callable[[float], Edited | None], now: float, to: float, step: float) -> Edited | None:
+    """What there is at the place asked for; where that is refused, what there is at the last of the steps on the way there that
+    is not. However far beyond it one asks, the answer is the same, so that a handle never turns back."""
+    found, low = at(to), 0.0
+    if found is not None:
+        return found
+    way = min(abs(to - now) / step, _MOST_STEPS)
+    high = float(math.ceil(way))
+    while high - low > _FINEST:
+        middle = (low + high) / 2 if high - low <= 1 else (low + high) // 2
+        between = at(now + math.copysign(middle * step, to - now)) if middle < way else None
+        low, high, found = (low, middle, found) if between is None else (middle, high, between)
+    return found
 
 
 def _within(seen: Shown, index: int, at: float) -> float:
@@ -194,14 +211,14 @@ def _lifted(document: Document, drag: Drag) -> Edited:
         return Edited(document)
     resolution = drag.height or seen.highest / _SHARE or 1.0 / _SHARE
     to = _between(seen, ends, drag.value, way, resolution)
-    for k in range(_TRIES):
-        wanted = now + (to - now) / 2**k
-        if abs(wanted - now) <= 1e-12 * max(abs(now), abs(wanted)):
-            break
-        for after in _heights(document, seen, ends, way, (Fraction(wanted), Fraction(resolution))):
-            if _has_lifted(seen, after.document, drag.end, wanted, resolution):
-                return after
-    return Edited(document)
+    if abs(to - now) <= 1e-12 * max(abs(now), abs(to)):
+        return Edited(document)
+
+    def at(value: float) -> Edited | None:
+        every = _heights(document, seen, ends, way, (Fraction(value), Fraction(resolution)))
+        return next((one for one in every if _has_lifted(seen, one.document, drag.end, value, resolution)), None)
+
+    return _nearest(at, now, to, resolution) or Edited(document)
 
 
 def _between(seen: Shown, ends: list[End], value: float, way: str, resolution: float) -> float:

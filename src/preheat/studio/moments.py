@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,8 @@ from preheat.core.sampling import edges, sampled
 from preheat.review.laid_out import Laid
 
 View = tuple[float, float]
+MOST_ROWS = 60  # of the table
+_TENTHS = 10
 
 
 def seen(laid: Laid, view: View | None) -> View:
@@ -41,6 +44,29 @@ def looked_at(laid: Laid, view: View | None, points: int) -> tuple[Any, Any]:
     place = numpy.flatnonzero(~kept[:-1])
     kept[place] = numpy.abs(values[place] - values[place + 1]) > 1e-9 * numpy.abs(values).max(initial=0.0)
     return times[kept], values[kept]
+
+
+def rows_of(every: Sequence[Laid | None], begins: Iterable[float], view: View | None) -> dict[str, Any]:
+    """The values of curves as a table: at an update for each tenth of what is in view, and where phases begin; None where a
+    curve has no value."""
+    import numpy
+
+    laid = [one for one in every if one is not None]
+    ends = [seen(one, view) for one in laid]
+    low, high = min((end for end, _ in ends), default=0.0), max((end for _, end in ends), default=-1.0)
+    tick = min((one.tick for one in laid), default=1)
+    tenths = (float(round((low + (high - low) * k / _TENTHS) / tick) * tick) for k in range(_TENTHS + 1))
+    at = sorted({time for time in (*tenths, *begins) if low <= time <= high})[:MOST_ROWS]
+    times = numpy.asarray(at, dtype=numpy.float64)
+    return {"at": at, "values": [_at(one, times) for one in every]}
+
+
+def _at(laid: Laid | None, times: Any) -> list[float | None]:
+    """The values of a curve at times; None after its end, and where there is no curve."""
+    if laid is None:
+        return [None] * len(times)
+    values = listed(laid.curve.along(times)) if len(times) else []
+    return [None if laid.ends and at > laid.total else value for at, value in zip(times, values, strict=True)]
 
 
 def listed(values: Any) -> list[float | None]:

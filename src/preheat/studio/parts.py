@@ -133,9 +133,14 @@ def _bound_parts(form: Form, laid: Laid) -> list[Schedule]:
     node: Schedule | None = laid.curve
     while node is not None and not isinstance(node, Repeated):
         node = node.parts[0] if isinstance(node, Sequence) else getattr(node, "base", None)
-    if node is None:
-        return []
-    base = node.base
-    while isinstance(base, Scaled) and not isinstance(form.base, Scaled):
-        base = base.base
-    return list(base.parts) if isinstance(base, Sequence) else [base]
+    return [] if node is None else _of_one_repetition(form.base, node.base, laid)
+
+
+def _of_one_repetition(written: Schedule, bound: Schedule, laid: Laid) -> list[Schedule]:
+    """The parts of what is repeated, those too that last for no tick."""
+    found = laid_parts(written, laid.run, lasting=bound.length)
+    if sum(part.length for part in found) == bound.length:
+        return found
+    while isinstance(bound, Scaled) and not isinstance(written, Scaled):
+        bound = bound.base
+    return list(bound.parts) if isinstance(bound, Sequence) else [bound]

@@ -25,7 +25,7 @@ from preheat.core.nodes.leaves import Hold, Leaf
 from preheat.core.nodes.sequence import sequence
 from preheat.core.nodes.wrapped import Wrapped
 from preheat.core.peaks import Bounds
-from preheat.core.spans import REST, Edge, Run, Span
+from preheat.core.spans import REST, ROUNDED_DOWN, Edge, Run, Span
 
 MANY = 10_000  # repetitions of different lengths: where each begins is kept in a table
 _NOTHING = 2.0**-53  # of the first repetition, is a length that no time falls into
@@ -126,7 +126,7 @@ class Repeated(Wrapped, method="repeated"):
 
     def _in_whole_ticks(self, run: Run | None, begin: Edge) -> Schedule:
         """All repetitions are alike, so where units make edges to round, they are rounded down: then all of them fit."""
-        base, exact = self.base._resolved(run, Edge(Fraction(-1, 2)), None), self.base._exact(run)
+        base, exact = self.base._resolved(run, ROUNDED_DOWN, None), self.base._exact(run)
         if self.times is None or base._length == int_if_whole(exact):
             return self._filled(base, Fraction(0))
         return self._filled(base, round_half_up(begin.exact + Fraction(exact * self._shares)) - begin.actual)

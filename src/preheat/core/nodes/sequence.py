@@ -14,7 +14,7 @@ from preheat.core.node import Schedule, nested
 from preheat.core.nodes.leaves import Hold
 from preheat.core.nodes.operands import flat
 from preheat.core.peaks import Bounds, in_turn
-from preheat.core.spans import Edge, Run
+from preheat.core.spans import ROUNDED_DOWN, Edge, Run
 
 
 def sequence(parts: Iterable[Schedule]) -> Schedule:
@@ -100,17 +100,20 @@ class Sequence(Schedule, infix=("sequence", ">>")):
         return in_turn(part._bounds() for part in self.parts)
 
 
-def laid_parts(schedule: Schedule, run: Run, begin: Number = 0) -> list[Schedule]:
+def laid_parts(schedule: Schedule, run: Run, begin: Number = 0, lasting: Number | None = None) -> list[Schedule]:
     """Every part of a schedule with its spans in ticks, from `begin` on, those too that last for none, which `bind` leaves out.
+
+    lasting: how many ticks all of it has, where that is not up to the end of the run: of one repetition.
 
     >>> from preheat import Run, hold, warmup
     >>> laid_parts(warmup("0%") >> hold(), Run(total=10))
     [hold(1.0, 0), hold(1.0, 10)]
     """
     parts = schedule.parts if isinstance(schedule, Sequence) else (schedule,)
-    known = run.total is not None and schedule._grows
-    end = Edge(Fraction(run.total), Fraction(run.total)) if known else None  # type: ignore[arg-type]
-    return _every(parts, run, Edge(Fraction(begin), Fraction(begin)), end)
+    stop = run.total if lasting is None else begin + lasting
+    end = Edge(Fraction(stop), Fraction(stop)) if stop is not None and schedule._grows else None
+    repeated = lasting is not None and end is None
+    return _every(parts, run, ROUNDED_DOWN if repeated else Edge(Fraction(begin), Fraction(begin)), end)
 
 
 def up_to_rest(schedule: Schedule) -> Schedule:

@@ -50,6 +50,31 @@ class Language(NamedTuple):
     length: Callable[[str], Any] | None = None
 
 
+class _Call(NamedTuple):
+    """A call whose arguments are read: its word, what is called, and how many of its arguments stand before the word."""
+
+    word: str
+    function: Callable[..., Any]
+    first: int
+
+    @property
+    def takes(self) -> list[str]:
+        """The names of its arguments."""
+        from inspect import signature  # only a refusal pays for it
+
+        return list(signature(self.function).parameters)[self.first :]
+
+    def is_whole(self, args: list[Any], kwargs: dict[str, Any]) -> bool:
+        """Whether it may be called with these arguments alone."""
+        from inspect import signature
+
+        try:
+            signature(self.function).bind(*[None] * self.first, *args, **kwargs)
+        except TypeError:
+            return False
+        return True
+
+
 class Reader:
     """One reading of one text; see the module for the grammar."""
 
@@ -60,6 +85,7 @@ class Reader:
             raise ParseError(f"the text has {len(text)} characters; at most {MAX_TEXT}")
         self.text, self.language = text, language
         self.depth = self.stop = 0
+        self.calls: list[_Call] = []  # those whose brackets are open
         self.advance()
 
     def result(self) -> Any:
@@ -89,8 +115,23 @@ class Reader:
     def expect(self, sign: str) -> None:
         """Pass over a sign that must be here."""
         if not self.at(sign):
-            self.refuse(f"{sign!r} must stand here, not {shown(self.token) if self.token else 'the end'}")
+            self.refuse_instead_of(repr(sign))
         self.advance()
+
+    def separated(self, close: str) -> None:
+        """Pass over the comma after an argument, which is not the last."""
+        if not self.at(close) and not self.at(","):
+            self.refuse_instead_of(repr(close) if self.kind == "end" else f"',' or {close!r}")
+        if self.at(","):
+            self.advance()
+
+    def begins_nothing(self) -> bool:
+        """Whether no argument begins with the present token."""
+        return self.kind == "end" or (self.kind == "sign" and self.token not in "([")
+
+    def refuse_instead_of(self, what: str, more: str = "") -> NoReturn:
+        """Refuse the present token, for something else must stand here."""
+        self.refuse(f"{what} must stand here, not {shown(self.token) if self.token else 'the end'}{more}")
 
     def refuse(self, why: str, start: int | None = None, *, write: str = "", hint: str = "") -> NoReturn:
         """Say what is wrong and in which column."""
@@ -142,7 +183,9 @@ class Reader:
         if not self.followed("("):
             self.refuse(f"{word} must be followed by '('", write=f"write {word}(…)")
         self.advance()
+        self.calls.append(_Call(word, known[word], len(first)))
         args, kwargs = self.bracketed(")", self.arguments)
+        self.calls.pop()
         return self.called(word, partial(known[word], *first, *args, **kwargs), start)
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
@@ -152,14 +195,35 @@ class Reader:
             if (name := self.keyword()) is not None:
                 if name in kwargs:
                     self.refuse(f"{name} is given twice")
+                if self.begins_nothing():
+                    self.refuse_instead_of(f"the value of {name}")
                 kwargs[name] = self.argument()
-            elif kwargs:
-                self.refuse("an argument without a name cannot follow one with a name")
             else:
+                if self.begins_nothing():
+                    call = self.calls[-1]
+                    end = " or ')'" if call.is_whole(args, kwargs) else ""
+                    self.refuse_instead_of(f"an argument of {call.word}{end}", _taken(call))
+                if self.kind == "name" and self.token not in self.language.names and not self.followed("("):
+                    self.refuse_no_argument(self.calls[-1])
+                if kwargs:
+                    self.refuse("an argument without a name cannot follow one with a name")
                 args.append(self.argument())
-            if not self.at(")"):
-                self.expect(",")
+            self.separated(")")
         return args, kwargs
+
+    def refuse_no_argument(self, call: _Call) -> None:
+        """Refuse a name that stands for no value, where an argument must: it may be the name of one, or its beginning."""
+        token, takes = self.token, call.takes
+        if token == "None":
+            return
+        if token in takes:
+            self.refuse(f"{token} is an argument of {call.word}, and has no value here", write=f"write {token}=…")
+        if len(begun := [name for name in takes if name.startswith(token)]) == 1:
+            self.refuse(f"unknown name {shown(token)}; did you mean '{begun[0]}='?")
+        if token in self.language.words:
+            self.refuse(f"{token} must be followed by '('", write=f"write {token}(…)")
+        near = nearest(token, {*self.language.names, *self.language.words, *(f"{name}=" for name in takes)})
+        self.refuse(f"unknown name {shown(token)}{near if 'did you mean' in near else _taken(call)}")
 
     def keyword(self) -> str | None:
         """The name before a `=`, passed over, if there is one."""
@@ -225,9 +289,10 @@ class Reader:
     def items(self) -> list[Any]:
         found = []
         while not self.at("]"):
+            if self.begins_nothing():
+                self.refuse_instead_of("a value or ']'")
             found.append(self.argument())
-            if not self.at("]"):
-                self.expect(",")
+            self.separated("]")
         return found
 
     def number(self) -> int | float:
@@ -270,3 +335,9 @@ class Reader:
             return call()
         except PreheatError as error:
             self.refuse(error.reason, start, write=error.write, hint=error.hint)
+
+
+def _taken(call: _Call) -> str:
+    """The arguments of a call, to be said after what is wrong."""
+    takes = call.takes
+    return f"; {call.word} takes {', '.join(takes)}" if takes else f"; {call.word} takes none"

@@ -45,8 +45,16 @@ def _at_zero(look: Look) -> Iterator[Finding]:
     at = "at rate 0" if is_zero else "below 1e-12 of the peak"
     what = f"{many} {at} ({100 * zeros / look.n:.2g} %): nothing is learned there, while Adam's averages move on"
     width = max(2, round(look.warmup))
-    cure = f"begin above 0: start={1 / width:.3g}, one part in {width}" if look.warmup else "leave the part at 0 out"
-    yield Finding("zero-start", f"{look.word} 0", what, cure)
+    yield Finding(
+        "zero-start", f"{look.word} 0", what, _above_zero(look, width) if look.warmup else "leave the part at 0 out"
+    )
+
+
+def _above_zero(look: Look, width: int) -> str:
+    """Where a warmup may begin: as its argument where the peak is a factor of 1, else as the value that it has there."""
+    if look.line.is_absolute or abs(look.high - 1) > NEAR:
+        return f"begin above 0: at the {look.noun} {look.said(look.high / width)}, one part in {width} of the peak"
+    return f"begin above 0: start={1 / width:.3g}, one part in {width}"
 
 
 def _zeros(look: Look) -> tuple[int, bool]:
@@ -69,7 +77,7 @@ def _warmup(look: Look) -> Iterator[Finding]:
     if not warm or not look.known:
         return
     place = f"{look.word} {math.ceil(warm):,}"
-    reached = f"the last reaches {look.value(look.n - 1):.6g}"
+    reached = f"the last reaches the {look.noun} {look.said(look.value(look.n - 1))}"
     if warm >= look.n:
         what = f"the warmup of {warm:,g} {look.word}s takes the whole run of {look.n:,}: {reached}"
         yield Finding("warmup-over-run", place, what, "write a shorter warmup, such as warmup('5%')")
@@ -79,12 +87,14 @@ def _warmup(look: Look) -> Iterator[Finding]:
 
 
 def _peak(look: Look) -> Iterator[Finding]:
-    if not look.known or look.peak is None or look.peak <= 0:
+    stated = look.stated_peak
+    if not look.known or stated is None or stated <= 0:
         return
     reached = look.value(look.top)
-    if reached < (1 - NEAR) * look.peak:
-        what = f"the highest rate is {reached:.6g} at {look.word} {look.top:,}, {100 * reached / look.peak:.3g} % of the peak "
-        yield Finding("peak-not-reached", f"{look.word} {look.top:,}", f"{what}of {look.peak:g} that is written", _UP)
+    if reached < (1 - NEAR) * stated:
+        what = f"the highest {look.noun} is {look.said(reached)} at {look.word} {look.top:,}, "
+        what += f"{100 * reached / stated:.3g} % of the peak of {look.said(stated)} that is written"
+        yield Finding("peak-not-reached", f"{look.word} {look.top:,}", what, _UP)
 
 
 _UP = "let the decay begin where the warmup ends: warmup(…) >> decay(…)"
@@ -119,7 +129,7 @@ def below_zero(look: Look) -> Iterator[Finding]:
     lowest = min(range(len(look.at)), key=look.values.__getitem__)
     value = look.values[lowest]
     if value < -1e-12 * look.high:
-        what = f"the rate is {value:.6g}, and an update at a rate below 0 climbs"
+        what = f"the {look.noun} is {look.said(value)}, and an update at a rate below 0 climbs"
         yield Finding(
             "negative", f"{look.word} {look.at[lowest]:,}", what, "write an end of 0 or above, or .clipped(0)"
         )

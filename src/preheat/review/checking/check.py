@@ -133,7 +133,7 @@ def _of_lines(subject: Subject, facts: Facts) -> Iterator[Finding]:
     ends = not isinstance(facts_of, Checkpoint) or not subject.foreign  # a state of torch's says no run
     rates = [line for line in whole.lines if line.is_rate]
     for line in rates:
-        look = Look(line, subject.run, ends)
+        look = Look(line, subject.run, ends, subject.peak)
         found = [*below_zero(look), *joints(look), *ending(look, subject.foreign)]
         if placed and (not subject.position or subject.position < look.warmup * look.tick):
             found = [*beginning(look, facts), *found]

@@ -63,14 +63,16 @@ def _in_the_middle(look: Look, cut: _Cut) -> Finding:
     length, left = (cut.end - cut.start) / look.tick, (cut.end - look.total) / look.tick
     if look.warmup and abs(left - look.warmup) < 1.5:
         what = f"the {length:,g} {look.word}s of the decay are counted after the warmup of {look.warmup:,g}, and "
-        what += f"the run of {look.n:,} ends {left:,g} before its end, at {last:.6g} instead of {cut.floor:.6g}"
+        what += f"the run of {look.n:,} ends {left:,g} before its end, at the {look.noun} {look.said(last)} instead of "
+        what += look.said(cut.floor)
         write = f"write a decay of {look.n - look.warmup:,g} {look.word}s, or leave its length out"
         return Finding("decay-clock", place, what, write)
     at = f"the run ends {share:.3g} % into a phase of {length:,g} {look.word}s"
     if last > cut.floor:
-        what = f"{at}: the last rate is {last:.6g}, {last / look.high:.3g} of the peak, and the plan goes to {cut.floor:.6g}"
+        what = f"{at}: the last {look.noun} is {look.said(last)}, {last / look.high:.3g} of the peak, and the plan goes to "
+        what += look.said(cut.floor)
         return Finding("above-floor", place, what, _FILL)
-    what = f"{at}, which goes on to {cut.floor:.6g}: the last rate is {last:.6g}"
+    what = f"{at}, which goes on to {look.said(cut.floor)}: the last {look.noun} is {look.said(last)}"
     return Finding("ends-mid-phase", place, what, "let the phases, or a whole number of cycles, fill the run")
 
 
@@ -91,7 +93,7 @@ def _early(look: Look) -> Iterator[Finding]:
     if left <= (max(1, _WASTED * look.n) if abs(floor) <= 1e-12 * look.high else _EARLY * look.n):
         return
     share = f"{left:,} of {look.n:,} {look.word}s ({100 * left / look.n:.3g} %)"
-    what = f"the rate is at its floor of {floor:.6g} from here on, for {share}"
+    what = f"the {look.noun} is at its floor of {look.said(floor)} from here on, for {share}"
     yield Finding("floor-early", f"{look.word} {math.ceil(begin):,}", what, _FILL)
 
 
@@ -128,8 +130,10 @@ def climbing(look: Look, begun: bool = False) -> Iterator[Finding]:
         lowest = i if look.values[i] < look.values[lowest] else lowest
         if look.values[i] - look.values[lowest] > NOTICED * look.high:
             turn = highest(lambda update: -look.value(update), look.at[top : i + 1])
-            what = f"the rate falls to {look.value(turn):.6g} and climbs again inside the run: the last is "
-            what += f"{look.value(look.n - 1):.6g}"
+            what = (
+                f"the {look.noun} falls to {look.said(look.value(turn))} and climbs again inside the run: the last is "
+            )
+            what += look.said(look.value(look.n - 1))
             yield Finding("rebound", f"{look.word} {turn:,}", what, f"let the decay last up to {look.word} {look.n:,}")
             return
 

@@ -44,8 +44,9 @@ def _counts_from_the_start(part: object, start: Number) -> bool:
 
 
 def _counting(look: Look, update: int, before: float, after: float) -> Finding:
-    what = f"the decay counts its time from {look.word} 0, not from the end of the warmup: at {before:.6g} it goes on from "
-    what += f"{after:.6g}, and the highest rate is {look.value(look.top):.6g}, at {look.word} {look.top:,}"
+    what = f"the decay counts its time from {look.word} 0, not from the end of the warmup: at the {look.noun} "
+    what += f"{look.said(before)} it goes on from {look.said(after)}, and the highest is {look.said(look.value(look.top))}, at "
+    what += f"{look.word} {look.top:,}"
     return Finding("decay-clock", f"{look.word} {update:,}", what, _APART)
 
 
@@ -69,7 +70,7 @@ def _jump(look: Look, update: int, before: float, after: float) -> Finding:
     way = "rises" if after > before else "falls"
     times = after / before if after > before > 0 else before / after if after > 0 else math.inf
     fold = f", {folded(times)} times" if 1 < times < math.inf else ""
-    what = f"the rate {way} at once from {before:.6g} to {after:.6g}{fold}"
+    what = f"the {look.noun} {way} at once from {look.said(before)} to {look.said(after)}{fold}"
     return Finding("jump", f"{look.word} {update:,}", what, "let the part before end where the next begins")
 
 

@@ -30,12 +30,16 @@ class Look:
     """A line of a plan on a run. Times are updates, where the run knows what one is worth, else ticks of its clock.
 
     line: as written.   curve: bound, cut at the end of the run.   tick: ticks from one update to the next.
+    peak: the rate that factor 1 stands for; None where they are none, or it is not known. Values are the line's; a sentence
+    tells them in rates where it can (`said`), and calls them what they are (`noun`).
     ends: whether the end of the schedule is that of a run that says none.
     known: whether where it ends is known.   fits: whether the run has room for all parts.   n: updates looked at.
     """
 
-    def __init__(self, line: Line, run: Run, ends: bool = True) -> None:
+    def __init__(self, line: Line, run: Run, ends: bool = True, peak: float | None = None) -> None:
         self.line, self.run = line, run
+        self._worth = 1.0 if line.is_absolute or peak is None else peak
+        self.noun = "rate" if line.is_absolute or peak is not None else "factor"
         worth = getattr(run, _UNIT[run.clock]) if run.clock in _UNIT else None
         self.tick: Number = worth or 1
         self.word = "update" if run.clock == "step" or worth else run.clock
@@ -49,6 +53,10 @@ class Look:
         self.known = length != math.inf
         self.total: Number = length if self.known else horizon(self.curve)
         self.n = max(1, math.ceil(self.total / self.tick))
+
+    def said(self, value: float) -> str:
+        """A value as a sentence tells it: the rate where that is known."""
+        return f"{value * self._worth:.6g}"
 
     def value(self, update: Number) -> float:
         """The value of an update, or between two."""
@@ -78,10 +86,7 @@ class Look:
     @cached_property
     def inside(self) -> Schedule:
         """The curve before it was cut."""
-        node = self.curve
-        while isinstance(node, Truncated):
-            node = node.base
-        return node
+        return _uncut(self.curve)
 
     @cached_property
     def phases(self) -> list[Phase]:
@@ -89,7 +94,7 @@ class Look:
         return phases(self.inside)
 
     @cached_property
-    def peak(self) -> float | None:
+    def stated_peak(self) -> float | None:
         """The peak that the text states; None where that is not to be told from it."""
         return _stated(self.inside)
 
@@ -144,6 +149,14 @@ def nodes(schedule: Schedule) -> Iterator[Schedule]:
     )
     for child in (schedule.base,) if isinstance(schedule, Wrapped) else inner:
         yield from nodes(child)
+
+
+def _uncut(node: Schedule) -> Schedule:
+    """A schedule before it was cut, also where it was scaled afterwards."""
+    if isinstance(node, Scaled):
+        base = _uncut(node.base)
+        return node if base is node.base else base.scaled(node.factor)
+    return _uncut(node.base) if isinstance(node, Truncated) else node
 
 
 def _unscaled(part: Schedule) -> Schedule:

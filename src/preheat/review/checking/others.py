@@ -41,8 +41,12 @@ def _out_of_range(line: Line, look: Look) -> Iterator[Finding]:
     low, high = min(look.values), max(look.values)
     place = f"{line.key}, {look.word} "
     if low < 0:
-        what = f"a {line.hyper} of {low:.6g}: it is at least 0"
+        what = f"{_called(line)} {low:.6g}: it is at least 0"
         yield Finding("out-of-range", f"{place}{look.at[look.values.index(low)]:,}", what, "write values of 0 or above")
     if high >= 1 and line.is_absolute and line.hyper in _BELOW_ONE:
-        what = f"a {line.hyper} of {high:.6g}: it is below 1"
+        what = f"{_called(line)} {high:.6g}: it is below 1"
         yield Finding("out-of-range", f"{place}{look.at[look.values.index(high)]:,}", what, "write values below 1")
+
+
+def _called(line: Line) -> str:
+    return f"a {line.hyper} of" if line.is_absolute else f"a {line.hyper} that is multiplied by"
