@@ -320,3 +320,26 @@ def test_what_cannot_grow_is_shown_as_it_was_given() -> None:
     session.rewarm(10)
     with pytest.raises(ph.PreheatError, match=r"nothing in Plan\(\{'lr': ramp\(1\.0, 0\.0, 100\)\}\) is 'rest' or '%'"):
         session.extend(200)
+
+
+ODD = st.sampled_from([-1, -0.1, 0, 0.2, 0.5, 1, 1.5, 50, math.nan, math.inf, None, "x"])
+
+
+@given(
+    st.sampled_from(sorted(PLANS)), st.lists(st.tuples(st.sampled_from(["cooldown", "rewarm"]), ODD, ODD), max_size=8)
+)
+def test_whatever_is_asked_for_no_rate_leaves_what_was_planned(name: str, acts: list) -> None:
+    session = Session(PLANS[name], ph.Run(total=100))
+    most = max(session.plan["lr"](t) if name != "rates" else 0.3 for t in range(100))
+    for word, span, extra in acts:
+        at(session, 7)
+        before = whole(session)
+        try:
+            getattr(session, word)(
+                10 if span in (0.2, 0.5) else span, **{"to" if word == "cooldown" else "start": extra}
+            )
+        except ph.PreheatError:
+            assert whole(session) == before
+        assert session.run.total <= 100
+        rates = [line.schedule(t) for line in session.plan.lines if line.is_rate for t in range(200)]
+        assert all(0 <= rate <= most for rate in rates)
