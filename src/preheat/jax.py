@@ -22,7 +22,7 @@ from preheat.core.crossing import Crossing, crossing
 from preheat.core.errors import PreheatError, PreheatWarning, StateError, nearest, shown
 from preheat.core.extras import needed
 from preheat.core.node import Schedule
-from preheat.core.peaks import refuse_below_zero, refuse_unclear
+from preheat.core.peaks import refuse_unclear
 from preheat.core.plan import RATE, Absolute, Line, Plan, families
 from preheat.core.spans import Run
 from preheat.core.text.language import Target
@@ -97,7 +97,6 @@ def inject(
     _check_groups(recipe)
     session = Session(recipe.plan, run, rules=rules)
     session.check_floors([(group,) for group in recipe.groups] or [()])
-    refuse_below_zero(session.plan)
     return _built(recipe, session)
 
 

@@ -12,8 +12,8 @@ from preheat.core.checks import positive_number, whole_number
 from preheat.core.errors import PreheatError, shown
 from preheat.core.extras import needed
 from preheat.core.namespaces import NUMBERS, Arrays
-from preheat.core.peaks import refuse_below_zero
 from preheat.core.plan import Absolute, Plan
+from preheat.core.ranges import refuse_impossible
 from preheat.core.spans import Run
 from preheat.core.text.words import Source, target
 from preheat.session.clock import check_counts_updates, given_run
@@ -66,7 +66,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
             what = "Keras needs rates, and these are factors"
             raise PreheatError(what, given=given, write="pass peak=3e-4, or write absolute(…) if they are rates")
         self.rates: Absolute = given.bind(run, peak=peak)  # type: ignore[assignment]
-        refuse_below_zero(Plan(self.rates))
+        refuse_impossible(Plan(self.rates))
         self.accumulation = whole_number(accumulation, "accumulation", 1)
         self._given, self._run, self._peak = given, run, None if peak is None else positive_number(peak, "peak")
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import preheat as ph
-from preheat.core.peaks import refuse_below_zero, refuse_unclear
+from preheat.core.peaks import refuse_unclear
+from preheat.core.ranges import refuse_impossible
 
 TOKENS = ph.Run(total=1000, clock="token")
 SHAPES = ["linear", "cosine", "sqrt", "square", "smooth", "rex", "mirror-cosine", "power(3)"]
@@ -161,7 +162,7 @@ def test_a_seesaw_keeps_the_rate_over_the_root_of_the_batch(text, batch, factor,
             assert level * factor ** -(k + 1) < values[t] * (1 + 1e-9)
             assert rates[t] == pytest.approx(level * factor ** (-k / 2), rel=1e-12)
     refuse_unclear(plan, lambda line: None)
-    refuse_below_zero(plan)
+    refuse_impossible(plan)
     assert ph.Plan(plan.to_text()) == plan
 
 

@@ -39,7 +39,8 @@ RULES = st.sampled_from([(), (Plateau("loss", factor=0.5, patience=0),), (HoldUn
 
 
 class Truth:
-    """What each line is to be at any time: the plan bound to the run's present end, and every change replayed over it."""
+    """What each line is to be at any time: the plan bound to the end that was said last, and every change replayed over it; a
+    cooldown ends the run, and leaves the other lines as they are."""
 
     def __init__(self, plan: object, total: int | None) -> None:
         self.plan, self.total, self.changes = ph.Plan(plan), total, list[tuple]()
@@ -105,10 +106,14 @@ def test_a_change_stays_or_is_refused_and_leaves_nothing_behind(
             continue
         if act in ("cooldown", "rewarm"):
             length = ph.Span(what)
-            rest = None if session.run.total is None else session.run.total - position
-            n = rest if length.is_rest else length.measured(session.run, ph.core.spans.Edge())
+            end = before[2].total
+            n = end - position if length.is_rest else length.measured(before[2], ph.core.spans.Edge())
             truth.changes.append((act, position, n))
-        truth.total = session.run.total
+            assert end is None or position + n <= end
+            assert session.run.total == (end if act == "rewarm" else max(1, position + n))
+        elif act in ("extend", "finish_in"):
+            truth.total = session.run.total
+        assert all(0 <= value <= 1 for value in session.values().values())
         for key in session.plan:
             f, line = truth.function(key), next(line for line in session.plan.lines if line.key == key)
             times = [*range(0, 150, 3), position, session.position, session.position + 1]
@@ -254,6 +259,50 @@ def test_a_bare_length_below_one_tick_may_be_meant_as_a_share_and_is_refused(wor
     assert seconds.plan["lr"](31) == (1 if word == "rewarm" else 0)
 
 
+@pytest.mark.parametrize("start", [-1, -1e-9, 1.5, 50, math.nan, math.inf, "0.1", None, True])
+def test_a_new_warmup_begins_between_nothing_and_the_planned_rate(start: object) -> None:
+    session = at(Session(ph.warmup(10) >> ph.hold(), ph.Run(total=100)), 30)
+    before = whole(session)
+    with pytest.raises(ph.PreheatError, match=r"start of rewarm (is a share from 0 to 1|must be)"):
+        session.rewarm(10, start=start)
+    assert whole(session) == before
+    with pytest.raises(ph.PreheatError, match=r"the start of a new warmup (is a share from 0 to 1|must be)"):
+        ph.hold(1.0, 1000).rewarmed(10, 4, start=start)
+
+
+@pytest.mark.parametrize("word", ["cooldown", "rewarm"])
+def test_a_change_that_the_run_has_no_room_for_is_refused(word: str) -> None:
+    session = at(Session(ph.warmup(10) >> ph.hold(), ph.Run(total=100)), 90)
+    before = whole(session)
+    for span in (11, 5000, "20%"):
+        with pytest.raises(ph.BindError, match=rf"{word} needs .* steps from 90 on, and the run has 100; write {word}"):
+            getattr(session, word)(span)
+    assert whole(session) == before
+    session.extend(120)
+    getattr(session, word)(20)
+    assert session.run.total == 110 if word == "cooldown" else 120
+
+
+def test_a_cooldown_is_the_end_of_the_run() -> None:
+    session = at(Session(ph.warmup(10) >> ph.hold(), ph.Run(total=1000)), 400)
+    session.cooldown(200)
+    assert session.run.total == 600
+    while session.position < session.run.total:
+        assert session.values()["lr"] > 0
+        session.advance()
+    open_ended = at(Session(ph.warmup(10) >> ph.hold()), 400)
+    open_ended.cooldown(200)
+    assert open_ended.run.total == 600
+
+
+@pytest.mark.parametrize(
+    "end", [lambda: Session(ph.decay(), ph.Run(total=0)), lambda: Session(ph.decay(), ph.Run(total=5)).extend(0)]
+)
+def test_a_run_of_no_update_is_refused(end: Callable) -> None:
+    with pytest.raises(ph.PreheatError, match=r"a run of no update has no rate.*give a total of at least 1"):
+        end()
+
+
 @pytest.mark.parametrize("to", [5, -1, 0.51])
 def test_a_cooldown_goes_down_and_not_below_zero(to: float) -> None:
     session = Session(ph.decay(10))
@@ -271,3 +320,26 @@ def test_what_cannot_grow_is_shown_as_it_was_given() -> None:
     session.rewarm(10)
     with pytest.raises(ph.PreheatError, match=r"nothing in Plan\(\{'lr': ramp\(1\.0, 0\.0, 100\)\}\) is 'rest' or '%'"):
         session.extend(200)
+
+
+ODD = st.sampled_from([-1, -0.1, 0, 0.2, 0.5, 1, 1.5, 50, math.nan, math.inf, None, "x"])
+
+
+@given(
+    st.sampled_from(sorted(PLANS)), st.lists(st.tuples(st.sampled_from(["cooldown", "rewarm"]), ODD, ODD), max_size=8)
+)
+def test_whatever_is_asked_for_no_rate_leaves_what_was_planned(name: str, acts: list) -> None:
+    session = Session(PLANS[name], ph.Run(total=100))
+    most = max(session.plan["lr"](t) if name != "rates" else 0.3 for t in range(100))
+    for word, span, extra in acts:
+        at(session, 7)
+        before = whole(session)
+        try:
+            getattr(session, word)(
+                10 if span in (0.2, 0.5) else span, **{"to" if word == "cooldown" else "start": extra}
+            )
+        except ph.PreheatError:
+            assert whole(session) == before
+        assert session.run.total <= 100
+        rates = [line.schedule(t) for line in session.plan.lines if line.is_rate for t in range(200)]
+        assert all(0 <= rate <= most for rate in rates)

@@ -348,3 +348,50 @@ def test_a_bare_length_below_one_tick_may_be_meant_as_a_share_and_is_refused(kin
         assert getattr(rule, name) == ph.Span(0.05)
         assert rule_from_data(json.loads(json.dumps(rule.to_data()))) == rule
         assert rules_from_text(rules_to_text([rule], [rule.start()]))[0] == [rule]
+
+
+@dataclass(frozen=True)
+class Said(Rule):
+    """Whatever the metric was is the gain."""
+
+    floor_too: bool = False
+
+    def start(self) -> dict:
+        return {"gain": 1.0}
+
+    def observe(self, state: dict, value: float, position: float) -> dict:
+        return {"gain": ODD[int(value)]}
+
+    def gain(self, state: dict, position: float) -> float:
+        return 1.0 if self.floor_too else state["gain"]
+
+    @property
+    def has_floor(self) -> bool:
+        return self.floor_too
+
+    def floor(self, called: object, place: int | None) -> float:
+        return ODD[0] if self.floor_too else 0.0
+
+
+ODD = [math.nan, math.inf, -0.5, None, "x", True, -math.inf]
+KINDS.pop("Said")  # no other test reads it from data
+
+
+@pytest.mark.parametrize("odd", range(len(ODD)))
+def test_a_gain_that_is_none_is_refused_and_changes_nothing(odd: int) -> None:
+    one = session(Said("loss"))
+    before = one.state_dict()
+    with pytest.raises(ph.PreheatError, match="the gain of Said must be"):
+        one.observe({"loss": odd})
+    assert one.state_dict() == before
+    one.advance(1)
+    assert one.values() == {"lr": 0.25}
+
+
+def test_a_floor_that_is_none_is_refused_and_so_is_what_overflows() -> None:
+    with pytest.raises(ph.PreheatError, match="the floor of Said must be finite"):
+        session(Said("loss", floor_too=True)).rate(PLAN.lines[0], 1.0)
+    one = session(Said("loss"), Said("other"))
+    one.states = [{"gain": 1e200}, {"gain": 1e200}]
+    with pytest.raises(ph.PreheatError, match="the product of the rules' gains must be finite"):
+        one.values()

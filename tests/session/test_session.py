@@ -202,3 +202,44 @@ def test_a_batch_may_change_with_updates_where_that_is_said() -> None:
     assert run.values()["batch"] == 4
     Session(SEESAW, ph.Run(total=1000, clock="token"))
     Session({"lr": "decay(900)", "batch": "batch_ramp(1, 4, 30, increment=1)"}, ph.Run(total=9000, clock="sample"))
+
+
+def offered(saved: Session, code: Session) -> bool:
+    """Whether a refusal names a rebase; it is then one that works, and else one that is refused."""
+    state = saved.state_dict()
+    with pytest.raises(ph.StateError, match="Pass on_change='adopt'") as error:
+        code.load_state_dict(state)
+    other = Session(code.given, code.run, on_change="rebase")
+    try:
+        other.load_state_dict(state)
+    except ph.StateError:
+        works = False
+    else:
+        works = True
+    assert works == ("'rebase'" in str(error.value))
+    return works
+
+
+@pytest.mark.parametrize(
+    ("new", "works"),
+    [
+        (ph.warmup(100) >> ph.decay(shape="cosine"), True),
+        ({"lr": ph.warmup(100) >> ph.decay(), "weight_decay": ph.decay()}, False),
+        (ph.warmup(100) >> ph.decay(100) >> ph.hold(0), False),
+    ],
+)
+def test_a_rebase_is_offered_where_it_works(new: object, works: bool) -> None:
+    run = ph.Run(total=1000)
+    saved = Session("warmup(100) >> decay()", run)
+    for _ in range(300):
+        saved.advance()
+    assert offered(saved, Session(new, run)) is works
+
+
+def test_a_rebase_that_would_leave_what_a_momentum_can_be_is_refused() -> None:
+    saved = Session({"lr": "hold()", "momentum": "absolute(hold(0.9))"})
+    saved.advance()
+    new = {"lr": "hold()", "momentum": "absolute(ramp(0.5, 0.95, 100))"}
+    assert not offered(saved, Session(new))
+    with pytest.raises(ph.StateError, match=r"the values of 'momentum' reach .*, and they must stay below 1"):
+        Session(new, on_change="rebase").load_state_dict(saved.state_dict())

@@ -301,3 +301,62 @@ def test_a_scheduler_that_goes_away_inside_an_update_disturbs_nothing() -> None:
     before = len(hooks)
     del last
     assert len(hooks) == before - 3
+
+
+APART = r"step\(\) was called after each of 2 optimizers"
+
+
+def two() -> list[Optimizer]:
+    return [kind([parameter()], lr=0.1) for kind in (AdamW, SGD)]
+
+
+def test_a_call_after_each_of_several_optimizers_is_said_once_and_audited() -> None:
+    optimizers = two()
+    scheduler = Scheduler(optimizers, CURVE)
+
+    def rounds() -> None:
+        for optimizer in optimizers * 50:
+            update(optimizer)
+            scheduler.step()
+
+    with pytest.warns(ph.PreheatWarning, match=APART) as caught:
+        rounds()
+    assert len([one for one in caught if "after each of 2" in str(one.message)]) == 1
+    assert any("after each of 2" in finding for finding in scheduler.audit().findings)
+    assert any("after each of 2" in finding for finding in copy.deepcopy(scheduler).audit().findings)
+
+
+@pytest.mark.parametrize("counts", [None, "calls"])
+@pytest.mark.parametrize(
+    "rounds",
+    [
+        [(0, 1)],  # after all of them
+        [(0,), (0,), (0,), (0, 1)],  # a critic in every round, the other in every fourth
+        [(0,)],  # the other has not begun, or is frozen
+        [(0, 0, 0, 1)],  # a critic's rounds
+        [(0, 1), (0,), (1,)],  # the scaler has skipped one
+    ],
+)
+def test_what_is_updated_unequally_is_no_call_after_each(rounds: list, counts: str | None) -> None:
+    optimizers = two()
+    scheduler = Scheduler(optimizers, CURVE, counts=counts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(25):
+            for who in rounds:
+                update(*(optimizers[i] for i in who))
+                scheduler.step()
+    assert scheduler.position == 25 * len(rounds)
+    assert not any("after each" in finding for finding in scheduler.audit().findings)
+
+
+def test_a_scheduler_for_each_is_called_after_each() -> None:
+    optimizers = two()
+    schedulers = [Scheduler(one, CURVE) for one in optimizers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(25):
+            for optimizer, scheduler in zip(optimizers, schedulers, strict=True):
+                update(optimizer)
+                scheduler.step()
+    assert [one.position for one in schedulers] == [25, 25]

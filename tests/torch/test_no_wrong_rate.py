@@ -668,7 +668,7 @@ def test_extending_drops_no_cooldown_in_silence() -> None:
     try:
         scheduler.extend(200)
     except PreheatError:
-        assert scheduler.run.total == 100
+        assert scheduler.run.total == 30
     used = rates(optimizer, scheduler, 11)
     assert (used[0], used[5], used[10]) == (near(0.1), near(0.05), near(0.0))
 
@@ -800,8 +800,7 @@ def test_base_lrs_are_set_as_a_whole_or_not_at_all() -> None:
 def test_a_rate_below_zero_is_refused(schedule: str) -> None:
     with pytest.raises(ph.PreheatError, match="none below 0"):
         Scheduler(sgd(), schedule, run=ph.Run(total=100))
-    groups = [{"params": [weight()], "momentum": 0.9}]
-    Scheduler(SGD(groups, lr=0.1), ph.Plan({"momentum": ph.absolute(ph.ramp(0.5, -0.5, 10))}))
+    Scheduler(sgd(), ph.Plan({"log_temperature": ph.absolute(ph.ramp(0.5, -0.5, 10))}))  # one's own may be anything
 
 
 DECAYED = ph.Plan({"lr": S, "weight_decay": ph.absolute(ph.ramp(0.0, 0.1, 60) >> ph.hold(0.1))})
@@ -895,3 +894,35 @@ def test_a_second_scheduler_without_the_peak_of_the_first_is_refused() -> None:
     with pytest.raises(ph.PreheatError, match="peak="):
         rates(optimizer, second, 1)
     assert Scheduler(optimizer, S, peak=0.4).base_lrs == [0.4]
+
+
+@pytest.mark.parametrize(
+    ("line", "target"),
+    [
+        ("momentum", "absolute(hold(1.2))"),
+        ("momentum", "relative(hold(1.2))"),
+        ("momentum", "absolute(ramp(0.5, 1.0, 10))"),
+        ("momentum", "absolute(ramp(0.5, -0.1, 10))"),
+        ("weight_decay", "absolute(hold(-1))"),
+        ("weight_decay", "relative(ramp(1, -1, 10))"),
+    ],
+)
+def test_a_value_that_a_hyper_parameter_cannot_have_is_refused(line: str, target: str) -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1, momentum=0.9, weight_decay=0.01)
+    with pytest.raises(ph.PreheatError, match=r"none below 0|must stay below 1"):
+        Scheduler(optimizer, {"lr": "hold()", line: target})
+    assert {key: optimizer.param_groups[0][key] for key in ("momentum", "weight_decay")} == {
+        "momentum": 0.9,
+        "weight_decay": 0.01,
+    }
+    Scheduler(optimizer, {"lr": "hold()", "momentum": "absolute(ramp(0.85, 0.95, 10))"})
+
+
+@pytest.mark.parametrize("line", ["betas[0]", "betas[1]", "eps"])
+def test_so_are_those_of_adam(line: str) -> None:
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+    with pytest.raises(ph.PreheatError, match="none below 0"):
+        Scheduler(optimizer, {"lr": "hold()", line: "absolute(hold(-1))"})
+    if line != "eps":
+        with pytest.raises(ph.PreheatError, match="must stay below 1"):
+            Scheduler(optimizer, {"lr": "hold()", line: "absolute(hold(1.5))"})

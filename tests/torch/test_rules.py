@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 
 import pytest
 import torch
@@ -317,11 +318,17 @@ def test_a_rule_that_holds_the_schedule_and_never_hears_its_metric_is_warned_of_
     with pytest.warns(ph.PreheatWarning, match=words) as caught:
         trained(HELD, 600, ph.Run(total=1000))
     assert len(caught) == 1
-    with pytest.warns(
-        ph.PreheatWarning, match=r"never met its metric in 150 updates \(what came: 'val_los'\), and HoldUntil"
+    with (
+        pytest.warns(ph.PreheatWarning, match="no rule listens to 'val_los'; did you mean 'val_loss'"),
+        pytest.warns(
+            ph.PreheatWarning, match=r"never met its metric in 150 updates \(what came: 'val_los'\), and HoldUntil"
+        ),
     ):
         scheduler = trained(HELD, 200, ph.Run(total=1000), told="val_los")
-    assert scheduler.audit().findings == ("rule 'val_loss' never met its metric in 200 updates (what came: 'val_los')",)
+    assert scheduler.audit().findings == (
+        "rule 'val_loss' never met its metric in 200 updates (what came: 'val_los')",
+        "no rule listens to 'val_los'; did you mean 'val_loss'?",
+    )
 
 
 @pytest.mark.parametrize("rule", [ph.Plateau("val_loss"), ph.Rewarm("val_loss")])
@@ -439,3 +446,23 @@ def test_a_group_at_0_has_no_peak_and_is_told_how_to_stand_still() -> None:
 def test_what_configurations_leave_out_is_told(make, words: str) -> None:
     with pytest.raises(ph.PreheatError, match=words):
         make(build()[0])
+
+
+@pytest.mark.parametrize(("rule", "came"), [("loss", "los"), ("eval_loss", "evalloss"), ("eval_loss", "Eval/Loss")])
+@pytest.mark.parametrize("way", ["observe", "step"])
+def test_a_slip_of_the_pen_is_said_when_it_comes(rule: str, came: str, way: str) -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    scheduler = Scheduler(optimizer, "hold()", rules=[ph.Plateau(rule), ph.Plateau("other")])
+    with pytest.warns(UserWarning, match=f"no rule listens to '{came}'; did you mean '{rule}'"):
+        scheduler.observe({came: 1.0}) if way == "observe" else scheduler.step(metrics={"other": 1.0, came: 1.0})
+    assert any("did you mean" in finding for finding in scheduler.audit().findings)
+
+
+def test_what_frameworks_report_beside_is_no_slip() -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    scheduler = Scheduler(optimizer, "hold()", rules=[ph.Plateau("eval_loss"), ph.Plateau("top1_acc")])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            scheduler.observe({"loss": 1.0, "train_loss": 2.0, "grad_norm": 3.0, "learning_rate": 0.1, "epoch": 1})
+            scheduler.observe({"top5_acc": 0.9, "top1_acc": 0.5, "eval_loss": 2.0, "eval_losses": 3.0})

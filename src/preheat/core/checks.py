@@ -54,6 +54,14 @@ def positive_number(value: object, what: str) -> float:
     return result
 
 
+def share(value: object, what: str) -> float:
+    """`value` as a float from 0 to 1."""
+    result = finite_number(value, what)
+    if not 0 <= result <= 1:
+        raise PreheatError(f"{what} is a share from 0 to 1", given=value)
+    return result
+
+
 def whole_number(value: object, what: str, least: int = 0, write: str = "") -> int:
     """`value` as an int of at least `least`; bool and floats are refused."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:

@@ -19,6 +19,7 @@ from preheat.core.checks import (
     finite_number,
     int_if_whole,
     positive_number,
+    share,
     ticks,
 )
 from preheat.core.codegen.python import compiled
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 KINDS: dict[str, type[Schedule]] = {}  # every kind of node, by its word: it is known once its class exists
 MOST_PIECES = 60_000  # of a schedule: some seconds of binding and compiling
+MOST_ROWS = 10**9  # of a table, which takes eight bytes for each
 _BLOCK = 1 << 14  # times per block of a table: the temporaries stay in the cache
 _OPERATORS = {">>": "__rshift__", "+": "__add__", "*": "__mul__"}
 
@@ -240,13 +242,13 @@ class Schedule(Value):
         return self._ready._length
 
     def table(self, n: int) -> Any:
-        """The values of updates 0 … n − 1, a float64 numpy array of shape (n,). Raises PreheatError if n is no count.
+        """The values of updates 0 … n − 1, a float64 numpy array of shape (n,). Raises PreheatError unless n ≤ 10^9 is a count.
 
         >>> from preheat import ramp
         >>> ramp(0.0, 1.0, 4).table(6).tolist()
         [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
         """
-        n = counted(n, "table(n) takes a number of updates", write="write .table(10_000)")
+        n = counted(n, "table(n) takes a number of updates", most=MOST_ROWS, write="write .table(10_000)")
         import numpy
 
         ready, xp = self._ready, Sorted(numpy)
@@ -378,14 +380,16 @@ class Schedule(Value):
         return _node("truncated", self, Span(span))
 
     @transformation
-    def cooldown_from(self, step: float, span: SpanLike, shape: Shape | str = "linear", *, to: float = 0.0) -> Schedule:
+    def cooldown_from(
+        self, step: float | Span, span: SpanLike, shape: Shape | str = "linear", *, to: float = 0.0
+    ) -> Schedule:
         """The same until `step`, then from its value there down to `to` over `span`: a decay off any checkpoint.
 
         >>> from preheat import hold
         >>> hold(0.5, 1000).cooldown_from(100, 50).table(151).tolist()[98::26]
         [0.5, 0.26, 0.0]
 
-        Raises PreheatError for a length between 0 and 1 without a unit: write "5%".
+        Raises PreheatError for a length between 0 and 1 without a unit: write "5%"; and for such a step, which is in ticks.
         Hägele et al. 2024, arXiv:2405.18392.
         """
         at, span = _position(step), lasting("cooldown", span)
@@ -394,17 +398,18 @@ class Schedule(Value):
         return long_enough.truncated(at) >> _node("ramp", value, to, span, shape)
 
     @transformation
-    def rewarmed(self, at: float, span: SpanLike, *, start: float = 0.0) -> Schedule:
-        """The same until `at`, then from `start` times its value back to all of it over `span`.
+    def rewarmed(self, at: float | Span, span: SpanLike, *, start: float = 0.0) -> Schedule:
+        """The same until `at`, then from `start` times its value back to all of it over `span`; start from 0 to 1.
 
         >>> from preheat import hold
         >>> hold(1.0, 100).rewarmed(10, 4).table(16).tolist()[9:]
         [1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
 
-        Raises PreheatError for a length between 0 and 1 without a unit: write "5%".
+        Raises PreheatError for a length between 0 and 1 without a unit: write "5%"; and for such an `at`, which is in ticks.
         Gupta et al. 2023, arXiv:2308.04014.
         """
-        return self * (_node("hold", 1.0, _position(at)) >> _node("ramp", start, 1.0, lasting("rewarm", span)))
+        again = _node("ramp", share(start, "the start of a new warmup"), 1.0, lasting("rewarm", span))
+        return self * (_node("hold", 1.0, _position(at)) >> again)
 
     def __repr__(self) -> str:
         return text(self)
@@ -458,8 +463,13 @@ def _operand(value: object, operator: str) -> Schedule:
 
 
 def _position(at: object) -> Number:
-    """A moment of the run, in ticks from its start."""
-    position = ticks(at, "a position")
+    """A moment of the run, in ticks from its start; text is none, for a share has no place before the run is known."""
+    if isinstance(at, str):
+        raise PreheatError("a position is a number of ticks", given=at, write="write for example 500")
+    position = ticks(at.value if isinstance(at, Span) and at.is_bare else at, "a position")
+    if not isinstance(at, Span) and 0 < position < 1:
+        what = f"a position of {position:g} is less than one update"
+        raise PreheatError(what, write=f"write a number of updates, such as 500, or Span('{position:g} ticks')")
     if position < 0:
         raise PreheatError(f"a position cannot be negative: {shown(at)}")
     return position

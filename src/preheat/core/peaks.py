@@ -122,15 +122,6 @@ def refuse_unclear(plan: Plan, base: Callable[[Line], float | None]) -> None:
             raise _unclear(line.schedule, where, would, own or 0.0, _cure(line))
 
 
-def refuse_below_zero(plan: Plan) -> None:
-    """Refuse lines of a bound plan whose rates are known to fall below 0, as factors or as they are."""
-    for line in plan.lines:
-        bounds = peak_of(line.schedule)
-        if line.is_rate and bounds.exact and bounds.low < 0:
-            what = f"the rates of {line.key!r} fall to {bounds.low:g}, and there are none below 0"
-            raise PreheatError(what, write="write an end of 0 or above, or .clipped(0)")
-
-
 def peaks_at_one(schedule: Any) -> bool:
     """Whether the peak of a schedule is known to be 1, so that it can only be factors."""
     return _peaks_at_one(peak_of(schedule), None)

@@ -121,6 +121,7 @@ class Shape(Value):
     def __init__(
         self, name: str, exponent: float | None = None, mirrored: bool = False, inner: "Shape | None" = None
     ) -> None:
+        _check_shape(name, exponent, mirrored, inner)
         self._set(name=name, exponent=exponent, mirrored=mirrored, inner=inner)
 
     def __repr__(self) -> str:
@@ -172,6 +173,32 @@ class Stretch(NamedTuple):
     weight: Side
 
 
+def _check_shape(name: object, exponent: object, mirrored: object, inner: object) -> None:
+    """Refuse what no formula belongs to."""
+    if name == "power":
+        power_of(exponent)
+    elif name not in NAMES or not isinstance(name, str):
+        known = nearest(str(name), (*NAMES, "power"))
+        raise PreheatError(f"unknown shape {shown(name)}{known}")
+    elif exponent is not None:
+        what = f"the shape {name!r} has no exponent"
+        raise PreheatError(what, given=exponent, write="write power(p), or compose(shape, power(p))")
+    if not isinstance(mirrored, bool) or (mirrored and name == "exponential"):
+        raise PreheatError("mirrored says whether a shape is reversed", given=mirrored, write="write reverse('sqrt')")
+    if inner is not None and (not isinstance(inner, Shape) or "exponential" in (name, inner.name)):
+        raise PreheatError(
+            "inner is the shape that another is applied to", given=inner, write="write compose(outer, inner)"
+        )
+
+
+def power_of(exponent: object) -> float:
+    """The exponent of a power, checked."""
+    p = positive_number(exponent, "the exponent of power(p)")
+    if not 0.01 <= p <= 100:
+        raise PreheatError("the exponent of power(p) must lie in [0.01, 100]", given=exponent)
+    return p
+
+
 LINEAR = Shape("linear")
 
 
@@ -200,10 +227,7 @@ def power(exponent: float) -> Shape:
 
     Raises PreheatError for an exponent out of range. A polynomial decay (1 − u)ᵖ is `reverse(power(p))`.
     """
-    p = positive_number(exponent, "the exponent of power(p)")
-    if not 0.01 <= p <= 100:
-        raise PreheatError("the exponent of power(p) must lie in [0.01, 100]", given=exponent)
-    return Shape("power", p)
+    return Shape("power", power_of(exponent))
 
 
 def reverse(shape: Shape | str) -> Shape:

@@ -207,6 +207,9 @@ class Run(Value):
 
     def replace(self, **changes: object) -> "Run":
         """The same run with some of its arguments changed."""
+        for name in changes:
+            if name not in self.__match_args__:
+                raise PreheatError(f"a run has no {shown(name)}{nearest(name, self.__match_args__)}")
         return self._with(**changes)
 
     def __repr__(self) -> str:
@@ -219,6 +222,9 @@ class Run(Value):
 
     def worth(self, unit: str) -> Fraction:
         """How many ticks one `unit` is; raises BindError, naming what to pass, where that is not known."""
+        unit = _UNITS.get(unit, unit) if isinstance(unit, str) else str(unit)
+        if unit not in (*_SECONDS, *_COUNTED, "second"):
+            raise PreheatError(f"unknown unit {shown(unit)}{nearest(unit, _UNITS)}")
         if unit in _SECONDS or self.clock == "second":
             if unit in _SECONDS and self.clock == "second":
                 return Fraction(_SECONDS[unit])

@@ -10,6 +10,7 @@ from preheat.core.errors import BindError, PreheatError, StateError, shown
 from preheat.core.node import Schedule
 from preheat.core.nodes.sequence import up_to_rest
 from preheat.core.plan import Absolute, Line, Plan
+from preheat.core.ranges import refuse_impossible
 from preheat.core.spans import Run
 from preheat.core.stated import plain
 from preheat.session.bases import SAME_BASE
@@ -23,6 +24,7 @@ def bound_plan(plan: Plan, run: Run) -> Plan:
     if run.total is None:
         plan = plan.replaced(None, up_to_rest)
     bound = plan.bind(run)
+    refuse_impossible(bound)
     if (size := len(bound.to_text())) > MAX_TEXT:
         raise PreheatError(f"the plan takes {size} characters of text in a checkpoint; at most {MAX_TEXT}")
     return bound

@@ -20,6 +20,8 @@ def given_run(run: object, example: str = "Run(total=10_000)") -> Run:
         return Run()
     if not isinstance(run, Run):
         raise PreheatError("run= takes a Run", given=run, write=f"write run={example}")
+    if run.total == 0:
+        raise PreheatError("a run of no update has no rate", given=run, write="give a total of at least 1")
     return run
 
 

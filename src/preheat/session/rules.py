@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, Self
 
+from preheat.core.checks import finite_number
 from preheat.core.errors import PreheatError, StateError, nearest, shown
 from preheat.core.plan import RATE, Plan
 from preheat.core.spans import Edge, Run, Span, SpanLike, lasting
@@ -187,11 +188,31 @@ def combined_gain(
     floored=False leaves out those that bound a rate from below.
     """
     gains = [
-        rule.gain(state, position)
+        gain_of(rule, state, position)
         for rule, state in zip(rules, states, strict=True)
         if rule.group in (None, group) and (floored or not rule.has_floor)
     ]
-    return math.prod(gains, start=1.0)
+    return finite_number(math.prod(gains, start=1.0), "the product of the rules' gains")
+
+
+def gain_of(rule: Rule, state: State, position: float) -> float:
+    """What a rule multiplies rates with; refused where that is no number of at least 0."""
+    return _of_a_rule(rule, "gain", rule.gain(state, position))
+
+
+def floor_of(rule: Rule, called: Sequence[str], place: int | None) -> float:
+    """The rate below which a rule brings no group; refused where that is no number of at least 0."""
+    return _of_a_rule(rule, "floor", rule.floor(called, place))
+
+
+def _of_a_rule(rule: Rule, word: str, value: object) -> float:
+    if type(value) is float and 0.0 <= value < math.inf:  # most often, and quickly
+        return value
+    what = f"the {word} of {type(rule).__name__}"
+    number = finite_number(value, what)
+    if number < 0:
+        raise PreheatError(f"{what} must be at least 0", given=value)
+    return number
 
 
 def carried_over(rules: Sequence[Rule], saved: Sequence[Rule], states: Sequence[State]) -> list[State]:

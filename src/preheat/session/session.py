@@ -7,16 +7,18 @@ go on with a state that was saved.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from preheat.core.checks import finite_number, measured, one_of
+from preheat.core.checks import finite_number, measured, one_of, share
 from preheat.core.constructors import hold, ramp
-from preheat.core.errors import PreheatError, StateError, nearest, shown
+from preheat.core.errors import BindError, PreheatError, StateError, nearest, shown
 from preheat.core.meant import Meant
 from preheat.core.node import Schedule
 from preheat.core.plan import RATE, Line, Plan
+from preheat.core.ranges import refuse_impossible
 from preheat.core.shapes import Shape
 from preheat.core.spans import Edge, Run, Span, SpanLike, lasting
 from preheat.core.text.language import Target
@@ -33,6 +35,8 @@ from preheat.session.rules import (
     check_floors,
     check_groups,
     combined_gain,
+    floor_of,
+    gain_of,
     read_rules,
     rules_to_text,
 )
@@ -112,7 +116,9 @@ class Session:
 
     def _scaled(self, line: Line, *, floored: bool = True) -> float:
         gain = combined_gain(self.rules, self.states, self.position, line.group, floored=floored)
-        return line.schedule.function(self.position) * gain
+        return finite_number(
+            line.schedule.function(self.position) * gain, f"{line.key!r} times what the rules make of it"
+        )
 
     def rate(self, line: Line, multiple: float, called: Sequence[str] = (), place: int | None = None) -> float:
         """What a group is given now: the line's value × `multiple`, not below what rules allow it to fall to.
@@ -126,7 +132,7 @@ class Session:
         )
         if not self.has_floor(line):
             return value
-        floor = max(rule.floor(called, place) for rule in self.rules if rule.group in (None, line.group))
+        floor = max(floor_of(rule, called, place) for rule in self.rules if rule.group in (None, line.group))
         return max(value, min(floor, multiple * self._scaled(line, floored=False)))
 
     def has_floor(self, line: Line) -> bool:
@@ -178,16 +184,20 @@ class Session:
     def observe(self, metrics: Mapping[str, Any]) -> None:
         """Tell the rules what was measured, by its name; what no rule listens to may be anything.
 
-        Raises PreheatError, having told none, for a metric that is no number, or if no rule listens to any of them.
+        Raises PreheatError, having told none, for a metric that is no number, if no rule listens to any of them, or where a
+        rule of one's own makes a gain of it that is no number of at least 0.
         """
         values = {name: measured(name, value) for name, value in self.heard(metrics).items()}
         if self.rules and metrics and not values:
             what = f"no rule listens to {', '.join(map(repr, metrics))}"
             raise PreheatError(what + nearest(str(next(iter(metrics))), {rule.metric for rule in self.rules}))
-        self.states = [
+        states = [
             rule.observe_at(state, values[rule.metric], self.position, self.updates) if rule.metric in values else state
             for rule, state in self._pairs()
         ]
+        for rule, state in zip(self.rules, states, strict=True) if values else ():
+            gain_of(rule, state, self.position)  # what is no gain is refused before anything has changed
+        self.states = states
 
     def heard(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
         """Those of the metrics that a rule listens to: frameworks report much beside them."""
@@ -325,9 +335,10 @@ class Session:
         run = run.replace(total=saved.run.total) if self.on_change == "keep" else run
         plan = self._resolved_plan(saved, own, gain, change, join)
         try:
+            refuse_impossible(plan)
             check_groups(rules, plan)
         except PreheatError as error:
-            raise error.restated(StateError, f"the saved rules do not fit: {error.reason}") from None
+            raise error.restated(StateError, f"the saved plan or rules do not fit: {error.reason}") from None
         return Resumption(saved, plan, run, rules, states)
 
     def wanted(self, saved: Saved) -> tuple[Plan, Run]:
@@ -370,7 +381,7 @@ class Session:
         if change is None:
             return own
         ways = "Pass on_change='adopt' for the new plan, 'keep' for the saved one"
-        if any(line.is_rate for line in own.lines):
+        if _can_rebase(saved, own, gain, join):
             ways += ", or 'rebase' for the new one scaled to go on from the value in force"
         both = "" if saved.plan == own else f" Saved: {shown(saved.plan, 300)}; new: {shown(own, 300)}"
         raise StateError(f"{what} has changed since this state was saved: {change}. {ways}.{both}")
@@ -407,7 +418,7 @@ class Session:
         """
         if self.written is None:
             raise unknown_writing(self.plan)
-        run = self.run.replace(total=total)
+        run = given_run(self.run.replace(total=total))
         plan = bound_plan(self.written, run)
         if not grows_with(self.written, run):
             raise nothing_grows(self.given)
@@ -430,32 +441,37 @@ class Session:
         """What rules make of the rate and of time here, with what has been seen so far."""
         pairs = list(zip(rules, self.states, strict=True))
         held = any(rule.holds(state, self.position) for rule, state in pairs)
-        return [rule.gain(state, self.position) for rule, state in pairs], held
+        return [gain_of(rule, state, self.position) for rule, state in pairs], held
 
     def cooldown(self, span: SpanLike, shape: Shape | str = "linear", to: float = 0.0) -> None:
-        """From now on bring the rate down to `to`, a factor (a rate for an absolute line), over `span`.
+        """From now on bring the rate down to `to`, a factor (a rate for an absolute line), over `span`: the run ends then.
 
         A checkpoint that is saved from now on holds the new plan: resume it with on_change="keep".
-        Raises PreheatError for a bare `span` between 0 and 1, unless the clock is seconds: write '20%', or '0.2 ticks'.
+        Raises PreheatError, having changed nothing, where the run ends before, and for a bare `span` between 0 and 1, unless
+        the clock is seconds: write '20%', or '0.2 ticks'.
         """
         now, ticks = self.position, self._ticks("cooldown", span)
         end = finite_number(to, "to of cooldown")
+        run = self._ended_by("cooldown", ticks)
         above = [line for line in self.plan.lines if line.is_rate and end > line.schedule(now) * (1 + 1e-9)]
         if end < 0 or above:
             in_force = f", and {above[0].key!r} is at {above[0].schedule(now):g}" if above else ""
             what = f"cooldown brings rates down to a value of at least 0{in_force}"
             raise PreheatError(what, given=to, write="write a smaller to, or rewarm(span) to go up again")
-        plan = self._with_rates(self.plan, lambda s: s.cooldown_from(now, Span(ticks), shape, to=to))
+        plan = self._with_rates(self.plan, lambda s: s.cooldown_from(Span(now), Span(ticks), shape, to=to))
         rates = {line.key: line.target for line in plan.lines if line.is_rate}  # nothing in them grows any more
-        self._follow(plan, self.run, None if self.written is None else Plan({**self.written, **rates}))
+        self._follow(plan, run, None if self.written is None else Plan({**self.written, **rates}))
 
     def rewarm(self, span: SpanLike, start: float = 0.0) -> None:
-        """From now on warm up again over `span`: from `start` of the planned value to all of it.
+        """From now on warm up again over `span`: from `start`, 0 to 1, of the planned value to all of it.
 
         A checkpoint that is saved from now on holds the new plan: resume it with on_change="keep".
-        Raises PreheatError for a bare `span` between 0 and 1, unless the clock is seconds: write '20%', or '0.2 ticks'.
+        Raises PreheatError, having changed nothing, where the run ends before, and for a bare `span` between 0 and 1, unless
+        the clock is seconds: write '20%', or '0.2 ticks'.
         """
-        again = hold(1.0, self.position) >> ramp(start, 1.0, self._ticks("rewarm", span)) >> hold(1.0)
+        ticks = self._ticks("rewarm", span)
+        self._ended_by("rewarm", ticks)
+        again = hold(1.0, self.position) >> ramp(share(start, "start of rewarm"), 1.0, ticks) >> hold(1.0)
         plan = self._with_rates(self.plan, lambda s: s * again)
         written = None if self.written is None else self.written.replaced(RATE, lambda s: s * again)
         self._follow(plan, self.run, written)
@@ -481,6 +497,16 @@ class Session:
             raise PreheatError(what, write="write a length, or extend(total) first")
         return self.run.total - self.position
 
+    def _ended_by(self, word: str, ticks: float) -> Run:
+        """The run if it ended in so many ticks; refused where it ends before."""
+        end, total = self.position + ticks, self.run.total
+        if total is not None and end > total * (1 + 1e-12):
+            raise BindError(
+                f"{word} needs {ticks:g} {self.run.clock}s from {self.position:g} on, and the run has {total}",
+                write=f"write {word}('rest') for what is left of it, or extend(total) first",
+            )
+        return self.run.replace(total=max(1, math.ceil(end)))
+
     def follow(self, changed: Session) -> None:
         """Follow from here what another session, a copy that was changed, follows."""
         self._follow(changed.plan, changed.run, changed.written)
@@ -489,6 +515,17 @@ class Session:
     def _follow(self, plan: Plan, run: Run, written: Plan | None) -> None:
         known = self._plan_text if plan is self.__dict__.get("plan") else None
         self.plan, self.run, self.written, self._plan_text = plan, run, written, known
+
+
+def _can_rebase(saved: Saved, own: Plan, gain: float, join: Join | None) -> bool:
+    """Whether the code's plan can be scaled to go on from the rate in force."""
+    if not gain or not any(line.is_rate for line in own.lines):
+        return False
+    try:
+        refuse_impossible(rebased(saved.plan, own, saved.position, saved.gain / gain, join))
+    except PreheatError:
+        return False
+    return True
 
 
 def _is_partial(rule: Rule) -> bool:

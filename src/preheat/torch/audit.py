@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from torch.optim import Optimizer
 
@@ -18,6 +19,7 @@ from preheat.torch.update_counter import MANY, UpdateCounter
 _OWN_WARMUP = ("warmup_steps", "warmup_init")  # what optimizers are asked for a warmup of their own by
 _SAFEGUARD = "safeguard_warmup"  # Prodigy: keeps its estimate of the step size out of the reach of a small rate
 _MANY_UPDATES, _MANY_EPOCHS = 100, 10  # after which a rule should have met its metric, two epochs having passed
+_SLIP = 0.85  # how alike the name of a metric must be to one that a rule waits for to be a slip of the pen
 _OFTEN = 10  # times as many, where no end is known, until it is said while training
 
 
@@ -177,6 +179,19 @@ def silent_words(session: Session, counter: UpdateCounter, unheard: Iterable[str
     return ""
 
 
+def misspelt_words(name: str, awaited: Iterable[str]) -> str:
+    """What there is to say of a metric that came under nearly the name that a rule waits for, "" if nothing."""
+    for metric in sorted(awaited):
+        same_letters = _letters(name) == _letters(metric)
+        if same_letters or SequenceMatcher(None, name, metric).ratio() >= _SLIP:
+            return f"no rule listens to {name!r}; did you mean {metric!r}?"
+    return ""
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
 def _many(session: Session) -> float:
     """After how many updates a rule should have met its metric."""
     worth = session.run.steps_per_epoch or 0
@@ -221,6 +236,8 @@ def _calls(counter: UpdateCounter) -> list[str]:
     if counter.applied and counter.surplus >= counter.applied:
         times = round(1 + counter.surplus / counter.applied, 1)
         found.append(f"stepped {times:g} times per update; the surplus calls were ignored")
+    if counter.is_apart:
+        found.append(counter.apart_words())
     if counter.unseen and counter.applied and counter.counts != "calls":
         found.append(counter.unseen_words())
     return found

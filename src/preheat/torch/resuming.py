@@ -29,7 +29,7 @@ def resumed(slots: Slots, saved: Saved, session: Session, defaults: Sequence[flo
     policy, plan = session.on_change, session.wanted(saved)[0]
     own = slots if plan is slots.plan else Slots(plan, slots.bases.copy())
     found = _Found(own, saved.bases, defaults, policy)
-    join = _Joined(own, saved, found).constant if policy == "rebase" else None
+    join = _Joined(own, saved, found).constant if policy in ("refuse", "rebase") else None
     resumption = session.resumption(saved, found.change, join)
     if found.is_as_it_was and slots.fit(resumption.plan):
         return resumption, slots

@@ -19,7 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from preheat.core.checks import counted, one_of, positive_number
 from preheat.core.errors import PreheatError, PreheatWarning, StateError, nearest, shown
 from preheat.core.notebook import html_of
-from preheat.core.peaks import refuse_below_zero, refuse_unclear
+from preheat.core.peaks import refuse_unclear
 from preheat.core.plan import RATE, Line, Plan
 from preheat.core.shapes import Shape
 from preheat.core.spans import Run, SpanLike
@@ -38,6 +38,7 @@ from preheat.torch.audit import (
     double_warmups,
     edited_words,
     is_over,
+    misspelt_words,
     over_words,
     silent_words,
     warned_from,
@@ -83,6 +84,7 @@ class Scheduler(LRScheduler):
     peak: the rate of the largest group at factor 1; the other groups keep their ratio to it.
     base: what factors multiply where the optimizer has been moved before, by an earlier scheduler or a loaded state:
         "initial" for each group's `initial_lr`, "present" for what stands there now. Needed only where that is not known.
+        With `peak` too it says the groups' ratio, and `peak` how high the largest is.
     rules: Plateau, HoldUntil, Rewarm, Rewind: what `step(metrics={...})` may change.
     scaler: the GradScaler, if its skipped updates are to be told from applied ones before the first applied update, or
         with a fused optimizer.
@@ -148,7 +150,6 @@ class Scheduler(LRScheduler):
         self._count_with(UpdateCounter(self.optimizers, scaler, self.session, counts, base is not None))
         slots = self._first_slots(base, peak)
         self.session.check_floors(slots.called)
-        refuse_below_zero(self.plan)
         given = {slot.line.key: slot.gain for slot in slots.slots}
         refuse_unclear(self.session.given, lambda line: given.get(line.key))
         self._device_clock = DeviceClock(slots, self.session, self._buffers) if on_device else None
@@ -274,6 +275,7 @@ class Scheduler(LRScheduler):
         known = passed is not None or session.tick is not None or session.measures_time
         if metrics is not None:
             session.observe(metrics)
+            self._look_who_listens(metrics)
             self._counter.met.update(map(str, metrics))
         elif not known:
             raise unknown_advance(session.run)
@@ -304,16 +306,27 @@ class Scheduler(LRScheduler):
     def observe(self, metrics: Mapping[str, Any]) -> None:
         """Tell the rules what was measured, by name, and count nothing: for whatever reports beside the training loop.
 
-        What no rule listens to is left out, as frameworks report much beside. Raises PreheatError, having told none, for a
-        metric that is no number.
+        What no rule listens to is left out, as frameworks report much beside; what looks like a slip of the pen for what a
+        rule waits for is warned of. Raises PreheatError, having told none, for a metric that is no number.
         """
         heard = self.session.heard(metrics)
-        new = (str(name) for name in metrics if name not in heard)
-        self._unheard.update(dict.fromkeys(islice(new, max(0, _KEPT - len(self._unheard)))))
+        self._look_who_listens(metrics)
         if heard:
             self.session.observe(heard)
             self._counter.met.update(heard)
             self._write_now()
+        self._counter.sound()
+
+    def _look_who_listens(self, metrics: Mapping[str, Any]) -> None:
+        """Keep the names of metrics that no rule listens to, and say of which it looks like a slip of the pen."""
+        known = {rule.metric for rule in self.session.rules}
+        awaited = known - self._counter.met - set(metrics)
+        new = (str(name) for name in metrics if name not in known and name not in self._unheard)
+        for name in islice(new, max(0, _KEPT - len(self._unheard))):
+            self._unheard[name] = None
+            if words := misspelt_words(name, awaited):
+                self._note(words)
+                self._counter.alarm(f"misspelt {name}", words)
 
     def go_to(self, update: int) -> None:
         """Go to an update, counted from 0, for a framework that numbers them itself; its values are written at once.
@@ -605,18 +618,20 @@ class Scheduler(LRScheduler):
         self._change_plan(lambda session: session.extend(total))
 
     def cooldown(self, span: SpanLike, shape: Shape | str = "linear", to: float = 0.0) -> None:
-        """From now on bring the rate down to `to`, a factor (a rate for an absolute line), over `span`.
+        """From now on bring the rate down to `to`, a factor (a rate for an absolute line), over `span`: the run ends then.
 
         A checkpoint that is saved from now on holds the new plan: resume it with on_change="keep".
-        Raises PreheatError for a bare `span` between 0 and 1, unless the clock is seconds: write '20%', or '0.2 ticks'.
+        Raises PreheatError, having changed nothing, where the run ends before, and for a bare `span` between 0 and 1, unless
+        the clock is seconds: write '20%', or '0.2 ticks'.
         """
         self._change_plan(lambda session: session.cooldown(span, shape, to))
 
     def rewarm(self, span: SpanLike, start: float = 0.0) -> None:
-        """From now on warm up again over `span`: from `start` of the planned value to all of it.
+        """From now on warm up again over `span`: from `start`, 0 to 1, of the planned value to all of it.
 
         A checkpoint that is saved from now on holds the new plan: resume it with on_change="keep".
-        Raises PreheatError for a bare `span` between 0 and 1, unless the clock is seconds: write '20%', or '0.2 ticks'.
+        Raises PreheatError, having changed nothing, where the run ends before, and for a bare `span` between 0 and 1, unless
+        the clock is seconds: write '20%', or '0.2 ticks'.
         """
         self._change_plan(lambda session: session.rewarm(span, start))
 

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from preheat.core.errors import PreheatError, nearest
 from preheat.core.plan import RATE, Line, Plan, families
+from preheat.core.ranges import refuse_impossible
 from preheat.session.bases import Row
 from preheat.torch.bases import OPEN, Base, Bases, Group, Known, initial_of, number
 
@@ -135,7 +136,12 @@ class Slots:
         self.lists = list(bases.lists)
         self.groups: list[Group] = bases.groups
         self.slots, self.left_alone, self.outside = _resolved(self.groups, plan, bases.by_group())
+        refuse_impossible(plan, self._multiples)
         self._looks = [_look(group) for group in self.groups]
+
+    def _multiples(self, line: Line) -> list[float]:
+        """What the values of a line are multiplied with in the groups that follow it, as far as that is known."""
+        return [slot.gain for slot in self.of(line)]
 
     @property
     def called(self) -> list[tuple[str, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 import weakref
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Protocol
@@ -24,6 +25,7 @@ COUNTS = ("updates", "calls")
 MANY = 50  # calls in a row without an update, after which it is said
 MISSED = 10  # updates of an optimizer before a call, from which on it is said; a critic's rounds have fewer
 MOMENTS = ("momentum_buffer", "exp_avg", "exp_avg_sq", "square_avg")  # 0 until an update was applied
+ROUNDS = 5  # of calls after each of several optimizers, after which it is said
 LOOKED_AT = 16  # parameters whose own counts are read: each reading may wait for the device
 
 
@@ -51,6 +53,7 @@ class Flag:
         self.overlooked: Callable[[], Callable[[], None] | None] | None = None  # whom to tell of many missed ones
         self.captured = False  # into a CUDA graph, whose replays run no hooks
         self.written: Written | None = None
+        self.who: set[int] | None = None  # which of several have applied one since the last that was counted
 
     def __call__(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if torch.compiler.is_compiling():
@@ -60,6 +63,8 @@ class Flag:
         elif not self.is_without_effect(optimizer):
             self.missed = self.missed + 1 if self.up else 0
             self.up = True
+            if self.who is not None:
+                self.who.add(id(optimizer))
             if self.missed and self.missed % MANY == 0 and self.overlooked is not None:
                 tell = self.overlooked()
                 if tell is not None:
@@ -96,6 +101,8 @@ class ScaledFlag(Flag):
             super().__call__(optimizer, args, kwargs)
         else:
             self.found.append(found)
+            if self.who is not None:
+                self.who.add(id(optimizer))
 
     @property
     def is_raised(self) -> bool:
@@ -126,7 +133,7 @@ class UpdateCounter:
 
     KEPT = (
         *("seen", "applied", "surplus", "skipped", "unseen", "_idle", "is_training", "is_told", "is_member"),
-        *("mismatch", "met", "warned", "was_restored", "found_rate"),
+        *("mismatch", "met", "warned", "was_restored", "found_rate", "is_apart"),
     )
 
     def __init__(
@@ -154,6 +161,9 @@ class UpdateCounter:
         self.is_training = False  # something shows that updates are to come
         self.is_told = False  # ticks came with a call
         self.is_member = False  # SequentialLR moves the position: the optimizer's other updates are not ours
+        self._places: dict[int, int] = {}  # of the optimizer that each layer is of
+        self._alone: Counter[int] = Counter()  # calls in a row after which not all had applied an update, and who had
+        self.is_apart = False  # whether it looks as if step() were called after each of several
         self.since: tuple[int, int | None] | None = None  # counts at the first update: ours, and the optimizers' own
         self.mismatch = ""  # what the first update said of the two counts
         self.met: set[str] = set()  # metrics that came, by name
@@ -167,7 +177,7 @@ class UpdateCounter:
         self._watch()
 
     def _watch(self) -> None:
-        for optimizer in self.optimizers:
+        for place, optimizer in enumerate(self.optimizers):
             inner, around = watched(optimizer)
             if not inner and self.counts != "calls":
                 raise PreheatError(
@@ -176,7 +186,10 @@ class UpdateCounter:
                     write="pass counts='calls', and call step() once for every update",
                 )
             for layer, flag in [*((one, self.flag) for one in inner), *((one, self.around) for one in around)]:
+                self._places[id(layer)] = place
                 weakref.finalize(self, _let_go, layer.register_step_post_hook(flag))
+        if len(self.optimizers) > 1:
+            self.flag.who, self.around.who = set(), set()
         self._versions = self._parameter_versions()
 
     # -- what a call stands for -------------------------------------------------------------------------------------
@@ -210,6 +223,8 @@ class UpdateCounter:
     def _count_update(self) -> None:
         if self.is_called_too_rarely():
             self.alarm("missed", self.missed_words())
+        if self.flag.who is not None:
+            self._look_who(self.flag.who)
         self.flag.up = self.around.up = False
         self.seen = self.is_training = True
         self.applied += 1
@@ -219,6 +234,31 @@ class UpdateCounter:
             own = self.own_count()
             self.since = self.applied, own
             self._compare(own)
+
+    def _look_who(self, who: set[int]) -> None:
+        """Whether every call for a while has followed an update of some of the optimizers only, each in its turn.
+
+        Where one call follows all of them, once in a while, the others may be those of a critic that is updated more often.
+        A compiled update does not say whose it was.
+        """
+        places = {self._places[layer] for layer in who}
+        who.clear()
+        if not places or len(places) == len(self.optimizers):
+            self._alone.clear()
+            return
+        self._alone.update(places)
+        every = all(self._alone[place] >= ROUNDS for place in range(len(self.optimizers)))
+        if every and self._counts_updates:
+            self.is_apart = True
+            self.alarm("apart", self.apart_words())
+
+    def apart_words(self) -> str:
+        """What there is to say of calls after each of several optimizers."""
+        return (
+            f"step() was called after each of {len(self.optimizers)} optimizers, and every call counts, so the schedule runs "
+            "too fast; call it once, after all of them, give each a Scheduler of its own, or pass counts='calls' where every "
+            "call is meant"
+        )
 
     def _is_waited_for(self) -> bool:
         """Whether something shows that training is on, so that a call without an update is none."""
@@ -297,10 +337,14 @@ class UpdateCounter:
 
         Looked at when a first update is counted. Several in a round are usual: a critic's, or one of each optimizer.
         """
+        return self._counts_updates and self.flag.missed + 1 >= MISSED * len(self.optimizers)
+
+    @property
+    def _counts_updates(self) -> bool:
+        """Whether one call is to be one update, and nobody else moves the position."""
         session = self.session
         counts_updates = session.tick is not None and session.run.clock != "epoch" and not self.is_told
-        is_alone = self.counts != "calls" and not self.is_member
-        return counts_updates and is_alone and self.flag.missed + 1 >= MISSED * len(self.optimizers)
+        return counts_updates and self.counts != "calls" and not self.is_member
 
     def missed_words(self) -> str:
         """What there is to say of many updates without a call."""
@@ -398,6 +442,8 @@ class UpdateCounter:
     def forget(self) -> None:
         """Whatever was applied so far has been counted, by whoever moved the position."""
         self.flag.up = self.around.up = False
+        for who in filter(None, (self.flag.who, self.around.who)):
+            who.clear()
         if isinstance(self.flag, ScaledFlag):
             self.flag.found.clear()
 

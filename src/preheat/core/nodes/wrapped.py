@@ -176,4 +176,6 @@ class Truncated(Wrapped, method="truncated"):
 
 
 def _ticks(value: Number) -> Number:
+    if isinstance(value, str):  # a share has no worth before the run is known
+        raise PreheatError("shifted(n) takes a number of ticks", given=value, write="write for example 500")
     return ticks(value, "the ticks of shifted(n)")

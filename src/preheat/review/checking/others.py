@@ -8,10 +8,9 @@ from preheat.core.errors import PreheatError
 from preheat.core.findings import Finding
 from preheat.core.peaks import refuse_unclear
 from preheat.core.plan import Line, Plan
+from preheat.core.ranges import BELOW_ONE
 from preheat.core.spans import Run
 from preheat.review.checking.look import SHORTEN, Look
-
-_BELOW_ONE = ("momentum", "betas[0]", "betas[1]")
 
 
 def unclear(plan: Plan) -> Iterator[Finding]:
@@ -43,7 +42,7 @@ def _out_of_range(line: Line, look: Look) -> Iterator[Finding]:
     if low < 0:
         what = f"{_called(line)} {low:.6g}: it is at least 0"
         yield Finding("out-of-range", f"{place}{look.at[look.values.index(low)]:,}", what, "write values of 0 or above")
-    if high >= 1 and line.is_absolute and line.hyper in _BELOW_ONE:
+    if high >= 1 and line.is_absolute and line.hyper in BELOW_ONE:
         what = f"{_called(line)} {high:.6g}: it is below 1"
         yield Finding("out-of-range", f"{place}{look.at[look.values.index(high)]:,}", what, "write values below 1")
 
