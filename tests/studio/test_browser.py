@@ -163,6 +163,21 @@ def test_a_handle_is_dragged_and_the_text_follows_in_one_step(opened):
     until(page, text_of(page).input_value, dragged)
 
 
+def test_a_constant_is_halved_by_a_drag_down_half_the_frame_and_has_few_digits(opened):
+    page = opened(document("hold()", peak="3e-4"))
+    knob = page.get_by_role("slider", name="start of hold")
+    knob.wait_for()
+    box, frame = knob.bounding_box(), page.locator(".over").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y + frame["height"] / 2, steps=4)
+    peak = page.get_by_label("peak", exact=True)
+    until(page, lambda: 1e-4 < float(peak.input_value()) < 2e-4)
+    page.mouse.up()
+    assert len(peak.input_value()) <= len("0.0001234")
+
+
 def test_what_check_and_explain_say_follows_the_text(opened):
     page = opened(document())
     for text in ("warmup(50%) >> hold()", "warmup(5%) >> decay(30%) >> hold(0.5)"):
@@ -476,6 +491,49 @@ def test_runs_of_a_comparison_are_shown_with_a_legend(opened):
         page.locator(".runs summary").click()
         assert page.locator(".runs tbody tr").count() == 2
         assert "not finite" in page.locator(".runs tbody").inner_text()
+
+
+LABELS = """
+  window.cut = []; window.seen = 0
+  const write = CanvasRenderingContext2D.prototype.fillText
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    if (this.textAlign == "right" && this.getTransform().e == 0) {
+      window.seen += 1
+      if (x < this.measureText(text).width) window.cut.push(text)
+    }
+    return write.apply(this, arguments)
+  }
+"""
+"""What counts the labels of vertical axes, and keeps those that the edge of a canvas cuts."""
+
+
+def wild_runs():
+    """The runs of a comparison of which one diverges."""
+    at, rate = [0, 10, 20], [1.2345e-9, 1.2346e-9, 1.2347e-9]
+    losses = {"none": [2.4, 1e16, None], "linear": [2.4, 0.5, 0.0]}
+    return [
+        {"arm": arm, "study": "s", "seed": 0, "at": at, "loss": loss, "rate_at": at, "rate": rate}
+        for arm, loss in losses.items()
+    ]
+
+
+def test_no_label_of_an_axis_is_cut(browser):
+    opening = {"schedules": [], "run": None, "peak": "", "findings": [], "notes": [], "runs": wild_runs()}
+    held = document("hold(0.998, 5000) >> ramp(0.998, 1.0, rest)", peak="3.0001e-7", view=[2000, 9000])
+    with serving({"document": held, "opened": opening}) as server:
+        context = browser.new_context(**VIEWS["light"])
+        context.add_init_script(LABELS)
+        page = context.new_page()
+        page.goto(server.address)
+        page.locator(".runs canvas").nth(1).wait_for()
+        page.locator(".runs p", has_text="1e16").wait_for()
+        page.locator(".knob").first.wait_for(timeout=8000)
+        for box in ("logarithmic loss", "logarithmic"):
+            page.get_by_label(box, exact=True).check()
+            page.wait_for_timeout(100)
+        assert page.evaluate("window.seen") > 20
+        assert page.evaluate("window.cut") == []
+        context.close()
 
 
 def test_every_question_of_the_page_is_answered_and_no_other_is_asked(opened):
