@@ -16,13 +16,17 @@ export interface RunFields {
   seconds_per_step: string;
 }
 
-/** One schedule of a document: its text (a plan as JSON), a peak and a run of its own where it has them, a checkpoint's tick. */
+/**
+ * One schedule of a document: its text (a plan as JSON), a peak and a run of its own where it has them, a checkpoint's tick.
+ * `given`: its name is that of what was opened, and goes when the text is changed.
+ */
 export interface Written {
   name: string;
   text: string;
   peak: string;
   run: RunFields | null;
   position?: number | null;
+  given?: boolean;
 }
 
 /** All that a link holds. `line` is the line of plans that is shown, "" the learning rate's. */

@@ -279,6 +279,18 @@ def test_a_link_gives_the_same_page(opened):
     assert page.get_by_label("logarithmic").is_checked()
 
 
+def test_a_damaged_link_is_said_and_the_schedules_of_the_command_are_shown(opened):
+    with serving({"document": document("hold(0.25)"), "opened": None}) as server:
+        page = opened(address=server.address)
+        page.goto(server.address + "#nothing")
+        page.reload()
+        page.get_by_role("alert").filter(has_text="damaged").wait_for()
+        assert text_of(page).input_value() == "hold(0.25)"
+        page.evaluate("location.hash = 'nothing-either'")
+        page.wait_for_timeout(100)
+        assert text_of(page).input_value() == "hold(0.25)"
+
+
 def test_by_keys_alone_a_preset_is_opened_changed_and_copied(opened):
     page = opened(document())
     page.keyboard.press("Alt+o")

@@ -22,6 +22,7 @@ DOCUMENT: dict[str, Any] = {
             "peak": "",
             "run": {"total": "7", **RUN},
             "position": 12,
+            "given": True,
         },
     ],
     "run": {"total": "10_000", **RUN},

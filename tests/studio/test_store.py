@@ -199,3 +199,19 @@ def test_what_python_could_not_answer_is_asked_again(told: Any) -> None:
 def test_the_last_schedule_cannot_be_removed(told: Any) -> None:
     assert told("store.remove(0); return texts()") == ["hold()"]
     assert told("store.add(); store.remove(0); return [texts(), store.chosen.value]") == [["hold()"], 0]
+
+
+def test_the_name_of_what_was_opened_goes_with_its_text_and_one_that_was_typed_stays(told: Any) -> None:
+    found = told("""
+        const names = () => store.document.value.schedules.map(({name}) => name);
+        const opened = (name) => ({name, text: "decay()", peak: "", run: null, given: true});
+        store.put([opened("llama2_7b"), opened("alpaca"), opened("gpt3")], true);
+        store.write(0, {peak: "1"});
+        const before = names();
+        store.write(1, {name: "mine"});
+        for (const schedule of [0, 1, 2]) store.write(schedule, {text: "hold()"});
+        const after = [names(), store.document.value.schedules.some(({given}) => given)];
+        store.undo();
+        return [before, after, names()];
+    """)
+    assert found == [["llama2_7b", "alpaca", "gpt3"], [["", "mine", ""], False], ["", "mine", "gpt3"]]
