@@ -78,6 +78,7 @@ export interface Handle {
   label: string;
 }
 
+/** `fixed`: why nothing of it can be dragged, "" where something can. */
 export interface Curve {
   canonical: string;
   bound: string;
@@ -95,6 +96,7 @@ export interface Curve {
   values: number[];
   phases: Phase[];
   handles: Handle[];
+  fixed: string;
 }
 
 /** Curve k minus the first one, and the first update at which they differ; null where they never do. */

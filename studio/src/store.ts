@@ -337,7 +337,9 @@ export class Store {
     batch(() => {
       this.undrawn.value = "";
       this.drawn.value = drawn;
-      this.good.value = drawn.curves.map((curve, index) => curveOf(curve) ?? this.good.peek()[index]);
+      const clock = drawn.curves.map(curveOf).find((curve) => curve)?.clock;
+      const still = (curve?: Curve) => (clock === undefined || curve?.clock === clock ? curve : undefined); // its ticks are the axis'
+      this.good.value = drawn.curves.map((curve, index) => curveOf(curve) ?? still(this.good.peek()[index]));
     });
   }
 

@@ -379,6 +379,15 @@ def test_the_table_has_the_values_of_python(opened):
         assert float(value.removeprefix("≈ ").replace("−", "-")) == pytest.approx(expected, rel=1e-5, abs=1e-12), update
 
 
+def test_where_nothing_can_be_dragged_the_page_says_why(opened):
+    page = opened(document("warmup(500) * decay()"))
+    page.locator(".chart p", has_text="No point can be dragged").wait_for()
+    assert page.locator(".knob").count() == 0
+    text_of(page).fill("warmup(500) >> decay()")
+    page.locator(".knob").first.wait_for()
+    assert page.locator(".chart p", has_text="dragged").count() == 0
+
+
 def test_names_and_texts_are_text_whatever_they_say(opened):
     held = document(TEXT, HOSTILE)
     held["schedules"][0]["name"] = HOSTILE
@@ -401,6 +410,18 @@ def test_that_python_has_ended_is_said_and_the_page_goes_on_when_it_is_back(open
     text_of(page).fill("hold()")
     alert = page.get_by_role("alert").filter(has_text="ended")
     alert.wait_for()
+    assert (
+        page.locator(".copy").get_by_role("button", name="Copy").is_disabled()
+    )  # its text is of what stood there before
+    page.keyboard.press("Alt+c")
+    page.get_by_role("status").filter(has_text="not of what stands").wait_for(state="attached")
+    page.get_by_role("button", name="Copy from #").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    with serving({"document": document("decay()"), "opened": None}) as another:
+        fresh = opened(address=another.address)
+        fresh.goto(another.address + clipboard(page))
+        fresh.reload()
+        until(fresh, text_of(fresh).input_value, "hold()")
     page.unroute("**/ask/*")
     page.get_by_role("button", name="Try again").click()
     alert.wait_for(state="detached")

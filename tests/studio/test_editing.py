@@ -189,6 +189,24 @@ def test_what_no_argument_says_has_no_handle(text):
     assert not any(handle["time"] for handle in handles(document(text)).values())
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("warmup(500) * decay()", "*"),
+        ("lower(warmup(500), decay())", "lower"),
+        ("(warmup(500) >> decay()).stepwise(100)", "stepwise"),
+        (" >> ".join(["hold(1, 10)"] * 201), "more than 200"),
+        ('{"lr": {"kind": "hold", "value": 1, "span": 5}}', "as data"),
+        ("warmup(500) >> lower(hold(), decay())", ""),
+        ("noam(512)", ""),
+    ],
+)
+def test_of_what_has_no_handle_it_is_said_why(text, why):
+    (curve,) = answer("draw", {"document": document(text), "points": 10})["curves"]
+    assert (curve["fixed"] == "") == (curve["handles"] != []) == (why == "")
+    assert why in curve["fixed"]
+
+
 def test_the_last_part_ends_where_the_run_does_if_one_before_takes_what_is_left():
     found = handles(document("hold() * decay() >> hold(1, 10)"))
     assert found["end:0"]["time"]

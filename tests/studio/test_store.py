@@ -26,7 +26,7 @@ PYTHON = """
 const asked = [];
 const tick = () => new Promise((done) => setTimeout(done, 0));
 const drawn = (document) => ({
-  curves: document.schedules.map(({text}) => (text === "wrong" ? {error: {message: text, field: "text"}} : {canonical: text})),
+  curves: document.schedules.map(({text}) => (text === "wrong" ? {error: {message: text, field: "text"}} : {canonical: text, clock: "step"})),
   differences: [], axes: [], total: 100,
 });
 const transport = (question, given) => new Promise((done, failed) => asked.push({question, given, done, failed}));
@@ -120,6 +120,21 @@ def test_the_last_good_curve_stays_while_the_text_is_wrong_and_moves_with_its_sc
         return [faint, texts(), store.good.value.map((curve) => curve?.canonical)];
     """)
     assert found == [[[None], ["hold()"]], ["two", "wrong"], ["two", "hold()"]]
+
+
+def test_no_last_good_curve_stays_over_an_axis_that_counts_something_else(told: Any) -> None:
+    found = told("""
+        store.put([{name: "", text: "two", peak: "", run: null}], false);
+        await all("draw");
+        store.write(1, {text: "wrong"});
+        await tick();
+        const one = take("draw");
+        const {curves, ...rest} = drawn(one.given.document);
+        one.done({...rest, curves: [{...curves[0], clock: "epoch"}, curves[1]]});
+        await tick();
+        return store.good.value.map((curve) => curve?.clock ?? null);
+    """)
+    assert found == ["epoch", None]
 
 
 def test_a_drag_asks_for_its_newest_place_from_where_it_began_and_is_one_step(told: Any) -> None:
