@@ -248,6 +248,23 @@ def test_what_is_copied_is_never_what_stood_there_before(opened):
         until(page, lambda text=text: text in clipboard(page))
 
 
+def test_a_key_that_follows_a_choice_at_once_acts_on_what_was_chosen(opened):
+    held = document(peak="3e-4")
+    page = opened(held)
+    page.locator(".copy pre").wait_for()
+    page.evaluate(
+        """async () => {
+          const form = document.querySelector(".copy select")
+          form.value = "python"
+          form.dispatchEvent(new Event("change", {bubbles: true}))
+          await new Promise(done => setTimeout(done))  // the next task, long before the next frame
+          document.dispatchEvent(new KeyboardEvent("keydown", {altKey: true, code: "KeyC", bubbles: true}))
+        }"""
+    )
+    page.locator(".copy .said", has_text="Copied").wait_for()
+    assert clipboard(page) == answer("copy", {"document": held, "schedule": 0, "form": "python"})["text"]
+
+
 def test_an_exported_page_is_opened_from_disk_and_copies(browser, opened, tmp_path):
     path = export([TEXT, "warmup(10%) >> decay()"], tmp_path / "page.html", run=ph.Run(total=10_000), peak=3e-4)
     context = browser.new_context(**VIEWS["light"])

@@ -26,7 +26,8 @@ PYTHON = """
 const asked = [];
 const tick = () => new Promise((done) => setTimeout(done, 0));
 const drawn = (document) => ({
-  curves: document.schedules.map(({text}) => (text === "wrong" ? {error: {message: text, field: "text"}} : {canonical: text, clock: "step"})),
+  curves: document.schedules.map(({text}) =>
+    text === "wrong" ? {error: {message: text, field: "text"}} : {canonical: text, clock: "step"}),
   differences: [], axes: [], total: 100,
 });
 const transport = (question, given) => new Promise((done, failed) => asked.push({question, given, done, failed}));
