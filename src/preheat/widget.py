@@ -110,7 +110,7 @@ class Studio(anywidget.AnyWidget):
         document, index = document_from(self.document), self._chosen
         written = document.schedules[index]
         if name in ("value", "text"):
-            written = replace(written, text=_text(new))
+            written = written.with_text(_text(new))
         elif name == "peak" and written.peak:
             written = replace(written, peak=_typed(new))
         elif name == "peak":

@@ -1,13 +1,15 @@
 /** The page: what is typed, what comes of it, and what stands around both. */
 import { effect } from "@preact/signals";
 import { render } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
 import { Chart } from "./chart";
 import { Controls } from "./controls";
 import { Editor } from "./editor";
 import { RunPanel } from "./fields";
+import { toHash } from "./link";
 import { Below, Panels, Toolbar } from "./panels/index";
+import { toClipboard } from "./panels/parts";
 import { refused } from "./protocol";
 import { type Store, StoreContext, useStore } from "./store";
 import { Table } from "./table";
@@ -109,7 +111,8 @@ function Trouble() {
         {trouble.value}{" "}
         <button type="button" onClick={() => void store.begin()}>
           Try again
-        </button>
+        </button>{" "}
+        {store.mode === "http" && <CopyHash />}
       </p>
     );
   if (undrawn.value || refusal.value)
@@ -123,6 +126,21 @@ function Trouble() {
       {notice.value}
     </p>
   ) : null;
+}
+
+/** What opens the schedules behind the address of another start of the command. */
+function CopyHash() {
+  const store = useStore();
+  const [label, setLabel] = useState("Copy from #");
+  const copy = async (event: MouseEvent) => {
+    const there = await toClipboard(`#${toHash(store.document.peek())}`, event.currentTarget as HTMLElement);
+    setLabel(there ? "Copied" : "It cannot be copied here");
+  };
+  return (
+    <button type="button" onClick={copy}>
+      {label}
+    </button>
+  );
 }
 
 /** Steps back and forth by keys, everywhere: the fields' own undo knows nothing of dragging. */

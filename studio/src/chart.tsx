@@ -52,6 +52,7 @@ export function Chart() {
         {at && <Handles frame={at} box={box} />}
       </div>
       {at && <PhaseStrip frame={at} />}
+      {store.editable && store.curve.value?.fixed && <p class="muted fixed">{store.curve.value.fixed}</p>}
     </section>
   );
 }

@@ -26,9 +26,10 @@ const EMPTY: Document = {
 export class LinkError extends Error {}
 
 export function toHash(document: Document): string {
-  const schedules = document.schedules.map((written) => ({
+  const schedules = document.schedules.map(({ given, ...written }) => ({
     ...changed(written, NOTHING_WRITTEN),
     ...(written.run && { run: changed(written.run, NO_RUN) }),
+    ...(given && { given }),
   }));
   const short = { ...changed(document, EMPTY), schedules, run: changed(document.run, NO_RUN) };
   const bytes = new TextEncoder().encode(JSON.stringify(short));
@@ -53,6 +54,7 @@ export function documentFrom(found: any): Document {
     ...filled(written, NOTHING_WRITTEN),
     run: written.run ? filled(written.run, NO_RUN) : null,
     ...(Number.isFinite(written.position) && { position: written.position }),
+    ...(written.given === true && { given: true }),
   }));
   if (!schedules.length) throw new LinkError("no schedule");
   const document = { ...filled({ ...found, run: undefined, schedules: undefined }, EMPTY), schedules };

@@ -28,7 +28,8 @@ if (place && written) {
 /** The document of the address; without one, what the command was given. */
 async function begin(place: HTMLElement): Promise<void> {
   const start = given();
-  const [document, refusal] = linked() ?? [documentOf(await start), ""];
+  const [found, refusal] = linked();
+  const document = found ?? documentOf(await start);
   const store = new Store(http, "http", document);
   remembered(store);
   mount(place, store);
@@ -41,13 +42,13 @@ function documentOf(start: Start | null): Document {
   return start?.document ? documentFrom(start.document) : FIRST;
 }
 
-/** What the address says, null where it says nothing: a document, and why it is another where the link is damaged. */
-function linked(): [Document, string] | null {
-  if (location.hash.length < 2) return null;
+/** The document that the address says, null where it says none, and why that is where the link is damaged. */
+function linked(): [Document | null, string] {
+  if (location.hash.length < 2) return [null, ""];
   try {
     return [fromHash(location.hash), ""];
   } catch (error) {
-    return [FIRST, (error as Error).message];
+    return [null, (error as Error).message];
   }
 }
 
@@ -83,11 +84,10 @@ function following(store: Store): void {
     }, QUIET);
   });
   addEventListener("hashchange", () => {
-    const found = location.hash.slice(1) === own ? null : linked();
-    if (!found) return;
-    const [document, refusal] = found;
+    if (location.hash.slice(1) === own) return;
+    const [document, refusal] = linked();
     if (refusal) store.refusal.value = refusal;
-    else store.change(document);
+    else if (document) store.change(document);
   });
 }
 

@@ -4,7 +4,7 @@ import type { Band, Line, Mark } from "./painting";
 import type { Shown } from "./plot";
 import { moment } from "./numbers";
 import type { Axis, Curve, Document, Drawn } from "./protocol";
-import { below, heights } from "./scale";
+import { below, FLAT, heights } from "./scale";
 import { curveOf, type Pointed } from "./store";
 
 export const UPDATES: Axis = { id: "updates", label: "updates", worth: 1 };
@@ -36,7 +36,7 @@ export function picture(seen: Seen): Shown {
   const differing = document.difference && document.schedules.length > 1;
   const lines = differing ? differences(seen, x) : curves(seen, x);
   const log = document.log && !differing;
-  const y = heights(visible(lines, x), log, differing);
+  const y = heights(visible(lines, x), log, differing, document.view ? FLAT.zoomed : FLAT.whole);
   const shown = { x, y, log, dark, worth: axis.worth, unit: axis.label, lines };
   return { ...shown, bands: differing ? [] : bandsOf(seen, x), marks: marksOf(seen, axis) };
 }

@@ -2,9 +2,9 @@
 import uPlot from "uplot";
 
 import { ink } from "./look";
-import { labels, ticks, value } from "./numbers";
+import { labels, ticks } from "./numbers";
 import { type Band, bands, framed, type Line, line, type Mark, mark } from "./painting";
-import type { Frame } from "./scale";
+import { type Frame, rungs } from "./scale";
 
 export interface Shown {
   x: [number, number];
@@ -19,10 +19,21 @@ export interface Shown {
   marks: Mark[];
 }
 
-const FONT = "12px system-ui, -apple-system, 'Segoe UI', sans-serif";
+export const FONT = "12px system-ui, -apple-system, 'Segoe UI', sans-serif";
 const LEFT = 62;
 const BELOW = 46;
 const APART = { x: 90, y: 44 }; // pixels between labels
+
+const BESIDE = 20; // pixels from a label to the frame and to the edge
+
+/** The pixels that the labels of a vertical axis take: none is cut. */
+export function room({ ctx }: uPlot, said: string[] | null): number {
+  ctx.save();
+  ctx.font = FONT;
+  const widest = Math.max(0, ...(said ?? []).map((one) => ctx.measureText(one).width));
+  ctx.restore();
+  return Math.ceil(widest) + BESIDE;
+}
 
 export class Plot {
   private plot: uPlot | null = null;
@@ -75,7 +86,7 @@ export class Plot {
       series: [{}, { scale: "y", paths: () => null, points: { show: false } }],
       axes: [
         { ...axis, size: BELOW - 18, label: shown.unit, labelSize: 18, splits: () => this.xTicks().at, values: () => this.xTicks().said },
-        { ...axis, size: LEFT, splits: () => this.yTicks().at, values: () => this.yTicks().said },
+        { ...axis, size: (plot, said) => Math.max(LEFT, room(plot, said)), splits: () => this.yTicks().at, values: () => this.yTicks().said },
       ],
       hooks: { drawClear: [(plot) => this.beneath(plot)], draw: [(plot) => this.above(plot)] },
     };
@@ -90,22 +101,7 @@ export class Plot {
 
   private yTicks(): { at: number[]; said: string[] } {
     const { y, log } = this.shown as Shown;
-    const wanted = Math.max(2, (this.place.clientHeight - BELOW) / APART.y);
-    if (!log || y[1] < 3 * y[0]) {
-      const { at, step } = ticks(y[0], y[1], wanted);
-      return { at, said: labels(at, step) };
-    }
-    const [low, high] = [Math.ceil(Math.log10(y[0]) - 1e-9), Math.floor(Math.log10(y[1]) + 1e-9)];
-    const between = high - low < 2 ? [1, 2, 5] : [1];
-    const every = Math.ceil((high - low + 1) / wanted);
-    const at: number[] = [];
-    for (let k = low - 1; k <= high; k += every) {
-      for (const lead of between) {
-        const tick = Number(`${lead}e${k}`);
-        if (tick >= y[0] && tick <= y[1]) at.push(tick);
-      }
-    }
-    return { at, said: at.map((tick) => (tick < 1e-3 ? tick.toExponential(0) : value(tick))) };
+    return rungs(y, log, Math.max(2, (this.place.clientHeight - BELOW) / APART.y));
   }
 
   private frame(plot: uPlot): Frame {

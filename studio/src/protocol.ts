@@ -16,13 +16,17 @@ export interface RunFields {
   seconds_per_step: string;
 }
 
-/** One schedule of a document: its text (a plan as JSON), a peak and a run of its own where it has them, a checkpoint's tick. */
+/**
+ * One schedule of a document: its text (a plan as JSON), a peak and a run of its own where it has them, a checkpoint's tick.
+ * `given`: its name is that of what was opened, and goes when the text is changed.
+ */
 export interface Written {
   name: string;
   text: string;
   peak: string;
   run: RunFields | null;
   position?: number | null;
+  given?: boolean;
 }
 
 /** All that a link holds. `line` is the line of plans that is shown, "" the learning rate's. */
@@ -74,6 +78,7 @@ export interface Handle {
   label: string;
 }
 
+/** `fixed`: why nothing of it can be dragged, "" where something can. */
 export interface Curve {
   canonical: string;
   bound: string;
@@ -91,6 +96,7 @@ export interface Curve {
   values: number[];
   phases: Phase[];
   handles: Handle[];
+  fixed: string;
 }
 
 /** Curve k minus the first one, and the first update at which they differ; null where they never do. */

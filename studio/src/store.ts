@@ -197,7 +197,7 @@ export class Store {
     this.change(
       (document) => ({
         ...document,
-        schedules: document.schedules.map((one, index) => (index === schedule ? { ...one, ...written } : one)),
+        schedules: document.schedules.map((one, index) => (index === schedule ? rewritten(one, written) : one)),
       }),
       burst,
     );
@@ -337,7 +337,9 @@ export class Store {
     batch(() => {
       this.undrawn.value = "";
       this.drawn.value = drawn;
-      this.good.value = drawn.curves.map((curve, index) => curveOf(curve) ?? this.good.peek()[index]);
+      const clock = drawn.curves.map(curveOf).find((curve) => curve)?.clock;
+      const still = (curve?: Curve) => (clock === undefined || curve?.clock === clock ? curve : undefined); // its ticks are the axis'
+      this.good.value = drawn.curves.map((curve, index) => curveOf(curve) ?? still(this.good.peek()[index]));
     });
   }
 
@@ -394,6 +396,14 @@ export class Store {
     this.pointed.value = null;
     if (drawn) this.drawn.value = { ...drawn, curves: moved(drawn.curves), differences: order.map(() => null) };
   }
+}
+
+/** A schedule that is changed: another text is no longer what was opened by its name, and a name that is typed stays. */
+function rewritten(one: Written, changed: Partial<Written>): Written {
+  const { given, ...after } = { ...one, ...changed };
+  const opened = given === true && after.name === one.name;
+  if (!opened) return after;
+  return after.text === one.text ? { ...after, given } : { ...after, name: "" };
 }
 
 /** The curve of an answer, undefined where there is none. */

@@ -4,6 +4,9 @@ import type { Ask, Catalogue, Copied, Document, Drawn, Picture, Question, Refuse
 /** What the page says when an answer does not come. */
 export class TransportError extends Error {}
 
+const ENDED =
+  "Python has ended, and what is seen beside the schedules is of before. Start `preheat studio` again, and put behind the address that it prints what stands in this page's address from # on: that is the schedules.";
+
 /** The questions of the page, asked of the server that it came from. */
 export const http: Ask = async (question, given) => {
   let answer: Response;
@@ -14,7 +17,7 @@ export const http: Ask = async (question, given) => {
       body: JSON.stringify(given),
     });
   } catch {
-    throw new TransportError("Python has ended. Start `preheat studio` again and open the address that it prints: the schedules are in this page's address, after #.");
+    throw new TransportError(ENDED);
   }
   if (!answer.ok) throw new TransportError((await answer.text()).trim() || `Python answered ${answer.status}.`);
   return answer.json();

@@ -163,6 +163,21 @@ def test_a_handle_is_dragged_and_the_text_follows_in_one_step(opened):
     until(page, text_of(page).input_value, dragged)
 
 
+def test_a_constant_is_halved_by_a_drag_down_half_the_frame_and_has_few_digits(opened):
+    page = opened(document("hold()", peak="3e-4"))
+    knob = page.get_by_role("slider", name="start of hold")
+    knob.wait_for()
+    box, frame = knob.bounding_box(), page.locator(".over").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y + frame["height"] / 2, steps=4)
+    peak = page.get_by_label("peak", exact=True)
+    until(page, lambda: 1e-4 < float(peak.input_value()) < 2e-4)
+    page.mouse.up()
+    assert len(peak.input_value()) <= len("0.0001234")
+
+
 def test_what_check_and_explain_say_follows_the_text(opened):
     page = opened(document())
     for text in ("warmup(50%) >> hold()", "warmup(5%) >> decay(30%) >> hold(0.5)"):
@@ -233,6 +248,23 @@ def test_what_is_copied_is_never_what_stood_there_before(opened):
         until(page, lambda text=text: text in clipboard(page))
 
 
+def test_a_key_that_follows_a_choice_at_once_acts_on_what_was_chosen(opened):
+    held = document(peak="3e-4")
+    page = opened(held)
+    page.locator(".copy pre").wait_for()
+    page.evaluate(
+        """async () => {
+          const form = document.querySelector(".copy select")
+          form.value = "python"
+          form.dispatchEvent(new Event("change", {bubbles: true}))
+          await new Promise(done => setTimeout(done))  // the next task, long before the next frame
+          document.dispatchEvent(new KeyboardEvent("keydown", {altKey: true, code: "KeyC", bubbles: true}))
+        }"""
+    )
+    page.locator(".copy .said", has_text="Copied").wait_for()
+    assert clipboard(page) == answer("copy", {"document": held, "schedule": 0, "form": "python"})["text"]
+
+
 def test_an_exported_page_is_opened_from_disk_and_copies(browser, opened, tmp_path):
     path = export([TEXT, "warmup(10%) >> decay()"], tmp_path / "page.html", run=ph.Run(total=10_000), peak=3e-4)
     context = browser.new_context(**VIEWS["light"])
@@ -262,6 +294,18 @@ def test_a_link_gives_the_same_page(opened):
     until(page, text_of(page).input_value, "warmup(7%) >> decay()")
     until(page, page.locator("details.table tbody").inner_text, before)
     assert page.get_by_label("logarithmic").is_checked()
+
+
+def test_a_damaged_link_is_said_and_the_schedules_of_the_command_are_shown(opened):
+    with serving({"document": document("hold(0.25)"), "opened": None}) as server:
+        page = opened(address=server.address)
+        page.goto(server.address + "#nothing")
+        page.reload()
+        page.get_by_role("alert").filter(has_text="damaged").wait_for()
+        assert text_of(page).input_value() == "hold(0.25)"
+        page.evaluate("location.hash = 'nothing-either'")
+        page.wait_for_timeout(100)
+        assert text_of(page).input_value() == "hold(0.25)"
 
 
 def test_by_keys_alone_a_preset_is_opened_changed_and_copied(opened):
@@ -352,6 +396,15 @@ def test_the_table_has_the_values_of_python(opened):
         assert float(value.removeprefix("≈ ").replace("−", "-")) == pytest.approx(expected, rel=1e-5, abs=1e-12), update
 
 
+def test_where_nothing_can_be_dragged_the_page_says_why(opened):
+    page = opened(document("warmup(500) * decay()"))
+    page.locator(".chart p", has_text="No point can be dragged").wait_for()
+    assert page.locator(".knob").count() == 0
+    text_of(page).fill("warmup(500) >> decay()")
+    page.locator(".knob").first.wait_for()
+    assert page.locator(".chart p", has_text="dragged").count() == 0
+
+
 def test_names_and_texts_are_text_whatever_they_say(opened):
     held = document(TEXT, HOSTILE)
     held["schedules"][0]["name"] = HOSTILE
@@ -374,6 +427,18 @@ def test_that_python_has_ended_is_said_and_the_page_goes_on_when_it_is_back(open
     text_of(page).fill("hold()")
     alert = page.get_by_role("alert").filter(has_text="ended")
     alert.wait_for()
+    assert (
+        page.locator(".copy").get_by_role("button", name="Copy").is_disabled()
+    )  # its text is of what stood there before
+    page.keyboard.press("Alt+c")
+    page.get_by_role("status").filter(has_text="not of what stands").wait_for(state="attached")
+    page.get_by_role("button", name="Copy from #").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    with serving({"document": document("decay()"), "opened": None}) as another:
+        fresh = opened(address=another.address)
+        fresh.goto(another.address + clipboard(page))
+        fresh.reload()
+        until(fresh, text_of(fresh).input_value, "hold()")
     page.unroute("**/ask/*")
     page.get_by_role("button", name="Try again").click()
     alert.wait_for(state="detached")
@@ -476,6 +541,49 @@ def test_runs_of_a_comparison_are_shown_with_a_legend(opened):
         page.locator(".runs summary").click()
         assert page.locator(".runs tbody tr").count() == 2
         assert "not finite" in page.locator(".runs tbody").inner_text()
+
+
+LABELS = """
+  window.cut = []; window.seen = 0
+  const write = CanvasRenderingContext2D.prototype.fillText
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    if (this.textAlign == "right" && this.getTransform().e == 0) {
+      window.seen += 1
+      if (x < this.measureText(text).width) window.cut.push(text)
+    }
+    return write.apply(this, arguments)
+  }
+"""
+"""What counts the labels of vertical axes, and keeps those that the edge of a canvas cuts."""
+
+
+def wild_runs():
+    """The runs of a comparison of which one diverges."""
+    at, rate = [0, 10, 20], [1.2345e-9, 1.2346e-9, 1.2347e-9]
+    losses = {"none": [2.4, 1e16, None], "linear": [2.4, 0.5, 0.0]}
+    return [
+        {"arm": arm, "study": "s", "seed": 0, "at": at, "loss": loss, "rate_at": at, "rate": rate}
+        for arm, loss in losses.items()
+    ]
+
+
+def test_no_label_of_an_axis_is_cut(browser):
+    opening = {"schedules": [], "run": None, "peak": "", "findings": [], "notes": [], "runs": wild_runs()}
+    held = document("hold(0.998, 5000) >> ramp(0.998, 1.0, rest)", peak="3.0001e-7", view=[2000, 9000])
+    with serving({"document": held, "opened": opening}) as server:
+        context = browser.new_context(**VIEWS["light"])
+        context.add_init_script(LABELS)
+        page = context.new_page()
+        page.goto(server.address)
+        page.locator(".runs canvas").nth(1).wait_for()
+        page.locator(".runs p", has_text="1e16").wait_for()
+        page.locator(".knob").first.wait_for(timeout=8000)
+        for box in ("logarithmic loss", "logarithmic"):
+            page.get_by_label(box, exact=True).check()
+            page.wait_for_timeout(100)
+        assert page.evaluate("window.seen") > 20
+        assert page.evaluate("window.cut") == []
+        context.close()
 
 
 def test_every_question_of_the_page_is_answered_and_no_other_is_asked(opened):

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = Path(preheat.__file__).parent / "studio" / "page"
 SOURCES = ROOT / "studio"
 NODE = shutil.which("node")
-MOST = 150_000  # bytes of script and style together
+MOST = 160_000  # bytes of script and style together: 150,000 would be full with the axes of runs that diverge
 
 # what names things and is never asked for
 NAMES = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xhtml", "http://www.w3.org/1998/Math/MathML"}

@@ -121,6 +121,7 @@ def test_runs_that_count_something_else_do_not_share_an_axis():
     assert "error" not in found[0]
     assert found[1]["error"]["field"] == "run"
     assert "tokens" in found[1]["error"]["message"]
+    assert found[1]["error"]["write"].endswith("remove one of them")  # each has a button for that
 
 
 def test_the_position_of_a_run_under_way_is_shown():

@@ -147,6 +147,16 @@ def test_at_and_value_move_together_and_what_is_not_edited_is_kept():
     assert {**found["document"], "schedules": held["schedules"]} == held
 
 
+def test_a_name_that_was_opened_goes_when_the_text_is_dragged_and_one_that_was_typed_stays():
+    held = document("warmup(10) >> decay()", peak="0.1")
+    for was, after in ((True, ""), (False, "mine")):
+        held["schedules"][0] |= {"name": "mine", "given": was}
+        (moved,) = drag(held, "end:0", at=20)["document"]["schedules"]
+        assert (moved["name"], moved["given"], moved["text"]) == (after, False, "warmup(20) >> decay()")
+        (raised,) = drag(held, "end:0", value=0.2)["document"]["schedules"]
+        assert (raised["name"], raised["given"]) == ("mine", was)  # the peak is none of its text
+
+
 def test_no_more_digits_than_a_pixel_can_mean_and_0_only_where_it_is_meant():
     held = document("warmup(5%) >> decay()")
     assert text_of(drag(held, "end:0", 777, ticks_per_pixel=1)) == "warmup(7.77%) >> decay()"
@@ -198,6 +208,24 @@ def test_every_handle_of_a_recipe_goes_where_it_is_dragged(text):
 )
 def test_what_no_argument_says_has_no_handle(text):
     assert not any(handle["time"] for handle in handles(document(text)).values())
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("warmup(500) * decay()", "*"),
+        ("lower(warmup(500), decay())", "lower"),
+        ("(warmup(500) >> decay()).stepwise(100)", "stepwise"),
+        (" >> ".join(["hold(1, 10)"] * 201), "more than 200"),
+        ('{"lr": {"kind": "hold", "value": 1, "span": 5}}', "as data"),
+        ("warmup(500) >> lower(hold(), decay())", ""),
+        ("noam(512)", ""),
+    ],
+)
+def test_of_what_has_no_handle_it_is_said_why(text, why):
+    (curve,) = answer("draw", {"document": document(text), "points": 10})["curves"]
+    assert (curve["fixed"] == "") == (curve["handles"] != []) == (why == "")
+    assert why in curve["fixed"]
 
 
 def test_the_last_part_ends_where_the_run_does_if_one_before_takes_what_is_left():

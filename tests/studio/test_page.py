@@ -22,6 +22,7 @@ DOCUMENT: dict[str, Any] = {
             "peak": "",
             "run": {"total": "7", **RUN},
             "position": 12,
+            "given": True,
         },
     ],
     "run": {"total": "10_000", **RUN},
@@ -113,3 +114,29 @@ def test_what_is_seen_stays_inside_of_the_run(page: Any) -> None:
     assert page("page.inside([99.9, 100], 100, 1)") == [90, 100]
     assert page("page.inside([-5, 400], 100, 1)") is None
     assert page("[0, 1, 5, 9].map((x) => page.below([1, 5, 5, 7], x))") == [-1, 0, 2, 3]
+
+
+def test_a_constant_stands_over_0_and_what_nearly_is_one_too_until_somebody_zooms_in(page: Any) -> None:
+    def heights(values: list[float], log: bool = False, flat: str = "whole") -> Any:
+        return page(f"page.heights({json.dumps(values)}, {json.dumps(log)}, false, page.FLAT.{flat})")
+
+    for constant in ([3e-4, 3e-4], [1.0, 0.95], [7]):
+        low, high = heights(constant)
+        assert low <= 0 < max(constant) < high < 1.2 * max(constant)
+        assert 0 < 2 * heights(constant, log=True)[0] <= max(constant)
+    assert heights([-2, -2])[1] >= 0
+    low, high = heights([0.95, 1.0], flat="zoomed")
+    assert 0.9 < low < 0.95 < 1.0 < high
+    assert heights([1, 1 - 1e-4], flat="zoomed")[0] <= 0
+
+
+def test_of_a_run_that_diverges_no_more_is_seen_than_lets_the_others_be_seen(page: Any) -> None:
+    fine, wild = [2.3, 1.0, 0.4], [2.4, 1e9, None]
+    assert 2.4 < page(f"page.ceiling([{fine}, {json.dumps(wild)}], false)") < 10
+    assert 2.4 < page(f"page.ceiling([{fine}, {json.dumps(wild)}], true)") < 1e5
+    assert page("page.ceiling([[0.5, 0.9, 0.4]], false)") < 1
+
+
+def test_a_logarithmic_axis_has_its_steps_at_round_numbers(page: Any) -> None:
+    assert page("page.rungs([0.02, 30], true, 5).said") == ["0.1", "1", "10"]
+    assert page("page.rungs([2e-5, 6e-4], true, 9).said") == ["2e-5", "5e-5", "1e-4", "2e-4", "5e-4"]

@@ -26,7 +26,8 @@ PYTHON = """
 const asked = [];
 const tick = () => new Promise((done) => setTimeout(done, 0));
 const drawn = (document) => ({
-  curves: document.schedules.map(({text}) => (text === "wrong" ? {error: {message: text, field: "text"}} : {canonical: text})),
+  curves: document.schedules.map(({text}) =>
+    text === "wrong" ? {error: {message: text, field: "text"}} : {canonical: text, clock: "step"}),
   differences: [], axes: [], total: 100,
 });
 const transport = (question, given) => new Promise((done, failed) => asked.push({question, given, done, failed}));
@@ -122,6 +123,21 @@ def test_the_last_good_curve_stays_while_the_text_is_wrong_and_moves_with_its_sc
     assert found == [[[None], ["hold()"]], ["two", "wrong"], ["two", "hold()"]]
 
 
+def test_no_last_good_curve_stays_over_an_axis_that_counts_something_else(told: Any) -> None:
+    found = told("""
+        store.put([{name: "", text: "two", peak: "", run: null}], false);
+        await all("draw");
+        store.write(1, {text: "wrong"});
+        await tick();
+        const one = take("draw");
+        const {curves, ...rest} = drawn(one.given.document);
+        one.done({...rest, curves: [{...curves[0], clock: "epoch"}, curves[1]]});
+        await tick();
+        return store.good.value.map((curve) => curve?.clock ?? null);
+    """)
+    assert found == ["epoch", None]
+
+
 def test_a_drag_asks_for_its_newest_place_from_where_it_began_and_is_one_step(told: Any) -> None:
     found = told("""
         const drag = store.drag(0, "end:0");
@@ -199,3 +215,19 @@ def test_what_python_could_not_answer_is_asked_again(told: Any) -> None:
 def test_the_last_schedule_cannot_be_removed(told: Any) -> None:
     assert told("store.remove(0); return texts()") == ["hold()"]
     assert told("store.add(); store.remove(0); return [texts(), store.chosen.value]") == [["hold()"], 0]
+
+
+def test_the_name_of_what_was_opened_goes_with_its_text_and_one_that_was_typed_stays(told: Any) -> None:
+    found = told("""
+        const names = () => store.document.value.schedules.map(({name}) => name);
+        const opened = (name) => ({name, text: "decay()", peak: "", run: null, given: true});
+        store.put([opened("llama2_7b"), opened("alpaca"), opened("gpt3")], true);
+        store.write(0, {peak: "1"});
+        const before = names();
+        store.write(1, {name: "mine"});
+        for (const schedule of [0, 1, 2]) store.write(schedule, {text: "hold()"});
+        const after = [names(), store.document.value.schedules.some(({given}) => given)];
+        store.undo();
+        return [before, after, names()];
+    """)
+    assert found == [["llama2_7b", "alpaca", "gpt3"], [["", "mine", ""], False], ["", "mine", "gpt3"]]

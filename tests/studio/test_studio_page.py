@@ -11,6 +11,8 @@ import preheat as ph
 from preheat.cli import main
 from preheat.lab.records.record import Result, Writer
 from preheat.studio.copying import forms
+from preheat.studio.parts import MOST
+from preheat.studio.service import answer
 
 PAGE = (Path(__file__).parents[2] / "docs" / "studio.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    (preheat studio [^\n]+)", PAGE, re.MULTILINE)
@@ -61,7 +63,7 @@ def test_every_command_of_the_page_opens(files: None, monkeypatch: pytest.Monkey
 
 def test_the_python_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    block, _ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)  # the other is a cell: tests/studio/test_widget.py
     exec(block, {})
     assert "Llama 2" in Path("page.html").read_text(encoding="utf-8")
 
@@ -70,3 +72,20 @@ def test_the_page_has_every_form_of_a_copy_in_their_order() -> None:
     table = PAGE.partition("## Copy")[2].partition("##")[0]
     shown = re.findall(r"^\| (.+?) \|", table, re.MULTILINE)[1:]
     assert ", ".join(shown) == ", ".join(form["label"] for form in forms())
+
+
+def curve_of(text: str) -> dict:
+    document = {"schedules": [{"text": text}], "run": {"total": "10_000"}, "peak": "3e-4"}
+    return answer("draw", {"document": document, "points": 10})["curves"][0]
+
+
+def test_what_the_page_says_has_no_handle_has_none_and_what_it_says_is_written_out_has_some() -> None:
+    none = re.findall(r"`([^`]+)`", re.search(r"A schedule such as(.+?)has none", PAGE, re.DOTALL)[1])
+    recipes = re.findall(r"`([^`]+)`", re.search(r"A recipe such as(.+?)is written out", PAGE, re.DOTALL)[1])
+    assert (len(none), len(recipes)) == (3, 2)
+    for text in none:
+        assert curve_of(text)["handles"] == []
+        assert curve_of(text)["fixed"]
+    for text in recipes:
+        assert curve_of(text)["handles"]
+    assert f"up to {MOST} of them" in PAGE

@@ -124,6 +124,12 @@ def test_the_value_is_of_the_schedule_that_is_chosen_and_so_is_what_is_set(studi
     assert (studio.document["peak"], studio.document["run"]["total"]) == ("0.0003", "10000")
 
 
+def test_the_name_of_what_was_opened_goes_when_another_text_is_set(studio):
+    on_the_page(studio, schedules=[written("decay()", given=True) | {"name": "llama2_7b"}])
+    studio.text = "hold()"
+    assert [(one["name"], one["given"]) for one in studio.document["schedules"]] == [("", False)]
+
+
 def test_an_observer_may_set_something_else(studio):
     studio.observe(lambda _: setattr(studio, "peak", 1e-3), "text")
     on_the_page(studio, schedules=[written("hold()")])

@@ -74,6 +74,15 @@ class Written:
     peak: str = ""
     run: Fields | None = None
     position: float = 0.0  # ticks that have passed, of a run under way
+    given: bool = False  # whether the name is that of what was opened
+
+    def with_text(self, text: str) -> Written:
+        """The schedule with another text, which is no longer what was opened by its name; a name that was typed stays."""
+        return (
+            replace(self, text=text)
+            if text == self.text or not self.given
+            else replace(self, text=text, name="", given=False)
+        )
 
 
 @dataclass(frozen=True)
@@ -159,6 +168,7 @@ def _written(data: Any) -> Written:
         _text(found, "peak"),
         None if run is None else fields_from(run),
         max(0.0, finite_number(found.get("position") or 0, "the position of a schedule")),
+        found.get("given") is True,
     )
 
 

@@ -16,7 +16,7 @@ from preheat.review.laid_out import Laid
 from preheat.studio.axes import axes_of
 from preheat.studio.differences import difference
 from preheat.studio.document import Document, FieldError
-from preheat.studio.handles import handles_of
+from preheat.studio.handles import fixed_of, handles_of
 from preheat.studio.moments import listed, looked_at, rows_of
 from preheat.studio.refusals import problem, problem_of
 from preheat.studio.shown import Shown, alone, shown
@@ -62,7 +62,9 @@ def _on_clock(one: Shown, first: Laid) -> Shown | dict[str, Any]:
         return one
     what = f"its run counts {one.laid.run.clock}s, and the axis the {first.run.clock}s of the first one's"
     return {
-        "error": problem(FieldError("run", PreheatError(what, write="let both runs count the same, or show it alone")))
+        "error": problem(
+            FieldError("run", PreheatError(what, write="let both runs count the same, or remove one of them"))
+        )
     }
 
 
@@ -91,7 +93,7 @@ def _curve(seen: Shown, document: Document, index: int, points: int) -> dict[str
 def _described(document: Document) -> dict[str, Any]:
     """All of a curve but its values, which alone depend on where one looks; of a document of one schedule."""
     seen = shown(document, 0)
-    laid = seen.laid
+    laid, handles = seen.laid, handles_of(seen)
     return {
         "canonical": _text(seen.subject.target),
         "bound": _short(repr(laid.curve)),
@@ -106,7 +108,8 @@ def _described(document: Document) -> dict[str, Any]:
         "peak": seen.subject.peak,
         "position": seen.subject.position or None,
         "phases": _phases(seen),
-        "handles": handles_of(seen),
+        "handles": handles,
+        "fixed": "" if handles else fixed_of(seen),
     }
 
 

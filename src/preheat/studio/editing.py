@@ -115,6 +115,8 @@ def _put(held: Mapping[str, Any], index: int, alone: Document) -> dict[str, Any]
     written = alone.schedules[0]
     schedules = [dict(one) for one in held["schedules"]]
     schedules[index] |= {"text": written.text, "peak": written.peak}
+    if schedules[index].get("given") and not written.given:
+        schedules[index] |= {"name": written.name, "given": False}
     return {**held, "schedules": schedules, "peak": alone.peak}
 
 
@@ -366,4 +368,4 @@ def _composition(call: Call) -> Change:
 def _with_text(document: Document, changes: list[Change]) -> Document:
     line, written = shown(document, 0).line, document.schedules[0]
     assert line is not None
-    return replace(document, schedules=(replace(written, text=line.changed(changes)),))
+    return replace(document, schedules=(written.with_text(line.changed(changes)),))

@@ -15,7 +15,7 @@ from preheat.core.nodes.leaves import Hold, Leaf, Ramp
 from preheat.core.stated import Absolute, Relative
 from preheat.recipes.registry import RECIPES
 from preheat.studio.arguments import Role, argument_of
-from preheat.studio.parts import Part
+from preheat.studio.parts import MOST, Part
 from preheat.studio.shown import Shown
 
 _SAME = 1e-12  # of the highest value: two parts that meet there are one point
@@ -46,6 +46,20 @@ def handles_of(seen: Shown) -> list[dict[str, Any]]:
     """The handles of a schedule, as the page draws them."""
     found = [handle_of(seen, end) for end in _ends(seen)]
     return [handle for handle in found if (handle["time"] or handle["height"]) and math.isfinite(handle["at"])]
+
+
+def fixed_of(seen: Shown) -> str:
+    """Why a schedule that has no handle has none."""
+    if seen.form is None:
+        return "No point can be dragged: this line stands in the plan as data, not as text."
+    if len(seen.form.calls) > MOST:
+        return f"No point can be dragged: there are more than {MOST} parts."
+    free = [call.place.word for call in seen.form.calls if not isinstance(call.node, Ramp | Hold)]
+    by = " and ".join(dict.fromkeys(filter(None, free)))
+    made = f"the curve comes of {by}, and only" if by else "only"
+    return (
+        f"No point can be dragged: {made} warmups, holds, decays and ramps one after another (>>) have points that can."
+    )
 
 
 def handle_of(seen: Shown, end: End) -> dict[str, Any]:

@@ -337,7 +337,7 @@ def _number(value: float) -> str:
 
 
 def _written(name: str, text: str) -> dict[str, Any]:
-    return {"name": name, "text": text, "peak": "", "run": None}
+    return {"name": name, "text": text, "peak": "", "run": None, "given": bool(name)}
 
 
 def _fields(run: Run) -> dict[str, str]:

@@ -42,7 +42,7 @@ def given(schedules: Any, run: Run | None, peak: float | None, names: Sequence[s
         raise PreheatError(f"{plural(len(several), 'schedule')} need as many names", given=list(names))
     found = [of_given(one, lambda each: subject_of(each, run), peak) for one in several]
     for one, name in zip(found, names, strict=False):
-        one["schedules"] = [{**written, "name": name} for written in one["schedules"]]
+        one["schedules"] = [{**written, "name": name, "given": False} for written in one["schedules"]]
     return found
 
 

@@ -7,6 +7,8 @@ import { key, useAsked, written } from "./asked";
 import { useKey } from "./keys";
 import { Panel, Refusal, toClipboard, useLooked } from "./parts";
 
+const OLD = "This is not of what stands on the page now: Python does not answer.";
+
 export function Copy() {
   const store = useStore();
   const forms = store.catalogue.value?.forms ?? [];
@@ -19,7 +21,10 @@ export function Copy() {
   const given = (held: Document) => ({ document: written(held), schedule: held.chosen, form });
   const { answer, problem, of, waiting } = useAsked("copy", form && looked ? given(store.settled.value) : null);
 
+  const old = store.trouble.value !== "" && of !== key(given(store.document.value)); // and no newer one comes
+
   const copy = async () => {
+    if (old) return store.say(OLD);
     wanted.current = of !== key(given(store.document.peek())); // the text is on its way: it is copied when it is there
     if (!answer || wanted.current || !place.current) return;
     const there = await toClipboard(answer.text, place.current);
@@ -52,14 +57,15 @@ export function Copy() {
             ))}
           </select>
           <span class="said">{said}</span>
-          <button type="button" class="first" disabled={!answer} title="Alt+C" aria-keyshortcuts="Alt+C" onClick={copy}>
+          <button type="button" class="first" disabled={!answer || old} title="Alt+C" aria-keyshortcuts="Alt+C" onClick={copy}>
             Copy
           </button>
         </>
       }
     >
       {forms.length === 0 && <p class="muted">Asking Python…</p>}
-      <div class={waiting ? "stale" : ""}>
+      {old && <p class="note">{OLD}</p>}
+      <div class={waiting || old ? "stale" : ""}>
         {problem && <Refusal problem={problem} />}
         <pre ref={place} tabIndex={0} role="region" aria-label="Text to copy" hidden={!answer}>
           <code>{answer?.text}</code>

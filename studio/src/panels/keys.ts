@@ -1,5 +1,5 @@
 /** The keys of the panels: Alt with a letter, which browsers and notebooks leave to pages. */
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 import { type Store, useStore } from "../store";
 
@@ -9,7 +9,7 @@ export const around = (store: Store): EventTarget | null => (store.mode === "wid
 /** While the component is there, Alt with the letter does this, wherever on the page (in a notebook: in the widget). */
 export function useKey(letter: string, act: () => void): void {
   const store = useStore();
-  useEffect(() => {
+  useLayoutEffect(() => { // before the next key: after the next frame, a key would act on what stood there before
     const target = around(store);
     const listen = (event: Event) => {
       const key = event as KeyboardEvent;
