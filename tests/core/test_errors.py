@@ -110,3 +110,43 @@ def test_one_is_one_and_all_else_is_several():
 def test_text_of_elsewhere_moves_no_cursor(text):
     assert on_one_line(text).isprintable()
     assert len(on_one_line(text)) == len(text)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            [],
+            [1],
+            (),
+            (1,),
+            {},
+            {"a": [1, (2,), {3}]},
+            set(),
+            {1},
+            frozenset([1]),
+            frozenset(),
+            "it's",
+            b"x",
+            "x" * 500,
+        ),
+        *(10**50, 10**200, -(10**200), 3**4000, True, None, 1.5, [[["deep"] * 50] * 50]),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_what_is_quoted_is_the_beginning_of_its_repr(value):
+    text = repr(value)
+    assert shown(value) == (text if len(text) <= 80 else text[:79] + "…")
+
+
+def test_what_holds_itself_or_one_thing_often_is_quoted_at_once():
+    often: list = ["x"] * 9
+    for _ in range(40):
+        often = [often] * 9
+    assert len(shown(often)) == len(shown({"a": (often,)}, 200)) - 120 == 80
+    own: list = []
+    own.append(own)
+    pair: dict = {1: own}
+    pair[2] = pair
+    assert (shown(own), shown(pair)) == (repr(own), repr(pair))
+    assert shown(10**5000).startswith("1000")
