@@ -65,7 +65,10 @@ class Config:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What may change any of it and is not read, and what it says twice."""
-        return self._read[1]
+        asked = self.kind == "python" or "_read" in vars(
+            self
+        )  # a reader may want the text alone, which need not be data
+        return self._read[1] if asked else ()
 
     @cached_property
     def _read(self) -> tuple[dict[str, Any], tuple[Finding, ...]]:
