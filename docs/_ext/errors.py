@@ -31,7 +31,7 @@ DOING = (  # what one was doing, by where in the source a message stands; the fi
     ("Measuring and predicting", ("measure/",)),
     ("Comparing runs", ("lab/",)),
     ("On the command line", ("cli/",)),
-    ("Drawing", ("plots/", "studio/")),
+    ("Drawing", ("plots/", "studio/", "widget")),
     ("Testing a scheduler of your own", ("testing/",)),
 )
 _BY_KIND = {"BindError": "Fitting a schedule to a run", "StateError": "Loading a checkpoint"}

@@ -21,12 +21,14 @@ from preheat.core.extras import needed
 from preheat.core.spans import Run
 from preheat.core.text.language import Target, parse, to_text
 from preheat.plots.notebook import HOSTS
-from preheat.studio.document import Document, Written, document_from, fields_of
+from preheat.review.opened import subject_of
+from preheat.studio.document import Document, document_from, fields_of
+from preheat.studio.opening import document_of, of_given
 from preheat.studio.service import answer
 
 with needed("preheat.widget", "widget"):
     import anywidget
-    from traitlets import Dict, Float, List, TraitType, Unicode, observe, validate
+    from traitlets import Dict, List, TraitType, Unicode, observe, validate
 
 _PAGE = files("preheat.studio") / "page"
 _Result = TypeVar("_Result")
@@ -35,8 +37,9 @@ _Result = TypeVar("_Result")
 class Studio(anywidget.AnyWidget):
     """The page of `preheat studio` as a widget, wherever anywidget works; all views of one show the same.
 
-    schedule: whatever `parse` takes: a schedule, rates, a Plan, or text.   run: what is known of the run.
-    peak: the rate at the peak, where the schedule is factors.
+    schedule: whatever `parse` takes: a schedule, rates, a Plan, or text; or a preset, by its name too, or the path of a config,
+    a checkpoint or a comparison's folder.   run: what is known of the run; of a preset what was published, by default.
+    peak: the rate at the peak, where the schedule is factors; the same.
 
     `value`, `text`, `run` and `peak` are those of the schedule that is chosen on the page. Each can be set, which changes the
     page, and watched: `studio.observe(print, "value")`. While something on the page cannot be read, `value` is None, so that
@@ -51,18 +54,19 @@ class Studio(anywidget.AnyWidget):
     document = Dict().tag(sync=True)
 
     value = TraitType(None)  # of no kind: `_accepted` judges it, None too
-    text = Unicode()
+    text = TraitType("")
     run = TraitType(None)
-    peak = Float(None, allow_none=True)
+    peak = TraitType(None)
     problem = Unicode(read_only=True)
 
     def __init__(
         self, schedule: Target | str | Mapping[str, Any], *, run: Run | None = None, peak: float | None = None
     ):
-        document = Document((Written(text=_text(schedule)),), fields_of(_run(run)), peak=_typed(peak))
+        found = of_given(schedule, lambda one: subject_of(one, None if run is None else _run(run)), _peak(peak))
+        document = document_of([found])
         # what the page says, by the names of traits: taken as it is, and not written back
         self._shown: dict[str, Any] = {}
-        super().__init__(document={**_data(document), "chosen": 0})
+        super().__init__(document={**document, "peak": document["peak"] or _typed(peak)})
         self.on_msg(self._asked)
 
     def _asked(self, _: object, content: Mapping[str, Any], __: object) -> None:
@@ -99,7 +103,8 @@ class Studio(anywidget.AnyWidget):
         return found if self._is_shown(name, found) else _GATES[name](found)
 
     def _is_shown(self, name: str, found: object) -> bool:
-        return name in self._shown and self._shown[name] == found
+        known = self._shown.get(name)
+        return name in self._shown and type(known) is type(found) and known == found  # True is no peak of 1
 
     @observe("value", "text", "run", "peak")
     def _put(self, change: dict[str, Any]) -> None:

@@ -110,6 +110,15 @@ def test_a_schedule_and_a_preset_are_sources_too(ask):
     llama = preheat.parse(ask("convert", "llama2_7b").out)
     assert (llama(2000), llama.length) == (3e-4, 500_000)
     assert ask("convert", "gpt3").err == "its clock counts tokens: add --clock token\n"
+    told = ask("convert", "gpt3", "--to", "python")
+    assert told.err == "told in updates, of 3,200,000 tokens each\n"
+    assert told.out.startswith("# t: updates, of 3,200,000 tokens each\n")
+    scope: dict = {}
+    exec(told.out, scope)
+    gpt3 = preheat.presets["gpt3"]
+    rates = gpt3.schedule.bind(gpt3.run(), peak=gpt3.peak_lr)
+    for update in (0, 100, 1000, 93_749):
+        assert scope["schedule"](update) == pytest.approx(rates(update * 3_200_000), rel=1e-12)
 
 
 @pytest.mark.parametrize("to", ["python", "torch", "optax", "jax", "javascript", "latex"])
@@ -147,7 +156,6 @@ def test_it_is_written_as_another_librarys_config(ask, monkeypatch):
         (("decay('2 epochs')", "--total", "10"), "what one epoch is worth; add --steps-per-epoch N"),
         (("absolute(decay(5))", "--base-lr", "1"), "--base-lr makes rates of factors, and this schedule is rates"),
         (("ramp(0.01, 0.1, 5)", "--base-lr", "1"), "reach up to 0.1, not 1"),
-        (("gpt3", "--to", "optax"), "clock counts tokens"),
         (("decay(5)", "--base-lr", "0"), "--base-lr must be"),
     ],
 )

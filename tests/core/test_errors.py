@@ -163,3 +163,43 @@ def test_a_schedule_that_is_too_long_to_be_repeated_is_put_in_brackets():
         lambda: parse("(warmup(500) >> decay()).clipped(0.1, 0.9)").bind(Run(total=10_000), peak=3e-4)
     ).write
     assert write.startswith("write absolute(…) around all of it if these are the values themselves, relative(…) if")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            [],
+            [1],
+            (),
+            (1,),
+            {},
+            {"a": [1, (2,), {3}]},
+            set(),
+            {1},
+            frozenset([1]),
+            frozenset(),
+            "it's",
+            b"x",
+            "x" * 500,
+        ),
+        *(10**50, 10**200, -(10**200), 3**4000, True, None, 1.5, [[["deep"] * 50] * 50]),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_what_is_quoted_is_the_beginning_of_its_repr(value):
+    text = repr(value)
+    assert shown(value) == (text if len(text) <= 80 else text[:79] + "…")
+
+
+def test_what_holds_itself_or_one_thing_often_is_quoted_at_once():
+    often: list = ["x"] * 9
+    for _ in range(40):
+        often = [often] * 9
+    assert len(shown(often)) == len(shown({"a": (often,)}, 200)) - 120 == 80
+    own: list = []
+    own.append(own)
+    pair: dict = {1: own}
+    pair[2] = pair
+    assert (shown(own), shown(pair)) == (repr(own), repr(pair))
+    assert shown(10**5000).startswith("1000")

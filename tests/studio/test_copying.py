@@ -254,6 +254,141 @@ def test_a_run_of_any_length_is_copied_at_once_or_refused() -> None:
             assert found["text"], form
 
 
+ALONE = {*SOURCES} - {"python"} | {"source"}  # without preheat
+WORTH = 10  # tokens in an update
+BY_TOKENS = document(QUOTED.replace("20 steps", "200 tokens"), "3e-4", clock="token", tokens_per_step=str(WORTH)) | {
+    "run": {"total": str(TOTAL * WORTH), "clock": "token", "tokens_per_step": str(WORTH)}
+}
+PLAN_BY_TOKENS = BY_TOKENS | {"schedules": [{"text": PLAN}]}
+SAMPLES = {"schedules": [{"text": "warmup(60) >> decay()"}], "peak": "0.1"} | {
+    "run": {"total": str(TOTAL * WORTH), "clock": "sample", "samples_per_step": str(WORTH)}
+}
+TICKS = [BY_TOKENS, PLAN_BY_TOKENS, SAMPLES]
+
+
+@named("given", TICKS, ids=str)
+def test_on_a_clock_of_tokens_every_form_is_one_of_updates(given: dict[str, Any], capsys) -> None:
+    want = {key: pytest.approx(values, rel=1e-12) for key, values in meant(given).items()}
+    assert len(meant(given)["lr"]) == TOTAL
+    value = ran(copied("python", given))["value"]
+    functions = value if isinstance(value, dict) else {"lr": value}
+    assert {key: [one(t) for t in range(TOTAL)] for key, one in functions.items()} == want
+    plan = ph.parse(copied("json", given))
+    assert {key: plan[key].table(TOTAL).tolist() for key in plan} == want
+    source = ran(copied("source", given))
+    written = {"lr": "schedule"} if "schedule" in source else {key: f"schedule_{key}" for key in plan}
+    assert {key: [source[name](t) for t in range(TOTAL)] for key, name in written.items()} == want
+    table = copied("command", given).rstrip().split("\npreheat table")[1]
+    assert main(["table", *shlex.split(table)]) == 0
+    rows = capsys.readouterr().out.splitlines()[1:]
+    assert [float(row.split(",")[1]) for row in rows] == meant(given)["lr"]
+    for form in ALONE:
+        found = answer("copy", {"document": given, "schedule": 0, "form": form})
+        if "error" not in found:
+            assert f"t: updates, of 10 {given['run']['clock']}s each" in found["text"], form
+            assert found["notes"] == [f"Told in updates, of 10 {given['run']['clock']}s each."]
+
+
+@named("given", [BY_TOKENS, SAMPLES], ids=str)
+def test_on_a_clock_of_tokens_loops_and_yaml_train_at_the_values_of_updates(given: dict[str, Any]) -> None:
+    import torch
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    def fresh() -> Any:
+        return torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.7)
+
+    optimizer, seen = fresh(), []
+
+    def loss(batch: int) -> Any:
+        seen.append(optimizer.param_groups[0]["lr"])
+        return optimizer.param_groups[0]["params"][0].sum()
+
+    ran(copied("scheduler", given), optimizer=optimizer, batches=range(TOTAL), loss=loss)
+    assert seen == pytest.approx(meant(given)["lr"], rel=1e-12)
+    config = OmegaConf.create(copied("yaml", given))
+    other = fresh()
+    rates = followed(other, instantiate(config.scheduler)(other), stepped)
+    assert rates == pytest.approx(meant(given)["lr"], rel=1e-12)
+    reading = read_config(Config("config.yaml", copied("axolotl", given)), Given())
+    assert reading.target.bind(reading.run).table(TOTAL) == pytest.approx(meant(given)["lr"], rel=1e-12)
+
+
+def test_on_a_clock_of_tokens_a_config_counts_updates() -> None:
+    said = 0
+    for library in WRITERS:
+        found = answer("copy", {"document": SAMPLES, "schedule": 0, "form": library})
+        if "error" in found:
+            continue
+        said += 1
+        names = {"json": "config.json", "python": "config.py", "toml": "config.toml", "shell": "config.sh"}
+        language = next(form["language"] for form in forms() if form["id"] == library)
+        reading = read_config(Config(names[language], found["text"]), Given(total=TOTAL), library)
+        assert reading.table(TOTAL) == pytest.approx(meant(SAMPLES)["lr"], abs=1e-9 * 0.1)
+    assert said >= 3
+
+
+@named("clock", ["token", "sample", "epoch", "second"])
+def test_where_an_update_is_worth_nothing_known_each_form_says_what_it_counts_or_is_refused(clock: str) -> None:
+    given = document("warmup(6) >> decay()", "0.1", clock=clock)
+    for form in FORMS:
+        found = answer("copy", {"document": given, "schedule": 0, "form": form})
+        if form in (*WRITERS, "axolotl", "torch", "optax"):
+            assert f"clock counts {clock}s" in found["error"]["message"], form
+            assert "“" in found["error"]["write"] or "choose" in found["error"]["write"]
+        elif form in ALONE:
+            assert f"t: the {clock}s that have passed, not updates" in found["text"], form
+        else:
+            assert clock in found["text"] + " ".join(found["notes"]), form
+    for form in ("python", "json", "source", "latex"):
+        notes = answer("copy", {"document": given, "schedule": 0, "form": form})["notes"]
+        assert f"t is the {clock}s that have passed, not updates." in notes
+
+
+@named("clock", ["token", "sample", "epoch", "second"])
+def test_the_loop_runs_on_any_clock(clock: str) -> None:
+    import torch
+
+    given = document("warmup(6) >> decay()", "0.1", clock=clock)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.7)
+    known: dict[str, Any] = {"batches": range(3), "epochs": 2, f"{clock}s_of": lambda batch: 5}
+    weight = optimizer.param_groups[0]["params"][0]
+    found = ran(copied("scheduler", given), optimizer=optimizer, loss=lambda batch: weight.sum(), **known)
+    passed = {"epoch": 2, "token": 15, "sample": 15}.get(clock)
+    if passed is not None:
+        value = (ph.warmup(6) >> ph.decay()).bind(ph.Run(total=TOTAL), peak=0.1)
+        assert found["scheduler"].get_last_lr() == [value(passed)]
+
+
+@named("text", ["warmup(10) >> invsqrt(10)", "noam(64, 10)", "hold()", "warmup(5) >> hold()"])
+def test_of_what_never_ends_the_command_runs_too(text: str, capsys) -> None:
+    given = document(text, "0.001" if "noam" not in text else "", total="")
+    for line in copied("command", given).splitlines():
+        assert main(shlex.split(line)[1:]) == 0, line
+    assert len(capsys.readouterr().out.splitlines()) > 100
+    (note,) = answer("copy", {"document": given, "schedule": 0, "form": "command"})["notes"]
+    assert "never ends: the table has what is looked at here, 1" in note
+
+
+def test_factors_that_a_scheduler_refuses_are_refused_at_copying() -> None:
+    given = document("ramp(0.01, 0.1, 50) >> hold(0.1)")
+    for form in ("scheduler", "yaml", "torch", *WRITERS):
+        found = answer("copy", {"document": given, "schedule": 0, "form": form})
+        assert "reach up to 0.1, not 1" in found["error"]["message"], form
+        assert "relative(" in found["error"]["write"]
+    copied("scheduler", document("relative(ramp(0.01, 0.1, 50) >> hold(0.1))"))
+
+
+def test_a_preset_that_counts_tokens_is_held_against_its_updates() -> None:
+    preset = ph.presets["gpt3"]
+    run = {"total": "300B tokens", "clock": "token", "tokens_per_step": "3200000"}
+    given = {"schedules": [{"text": repr(preset.schedule)}], "run": run, "peak": "6e-5"}
+    for form in WRITERS:
+        message = answer("copy", {"document": given, "schedule": 0, "form": form}).get("error", {}).get("message", "")
+        assert "at most" not in message.partition("by")[0], form
+    assert "total=93750" in copied("python", given)
+
+
 def test_every_writer_and_source_of_the_project_is_a_form() -> None:
     assert {*WRITERS, *SOURCES} - {"python"} <= set(FORMS)
     assert [form["id"] for form in forms()] == list(FORMS)

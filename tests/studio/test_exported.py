@@ -119,6 +119,43 @@ def test_what_cannot_be_drawn_or_written_is_refused(tmp_path: Path) -> None:
         ph.studio.export("hold(1.0, 10)", tmp_path / "no" / "page.html")
 
 
+@pytest.mark.parametrize(
+    ("given", "path", "more", "said"),
+    [
+        (["decay(5)"], "n.html", {"names": "ours"}, "a list of texts"),
+        (["decay(5)", "decay(6)"], "n.html", {"names": "ab"}, "a list of texts"),
+        (["decay(5)"], "n.html", {"names": [None]}, "a list of texts"),
+        (["decay(5)"], "n.html", {"names": ["a", "b"]}, "2 names for 1 schedule"),
+        (["decay(5)"], "n.html", {"names": ["\ud800"]}, "cannot be written"),
+        ("decay(5)", "n.html", {"peak": 10**400}, "must be finite"),
+        ("decay(5)", b"n.html", {}, "the name of a file"),
+        ("decay(5)", "", {}, "the name of a file"),
+        ("decay(5)", 5, {}, "the name of a file"),
+        ("decay(5)", "a\0b", {}, "the name of a file"),
+        ("decay(5)", "\ud800.html", {}, "no file can be called"),
+        ("decay(5)", ".", {}, "cannot write"),
+        ([], "n.html", {}, "at least one schedule"),
+        ((), "n.html", {}, "at least one schedule"),
+    ],
+)
+def test_whatever_is_given_wrongly_is_refused_in_words(
+    given: Any, path: Any, more: dict[str, Any], said: str, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ph.PreheatError, match=said):
+        ph.studio.export(given, path, **more)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_preset_is_the_same_by_its_name_and_as_a_value() -> None:
+    from preheat.studio.starting import given, started
+
+    by_name, by_value = (started(given(one, None, None)) for one in ("llama2_7b", ph.presets["llama2_7b"]))
+    assert by_name == by_value
+    assert by_name["document"]["peak"] == "3e-4"
+    assert by_name["document"]["run"]["total"] == "500000"
+
+
 def test_a_comparisons_runs_are_in_it(tmp_path: Path) -> None:
     from preheat.studio.exported import page as written
     from preheat.studio.starting import given, started

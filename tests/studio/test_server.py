@@ -52,7 +52,6 @@ def test_the_page_and_its_files_and_nothing_else(server: Server) -> None:
     for name in names:
         assert ask(server, "GET", f"/{server.token}/{name.decode()}")[0] == 200
     for path in (
-        "",
         "/../server.py",
         "/%2e%2e/server.py",
         "/..%2fserver.py",
@@ -62,6 +61,56 @@ def test_the_page_and_its_files_and_nothing_else(server: Server) -> None:
     ):
         assert ask(server, "GET", f"/{server.token}{path}")[0] == 404, path
     assert json.loads(ask(server, "GET", f"/{server.token}/start.json")[2]) == server.start
+
+
+def test_without_its_last_slash_the_address_leads_to_the_page(server: Server) -> None:
+    status, headers, _ = ask(server, "GET", f"/{server.token}")
+    assert (status, headers["Location"]) == (308, f"/{server.token}/")
+    assert post(server, "draw", DRAW)[0] == 200
+    assert ask(server, "POST", f"/{server.token}", "{}", Content_Type="application/json")[0] == 404
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET *",
+        "GET ?",
+        "GET ",
+        "GET //[",
+        "GET http://elsewhere/",
+        "POST *",
+        "GET a",
+        "HEAD /",
+        "OPTIONS *",
+        "GET /\xff/",
+        "\0",
+    ],
+)
+def test_of_an_odd_request_nothing_is_said_in_the_terminal(server: Server, line: str, capsys) -> None:
+    head = f"{line} HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\nConnection: close\r\n\r\n"
+    assert re.search(rb"40[034]|501|only the page|Bad ", sent(server, head)), line
+    assert capsys.readouterr().err == ""
+
+
+def test_a_length_of_thousands_of_digits_is_no_fault_of_ours(server: Server, capsys) -> None:
+    head = f"POST /{server.token}/ask/draw HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\n"
+    found = sent(server, f"{head}Content-Type: application/json\r\nContent-Length: {'9' * 6000}\r\n\r\n")
+    assert found.startswith(b"HTTP/1.1 413")
+    assert capsys.readouterr().err == ""
+
+
+def sent(server: Server, text: str) -> bytes:
+    """What comes back for a request as it is written."""
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=20) as connection:
+        connection.sendall(text.encode("latin-1"))
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize("port", ["x", -1, 65_536, 1.5, None, True])
+def test_a_port_is_a_number_of_one(port: object) -> None:
+    with pytest.raises(ph.PreheatError, match="whole number from 0 to 65535"):
+        Server(port)  # type: ignore[arg-type]
 
 
 def test_it_listens_on_this_machine_alone(server: Server) -> None:
@@ -209,5 +258,5 @@ def test_what_is_given_in_python_is_what_the_page_begins_with() -> None:
     document = start["document"]
     assert [one["name"] for one in document["schedules"]] == ["one", "two"]
     assert (document["run"]["total"], document["peak"]) == ("100", "0.1")
-    with pytest.raises(ph.PreheatError, match="need as many names"):
+    with pytest.raises(ph.PreheatError, match="1 name for 2 schedules"):
         given(["decay()", "hold()"], None, None, ("one",))

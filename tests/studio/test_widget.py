@@ -121,7 +121,7 @@ def test_the_value_is_of_the_schedule_that_is_chosen_and_so_is_what_is_set(studi
     first, second = studio.document["schedules"]
     assert (first["text"], first["peak"], first["run"]) == (TEXT, "", None)
     assert (second["peak"], second["run"]["total"]) == ("0.02", "60")
-    assert (studio.document["peak"], studio.document["run"]["total"]) == ("0.0003", "10000")
+    assert (studio.document["peak"], studio.document["run"]["total"]) == ("3e-4", "10000")
 
 
 def test_the_name_of_what_was_opened_goes_when_another_text_is_set(studio):
@@ -186,3 +186,34 @@ def test_the_example_of_the_page_runs_and_trains():
     names["optimizer"].step()
     names["scheduler"].step()
     assert names["scheduler"].get_last_lr() == [3e-4 / 500]
+
+
+@pytest.mark.parametrize("given", ["llama2_7b", ph.presets["llama2_7b"]], ids=["name", "value"])
+def test_a_preset_has_its_total_and_its_peak(given):
+    preset = ph.presets["llama2_7b"]
+    studio = Studio(given)
+    assert (studio.value, studio.run, studio.peak) == (preset.schedule, preset.run(), preset.peak_lr)
+    other = Studio(given, run=ph.Run(total=5000), peak=1e-3)
+    assert (other.run, other.peak) == (ph.Run(total=5000), 1e-3)
+
+
+def test_a_peak_stays_where_the_schedule_is_rates():
+    assert Studio("absolute(hold(0.1))", peak=0.5).peak == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "new"),
+    [
+        *(("peak", one) for one in (10**400, "3e-4", True, 0, -1.0, float("nan"), [1], ph.Run())),
+        *(("text", one) for one in (None, 5, "warmpu(5)", b"decay()")),
+        *(("value", one) for one in (None, 5, "warmpu(5)")),
+        *(("run", one) for one in (3, "10k", {})),
+    ],
+)
+def test_what_cannot_be_set_is_refused_in_words_and_changes_nothing(name, new):
+    studio = Studio("decay()", run=ph.Run(total=10), peak=1.0)
+    before = dict(studio.document)
+    with pytest.raises(ph.PreheatError):
+        setattr(studio, name, new)
+    assert (studio.text, studio.run, studio.peak, studio.problem) == ("decay()", ph.Run(total=10), 1.0, "")
+    assert studio.document == before

@@ -26,6 +26,7 @@ from preheat.core.plan import Plan
 from preheat.core.spans import Run
 from preheat.core.stated import Absolute, plain
 from preheat.core.text.language import to_text
+from preheat.core.updates import ticks_per_update
 
 _OPTION = re.compile(r"\b(total|steps_per_epoch|samples|world_size|base_lr|library)=(…?)(?: \(--[a-z-]+\))?")
 _CURES = EXPORTED | {
@@ -122,8 +123,9 @@ def convert(
         return
     for finding in sorted(map(str, reading.findings)):
         print(finding, file=sys.stderr)
-    if reading.run.clock != "step" and to is None:
-        print(f"its clock counts {reading.run.clock}s: add --clock {reading.run.clock}", file=sys.stderr)
+    if (clock := reading.run.clock) != "step":
+        each = f"told in updates, of {ticks_per_update(reading.run) or 0:,} {clock}s each"
+        print(f"its clock counts {clock}s: add --clock {clock}" if to is None else each, file=sys.stderr)
     print(text.removesuffix("\n"))
 
 

@@ -33,7 +33,8 @@ def export(
         preheat export --preset llama2_7b --to optax
         preheat export "warmup(10) >> hold()" --to javascript --name rate
 
-    Every form is a function of t, the number of updates that have passed.
+    Every form is a function of t, the number of updates that have passed; on
+    another clock its first line says what t is.
 
         python      the standard library alone, equal bit for bit
         torch       the same, and the LambdaLR that makes an optimizer follow it

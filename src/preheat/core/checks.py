@@ -80,6 +80,15 @@ def counted(value: object, what: str, least: int = 0, most: int = MOST_TICKS, *,
     return int(number)
 
 
+def encodable(text: str, what: str) -> str:
+    """`text` if it can be written to a file; half of a pair of surrogates cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise PreheatError(f"{what} has a character that cannot be written", given=text, write="leave it out") from None
+    return text
+
+
 def one_of(value: object, what: str, known: Iterable[str]) -> str:
     """`value` if it is one of the words `known`."""
     words = tuple(known)

@@ -6,10 +6,11 @@ PreheatError(ValueError)
 └── StateError    a saved state does not fit, or cannot be trusted
 """
 
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 _NOTHING = object()
+_BRACKETS = {list: ("[", "]"), tuple: ("(", ")"), dict: ("{", "}"), set: ("{", "}"), frozenset: ("frozenset({", "})")}
 Refusal = TypeVar("Refusal", bound="PreheatError")
 
 
@@ -88,9 +89,13 @@ class StateError(PreheatError):
 
 
 def shown(value: object, limit: int = 80) -> str:
-    """`value` as it is quoted in a message: its repr, cut to `limit` characters."""
+    """`value` as it is quoted in a message: its repr, cut to `limit` characters, and not written any further than that."""
+    text = ""
     try:
-        text = repr(value)
+        for piece in _pieces(value, limit, ()):
+            text += piece
+            if len(text) > limit:
+                break
     except Exception:  # a foreign object whose repr fails must not hide our own message
         text = f"<{type(value).__name__}>"
     return text if len(text) <= limit else text[: limit - 1] + "…"
@@ -105,6 +110,32 @@ def writable(value: object, otherwise: str, limit: int = 80) -> str:
     """
     text = shown(value, limit)
     return otherwise if text.endswith("…") else text
+
+
+def _pieces(value: Any, limit: int, inside: tuple[int, ...]) -> Iterator[str]:
+    """The repr of a value, a piece at a time: what holds other values may hold one of them often, and itself.
+
+    inside: what it stands in, by identity.
+    """
+    kind = type(value)
+    if kind in (str, bytes) and len(value) > limit:
+        yield repr(value[: limit + 1])
+    elif kind is int and value.bit_length() > 4 * limit:
+        yield f"{'-' * (value < 0)}{abs(value) // 10 ** max(0, int(value.bit_length() * 0.30102) - limit)}"
+    elif kind not in _BRACKETS or not value:
+        yield repr(value)
+    elif id(value) in inside:
+        yield "...".join(_BRACKETS[kind])
+    else:
+        first, last = _BRACKETS[kind]
+        yield first
+        for place, item in enumerate(value):
+            yield ", " if place else ""
+            yield from _pieces(item, limit, (*inside, id(value)))
+            if kind is dict:
+                yield ": "
+                yield from _pieces(value[item], limit, (*inside, id(value)))
+        yield f",{last}" if kind is tuple and len(value) == 1 else last
 
 
 def plural(count: float, word: str) -> str:

@@ -16,6 +16,7 @@ CODES = {
     "unexpected-value": "a value that the other library computes and that its arguments do not suggest",
     "not-carried": "a setting that changes the rates and cannot be carried over",
     "unknown-key": "a key of a config that its library does not know, or that is not known here",
+    "said-twice": "a key of a config that is there more than once, of which the last is taken",
     "stuck": "a length of 0 leaves the rate at its first value for good, in the other library and so here",
     "not-recognised": "values that no schedule of few words gives: a table",
     "assumed": "a number that the file does not say, and what was taken for it",

@@ -11,7 +11,7 @@ from preheat.core.errors import PreheatError, shown
 from preheat.core.plan import Plan
 from preheat.core.spans import Run
 from preheat.core.text.language import parse
-from preheat.recipes.published import presets
+from preheat.recipes.published import Preset, presets
 from preheat.review.checkpoints.checkpoint import is_checkpoint, not_known, read_checkpoint
 from preheat.review.subject import Subject
 from preheat.session.clock import given_run
@@ -39,10 +39,10 @@ def opened(given: Any, run: Run | None = None, beside: Given = Given(), library:
         return given
     if isinstance(given, Path) or (isinstance(given, str) and _is_path(given)):
         return _opened(Path(given), run, beside, library if library in READERS else None)
-    if isinstance(given, str) and given in presets:
-        preset = presets[given]
+    if isinstance(given, Preset) or (isinstance(given, str) and given in presets):
+        preset = given if isinstance(given, Preset) else presets[given]
         known = run if run is not None else preset.run()
-        return Subject(given, preset.schedule, known, peak=preset.peak_lr)
+        return Subject(preset.name, preset.schedule, known, peak=preset.peak_lr)
     if isinstance(given, Reading):
         return Subject(shown(given, 60), given.target, _on(given.run, run), given.findings, given.library, foreign=True)
     if isinstance(given, Restated):

@@ -10,6 +10,7 @@ from preheat.core.peaks import peak_of
 from preheat.core.plan import Line, Plan
 from preheat.core.spans import Run
 from preheat.core.stated import Sizes
+from preheat.core.updates import ticks_per_update
 
 _WORTHS = ("tokens_per_step", "samples_per_step", "steps_per_epoch")
 
@@ -34,10 +35,7 @@ def check_counts_updates(run: Run, whose: str) -> None:
 
 def tick_of(run: Run) -> int | None:
     """How many ticks of the clock one update is; None where it is measured, or said with every step."""
-    if run.clock in ("step", "epoch"):
-        return 1
-    worth = {"sample": run.samples_per_step, "token": run.tokens_per_step}.get(run.clock)
-    return worth if isinstance(worth, int) else None
+    return 1 if run.clock == "epoch" else ticks_per_update(run)
 
 
 def check_worth(plan: Plan, run: Run) -> None:

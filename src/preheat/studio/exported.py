@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from preheat.core.errors import PreheatError
+from preheat.core.checks import encodable
+from preheat.core.errors import PreheatError, shown
 from preheat.core.spans import Run
 from preheat.plots.panel import shortened
 from preheat.studio.catalogue import catalogue
@@ -44,16 +46,29 @@ def export(
 
     Raises PreheatError for what cannot be read or drawn, and where the file cannot be written.
     """
-    return written(page(started(given(schedules, run, peak, names), run)), path)
+    if isinstance(schedules, list | tuple) and not schedules:
+        raise PreheatError("a page has at least one schedule", given=schedules, write="write export('decay()', path)")
+    target = _file(path)
+    return written(page(started(given(schedules, run, peak, names), run)), target)
+
+
+def _file(path: object) -> Path:
+    """A path that a file can have."""
+    if not isinstance(path, str | PathLike) or not str(path) or "\0" in str(path) or isinstance(fspath(path), bytes):
+        raise PreheatError("the page's path is the name of a file", given=path, write="write for example 'page.html'")
+    return Path(path)
 
 
 def written(text: str, path: str | Path) -> Path:
     """Write the page to its file."""
+    file = _file(path)
     try:
-        Path(path).write_text(text, encoding="utf-8")
+        file.write_text(encodable(text, "the page"), encoding="utf-8")
     except OSError as error:
-        raise PreheatError(f"cannot write {path}: {error.strerror}") from None
-    return Path(path)
+        raise PreheatError(f"cannot write {shown(str(path), 200)}: {error.strerror}") from None
+    except UnicodeEncodeError:
+        raise PreheatError(f"no file can be called {shown(str(path), 200)}") from None
+    return file
 
 
 def page(start: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from preheat.core.errors import PreheatError, nearest, plural
 from preheat.core.spans import Run
 from preheat.core.text.language import parse, to_text
 from preheat.plots.panel import thinned
-from preheat.recipes.published import presets
+from preheat.recipes.published import Preset, presets
 from preheat.recipes.registry import RECIPES
 from preheat.review.held import with_rates
 from preheat.review.laid_out import has_factors
@@ -66,7 +66,7 @@ def of_given(given: Any, read: Callable[[Any], Subject] = subject_of, peak: floa
         subject = with_rates(subject, peak)
     if isinstance(given, str) and not is_path and given not in presets:
         return of_subject(subject, text=given.strip())
-    return of_subject(subject, subject.name if isinstance(given, str | Path) else "")
+    return of_subject(subject, subject.name if isinstance(given, str | Path | Preset) else "")
 
 
 def of_subject(subject: Subject, name: str = "", text: str = "") -> dict[str, Any]:

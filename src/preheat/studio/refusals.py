@@ -17,6 +17,7 @@ CURES = {
     "fixed_total": "fill in a “total” such as 10_000 or 3 epochs",
     "clock": "choose seconds as what the run counts, and a “total” such as 6 h",
     "truncate": "shorten them, give one of them the length rest, or fill in a longer “total”",
+    "updates": "choose updates as what the run counts; lengths may stay in other units",
     "peak": "fill in “peak”, for example 3e-4",
     **{name: f"fill in “{LABELS[name]}”" for name in WORTHS},
 }

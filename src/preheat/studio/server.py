@@ -23,6 +23,7 @@ from preheat.studio.opening import MOST_BYTES
 from preheat.studio.service import answer
 
 HOST = "127.0.0.1"
+_DIGITS = 20  # of the length of a question: an int is not made of any number of them
 _MOST = 2 * MOST_BYTES  # bytes of a question: a file in it is base64
 _TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 _JSON = "application/json"
@@ -59,8 +60,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, port: int = 0, token: str | None = None, start: Mapping[str, Any] | None = None) -> None:
-        if counted(port, "port", least=0) > 65535:
-            raise PreheatError("a port is a number from 0 to 65535", given=port)
+        counted(port, "port= is a whole number from 0 to 65535", most=65535, write="leave it out for any that is free")
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(415)
         elif not (length.isascii() and length.isdigit()) or "Transfer-Encoding" in self.headers:
             self._refuse(411)
-        elif int(length) > _MOST:
+        elif len(length) > _DIGITS or int(length) > _MOST:
             self._refuse(413)
         else:
             self._answer(question, self.rfile.read(int(length)))
@@ -133,11 +133,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _asked(self) -> str | None:
         """What is asked for, behind the token; None where it has been refused."""
-        _, token, *rest = self.path.partition("?")[0].split("/", 2)
+        token, *rest = self.path.partition("?")[0].removeprefix("/").split("/", 1)
+        known = hmac.compare_digest(token.encode(), self.server.token.encode())
         if not self._is_ours():
             self._refuse(403)
-        elif not hmac.compare_digest(token.encode(), self.server.token.encode()) or not rest:
+        elif not known or (not rest and self.command != "GET"):
             self._refuse(404)
+        elif not rest:  # its last / is not there, without which the page's own files are not found
+            self.send_response(308)
+            self.send_header("Location", f"/{self.server.token}/")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
         else:
             return rest[0]
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from preheat.core.checks import positive_number
+from preheat.core.checks import encodable, positive_number
 from preheat.core.errors import PreheatError, plural
 from preheat.core.spans import Run
 from preheat.review.opened import subject_of
@@ -38,12 +38,25 @@ def given(schedules: Any, run: Run | None, peak: float | None, names: Sequence[s
     """
     several = list(schedules) if isinstance(schedules, list | tuple) else [schedules]
     peak = None if peak is None else positive_number(peak, "peak")
-    if names and len(names) != len(several):
-        raise PreheatError(f"{plural(len(several), 'schedule')} need as many names", given=list(names))
+    called = _called(names, len(several))
     found = [of_given(one, lambda each: subject_of(each, run), peak) for one in several]
-    for one, name in zip(found, names, strict=False):
+    for one, name in zip(found, called, strict=False):
         one["schedules"] = [{**written, "name": name, "given": False} for written in one["schedules"]]
     return found
+
+
+def _called(names: Any, count: int) -> list[str]:
+    """The names that were given, of as many schedules."""
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise PreheatError(
+            "names= is a list of texts, one for each schedule", given=names, write="write names=['ours']"
+        )
+    for name in names:
+        encodable(name, "a name")
+    if names and len(names) != count:
+        what = f"names= has {plural(len(names), 'name')} for {plural(count, 'schedule')}"
+        raise PreheatError(what, write="give one for each, or leave it out")
+    return list(names)
 
 
 def serve(

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from preheat import PreheatError, Run, compat, decay, hold, ramp, warmup
+from preheat import PreheatError, Run, compat, decay, hold, parse, ramp, warmup
 from preheat.compat.configs import Config, read_config
 from preheat.compat.writers.torchtitan import write
 
@@ -45,3 +45,21 @@ def test_a_peak_or_a_total_that_is_not_said_is_asked_for() -> None:
         write(hold(1, 10), Run(total=10))
     with pytest.raises(PreheatError, match="total"):
         write(hold(1, 10), Run(), 1e-3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "relative((ramp(0.1, 1.0, 9) >> hold(1.0, 31) >> decay()).scaled(0.1))",
+        "(ramp(0.1, 1.0, 9) >> hold(1.0, 31) >> decay()).scaled(0.1)",
+    ],
+)
+def test_factors_are_said_by_the_rate_that_they_reach(text):
+    found = write(parse(text), Run(total=100), 3e-3)
+    assert float(found.partition("lr = ")[2].partition("\n")[0]) == pytest.approx(3e-4, rel=1e-12)
+
+
+def test_what_cannot_be_said_names_an_update_and_the_nearest():
+    given = parse("relative(ramp(0.01, 0.1, 50) >> hold(0.1))")
+    with pytest.raises(PreheatError, match=r"differs from update \d+ on \(\{"):
+        write(given, Run(total=100), 3e-4)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from preheat.compat.configs.assigned import assigned
-from preheat.core.errors import ParseError, PreheatError
+from preheat.core.errors import ParseError, PreheatError, on_one_line
 from preheat.core.extras import needed
 from preheat.core.findings import Finding
 
 MOST = 4 << 20  # bytes of a config
+MOST_VALUES = 1_000_000  # in one of YAML, whose aliases let a few bytes stand for any number
+_TOO_LONG = "set_int_max_str_digits"  # in what Python says of a number that is too long
 
 
 class Config:
@@ -61,12 +64,15 @@ class Config:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What may change any of it and is not read."""
-        return self._read[1] if self.kind == "python" else ()
+        """What may change any of it and is not read, and what it says twice."""
+        asked = self.kind == "python" or "_read" in vars(
+            self
+        )  # a reader may want the text alone, which need not be data
+        return self._read[1] if asked else ()
 
     @cached_property
     def _read(self) -> tuple[dict[str, Any], tuple[Finding, ...]]:
-        read = {"json": json.loads, "yaml": _yaml, "toml": tomllib.loads, "python": assigned}.get(self.kind)
+        read = {"json": _json, "yaml": _yaml, "toml": tomllib.loads, "python": assigned}.get(self.kind)
         if read is None:
             return {}, ()
         try:
@@ -76,7 +82,8 @@ class Config:
         except (RecursionError, MemoryError):
             raise ParseError(f"{self.name} cannot be read as {self.kind}: it is nested too deeply") from None
         except (ValueError, SyntaxError) as error:
-            raise ParseError(f"{self.name} cannot be read as {self.kind}: {error}") from None
+            why = "a number in it has too many digits" if _TOO_LONG in str(error) else error
+            raise ParseError(f"{self.name} cannot be read as {self.kind}: {why}") from None
         found, findings = found if isinstance(found, tuple) else (found, ())
         if not isinstance(found, Mapping):
             raise ParseError(f"{self.name} holds no keys at its top")
@@ -86,10 +93,53 @@ class Config:
         return self.name
 
 
-def _yaml(text: str) -> Any:
+def _json(text: str) -> tuple[Any, tuple[Finding, ...]]:
+    twice = list[str]()
+
+    def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        twice.extend(_twice(key for key, _ in pairs))
+        return dict(pairs)
+
+    return json.loads(text, object_pairs_hook=mapping), _said_twice(twice)
+
+
+def _yaml(text: str) -> tuple[Any, tuple[Finding, ...]]:
     with needed("a YAML config", "configs"):
         import yaml
     try:
-        return yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None, ()
+        twice = list[str]()
+        _size(node, {}, twice)
+        return loader.construct_document(node), _said_twice(twice)
     except yaml.YAMLError as error:
         raise ParseError(f"not readable as YAML: {error}") from None
+
+
+def _size(node: Any, known: dict[int, int], twice: list[str]) -> int:
+    """How many values a node of YAML stands for, each alias written out; refuses too many, and one in itself."""
+    if id(node) in known:
+        if known[id(node)] < 0:
+            raise ParseError("a value in it holds itself")
+        return known[id(node)]
+    known[id(node)] = -1
+    children = [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
+    inside = [] if isinstance(node.value, str) else children
+    if inside and isinstance(node.value[0], tuple):
+        twice.extend(_twice(key.value for key, _ in node.value if isinstance(key.value, str) and key.value != "<<"))
+    size = 1 + sum(_size(child, known, twice) for child in inside)
+    if size > MOST_VALUES:
+        raise ParseError(f"its aliases stand for more than {MOST_VALUES:,} values", write="write out what is meant")
+    known[id(node)] = size
+    return size
+
+
+def _twice(keys: Iterable[str]) -> Iterator[str]:
+    return (key for key, count in Counter(keys).items() if count > 1)
+
+
+def _said_twice(keys: Iterable[str]) -> tuple[Finding, ...]:
+    what = "said more than once; the last is taken, as its library does"
+    return tuple(Finding("said-twice", on_one_line(key[:80]), what) for key in dict.fromkeys(keys))

@@ -31,7 +31,11 @@ def write(target: Any, run: Run, peak: float | None = None) -> str:
     values = curve_of(bound).table(run.total).tolist()
     high = max(values)
     if isinstance(bound, Absolute):
-        peak, values = high, [value / high for value in values] if high > 0 else values
+        peak = high
+    elif peak is not None:
+        peak = peak if abs(high - 1) <= CLOSE else peak * high  # factors that say relative(…), or are scaled
+    if high > 0:
+        values = [value / high for value in values]
     if peak is None or not peak > 0 or not high > 0:
         raise PreheatError(
             "torchtitan's config needs the peak as a rate", given=peak, write="give peak=3e-4", hint="peak"

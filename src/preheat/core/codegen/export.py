@@ -13,6 +13,7 @@ from preheat.core.plan import BATCH, RATE, Line, Plan
 from preheat.core.spans import Run
 from preheat.core.stated import Sizes
 from preheat.core.text.language import parse
+from preheat.core.updates import in_updates, ticks_per_update
 
 FORMS: dict[str, Callable[[dict[str, Line], Run], str]] = {
     "python": lambda named, run: python.sources(_schedules(named)),
@@ -23,6 +24,7 @@ FORMS: dict[str, Callable[[dict[str, Line], Run], str]] = {
     "latex": lambda named, run: latex.sources(_schedules(named)),
 }
 """What a schedule can be exported to."""
+_COMMENTS = {"javascript": "//", "latex": "%"} | dict.fromkeys(("python", "jax", "torch", "optax"), "#")
 _MADE = re.compile(r"TABLE_\d+|part_\d+(_\d+)?")  # names that sources make up
 _TAKEN = {*keyword.kwlist, *keyword.softkwlist, *python.TAKEN, *frameworks.TAKEN, *javascript.TAKEN}
 
@@ -31,6 +33,9 @@ def export(
     target: Any, to: str = "python", *, run: Run | None = None, peak: float | None = None, name: str = "schedule"
 ) -> str:
     """Stand-alone source of a schedule: a function of t, the number of updates that have passed, without preheat.
+
+    On a clock of samples or tokens too, where the run says what an update is worth; else t is what the clock counts, and the
+    source says so.
 
     target: whatever `parse` takes; of a plan each line becomes a function, called by name and line: schedule_lr,
         schedule_head_lr.
@@ -55,7 +60,10 @@ def export(
         raise PreheatError(f"nothing is exported to {shown(to)}{nearest(str(to), FORMS)}")
     known, found = Run() if run is None else run, parse(target)
     plan = found if isinstance(found, Plan) else Plan({BATCH if isinstance(found, Sizes) else RATE: found})
-    return FORMS[to](_named(_bound(plan, known, peak), _identifier(name), isinstance(found, Plan)), known)
+    bound = _bound(plan, known, peak)
+    told = known if ticks_per_update(known) is None else known.replace(clock="step")
+    text = FORMS[to](_named(_told(bound, known), _identifier(name), isinstance(found, Plan)), told)
+    return text if known.clock == "step" else f"{_COMMENTS[to]} t: {_counted(known)}\n{text}"
 
 
 def _identifier(name: object) -> str:
@@ -79,6 +87,17 @@ def _bound(plan: Plan, run: Run, peak: float | None) -> Plan:
         raise PreheatError("peak= is the rate at the peak, and the plan has no line for the rate", write="leave it out")
     rates = {line.key: line.target.bind(run, peak=peak) for line in plan.lines if line.is_rate}  # type: ignore[arg-type]
     return Plan({**bound, **rates})
+
+
+def _told(bound: Plan, run: Run) -> Plan:
+    """The plan with a tick for each update, where it is known how many ticks that is."""
+    return bound if ticks_per_update(run) is None else in_updates(bound, run)[0]
+
+
+def _counted(run: Run) -> str:
+    """What t counts, on another clock than updates."""
+    worth, many = ticks_per_update(run), f"{run.clock}s"
+    return f"the {many} that have passed, not updates" if worth is None else f"updates, of {worth:,} {many} each"
 
 
 def _named(plan: Plan, name: str, several: bool) -> dict[str, Line]:

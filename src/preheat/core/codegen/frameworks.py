@@ -7,6 +7,7 @@ from preheat.core.errors import PreheatError, shown
 from preheat.core.peaks import peaks_at_one, refuse_unclear
 from preheat.core.plan import Line, Plan
 from preheat.core.spans import Run
+from preheat.core.updates import refuse_other_clock
 
 TAKEN = ("apply", "group", "jnp", "optimizer", "scheduler", "t", "values", "LambdaLR")  # names that the snippets use
 _SCHEDULER = '''\
@@ -27,9 +28,10 @@ def apply(optimizer, t):
 def torch(named: dict[str, Line], run: Run) -> str:
     """Python's source, and a LambdaLR for a lone rate; for other lines a function that writes what each update uses.
 
-    Raises PreheatError for what LambdaLR and a loop over groups cannot follow: another clock than updates, and groups by name.
+    Raises PreheatError for what LambdaLR and a loop over groups cannot follow: a clock that does not tell updates, and groups
+    by name.
     """
-    _counts_updates(run, "torch's schedulers count")
+    refuse_other_clock(run, "torch's schedulers count")
     lines = list(named.values())
     refuse_unclear(Plan({line.key: line.target for line in lines}), lambda line: None)
     schedules = {name: line.schedule for name, line in named.items()}
@@ -42,9 +44,10 @@ def torch(named: dict[str, Line], run: Run) -> str:
 def optax(named: dict[str, Line], run: Run) -> str:
     """JAX's source of rates, for learning_rate= of an optimizer.
 
-    Raises PreheatError for factors, which optax would train at, for another clock than updates, and for lines of groups.
+    Raises PreheatError for factors, which optax would train at, for a clock that does not tell updates, and for lines of
+    groups.
     """
-    _counts_updates(run, "optax counts")
+    refuse_other_clock(run, "optax counts")
     for line in named.values():
         if line.group is not None:
             what = f"the line {line.key!r} is of one group, and what belongs to it only optax.multi_transform knows"
@@ -55,14 +58,6 @@ def optax(named: dict[str, Line], run: Run) -> str:
                 raise PreheatError(what, write="give peak=, the rate that factor 1 stands for", hint="peak")
             raise PreheatError(what, write="write absolute(…) if these are the values themselves")
     return arrays.sources({name: line.schedule for name, line in named.items()})
-
-
-def _counts_updates(run: Run, who: str) -> None:
-    if run.clock != "step":
-        what = f"this run's clock counts {run.clock}s, and {who} updates"
-        raise PreheatError(
-            what, write="leave clock= out: lengths in other units are told in updates then", hint="updates"
-        )
 
 
 def _lambda(name: str, line: Line) -> str:
