@@ -26,6 +26,12 @@ def test_a_first_part_vanishes_where_binding_leaves_it_out(updates):
     assert bool(gone) == (schedule.bind(run)(0) == 1.0)
 
 
+def test_where_the_end_is_not_known_what_comes_before_it_is_asked():
+    assert list(vanished(parse("warmup(5) >> hold() >> decay(100)"), Run())) == []
+    (one,) = vanished(parse("warmup('0.1 epochs') >> hold() >> decay(100)"), Run(steps_per_epoch=4))
+    assert one.exact == 0.4
+
+
 def test_an_end_of_no_length_and_a_rest_without_room_are_no_part_that_was_rounded():
     for text in ("warmup(10) >> hold() >> decay(90)", "hold(1.0, 100) >> hold(0.1, 0)"):
         assert not [one for one in vanished(parse(text), Run(total=100)) if one.exact]

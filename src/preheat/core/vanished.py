@@ -9,7 +9,7 @@ from preheat.core.checks import int_if_whole
 from preheat.core.node import Schedule
 from preheat.core.nodes.leaves import Ramp
 from preheat.core.nodes.repeated import Repeated
-from preheat.core.nodes.sequence import Sequence, laid_parts
+from preheat.core.nodes.sequence import Sequence, laid_parts, up_to_rest
 from preheat.core.nodes.wrapped import Shifted
 from preheat.core.spans import Run
 
@@ -47,6 +47,7 @@ def vanished(schedule: Schedule, run: Run) -> Iterator[Vanished]:
     >>> [one.words for one in vanished(warmup("3%") >> decay(), Run(total=16))]
     ["ramp(0.0, 1.0, '3%') is 0.48 of one update on this run, and is rounded to none; the run begins without a warmup"]
     """
+    schedule = up_to_rest(schedule) if run.total is None else schedule  # what comes after has no place yet
     if isinstance(schedule, Shifted | Repeated):  # what is inside begins elsewhere, or more than once
         return
     if schedule._children and not isinstance(schedule, Sequence):
