@@ -149,6 +149,8 @@ def warmups_at(trained: Sequence[Trained]) -> dict[str, list[Advice]]:
         "untuned, or none": lambda one: (
             min(2 / (1 - one.options.beta2), one.steps) if one.options.optimizer == "adam" else 0
         ),
+        "a sixth of the run": lambda one: one.steps / 6,
+        "a third of the run": lambda one: one.steps / 3,
         "half of the run": lambda one: one.steps / 2,
     }
     return {

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.advisor import baselines
 from benchmarks.advisor.advice import Advice, Answer, answers
 from benchmarks.advisor.families import Configuration
-from benchmarks.advisor.scores import Advised, advised, calibration, cost, lengths, scored
+from benchmarks.advisor.scores import LIMIT, Advised, advised, calibration, cost, lengths, mean_within, scored
 from benchmarks.advisor.truth import Trained, quantile
 from preheat.plots.panel import Curves, Mark, Series
 from preheat.plots.svg import svg
@@ -151,12 +151,15 @@ def _calibrated(one: Compared, folder: Path) -> list[str]:
 def _lengths(one: Compared) -> list[str]:
     """The table of what warmups cost at peaks that are given."""
     out = ["### How long a warmup, at a peak that is given?", ""]
-    out += ["Regret in seed standard deviations against the best warmup at that peak, where anything trains there.", ""]
-    out += ["| | peaks | median | 90th percentile | mean, at most 10 each |", "|---|---|---|---|---|"]
+    out += ["Regret in seed standard deviations against the best warmup at that peak, of the peaks that are decided."]
+    out += [
+        f"Below 0: better than what the other seeds choose. In the mean a peak counts at most {LIMIT:g}, loss or gain."
+    ]
+    out += ["", f"| | peaks | median | 90th percentile | mean, each within ±{LIMIT:g} |", "|---|---|---|---|---|"]
     for name, those in one.lengths.items():
         if those:
-            mean = sum(min(10.0, value) for value in those) / len(those)
-            figures = " | ".join(_figure(value) for value in (quantile(those, 0.5), quantile(those, 0.9), mean))
+            values = (quantile(those, 0.5), quantile(those, 0.9), mean_within(those))
+            figures = " | ".join(map(_figure, values))
             out.append(f"| {name} | {len(those)} | {figures} |")
     return [*out, ""]
 

@@ -8,6 +8,8 @@ from benchmarks.advisor.advice import Advice, Answer
 from benchmarks.advisor.truth import Regret, Trained, quantile
 
 BINS = 5
+LIMIT = 10.0
+"""What a single regret counts at most in a mean, whether it is a loss or a gain."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,12 @@ def cost(those: Sequence[Advised]) -> Cost:
         sum(one.regret.outside for one in those),
         quantile([one.advice.cost for one in those], 0.5),
     )
+
+
+def mean_within(values: Sequence[float]) -> float:
+    """The mean, each value counted as LIMIT at most in size: a bound on losses alone would leave gains whole, and turn the
+    mean of values around 0 into a gain."""
+    return sum(max(-LIMIT, min(LIMIT, value)) for value in values) / len(values)
 
 
 def lengths(advice: Sequence[Advice], trained: Sequence[Trained]) -> list[float]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from grid import TRAINED, best_without, quantile, sgd, signed
+from grid import TRAINED, best_without, from_best, quantile, sgd, signed
 from runs import save
 
 from preheat.plots.panel import Curves, Interval, Intervals, Series
@@ -30,6 +30,7 @@ STARTS = {
     "third": "from 0.3",
 }  # as the page's commands say
 PICTURED = {"bytes-post-depth4-adam999": "Adam, post-norm byte model", "digits-mlp-gain2-sgd": "SGD, sharp digits MLP"}
+MUCH = 0.38  # nats: what a long warmup costs where it costs much
 PEAKS = slice(2, 7)  # of the eight: those around the edge
 
 
@@ -162,6 +163,35 @@ def untuned(beta2: float = 0.95) -> str:
     return f"{updates:.0f} updates, a median of {regret(updates)}; half of the run there {regret(None)}"
 
 
+def decided() -> str:
+    """How many decided peaks of the grid lie above the best one without warmup, at it, and below."""
+    away = [
+        steps for trained in TRAINED.values() for steps, verdict in from_best(trained) if verdict.needed is not None
+    ]
+    above, at, below = sum(one > 0 for one in away), away.count(0), sum(one < 0 for one in away)
+    return (
+        f"the {len(away)} peaks of the grid that are decided, {above} of them above the best one without warmup, "
+        f"{at} at it and {below} below"
+    )
+
+
+def at_best() -> str:
+    """What a warmup over half of the run does at the peak that is best without one."""
+    means = [(one.loss.mean(axis=2)[best_without(one)]) for one in TRAINED.values()]
+    differences = [float(row[-1] - row[0]) for row in means]
+    low, high = sum(value < 0 for value in differences), sum(value > MUCH for value in differences)
+    total = len(differences)
+    lower = f"lower than none in {low} of {total} trainings, mostly by little"
+    return f"{lower}, and more than {MUCH} nats higher in {high} of {total}"
+
+
+def drawn_at_best(name: str = "digits-mlp-gain2-sgd") -> str:
+    """The same of one training that is drawn."""
+    trained, best = TRAINED[name], best_without(TRAINED[name])
+    row = trained.loss.mean(axis=2)[best]
+    return f"{trained.peaks[best]:g}, where half of the run ends {row[-1] - row[0]:.3f} higher than none"
+
+
 def figures() -> dict[str, str]:
     """Every picture of this script, by its name."""
     drawn = {}
@@ -180,7 +210,9 @@ def main() -> None:
     save(figures())
     for choice in CHOICES:
         print("\n".join(table(choice)), end="\n\n")
-    print(*(move(of_sgd=of_sgd) for of_sgd in (False, True)), untuned(), sep="\n")
+    print(
+        *(move(of_sgd=of_sgd) for of_sgd in (False, True)), untuned(), decided(), at_best(), drawn_at_best(), sep="\n"
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +12,13 @@ from benchmarks.advisor.__main__ import main
 from benchmarks.advisor.advice import Advice, answers, read
 from benchmarks.advisor.families import CONFIGURATIONS, SEEDS, Configuration
 from benchmarks.advisor.report import compared, curves
-from benchmarks.advisor.scores import advised, calibration, cost, scored, wilson
+from benchmarks.advisor.scores import advised, calibration, cost, mean_within, scored, wilson
 from benchmarks.advisor.truth import Trained, quantile
 
 from preheat.core.errors import PreheatError
 
 CHANCE = 2.3
+ROOT = Path(__file__).parents[2]
 MLP = next(one for one in CONFIGURATIONS if one.name == "digits-mlp-gain1-sgd")
 
 
@@ -257,3 +259,18 @@ def test_the_picture_shows_every_warmup_and_marks_what_is_at_chance() -> None:
     panel = curves(Trained(line(known())))
     assert [one.name for one in panel.series] == [f"W = {warmup}" for warmup in MLP.warmups]
     assert len(panel.marks) == 3 * 4 + 3 * 2
+
+
+def test_a_mean_bounds_losses_and_gains_alike() -> None:
+    assert mean_within([-39.2, 1.0, 39.2]) == pytest.approx(1 / 3)
+    assert mean_within([math.inf, -math.inf]) == 0
+    even = np.random.default_rng(0).normal(scale=15, size=20_000)  # worth nothing: as much lost as gained
+    assert mean_within(even) == pytest.approx(0, abs=0.15)
+    assert mean_within(-even) == pytest.approx(-mean_within(even))
+
+
+def test_the_report_that_is_published_is_the_one_that_is_made(tmp_path) -> None:
+    results, published = ROOT / "benchmarks/advisor/results", ROOT / "docs/advisor/advisor.md"
+    given = [str(results / "answers.jsonl"), "--results", str(results / "grid.jsonl")]
+    assert main(["score", *given, "--out", str(tmp_path), "--once"]) == 0
+    assert (tmp_path / "advisor.md").read_text(encoding="utf-8") == published.read_text(encoding="utf-8")

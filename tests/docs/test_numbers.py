@@ -104,6 +104,25 @@ def test_its_table_and_counts_are_those_of_the_grid(page: str) -> None:
         assert said.format(count.needed, count.decided) in text
 
 
+def test_what_it_says_of_trainings_by_name_is_so() -> None:
+    import need
+
+    assert need.needing(-2, of_sgd=True) == {
+        *("bytes-post-depth2-sgd", "bytes-post-depth4-sgd", "bytes-pre-depth4-sgd"),  # the three byte models
+        *("digits-cnn-sgd", "digits-cnn-gain2-sgd", "digits-cnn-layernorm-sgd"),  # the three CNNs, one with norms
+        *("digits-mlp-width384-sgd", "digits-mlp-gain0.5-sgd"),  # a wide MLP, and half of He's initialisation
+    }
+    assert {name for name in need.TRAINED if "cnn" in name and need.sgd(name)} <= need.needing(-2, of_sgd=True)
+    assert need.short(0, 1) == (5, 5, 15, 15)  # "in 5 of 5 trainings and 15 of 15 seeds"
+    assert need.short(2, 2)[:2] == (0, 5)  # "end lower in 5 of 5"
+    assert {trained.warmups[1:3] for trained in need.of_kind("byte transformer, pre-norm, Adam")} == {(7, 20)}
+    assert {trained.steps for trained in need.of_kind("byte transformer, pre-norm, Adam")} == {400}
+    assert "in 5 of 5 trainings and 15 of 15 seeds; two steps above it 20 of 400 end lower in 5 of 5" in pages.read(
+        NEED
+    )
+    assert "5/5 个训练、15/15 个种子都是；比它高两档处，预热 20/400 次，5/5 个训练都更低" in pages.read(NEED_CHINESE)
+
+
 def test_its_pictures_are_those_that_the_script_draws() -> None:
     import need
 
@@ -137,7 +156,13 @@ def test_what_the_front_page_quotes_is_where_it_links_to() -> None:
 def test_what_the_page_of_choices_quotes_is_where_it_links_to() -> None:
     import lengths
 
-    own = [lengths.untuned(), *(lengths.move(of_sgd=of_sgd) for of_sgd in (False, True))]
+    own = [
+        lengths.untuned(),
+        lengths.decided(),
+        lengths.at_best(),
+        lengths.drawn_at_best(),
+        *(lengths.move(of_sgd=of_sgd) for of_sgd in (False, True)),
+    ]
     rows = [row for choice in lengths.CHOICES for row in lengths.table(choice)]
     beta2 = DigitsOptions().beta2
     asked = [f"{beta2:g}", f"{inspect.signature(lengths.untuned).parameters['beta2'].default:g}"]

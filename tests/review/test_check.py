@@ -1,6 +1,7 @@
 """Each code where it must be found, and next to it where it must not."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,15 @@ CASES = {
     "zero-start": (("warmup(5%) >> decay()", 200), ("warmup(5%) >> decay()", T)),
     "zero-start of two": (("(hold(0.0, 2) >> warmup(100) >> decay())", T), ("warmup(100) >> decay()", T)),
     "zero-start of all": (("hold(0.0)", T), ("hold(1.0)", T)),
-    "zero-start of one update": (("warmup(1) >> decay()", 1), ("warmup(0) >> decay()", 1)),
+    "zero-start of one update": (("warmup(1) >> decay()", 1), ("decay()", 1)),
+    "zero-warmup": (("warmup(1%) >> decay()", 40), ("warmup(3%, start=0.5) >> decay()", 40)),
+    "zero-warmup inside": (
+        ("(warmup(1%) >> hold()).scaled(0.5) * decay()", 40),
+        ("(warmup(3%, start=0.5) >> hold())", 40),
+    ),
+    "zero-warmup whatever the library": (("warmup(1%) >> decay()", 49), ("warmup(1%, start=0.5) >> decay()", 50)),
+    "no-update": (("hold() >> decay(1%)", 40), ("hold() >> decay(3%)", 40)),
+    "no-update at first": (("hold(0.1, 1%) >> decay()", 40), ("hold(1.0, 3%) >> decay()", 40)),
     "warmup-over-run": (("warmup(500) >> hold()", 100), ("warmup(500) >> hold()", T)),
     "warmup-over-run, all of it": (("warmup(100)", 100), ("warmup(500) >> hold()", T)),
     "warmup-share": (("warmup(30%) >> decay()", T), ("warmup(20%) >> decay()", T)),
@@ -61,8 +70,9 @@ CASES = {
     "negative": (("ramp(1, -0.5, 20000)", T), ("ramp(1, 0, 20000)", T)),
 }
 FACTS = {
+    "zero-warmup, of 0": ({}, {"library": "transformers"}, "warmup(0) >> decay()", T),
     "zero-warmup": ({"library": "optax"}, {"library": "transformers"}, "warmup(0) >> decay()", T),
-    "zero-warmup, refused": ({"library": "deepspeed"}, {}, "warmup(0) >> decay()", T),
+    "zero-warmup, refused": ({"library": "deepspeed"}, {"library": "timm"}, "warmup(0) >> decay()", T),
     "per-epoch": ({"epochs": 100, "loader": 50}, {"epochs": 2, "loader": 50}, "warmup(10%) >> decay()", 100),
     "per-epoch by its calls": ({"loader": 50, "calls": "epoch"}, {"loader": 50, "calls": "update"}, "decay()", 100),
     "total-differs": ({"epochs": 3, "loader": 1000, "accumulation": 4}, {"epochs": 3, "loader": 1000}, "decay()", 3000),
@@ -143,6 +153,15 @@ def test_how_many_updates_run_at_rate_0_is_counted():
     assert (found.what[:41], found.write) == ("5,000 updates of 10,000 run at rate 0 (50", "leave the part at 0 out")
     (found,) = check("warmup(500, shape=exponential, start=1e-30) >> decay()", Run(total=10_000))
     assert "301 updates of 10,000 run below 1e-12 of the peak" in found.what
+
+
+def test_what_is_said_of_published_runs_is_what_the_presets_say():
+    (found,) = check("warmup(30%) >> decay()", Run(total=T))
+    low, high = (float(share) / 100 for share in re.findall(r"([\d.]+) %", found.write))
+    assert low == pytest.approx(334 / 993_411, rel=0.02)  # nemotron3_nano
+    assert high == pytest.approx(100_000 / 625_000)  # dinov2
+    page = Path(__file__).parents[2] / "docs/check.md"
+    assert found.write.removesuffix(" of theirs") in page.read_text(encoding="utf-8")
 
 
 def test_one_published_run_is_no_range():

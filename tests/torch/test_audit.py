@@ -328,3 +328,12 @@ def test_a_weight_decay_that_is_levelled_is_a_finding_alone() -> None:
         in finding
     )
     assert Scheduler(_two({"weight_decay": 0.1}, {"weight_decay": 0.0}), plan).audit().findings == ()
+
+
+def test_a_part_that_is_rounded_away_is_said_at_once_and_a_warmup_of_0_is_not() -> None:
+    with pytest.warns(ph.PreheatWarning, match=r"'3%'\) is 0\.48 of one update .* begins without a warmup"):
+        scheduler = Scheduler(AdamW([parameter()], lr=1e-3), "warmup(3%) >> decay()", run=ph.Run(total=16))
+    assert [finding.partition(" is ")[2][:4] for finding in scheduler.audit().findings] == ["0.48"]
+    for meant in ("warmup(0) >> decay()", "warmup(7%) >> decay()", "decay()"):
+        scheduler = Scheduler(AdamW([parameter()], lr=1e-3), meant, run=ph.Run(total=16))
+        assert scheduler.audit().findings == ()

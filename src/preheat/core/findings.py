@@ -22,7 +22,8 @@ CODES = {
     "assumed": "a number that the file does not say, and what was taken for it",
     # what a check finds of a schedule on its run
     "zero-start": "first updates at rate 0, where they are a share of the run that counts",
-    "zero-warmup": "a warmup of no update, which the library that follows it keeps the start of, or refuses",
+    "zero-warmup": "a warmup of no update: rounded away, or 0, which some libraries keep the start of, or refuse",
+    "no-update": "another part that is written with a length and is rounded to no update",
     "warmup-over-run": "a warmup that takes the whole run, or more",
     "warmup-share": "a warmup longer than a fifth of the run",
     "peak-not-reached": "no update runs at the peak that is written",

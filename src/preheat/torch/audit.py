@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from preheat.core.node import Schedule
 from preheat.core.plan import Line, Plan
 from preheat.core.spans import Run
+from preheat.core.vanished import vanished
 from preheat.session.rules import Rule, State
 from preheat.session.session import Session
 from preheat.torch.update_counter import MANY, UpdateCounter
@@ -270,6 +271,13 @@ def _blind(facts: Facts) -> str:
     if facts.counter.applied and facts.counter.own_count() is None:
         return "the optimizer does not count its updates, so several of them between two calls cannot be seen"
     return ""
+
+
+def rounded_away(session: Session) -> list[str]:
+    """What there is to say of parts that were given a length, of which the run has no update; a warmup of 0 is meant."""
+    lines = () if session.written is None else session.written.lines
+    rounded = (one for line in lines if line.is_rate for one in vanished(line.schedule, session.run) if one.exact)
+    return [f"{one.words}; leave it out, or give it a length in {one.tick}s" for one in dict.fromkeys(rounded)]
 
 
 def double_warmups(optimizers: Sequence[Optimizer], plan: Plan) -> list[str]:

@@ -40,6 +40,7 @@ from preheat.torch.audit import (
     is_over,
     misspelt_words,
     over_words,
+    rounded_away,
     silent_words,
     warned_from,
     zero_from,
@@ -165,6 +166,9 @@ class Scheduler(LRScheduler):
         for _, words in level:
             self._note(words)
         words_of_rates = [words for line, words in level if line.is_rate]
+        for words in rounded_away(self.session):
+            self._note(words)
+            words_of_rates.append(words)
         for words in [*double_warmups(self._counter.innermost, self.plan), *words_of_rates]:
             warnings.warn(words, PreheatWarning, stacklevel=3)
 

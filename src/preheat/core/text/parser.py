@@ -31,7 +31,12 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _DIGITS = 400
 _MOST_BRACKETS = MAX_NESTING + 1  # one more than schedules nest: absolute(…) may stand around them
 _MULTIPLES = "kMBT"
-_MEANT = {">": "write >> for what follows", "-": "write a + b.scaled(-1) for a difference"}
+_MEANT = {
+    ">": "write >> for what follows",
+    "≫": "write >> for what follows",
+    "`": "write it without the marks",
+    "-": "write a + b.scaled(-1) for a difference",
+}
 
 
 @cache

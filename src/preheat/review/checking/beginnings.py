@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 
 from preheat.core.findings import Finding
-from preheat.core.nodes.leaves import Hold, Ramp
-from preheat.core.nodes.sequence import Sequence
+from preheat.core.nodes.leaves import Hold
+from preheat.core.plan import Plan
+from preheat.core.vanished import Vanished, vanished
+from preheat.recipes.published import Preset, presets
 from preheat.review.checking.facts import Facts
-from preheat.review.checking.look import NEAR, Look, nodes
+from preheat.review.checking.look import NEAR, Look
 
 _COSTS = 1e-3  # of the run: updates at rate 0 below this share are the field's convention, and cost nothing to speak of
 _LONG = 0.2  # of the run
@@ -83,7 +86,26 @@ def _warmup(look: Look) -> Iterator[Finding]:
         yield Finding("warmup-over-run", place, what, "write a shorter warmup, such as warmup('5%')")
     elif warm > _LONG * look.n:
         what = f"the warmup of {warm:,g} {look.word}s is {100 * warm / look.n:.3g} % of the run of {look.n:,}"
-        yield Finding("warmup-share", place, what, "published runs warm up over 0.04 % to 10 % of theirs")
+        yield Finding("warmup-share", place, what, f"{published_shares()} of theirs")
+
+
+@cache
+def published_shares() -> str:
+    """Over how much of their runs published ones warm up, of the presets that say both."""
+    found = [share for preset in presets.values() if (share := _share(preset))]
+    return f"published runs warm up over {100 * min(found):.2g} % to {100 * max(found):.2g} %"
+
+
+def _share(preset: Preset) -> float:
+    """The warmup's share of a run; 0 where there is none, or where it is not said."""
+    if preset.total is None:
+        return 0
+    open_epochs = "epoch" in preset.total and preset.steps_per_epoch is None
+    if open_epochs and "step" in repr(preset.schedule):
+        return 0
+    (line,) = Plan(preset.schedule).lines
+    look = Look(line, preset.run(**({"steps_per_epoch": 1000} if open_epochs else {})))  # the share is that of any
+    return look.warmup / look.n
 
 
 def _peak(look: Look) -> Iterator[Finding]:
@@ -101,27 +123,33 @@ _UP = "let the decay begin where the warmup ends: warmup(…) >> decay(…)"
 
 
 def _stuck(look: Look, facts: Facts) -> Iterator[Finding]:
-    """A warmup of no update, for a library that keeps its start, or what has been read from one that did."""
+    """What has no update, and what has been read from a library that keeps the start of such a warmup."""
     library = facts.library or ""
     flat = max(look.values) - min(look.values) <= 1e-12 * look.high and (look.line.is_relative or look.high < 1e-12)
     if library in STUCK and flat and look.value(0) < 1 and not look.line.is_absolute:
         what = f"the rate is {look.value(0):g} of the peak in every {look.word}: in {library}, {STUCK[library]}"
         yield Finding("zero-warmup", f"{look.word} 0", what, "leave the warmup out where it has no updates")
-    elif library in (*STUCK, *_REFUSE) and _empty_warmup(look):
+        return
+    for one in vanished(look.line.schedule, look.run) if look.fits else ():
+        if one.is_warmup:
+            yield from _no_warmup(one, look, library)
+        elif one.exact:
+            yield Finding("no-update", "the run", one.words, "leave it out, or give it a length in updates")
+
+
+def _no_warmup(one: Vanished, look: Look, library: str) -> Iterator[Finding]:
+    """A first part that goes up and has no update: one of 0 is what a library that does without it is told to leave out."""
+    if library in (*STUCK, *_REFUSE):
         does = STUCK.get(library, "it is refused")
-        yield Finding("zero-warmup", f"{look.word} 0", f"the warmup has no update; in {library}, {does}", _WITHOUT)
-
-
-_WITHOUT = "leave the warmup out there, or give it one update"
-
-
-def _empty_warmup(look: Look) -> bool:
-    """Whether a warmup is written that comes to no update on this run."""
-    written = look.line.schedule
-    first = next((node for node in nodes(written) if isinstance(node, Sequence)), None)
-    part = written if first is None else first.parts[0]
-    ramp = isinstance(part, Ramp) and part.end > part.start
-    return ramp and round(part.span.exact(look.run)) == 0  # type: ignore[union-attr]
+        what, write = (
+            f"the warmup has no update; in {library}, {does}",
+            "leave the warmup out there, or give it one update",
+        )
+    elif one.exact or not library:
+        what, write = one.words, "leave the warmup out, or give it a length in updates: warmup(2)"
+    else:
+        return
+    yield Finding("zero-warmup", f"{look.word} 0", what, write)
 
 
 def below_zero(look: Look) -> Iterator[Finding]:
