@@ -186,7 +186,10 @@ class _Reader:
             return self._joined([self.texts(part, depth) for part in node.values])
         if isinstance(node, ast.FormattedValue):
             inside = self.texts(node.value, depth + 1)
-            return [text if text in ("", _NEAREST) or _has_words(text) else _named(node.value) for text in inside]
+            quoted = repr if node.conversion == ord("r") else str
+            known = [text in ("", _NEAREST) or _has_words(text) for text in inside]
+            kept = [quoted(text) if "‹" not in text and text else text for text in inside]
+            return [text if one else _named(node.value) for text, one in zip(kept, known, strict=True)]
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             return self._joined([self.texts(node.left, depth), self.texts(node.right, depth)])
         if isinstance(node, ast.IfExp):

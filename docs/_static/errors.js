@@ -2,11 +2,12 @@
 // stands for any words; rare words count most. Without it all messages are there, to be read.
 "use strict";
 
-const APART = 0.3; // what a typed word costs that is not in the message
+const APART = 0.6; // what a typed word costs that is not in the message
 const TAKEN = 0.05; // what it costs where ‹› stands for it
-const PASSED = 0.15; // what a word of the message costs that was not typed, between others that were
+const PASSED = 1; // what a word of the message costs that was not typed, between others that were
 const BEGUN = 0.2; // what it is worth to begin where a message begins
-const NEAR = 0.6; // from which share of the best one's worth on a message is shown
+const RARE = 2.5; // what a word tells at most: one in common is no more than a few that stand together
+const NEAR = 0.5; // from which share of the best one's worth on a message is shown
 const MOST = 200; // words that are compared
 
 const words = (text) => text.toLowerCase().match(/‹›|[\p{L}\p{N}_]+(?:\.[\p{L}\p{N}_]+)*|>>|[<>=%*+@/]/gu) || [];
@@ -17,7 +18,7 @@ function prepared(messages) {
   const every = messages.map((text) => words(bare(text)));
   const often = new Map();
   for (const one of every) for (const word of new Set(one)) often.set(word, 1 + (often.get(word) || 0));
-  return { every, worth: (word) => Math.log((every.length + 1) / (often.get(word) || every.length)) };
+  return { every, worth: (word) => Math.min(RARE, Math.log((every.length + 1) / (often.get(word) || every.length))) };
 }
 
 // What the best way of laying the typed words along a message is worth.

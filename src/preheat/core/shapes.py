@@ -121,6 +121,12 @@ class Shape(Value):
     def __init__(
         self, name: str, exponent: float | None = None, mirrored: bool = False, inner: "Shape | None" = None
     ) -> None:
+        if name not in (*NAMES, "power"):
+            raise PreheatError(f"unknown shape {shown(name)}{nearest(str(name), _EXAMPLES)}")
+        if (name == "power") != (exponent is not None):
+            raise PreheatError(
+                f"an exponent is that of a power, and {name} has {shown(exponent)}", write="write power(2)"
+            )
         self._set(name=name, exponent=exponent, mirrored=mirrored, inner=inner)
 
     def __repr__(self) -> str:
