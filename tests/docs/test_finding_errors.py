@@ -155,7 +155,7 @@ def test_with_the_class_before_it_too(said: list[str]) -> None:
 def test_each_is_found_by_its_first_words(said: list[str], seed: int) -> None:
     drawn = random.Random(seed)
     asked = [
-        " ".join(words[: max(5, drawn.randint(len(words) // 2, len(words)))])
+        " ".join(words[: max(8, drawn.randint(len(words) // 2, len(words)))])
         for words in map(str.split, map(bare, said))
     ]
     assert lost(said, asked, 10) == []
