@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import preheat
 
@@ -186,7 +186,10 @@ class _Reader:
             return self._joined([self.texts(part, depth) for part in node.values])
         if isinstance(node, ast.FormattedValue):
             inside = self.texts(node.value, depth + 1)
-            return [text if text in ("", _NEAREST) or _has_words(text) else _named(node.value) for text in inside]
+            quoted = repr if node.conversion == ord("r") else str
+            known = [text in ("", _NEAREST) or _has_words(text) for text in inside]
+            kept = [quoted(text) if "‹" not in text and text else text for text in inside]
+            return [text if one else _named(node.value) for text, one in zip(kept, known, strict=True)]
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             return self._joined([self.texts(node.left, depth), self.texts(node.right, depth)])
         if isinstance(node, ast.IfExp):
@@ -228,22 +231,33 @@ def _doing(place: str, kind: str) -> str:
     return next(fits, "Everything else")
 
 
-def _parts(call: ast.Call) -> tuple[str, ast.expr | None, ast.expr | None, bool]:
-    """Of a call that says something: its kind, what is said, the cure, and whether what was given is quoted."""
+class _Said(NamedTuple):
+    """What a call says: its kind, what is wrong, the cure, and whether what was given is quoted."""
+
+    kind: str
+    what: ast.expr
+    write: ast.expr | None = None
+    quotes: bool = False
+
+
+def _said(call: ast.Call) -> _Said | None:
+    """What a call says, if it is one that says something."""
     name, given = _called(call), {keyword.arg: keyword.value for keyword in call.keywords}
     first = call.args[0] if call.args else given.get("what")
+    if first is None:
+        return None
     if name in _kinds():
-        return name.lstrip("_"), first, given.get("write"), "given" in given
+        return _Said(name.lstrip("_"), first, given.get("write"), "given" in given)
     if name == "restated" and len(call.args) == 2:
         again = ast.unparse(call.args[0])
-        return again if again in _kinds() else "PreheatError", call.args[1], None, False
+        return _Said(again if again in _kinds() else "PreheatError", call.args[1])
     if name == "warn" and len(call.args) > 1 and ast.unparse(call.args[1]) == "PreheatWarning":
-        return "PreheatWarning", first, None, False
+        return _Said("PreheatWarning", first)
     if name in ("_warn", "alarm"):
-        return "PreheatWarning", call.args[-1], None, False
-    if name == "refuse" and first is not None:  # the reader of text, which says the column
-        return "ParseError", first, given.get("write"), False
-    return "", None, None, False
+        return _Said("PreheatWarning", call.args[-1])
+    if name == "refuse":  # the reader of text, which says the column
+        return _Said("ParseError", first, given.get("write"))
+    return None
 
 
 def _of_the_audit(scope: _Scope) -> list[ast.expr]:
@@ -257,22 +271,67 @@ def _of_the_audit(scope: _Scope) -> list[ast.expr]:
 
 
 @cache
+def _calls() -> dict[str, list[tuple[_Scope, ast.Call]]]:
+    """Every call of a function, by its name."""
+    found: dict[str, list[tuple[_Scope, ast.Call]]] = {}
+    for scope in _scopes():
+        for call in scope.calls:
+            found.setdefault(_called(call), []).append((scope, call))
+    return found
+
+
+@cache
+def _sources(place: str) -> dict[str, str]:
+    """The names that a file imports from preheat or defines, to the file that they are from."""
+    body = _tree(SOURCE / place).body
+    named = {one.name: place for one in body if isinstance(one, ast.FunctionDef)}
+    for one in body:
+        if isinstance(one, ast.ImportFrom) and (one.module or "").startswith("preheat."):
+            path = (one.module or "").removeprefix("preheat.").replace(".", "/") + ".py"
+            named |= dict.fromkeys((alias.name for alias in one.names), path)
+    return named
+
+
+def _given(called: ast.FunctionDef, call: ast.Call) -> dict[str, ast.expr]:
+    """What a call gives for each parameter of a function."""
+    names = [one.arg for one in called.args.args if one.arg != "self"]
+    return dict(zip(names, call.args, strict=False)) | {one.arg: one.value for one in call.keywords if one.arg}
+
+
+def _spread(scope: _Scope, said: _Said, depth: int = 0) -> list[tuple[_Scope, _Said]]:
+    """Where what is said stands: where the function that says it is called, if it says just what it is given."""
+    function, name = scope.function, said.what.id if isinstance(said.what, ast.Name) else ""
+    taken = {one.arg for one in (*function.args.args, *function.args.kwonlyargs)} if function else set()
+    if function is None or name not in taken - scope.given.keys() or depth == _DEPTH:
+        return [(scope, said)]
+    found: list[tuple[_Scope, _Said]] = []
+    for caller, call in _calls().get(function.name, ()):
+        if isinstance(call.func, ast.Name) and _sources(caller.place).get(function.name) != scope.place:
+            continue  # another function of that name
+        given = _given(function, call)
+        if (what := given.get(name)) is None:
+            continue
+        passed_on = isinstance(said.write, ast.Name) and said.write.id in taken
+        write = given.get(said.write.id) if passed_on else said.write
+        found += _spread(caller, said._replace(what=what, write=write), depth + 1)
+    return found or [(scope, said)]
+
+
+@cache
 def entries() -> tuple[Entry, ...]:
     """Every message, in the order of what one was doing."""
     found: dict[tuple[str, str], Entry] = {}
     for scope in _scopes():
-        reader = _Reader(scope)
-        said = [_parts(call) for call in scope.calls]
-        said += [("finding of the audit", words, None, False) for words in _of_the_audit(scope)]
-        for kind, what, write, quotes in said:
-            if what is None:
-                continue
-            cures = reader.texts(write) if write is not None else [""]
-            for text, cure in list(product(reader.texts(what), cures))[:_VARIANTS]:
-                text = text + ", not ‹given›" * quotes
-                if _has_words(text):
-                    entry = Entry(text, cure, kind, scope.place, _doing(scope.place, kind))
-                    found.setdefault((kind, entry.whole), entry)
+        said = [one for call in scope.calls if (one := _said(call))]
+        said += [_Said("finding of the audit", words) for words in _of_the_audit(scope)]
+        for there, one in (inner for outer in said for inner in _spread(scope, outer)):
+            reader = _Reader(there)
+            cures = reader.texts(one.write) if one.write is not None else [""]
+            for text, cure in list(product(reader.texts(one.what), cures))[:_VARIANTS]:
+                if _has_words(text) and (there is scope or " " in text):
+                    whole = text + ", not ‹given›" * one.quotes
+                    entry = Entry(whole, cure, one.kind, there.place, _doing(there.place, one.kind))
+                    found.setdefault((one.kind, entry.whole), entry)
     order = [*dict.fromkeys([doing for doing, _ in DOING] + [one.doing for one in found.values()])]
     return tuple(sorted(found.values(), key=lambda one: (order.index(one.doing), one.text.lower())))
 
@@ -291,7 +350,8 @@ def words_of(entry: Entry) -> int:
 
 
 def setup(app: Any) -> dict[str, bool]:
-    from errors_page import ErrorsDirective  # needs docutils, which the tests of the list do without
+    from errors_page import ErrorsDirective, with_script  # they need docutils, which the tests of the list do without
 
     app.add_directive("errors", ErrorsDirective)
+    app.connect("html-page-context", with_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

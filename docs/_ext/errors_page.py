@@ -1,17 +1,19 @@
-"""The list of messages as a page shows it: sections by what one was doing, and a field that finds a message by a part of it."""
+"""The list of messages as a page shows it: by what one was doing, and with a field that finds a message by any part of it."""
 
 from __future__ import annotations
 
 import re
 from itertools import groupby
+from typing import Any
 
 from docutils import nodes
 from errors import Entry, entries
+from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 _FIELD = """
 <p class="preheat-find"><input id="preheat-find" type="search" placeholder="type or paste a part of the message"
-aria-label="a part of the message" autocomplete="off"> <output id="preheat-found"></output></p>
+aria-label="a part of the message" autocomplete="off"> <output id="preheat-found" role="status"></output></p>
 <style>
 .preheat-find input{width:min(100%,38rem);padding:.5rem .7rem;font:inherit;color:inherit;
 background:var(--color-background-secondary);
@@ -23,35 +25,8 @@ ul.preheat-messages>li{margin:0 0 .8rem;overflow-wrap:anywhere}
 ul.preheat-messages p{margin:0}
 ul.preheat-messages .cure::before{content:"→ "}
 ul.preheat-messages .room{font-size:.8em;color:var(--color-foreground-muted)}
-.preheat-hidden{display:none}
 </style>
-"""
-_SCRIPT = """
-<script>
-(function () {
-  var field = document.getElementById("preheat-find"), found = document.getElementById("preheat-found");
-  var items = Array.from(document.querySelectorAll("ul.preheat-messages > li")).map(function (item) {
-    var text = item.querySelector(".message").textContent.toLowerCase();
-    return {item: item, text: item.textContent.toLowerCase(), pieces: text.split(/‹[^›]*›/).map(function (piece) {
-      return piece.trim(); }).filter(function (piece) { return piece.length > 11; })};
-  });
-  function look() {
-    var asked = field.value.trim().toLowerCase(), shown = 0;
-    items.forEach(function (one) {
-      var fits = !asked || one.text.includes(asked) ||
-        (one.pieces.length > 0 && one.pieces.every(function (piece) { return asked.includes(piece); }));
-      one.item.classList.toggle("preheat-hidden", !fits);
-      shown += fits;
-    });
-    document.querySelectorAll("section:has(> ul.preheat-messages)").forEach(function (section) {
-      section.classList.toggle("preheat-hidden", !section.querySelector("li:not(.preheat-hidden)"));
-    });
-    found.textContent = shown + (shown === 1 ? " message" : " messages");
-  }
-  field.addEventListener("input", look);
-  look();
-})();
-</script>
+<ul class="preheat-messages" id="preheat-hits"></ul>
 """
 
 
@@ -65,7 +40,7 @@ class ErrorsDirective(SphinxDirective):
             section += nodes.title("", doing)
             section += nodes.bullet_list("", *map(_item, every), classes=["preheat-messages"])
             made.append(section)
-        return [*made, nodes.raw("", _SCRIPT, format="html")]
+        return made
 
 
 def _item(entry: Entry) -> nodes.list_item:
@@ -83,3 +58,9 @@ def _words(text: str, kind: str) -> nodes.paragraph:
     for part in re.split(r"(‹[^›]*›)", text):
         paragraph += nodes.emphasis("", part) if part.startswith("‹") else nodes.Text(part)
     return paragraph
+
+
+def with_script(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None) -> None:
+    """What the field does, on no other page."""
+    if tree is not None and any("preheat-messages" in one["classes"] for one in tree.findall(nodes.bullet_list)):
+        app.add_js_file("errors.js", loading_method="defer")

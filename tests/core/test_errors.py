@@ -41,7 +41,7 @@ def optimizer() -> torch.optim.Optimizer:
 REFUSALS: list[tuple[Callable[[], Any], object, str]] = [
     (lambda: from_dict([1]), [1], ""),
     (lambda: power(1000), 1000, ""),
-    (lambda: hold().repeated(2**60), 2**60, ""),
+    (lambda: hold().repeated(2**60), 2**60, "write a number up to 2^53"),
     (lambda: parse("hold() >> hold()"), None, "give spans; in 'hold() >> hold()'"),
     (lambda: recipes.wsd(decay_ratio=2), 2, "write decay_ratio=0.05, or decay_steps=2000"),
     (lambda: recipes.multistep(7), 7, "write [7]"),

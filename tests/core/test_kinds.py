@@ -62,5 +62,6 @@ def test_a_kind_is_known_once_its_class_exists() -> None:
         "(ramp(0.0, 1.0, 4) >> wave('50%', turns=3.0) >> hold(1.0, 'rest')).squared() * ramp(1.0, 0.0, 'rest')"
         " + hold(0.5, 'rest')",
         "column 1: unknown word 'wvae'; did you mean 'wave'?; in 'wvae(5)'",
-        "column 9: squared: too many positional arguments; in 'wave(5).squared(2)'",
+        "column 9: the arguments of squared do not fit: too many positional arguments; "
+        "its arguments are none; in 'wave(5).squared(2)'",
     ]

@@ -76,6 +76,8 @@ def counted(value: object, what: str, least: int = 0, most: int = MOST_TICKS, *,
     except (TypeError, ValueError, RuntimeError):
         number = None
     if number is None or isinstance(value, bool) or not least <= number <= most:
+        if number is not None and number > most == MOST_TICKS:
+            write = "write a number up to 2^53"
         raise PreheatError(what, given=value, write=write)
     return int(number)
 

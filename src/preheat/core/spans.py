@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import partial
 from typing import Any, NamedTuple
 
-from preheat.core.checks import Number, int_if_whole, positive_number, round_half_up, ticks
+from preheat.core.checks import Number, int_if_whole, one_of, positive_number, round_half_up, ticks
 from preheat.core.errors import BindError, ParseError, PreheatError, nearest, shown
 from preheat.core.value import Value
 
@@ -208,8 +208,7 @@ class Run(Value):
     def replace(self, **changes: object) -> "Run":
         """The same run with some of its arguments changed."""
         for name in changes:
-            if name not in self.__match_args__:
-                raise PreheatError(f"a run has no {shown(name)}{nearest(name, self.__match_args__)}")
+            one_of(name, "argument of Run", self.__match_args__)
         return self._with(**changes)
 
     def __repr__(self) -> str:
@@ -238,6 +237,8 @@ class Run(Value):
         """How many updates one `unit` is."""
         if unit == "step":
             return Fraction(1)
+        if unit not in CLOCKS:
+            raise BindError(f"unknown unit {shown(unit)}{nearest(str(unit), CLOCKS)}")
         name = "steps_per_epoch" if unit == "epoch" else f"{unit}s_per_step"
         worth = getattr(self, name)
         if worth is None:

@@ -3,7 +3,8 @@
 All take the same arguments for the same things: total_steps (warmup included; without it the schedule is bound to a Run
 later), warmup_steps or warmup_ratio, peak_lr, min_lr or min_lr_ratio, start_lr or start_ratio. With a peak_lr they give
 rates, `absolute(…)`; without it factors, of which 1 is the peak. A recipe with total_steps=n is the recipe without it, bound
-to Run(total=n). Their names are words of `parse` too.
+to Run(total=n). The names of those that give one schedule are words of `parse` too; yolo_warmup
+and seesaw give plans.
 """
 
 from preheat.recipes import cycles, decays, open_ended  # noqa: F401  their recipes register themselves

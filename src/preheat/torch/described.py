@@ -29,7 +29,7 @@ def describe(optimizer: Optimizer | Sequence[Optimizer]) -> str:
 
     Raises PreheatError for what is not an optimizer.
     """
-    several, rows = check_optimizers(optimizer), []
+    several, rows = check_optimizers(optimizer, "describe"), []
     names = iter([str(group.get("name", i)) for i, group in enumerate(_groups(several))])
     width = max([12, *(len(str(group.get("name", ""))) for group in _groups(several))])
     for one in several:
@@ -63,15 +63,15 @@ def _shown(value: Any) -> str:
     return f"{float(value):g}"
 
 
-def check_optimizers(optimizers: object) -> tuple[Optimizer, ...]:
-    """One optimizer or several, as a tuple; refuses anything else, and groups that two of them share."""
+def check_optimizers(optimizers: object, who: str = "Scheduler") -> tuple[Optimizer, ...]:
+    """One optimizer or several, as a tuple; refuses anything else, and groups that two of them share. who: what asks for it."""
     several = tuple(optimizers) if isinstance(optimizers, list | tuple) else (optimizers,)
     for optimizer in several:
         if not any(isinstance(layer, Optimizer) for layer in layers(optimizer)) or not _has_groups(optimizer):
-            raise PreheatError(f"Scheduler takes a torch optimizer, or a list of them, first; not {shown(optimizer)}")
+            raise PreheatError(f"{who} takes a torch optimizer, or a list of them, first; not {shown(optimizer)}")
     found = [id(layer) for optimizer in several for layer in layers(optimizer)]
     if not several or len(set(found)) != len(found):
-        raise PreheatError("Scheduler takes one optimizer or several different ones; not an empty or repeated list")
+        raise PreheatError(f"{who} takes one optimizer or several different ones; not an empty or repeated list")
     return several  # pyrefly: ignore[bad-return]
 
 

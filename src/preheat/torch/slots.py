@@ -385,6 +385,9 @@ def _slot(known: Known, name: str, where: tuple[tuple[str, ...], int], line: Lin
     if isinstance(held, torch.Tensor) and not held.is_floating_point():
         what = f"{line.key!r} is a tensor of {held.dtype}, which cannot hold it"
         raise PreheatError(what, write="write torch.tensor(0.1)")
+    if isinstance(held, list | tuple) and index is None and key != "params":
+        what = f"{line.key!r} is several numbers, and a line drives one"
+        raise PreheatError(what, given=held, write=f"write {', '.join(f'{line.key}[{i}]' for i in range(len(held)))}")
     scale = number(group.get("lr_scale", 1.0), "lr_scale") if key == RATE else 1.0
     base = known.bases.get(line.hyper) or known.base(line.hyper, number(held, line.key))
     return Slot(group, name, key, index, line, *where, scale, base, not line.is_absolute)

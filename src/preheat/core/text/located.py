@@ -71,8 +71,8 @@ class Locating(Reader):
             self._found.append(made._replace(start=self._begun, word=word, inside=(base, *made.inside)))
         return value
 
-    def called(self, word: str, call: Any, start: int) -> Any:
-        value = super().called(word, call, start)
+    def called(self, word: str, call: Any, start: int, own: int = 0) -> Any:
+        value = super().called(word, call, start, own)
         self._note(Place(start, self._past, value, word))
         return value
 

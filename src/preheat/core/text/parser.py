@@ -31,9 +31,11 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _DIGITS = 400
 _MOST_BRACKETS = MAX_NESTING + 1  # one more than schedules nest: absolute(…) may stand around them
 _MULTIPLES = "kMBT"
+_SIGNS = "the signs are >> for what follows, +, *, brackets, commas and ="
 _MEANT = {
     ">": "write >> for what follows",
     "≫": "write >> for what follows",
+    "»": "write >> for what follows",
     "`": "write it without the marks",
     "-": "write a + b.scaled(-1) for a difference",
 }
@@ -97,7 +99,7 @@ class Reader:
         """The one value that the whole text describes."""
         value = self.argument()
         if self.kind != "end":
-            self.refuse(f"{self.token!r} is left over")
+            self.refuse(f"{self.token!r} is left over", write="write >> before what follows")
         return value
 
     # -- tokens -----------------------------------------------------------------------------------------------------
@@ -109,7 +111,7 @@ class Reader:
         found = _token().match(self.text, self.start)
         if found is None:
             sign = self.text[self.start]
-            self.refuse(f"{sign!r} has no meaning here", write=_MEANT.get(sign, ""))
+            self.refuse(f"{sign!r} has no meaning here", write=_MEANT.get(sign, _SIGNS))
         self.kind, self.token, self.stop = str(found.lastgroup), found[0], max(found.end(), 1)
         return past
 
@@ -191,7 +193,7 @@ class Reader:
         self.calls.append(_Call(word, known[word], len(first)))
         args, kwargs = self.bracketed(")", self.arguments)
         self.calls.pop()
-        return self.called(word, partial(known[word], *first, *args, **kwargs), start)
+        return self.called(word, partial(known[word], *first, *args, **kwargs), start, len(first))
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
         args: list[Any] = []
@@ -324,8 +326,9 @@ class Reader:
         self.depth -= 1
         return value
 
-    def called(self, word: str, call: partial[Any], start: int) -> Any:
-        """The value of a word called with what was read; whatever it refuses is refused with its column."""
+    def called(self, word: str, call: partial[Any], start: int, own: int = 0) -> Any:
+        """The value of a word called with what was read; whatever it refuses is refused with its column. own: how many
+        of its arguments are not written there."""
         from inspect import signature  # only who reads text pays for it
 
         known = signature(call.func).parameters
@@ -335,7 +338,8 @@ class Reader:
         try:
             signature(call.func).bind(*call.args, **call.keywords)
         except TypeError as error:
-            self.refuse(f"{word}: {error}", start)
+            write = f"its arguments are {', '.join([*known][own:]) or 'none'}"
+            self.refuse(f"the arguments of {word} do not fit: {error}", start, write=write)
         try:
             return call()
         except PreheatError as error:
