@@ -177,6 +177,13 @@ def test_what_no_page_holds_is_refused(s: ph.Schedule) -> None:
         ph.export(s, "latex")
 
 
+def test_what_a_time_is_kept_below_is_a_moment_of_its_own() -> None:
+    """A cycle that is over stands at its end, and not at the beginning of the next."""
+    s = ph.parse("(hold(0, 1) >> hold(1, 1)) * ramp(1, 0.1, 1, shape=exponential).repeated(1)")
+    read = Read(ph.export(s, "latex"))
+    assert [read(t) for t in (0, 1, 2)] == pytest.approx([0, 0.1, 0.1])
+
+
 def test_latex_of_random_schedules() -> None:
     seen, refused = 0, 0
 

@@ -93,5 +93,5 @@ def test_loading_a_state_and_changing_the_plan_keep_the_tensors() -> None:
     step = torch.compile(optimizer.step, backend=counter)
     step()
     scheduler.step()
-    scheduler.rewarm(10)
+    scheduler.rewarm(9)  # what the cooldown leaves of the run
     assert all(group["lr"] is mine for group, mine in zip(optimizer.param_groups, held, strict=True))

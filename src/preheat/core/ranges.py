@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from preheat.core.errors import PreheatError, shown
+from preheat.core.errors import PreheatError
 from preheat.core.node import Schedule
 from preheat.core.peaks import peak_of
 from preheat.core.plan import Line, Plan
@@ -38,12 +38,12 @@ def _refuse_line(line: Line, multiple: float | None) -> None:
     if low < 0:
         raise PreheatError(
             f"the {what} of {line.key!r} fall to {low:g}, and there are none below 0",
-            write=f"write an end of 0 or above in {shown(line.target, 60)}",
+            write="write an end of 0 or above, or .clipped(0)",
         )
     if high >= limit:
         raise PreheatError(
             f"the {what} of {line.key!r} reach {high * (multiple or 1.0):g}, and they must stay below 1",
-            write=f"write lower values in {shown(line.target, 60)}",
+            write="write lower values",
         )
 
 

@@ -343,6 +343,11 @@ class Change(Action):
             return self._extended(world)
         new = world.copy()
         scheduler, changed = new.scheduler, {}
+        ends = scheduler.t + self.span
+        if scheduler.total is not None and ends > scheduler.total:
+            return [(True, world)]
+        if self.word == "cooldown":
+            scheduler.total = ends
         for key, line in scheduler.plan.items():
             if key.rpartition("/")[2] == "lr":
                 change = line.curve.cooled if self.word == "cooldown" else line.curve.rewarmed

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import NamedTuple
 
-from resuming.curves import Curve, bound, near, spans
+from resuming.curves import HORIZON, Curve, bound, near, spans
 from resuming.scripts import Script
 
 Slot = tuple[int, int, str]  # optimizer, group, hyper-parameter
@@ -420,7 +420,19 @@ def load_scheduler(world: World, state: State) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for plan in plans:
         outcomes += {"refuse": _refusing, "adopt": _adopting, "rebase": _rebasing}[policy](world, state, plan)
-    return outcomes
+    return [(True, world) if not refused and _impossible(new) else (refused, new) for refused, new in outcomes]
+
+
+def _impossible(world: World) -> bool:
+    """Whether a momentum would reach 1 somewhere."""
+    scheduler, largest = world.scheduler, dict[str, float]()
+    for slot, key in world.driven(scheduler.plan, scheduler.script).items():
+        base = 1.0 if scheduler.plan[key].absolute else scheduler.now.get(slot) or 0.0
+        largest[key] = max(largest.get(key, 0.0), base)
+    return any(
+        key.rpartition("/")[2] == "momentum" and max(map(scheduler.plan[key].curve, range(HORIZON))) * times >= 1
+        for key, times in largest.items()
+    )
 
 
 def _went_on(world: World, state: State, plan: Lines, now: dict, given: dict, kept: bool = False) -> World:

@@ -99,7 +99,7 @@ class _Formula:
             return self.equation.value(value, self.times, self.symbol)
         letter = self.equation.letter(at, self.of(at)[0])
         high = at.args[1] if at.op == "%" else at.args[2] if at.op == "within" else math.inf
-        return self.equation.value(value, Times(at, 0, high), letter)
+        return self.equation.value(value, Times(at, 0, high, closed=at.op == "within"), letter)
 
     def _sum(self, value: Expr, a: Any, b: Any) -> Text:
         if value.op == "-" and a == 0.0 and isinstance(b, Expr) and b.op == "expm1":

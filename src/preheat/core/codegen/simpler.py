@@ -35,15 +35,21 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 class Times(NamedTuple):
-    """The time that formulas are functions of, and between what it lies."""
+    """The time that formulas are functions of, between what it lies, and whether it is ever its highest."""
 
     symbol: Expr
     low: float
     high: float
+    closed: bool = False
 
     def between(self, low: float, high: float) -> Times:
         """The same on a part of it."""
-        return self._replace(low=max(self.low, low), high=min(self.high, high))
+        return self._replace(low=max(self.low, low), high=min(self.high, high), closed=self.closed and high > self.high)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is any moment at all."""
+        return self.low < self.high or (self.closed and self.low == self.high)
 
     def samples(self) -> list[float]:
         """Some moments of it."""
@@ -91,7 +97,7 @@ def least(value: Any, times: Times) -> float:
     if not isinstance(value, Expr):
         return value
     if moved := offset(value, times):
-        return min(moved[0] * end + moved[1] for end in times[1:])
+        return min(moved[0] * end + moved[1] for end in times[1:3])
     if value.op in ("//", "%") or (value.op == "-" and isinstance(value.args[1], Expr) and value.args[1].op == "take"):
         return 0.0  # since a beginning that has passed
     if value.op in ("*", "/"):
@@ -145,10 +151,7 @@ def _split(value: Any, times: Times) -> list[Piece]:
         cuts = [-math.inf, *(edge - moved[1] for edge in edges), math.inf]
         parts = [times.between(*cuts[i : i + 2]) for i in range(len(branches))]
         return [
-            one
-            for part, branch in zip(parts, branches, strict=True)
-            if part.low < part.high
-            for one in pieces(branch, part)
+            one for part, branch in zip(parts, branches, strict=True) if part.is_there for one in pieces(branch, part)
         ]
     cases = [i for i, arg in enumerate(value.args) if isinstance(arg, Expr)]
     if len(cases) == 1 and value.op in ("+", "-", "*", "/", "neg"):
@@ -181,5 +184,5 @@ def _is_within(value: Expr, times: Times) -> bool:
     moved = offset(t, times)
     if moved is None:
         return False
-    ends = sorted(moved[0] * end + moved[1] for end in times[1:])
+    ends = sorted(moved[0] * end + moved[1] for end in times[1:3])
     return low - 1e-9 <= ends[0] and ends[1] <= high + 1e-9
