@@ -97,7 +97,9 @@ def test_an_optimizer_that_counts_nothing_is_heard_too_and_a_critic_s_rounds_are
     with pytest.warns(
         ph.PreheatWarning, match=r'10 updates were applied without a call of step\(\).*"interval": "step"'
     ):
-        train(optimizer := kind([parameter()], lr=0.1), Scheduler(optimizer, CURVE), 1, every=10)
+        train(optimizer := kind([parameter()], lr=0.1), scheduler := Scheduler(optimizer, CURVE), 5, every=10)
+    (finding,) = scheduler.audit().findings  # what was warned of stays
+    assert "a call of step()" in finding or "calls of step()" in finding
     for several in (False, True):
         critic, other = kind([parameter()], lr=0.1), kind([parameter()], lr=0.1)
         schedulers = (

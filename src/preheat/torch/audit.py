@@ -232,8 +232,9 @@ def _calls(counter: UpdateCounter) -> list[str]:
     found = []
     if counter.idle >= MANY:
         found.append(counter.idle_words())
-    if counter.flag.missed >= MANY and counter.is_called_too_rarely():
-        found.append(counter.missed_words())
+    waiting = counter.flag.missed + 1 if counter.flag.missed >= MANY and counter.is_called_too_rarely() else 0
+    if waiting or (counter.uncalled and counter.own_count() is None):  # which else tells how many there were
+        found.append(counter.missed_words(waiting or counter.uncalled))
     if counter.applied and counter.surplus >= counter.applied:
         times = round(1 + counter.surplus / counter.applied, 1)
         found.append(f"stepped {times:g} times per update; the surplus calls were ignored")

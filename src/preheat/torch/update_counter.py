@@ -171,6 +171,7 @@ class UpdateCounter:
         self.was_restored = False  # whether a state of the scheduler was loaded
         self.found_rate: str | None = None
         self._alarms: list[str] = []
+        self.uncalled = 0  # updates that the first call came after, where each was to have one
         self._brought: tuple[Any, list[Any]] = (None, [])  # by the last call that brought metrics
         self._scale = self.scaler.get_scale() if self.scaler else 1.0
         self._before = self.own_count()
@@ -222,7 +223,8 @@ class UpdateCounter:
 
     def _count_update(self) -> None:
         if self.is_called_too_rarely():
-            self.alarm("missed", self.missed_words())
+            self.uncalled = self.flag.missed + 1
+            self.alarm("missed", self.missed_words(self.uncalled))
         if self.flag.who is not None:
             self._look_who(self.flag.who)
         self.flag.up = self.around.up = False
@@ -346,10 +348,10 @@ class UpdateCounter:
         counts_updates = session.tick is not None and session.run.clock != "epoch" and not self.is_told
         return counts_updates and self.counts != "calls" and not self.is_member
 
-    def missed_words(self) -> str:
+    def missed_words(self, updates: int) -> str:
         """What there is to say of many updates without a call."""
         return (
-            f"{self.flag.missed + 1} updates were applied without a call of step(), and the plan counts updates: call it, in "
+            f"{updates} updates were applied without a call of step(), and the plan counts updates: call it, in "
             'every process, after every optimizer.step() (in Lightning return {"scheduler": …, "interval": "step"}), or write '
             "Run(clock='epoch') where once per epoch, or counts='calls' where once per round is meant"
         )
