@@ -1,8 +1,10 @@
 """What is exported as LaTeX is read back by a small reader, and gives what the schedule gives."""
 
 import builtins
+import importlib
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from strategies import FIXED, ready, trees
 
 import preheat as ph
+from preheat.core.shapes import NAMES
 
 _WORD = re.compile(r"\\text\{[^}]*\}|\\[A-Za-z]+|\\.|[0-9.]+|\S")
 ENDLESS = [s for s in FIXED if "repeated(None, stretch" in repr(s)]  # whose repetitions begin at ever later times
@@ -175,6 +178,20 @@ def test_latex_reads_as_a_person_would_write_it() -> None:
 def test_what_no_page_holds_is_refused(s: ph.Schedule) -> None:
     with pytest.raises(ph.PreheatError, match="a page holds at most"):
         ph.export(s, "latex")
+
+
+@pytest.mark.parametrize("name", [*NAMES, "power(p)"])
+def test_the_formulas_of_the_shapes_in_the_reference_are_theirs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "docs" / "_ext")
+    pytest.importorskip("sphinx", reason="needs the extra docs")
+    shown = dict(importlib.import_module("shape_formulas").formulas())[name]
+    for letter, number in (("u", "t"), ("n", "40"), ("p", "1.7")):
+        shown = re.sub(rf"\b{letter}\b", number, shown)
+    read = Read("w = " + shown.replace(r"\text{start}", "0.5").replace(r"\text{end}", "2"))
+    ramp = ph.ramp(0.5, 2.0, 40, shape=ph.power(1.7) if "power" in name else name)
+    for t in range(40):
+        w = read(t if name == "log" else t / 40)
+        assert (w if name == "exponential" else 0.5 + 1.5 * w) == pytest.approx(ramp(t))
 
 
 def test_what_a_time_is_kept_below_is_a_moment_of_its_own() -> None:

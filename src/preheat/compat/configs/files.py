@@ -45,8 +45,8 @@ class Config:
         except OSError as error:
             raise PreheatError(f"cannot read {where.name}: {error.strerror}") from None
         except UnicodeDecodeError:
-            what = f"{where.name} is no text, as configs are"
-            raise PreheatError(what, write="preheat check and preheat explain read checkpoints") from None
+            what = f"{where.name} is no text, as configs are, and no whole file of torch.save, as checkpoints are"
+            raise PreheatError(what, write="name a config, a checkpoint that loads, or its folder") from None
 
     @property
     def kind(self) -> str:
