@@ -22,7 +22,7 @@ CONTRAST = """() => {
     .reduce((sum, v, k) => sum + v * [.2126, .7152, .0722][k], 0)
   const papers = e => {
     for (; e; e = e.parentElement) {
-      const style = getComputedStyle(e), image = colours(style.backgroundImage)
+      const style = getComputedStyle(e), image = colours(style.backgroundImage).filter(([, , , seen]) => seen !== 0)
       if (image.length) return image
       const [own] = colours(style.backgroundColor)
       if (own && (own[3] ?? 1) > 0) return [own]

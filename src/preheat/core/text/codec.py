@@ -57,7 +57,7 @@ def _from(data: object, depth: int) -> Schedule:
 def _check_keys(word: str, given: Collection[str], known: Collection[str], needed: Iterable[str]) -> None:
     for key in given:
         if key not in known:
-            raise PreheatError(f"{word} has no {shown(key)}{nearest(str(key), known)}")
+            raise PreheatError(f"{word} has no key {shown(key)}{nearest(str(key), known)}")
     if missing := [name for name in needed if name not in given]:
         write = "write for example span: 100, '5%' or 'rest'" if "span" in missing else ""
         raise PreheatError(f"{word} lacks {', '.join(missing)}", write=write)
