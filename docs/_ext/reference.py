@@ -83,7 +83,7 @@ def items(line: str) -> tuple[Item, ...]:
     lines = [one for lines in said().values() for one in lines if not one.endswith(".*")]
     elsewhere |= {id(found(one).value) for one in lines}
     room = line.removesuffix(".*")
-    every = [found(f"{room}.{name}") for name in room_of(room).__all__]
+    every = [found(f"{room}.{name}") for name in getattr(room_of(room), "__all__", ())]
     return tuple(item for item in every if id(item.value) not in elsewhere)
 
 

@@ -1,8 +1,10 @@
 """A real Chromium for tests of pages, and what they measure in it."""
 
+import atexit
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import pytest
@@ -44,14 +46,24 @@ CONTRAST = """() => {
 """The contrast of every text with what is behind it, as pairs of it and the text."""
 
 
-@contextmanager
-def launched() -> Iterator[Any]:
-    """A browser; skips, saying so, where there is none."""
+@cache
+def _browser() -> Any:
+    """The one browser of this process: a second driver beside a first is refused by the package."""
     api = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
     if CHROMIUM is None:
         pytest.skip(f"needs a Chromium on the PATH: {', '.join(NAMES)}")
     flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    with api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield opened
-        opened.close()
+    driver = api.sync_playwright().start()
+    opened = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
+    atexit.register(lambda: (opened.close(), driver.stop()))
+    return opened
+
+
+@contextmanager
+def launched() -> Iterator[Any]:
+    """A browser, with no page of anybody's left in it afterwards; skips, saying so, where there is none."""
+    opened = _browser()
+    before = list(opened.contexts)
+    yield opened
+    for context in [one for one in opened.contexts if one not in before]:
+        context.close()

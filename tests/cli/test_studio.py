@@ -80,7 +80,10 @@ def test_a_checkpoint_comes_with_its_plan_its_rates_and_its_position(ask, monkey
         (("decay()", "--peak", "-1"), "--peak must be above 0"),
         (("decay()", "--port", "70000"), "port"),
         (("decay()", "--export", "page.html"), "add --total"),
-        (("decay()", "--total", "10", "--export", "no/such/folder/page.html"), "cannot write 'no/such/folder/page.html'"),
+        (
+            ("decay()", "--total", "10", "--export", "no/such/folder/page.html"),
+            "cannot write 'no/such/folder/page.html'",
+        ),
         (("--checkpoint", "no-such.pt"), "there is no file no-such.pt"),
     ],
     ids=str,

@@ -4,10 +4,11 @@ import io
 import re
 import tokenize
 from collections import Counter
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pages
 import pytest
+from chromium import launched
 
 PAIRS = {  # each page, and the one that says the same in Chinese
     "README.md": "README.zh.md",
@@ -172,10 +173,6 @@ def test_the_search_finds_what_stands_on_a_page(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_is_typed_is_cut_as_the_index_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    api = pytest.importorskip("playwright.sync_api")
-    chromium = Path("/usr/bin/chromium")
-    if not chromium.exists():
-        pytest.skip("needs chromium")
     monkeypatch.syspath_prepend(str(pages.ROOT / "docs" / "_ext"))
     import chinese
 
@@ -187,12 +184,11 @@ def test_what_is_typed_is_cut_as_the_index_is(monkeypatch: pytest.MonkeyPatch) -
         "AdamW warmup": ["AdamW", "warmup"],
         "轮": ["轮"],
     }
-    with api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(chromium), args=["--no-sandbox", "--disable-gpu"])
+    with launched() as browser:
         page = browser.new_page()
         page.add_script_tag(content=chinese.Search.js_splitter_code)
         assert page.evaluate("(all) => all.map(splitQuery)", list(typed)) == list(typed.values())
-        browser.close()
+        page.close()
 
 
 @pytest.mark.parametrize(("page", "language"), [("zh/start", "zh-CN"), ("start", "en")])

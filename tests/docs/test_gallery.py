@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import launched
 
 import preheat as ph
 from preheat.core.node import KINDS, Schedule
@@ -146,14 +147,8 @@ def test_every_card_has_its_anchor_and_its_text_without_a_script(page: Path) -> 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api")
-    chromium = Path("/usr/bin/chromium")
-    if not chromium.exists():
-        pytest.skip("needs chromium")
-    with api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=str(chromium), args=["--no-sandbox", "--disable-gpu"])
+    with launched() as opened:
         yield opened
-        opened.close()
 
 
 def test_typing_finds_enter_copies_and_both_are_said(page: Path, browser: Any) -> None:

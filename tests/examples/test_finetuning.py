@@ -18,6 +18,8 @@ import pretrain  # noqa: E402
 
 from preheat.torch import Scheduler  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*rounded to none")  # the runs of these tests are tiny
+
 SMALL = "--depth=2 --width=16 --heads=2 --context=16 --batch=8"
 LORA = ("ignore:.*is_gradient_checkpointing:FutureWarning", "ignore::DeprecationWarning")
 

@@ -19,6 +19,8 @@ pretrain = pytest.importorskip("pretrain", reason="the examples are not part of 
 
 import shared  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*rounded to none")  # the runs of these tests are tiny
+
 SMALL = ["--depth=2", "--width=16", "--heads=2", "--context=16", "--batch=8"]
 SCRIPT = Path(pretrain.__file__)
 

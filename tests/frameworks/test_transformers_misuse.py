@@ -227,7 +227,7 @@ def test_a_metric_that_did_not_come_is_said_after_the_first_evaluation(
         ph.PreheatWarning, match=f"listens to '{metric}', which has not been measured so far.*{words}"
     ) as said:
         trainer.train()
-    assert len([one for one in said if issubclass(one.category, ph.PreheatWarning)]) == 1
+    assert len([one for one in said if "has not been measured so far" in str(one.message)]) == 1
     assert recorder.first == [PEAK] * 8
 
 

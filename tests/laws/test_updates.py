@@ -5,11 +5,10 @@ import math
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from strategies import bound, ramps
 
 import preheat as ph
 from preheat.core.updates import in_updates, ticks_per_update
-
-from .strategies import bound, ramps
 
 WORTHS = st.integers(1, 12)
 

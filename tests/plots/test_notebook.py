@@ -7,6 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from chromium import launched
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import endless, growing, trees, written_spans
@@ -140,10 +141,6 @@ def test_values_stay_values() -> None:
 
 def test_colours_follow_the_notebook_and_else_the_system(tmp_path: Path) -> None:
     """In a browser: what a JupyterLab or VS Code page says comes first."""
-    sync = pytest.importorskip("playwright.sync_api")
-    chromium = Path("/usr/bin/chromium")
-    if not chromium.exists():
-        pytest.skip("needs chromium")
     said = {
         "": {"light": LIGHT[0], "dark": DARK[0]},
         'data-jp-theme-light="false"': {"light": DARK[0], "dark": DARK[0]},
@@ -151,8 +148,7 @@ def test_colours_follow_the_notebook_and_else_the_system(tmp_path: Path) -> None
         'class="vscode-dark"': {"light": DARK[0], "dark": DARK[0]},
     }
     html = ph.decay(10)._repr_html_()
-    with sync.sync_playwright() as browsers:
-        browser = browsers.chromium.launch(executable_path=str(chromium), args=["--no-sandbox"])
+    with launched() as browser:
         for body, colours in said.items():
             for scheme, colour in colours.items():
                 page = browser.new_page(color_scheme=scheme)
@@ -161,7 +157,6 @@ def test_colours_follow_the_notebook_and_else_the_system(tmp_path: Path) -> None
                 channels = [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
                 assert found == f"rgb({channels[0]}, {channels[1]}, {channels[2]})", (body, scheme)
                 page.close()
-        browser.close()
 
 
 def test_a_plan_of_many_lines_is_cut_as_a_table_is() -> None:
