@@ -19,6 +19,14 @@ function mapping(module, name) {
   return `{${found[1].trim().replace(/,$/, "")}}`;
 }
 
+/** A text that a module of the package names, as JSON. */
+function text(module, name) {
+  const source = readFileSync(new URL(`../src/preheat/${module}.py`, import.meta.url), "utf8");
+  const found = new RegExp(`^${name} = (".*")$`, "m").exec(source);
+  if (!found) throw new Error(`${module}.py has no text ${name} on one line`);
+  return found[1];
+}
+
 await build({
   entryPoints: { studio: "src/main.tsx" },
   outdir: "../src/preheat/studio/page",
@@ -37,5 +45,7 @@ await build({
     DASHES: tuple("plots/panel", "DASHES"),
     CLOCKS: tuple("core/spans", "CLOCKS"),
     LABELS: mapping("studio/document", "LABELS"),
+    FIRST_TEXT: text("studio/starting", "FIRST"),
+    FIRST_TOTAL: text("studio/starting", "ITS_TOTAL"),
   },
 });

@@ -22,8 +22,9 @@ export function mount(place: HTMLElement, store: Store): () => void {
   const system = matchMedia("(prefers-color-scheme: dark)");
   const look = () => {
     const theme = store.theme.value;
-    place.dataset.theme = theme;
-    store.dark.value = theme === "dark" || (theme === "system" && system.matches);
+    const dark = theme === "dark" || (theme === "system" && system.matches);
+    place.dataset.theme = dark ? "dark" : "light";
+    store.dark.value = dark;
   };
   system.addEventListener("change", look);
   const ends = [effect(look), telling(store), () => system.removeEventListener("change", look)];

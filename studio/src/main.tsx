@@ -14,8 +14,8 @@ export { default } from "./widget";
 
 const QUIET = 400; // ms: browsers stop a page that changes its address often
 const FIRST: Document = documentFrom({
-  schedules: [{ ...NOTHING_WRITTEN, text: "warmup(5%) >> decay(shape=cosine)" }],
-  run: { ...NO_RUN, total: "10_000" },
+  schedules: [{ ...NOTHING_WRITTEN, text: FIRST_TEXT }],
+  run: { ...NO_RUN, total: FIRST_TOTAL },
 });
 
 const place = document.getElementById("studio");

@@ -6,15 +6,13 @@ from typing import Annotated, Any
 from cyclopts import CoercionError, Parameter, Token, convert
 
 from preheat.core.errors import PreheatError
-from preheat.core.spans import Span
-
-_MULTIPLES = ("k", "M", "B", "T")
+from preheat.core.spans import MULTIPLES, Span
 
 
 def _whole(kind: Any, tokens: Sequence[Token]) -> Any:
     """What was typed as a whole number; refused where it has a fraction, which would be rounded."""
     (token,) = tokens
-    if token.value.endswith(_MULTIPLES):
+    if token.value.endswith(tuple(MULTIPLES)):
         try:
             amount = Span(token.value).value
         except PreheatError:

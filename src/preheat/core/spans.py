@@ -15,7 +15,9 @@ from preheat.core.value import Value
 
 _AMOUNT = r"(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]{1,3})?"
 _TEXT = rf"(?a)({_AMOUNT})\s*([A-Za-z%]*)(?:\s+([a-z]+))?"
-_SUFFIX = {"": 1, "k": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+MULTIPLES = {"k": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+"""What a letter behind a number multiplies it with."""
+_SUFFIX = {"": 1, **MULTIPLES}
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _SPELLED_OUT = {"second": "s", "minute": "min", "hour": "h", "day": "d"}
 _COUNTED = ("step", "epoch", "sample", "token")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from preheat.core.checks import finite_number, positive_number
 from preheat.core.errors import PreheatError
 from preheat.core.plan import RATE, Plan
-from preheat.core.spans import Run
+from preheat.core.spans import MULTIPLES, Run
 from preheat.review.laid_out import Laid, laid_out
 from preheat.review.subject import Subject
 from preheat.studio.lines import meant_by
@@ -26,7 +26,6 @@ LABELS = {
 }
 """What the fields of the page are called there."""
 WORTHS = ("steps_per_epoch", "samples_per_step", "tokens_per_step")
-_COUNTED = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _Result = TypeVar("_Result")
 
 
@@ -195,7 +194,7 @@ def _text(data: Mapping[str, Any], name: str) -> str:
 def _counted(text: str, what: str) -> float:
     """A number as typed: 3e-4, 10_000, 4M."""
     plain = text.strip()
-    factor = _COUNTED.get(plain[-1:], 1.0)
+    factor = MULTIPLES.get(plain[-1:], 1)
     try:
         number = float(plain[:-1] if factor != 1 else plain) * factor
     except ValueError:

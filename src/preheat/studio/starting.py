@@ -12,7 +12,8 @@ from preheat.review.opened import subject_of
 from preheat.studio.opening import document_of, of_given
 from preheat.studio.server import run as answered
 
-_FIRST, _ITS_RUN = "warmup(5%) >> decay(shape=cosine)", Run(total=10_000)
+FIRST = "warmup(5%) >> decay(shape=cosine)"
+ITS_TOTAL = "10_000"
 
 
 def started(all_opened: Sequence[dict[str, Any]], run: Run | None = None, total: str | None = None) -> dict[str, Any]:
@@ -20,8 +21,8 @@ def started(all_opened: Sequence[dict[str, Any]], run: Run | None = None, total:
 
     run: on which the example stands, where its total is known.   total: that of the run as it was typed, which stays.
     """
-    known = _ITS_RUN if run is None or run.total is None else run
-    found = list(all_opened) or [of_given(_FIRST, lambda text: subject_of(text, known))]
+    known = Run(total=ITS_TOTAL) if run is None or run.total is None else run
+    found = list(all_opened) or [of_given(FIRST, lambda text: subject_of(text, known))]
     if total is not None and run is not None:
         for one in found:
             if one["run"] is not None and one["run"]["total"] == str(run.total):

@@ -180,7 +180,7 @@ class Scheduler(LRScheduler):
         """Many updates have been applied without a call: say so, unless another Scheduler is called."""
         counter = self._counter
         if self.has_begun and counter.is_called_too_rarely() and not self._is_replaced:
-            counter.alarm("missed", counter.missed_words(counter.flag.missed + 1))
+            counter.miss()
             counter.sound()
 
     def _have_seen_nothing(self) -> None:

@@ -171,7 +171,7 @@ class UpdateCounter:
         self.was_restored = False  # whether a state of the scheduler was loaded
         self.found_rate: str | None = None
         self._alarms: list[str] = []
-        self.uncalled = 0  # updates that the first call came after, where each was to have one
+        self.uncalled = 0  # updates that came without a call when that was last noticed
         self._brought: tuple[Any, list[Any]] = (None, [])  # by the last call that brought metrics
         self._scale = self.scaler.get_scale() if self.scaler else 1.0
         self._before = self.own_count()
@@ -223,8 +223,7 @@ class UpdateCounter:
 
     def _count_update(self) -> None:
         if self.is_called_too_rarely():
-            self.uncalled = self.flag.missed + 1
-            self.alarm("missed", self.missed_words(self.uncalled))
+            self.miss()
         if self.flag.who is not None:
             self._look_who(self.flag.who)
         self.flag.up = self.around.up = False
@@ -347,6 +346,11 @@ class UpdateCounter:
         session = self.session
         counts_updates = session.tick is not None and session.run.clock != "epoch" and not self.is_told
         return counts_updates and self.counts != "calls" and not self.is_member
+
+    def miss(self) -> None:
+        """Warn of the updates that came without a call, and keep how many they were."""
+        self.uncalled = self.flag.missed + 1
+        self.alarm("missed", self.missed_words(self.uncalled))
 
     def missed_words(self, updates: int) -> str:
         """What there is to say of many updates without a call."""

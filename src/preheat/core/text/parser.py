@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from preheat.core.checks import MAX_NESTING, MAX_TEXT
 from preheat.core.errors import ParseError, PreheatError, nearest, shown
+from preheat.core.spans import MULTIPLES
 
 _TOKEN = r"""(?ax)
         (?P<name>(?:[0-9]+-)?[A-Za-z_][A-Za-z_0-9]*(?:-[A-Za-z_0-9]+)*)
@@ -30,7 +31,6 @@ _TOKEN = r"""(?ax)
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DIGITS = 400
 _MOST_BRACKETS = MAX_NESTING + 1  # one more than schedules nest: absolute(…) may stand around them
-_MULTIPLES = "kMBT"
 _SIGNS = "the signs are >> for what follows, +, *, brackets, commas and ="
 _MEANT = {
     ">": "write >> for what follows",
@@ -282,7 +282,7 @@ class Reader:
         if self.language.length is None or not (self.at("%") or self.is_unit()):
             return number
         text += self.advance()
-        if text[-1] in _MULTIPLES and self.is_unit():
+        if text[-1] in MULTIPLES and self.is_unit():
             text += f" {self.advance()}"
         try:
             return self.language.length(text)
