@@ -6,10 +6,12 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from preheat.core.checks import float_below, int_if_whole
+from preheat.core.checks import Number, float_below, int_if_whole
 from preheat.core.errors import PreheatError, shown
 from preheat.core.node import Schedule
-from preheat.core.nodes.leaves import Rectified, Table
+from preheat.core.nodes.leaves import Leaf, Rectified, Table
+from preheat.core.nodes.repeated import Repeated
+from preheat.core.nodes.sequence import Sequence
 from preheat.core.nodes.wrapped import Shifted, Stepwise
 from preheat.core.plan import Plan
 from preheat.core.sampling import edges, horizon, sampled
@@ -18,7 +20,8 @@ from preheat.core.stated import Stated, plain
 
 _WORTHS = {"sample": "samples_per_step", "token": "tokens_per_step"}
 _OTHERWISE = "leave clock= out: lengths in other units are told in updates then"
-_LOOKED_AT = 4000  # updates at which the same is asked of both
+_LOOKED_AT = 4000  # updates at which the same is asked of both, beside those near an edge
+_EDGES = 20_000
 _CLOSE = 1e-12  # of the largest value
 
 
@@ -69,9 +72,10 @@ def _told(bound: Any, worth: int, total: int | None) -> Any:
     curve = plain(bound)
     slowed = _slowed(curve, worth).bind()
     length = total if total is not None else curve.length
-    until = horizon(curve) if length == math.inf else math.ceil(length)
-    near = [edge / worth for edge in edges(curve, until, steps=True)]
-    at = [*sampled(max(1, math.ceil(until / worth)), near, _LOOKED_AT), math.ceil(until / worth)]
+    if length == math.inf and _repeats_for_ever(curve) and not _divides(curve, worth):
+        what = f"{shown(bound)} never ends, and updates of {worth:,} ticks do not divide its lengths: it would drift"
+        raise PreheatError(what, write="give the run its total=, up to which it is compared", hint="updates")
+    at = _compared(curve, slowed, worth, horizon(curve) if length == math.inf else math.ceil(length))
     ours, theirs = [curve.function(update * worth) for update in at], [slowed.function(update) for update in at]
     most = max(map(abs, ours))
     for update, one, other in zip(at, ours, theirs, strict=True):
@@ -79,6 +83,24 @@ def _told(bound: Any, worth: int, total: int | None) -> Any:
             what = f"{shown(bound)} cannot be told in updates of {worth:,} ticks: it would differ at update {update}"
             raise PreheatError(what, write=_OTHERWISE, hint="updates")
     return type(bound)(slowed) if isinstance(bound, Stated) else slowed
+
+
+def _compared(curve: Schedule, slowed: Schedule, worth: int, until: int) -> list[int]:
+    """The updates at which both must be the same, up to the end of the longer one: a table has whole updates only."""
+    last = max(1, math.ceil(until / worth), 0 if slowed.length == math.inf else math.ceil(slowed.length))
+    near = [edge / worth for edge in edges(curve, until, steps=True, most=_EDGES)]
+    near += edges(slowed, last, steps=True, most=_EDGES)
+    return [*sampled(last, near, _LOOKED_AT), last]
+
+
+def _repeats_for_ever(node: Schedule) -> bool:
+    return node._endless and (isinstance(node, Repeated) or any(map(_repeats_for_ever, node._children)))
+
+
+def _divides(node: Schedule, worth: int) -> bool:
+    """Whether every length in it, divided, is a number to the last digit."""
+    lengths = [Fraction(ticks) / worth for ticks in _lengths(node).values()]
+    return all(Fraction(float(one)) == one for one in lengths) and all(_divides(one, worth) for one in node._children)
 
 
 def _slowed(node: Schedule, worth: int) -> Schedule:
@@ -89,17 +111,37 @@ def _slowed(node: Schedule, worth: int) -> Schedule:
     if isinstance(node, Table):
         last = len(node.values) - 1
         return Table(node(k * worth) for k in range(math.ceil(last / worth) + 1))
-    found = {name: getattr(node, name) for name in node.__match_args__}
+    parts = [_slowed(child, worth) for child in node._children]
+    if isinstance(node, Sequence):
+        return node._over(_met(node, parts, worth))
     changed: dict[str, Any] = {
-        name: Span(_divided(span.value, worth, node))
-        for name, span in found.items()
-        if isinstance(span, Span) and span.is_bare
+        name: _divided(ticks, worth, node) if name == "ticks" else Span(_divided(ticks, worth, node))
+        for name, ticks in _lengths(node).items()
     }
+    return (node._with(**changed) if changed else node)._over(parts)
+
+
+def _met(node: Sequence, parts: list[Schedule], worth: int) -> list[Schedule]:
+    """The parts of a sequence, divided, each with its end where it belongs: rounded one by one they would add up beside it."""
+    ends, begin, met = node._exact_starts[1:], Fraction(0), list[Schedule]()
+    for end, part in zip(ends, parts, strict=True):
+        if isinstance(part, Leaf) and end != math.inf:
+            wanted = float(end / worth)
+            if wanted > begin and float(begin + part._lasts) != wanted:
+                part = part._with(span=Span(int_if_whole(Fraction(wanted) - begin)))
+        met.append(part)
+        begin += part.bind()._lasts
+    return met
+
+
+def _lengths(node: Schedule) -> dict[str, Number]:
+    """What of a node's own arguments counts ticks."""
     if isinstance(node, Shifted):
-        changed["ticks"] = _divided(node.ticks, worth, node)
-    return (node._with(**changed) if changed else node)._over([_slowed(child, worth) for child in node._children])
+        return {"ticks": node.ticks}
+    spans = {name: span.value for name in node.__match_args__ if isinstance(span := getattr(node, name), Span)}
+    return {name: ticks for name, ticks in spans.items() if not isinstance(ticks, str)}
 
 
-def _divided(ticks: Any, worth: int, node: Schedule) -> Any:
+def _divided(ticks: Number, worth: int, node: Schedule) -> Any:
     exact = Fraction(ticks) / worth
     return int_if_whole(float_below(exact) if isinstance(node, Stepwise) else exact)
