@@ -12,6 +12,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # Keras chooses when it is imported, by default the slowest to start
+if "PYTEST_XDIST_WORKER" in os.environ:  # one process on each core: torch's own threads would stand in their way
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 gc.disable()  # while everything is imported, nothing is garbage
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks, which run what is held to them

@@ -181,6 +181,7 @@ class Reader:
     def call(self, known: Mapping[str, Callable[..., Any]], what: str, *first: Any) -> Any:
         start, word = self.start, self.token
         if self.kind != "name" or word not in known:
+            self.refuse_module()
             number, minus, after = word.partition("-")
             if minus and number.isdigit() and after in known:
                 self.refuse(
@@ -223,6 +224,7 @@ class Reader:
         token, takes = self.token, call.takes
         if token == "None":
             return
+        self.refuse_module()
         if token in takes:
             self.refuse(f"{token} is an argument of {call.word}, and has no value here", write=f"write {token}=…")
         if len(begun := [name for name in takes if name.startswith(token)]) == 1:
@@ -231,6 +233,12 @@ class Reader:
             self.refuse(f"{token} must be followed by '('", write=f"write {token}(…)")
         near = nearest(token, {*self.language.names, *self.language.words, *(f"{name}=" for name in takes)})
         self.refuse(f"unknown name {shown(token)}{near if 'did you mean' in near else _taken(call)}")
+
+    def refuse_module(self) -> None:
+        """Refuse a word as Python takes it from a module: `ph.warmup("5%")`."""
+        found = re.match(r"\s*\.\s*(\w+)", self.text[self.stop :])
+        if found and self.token not in self.language.words and found[1] in self.language.words:
+            self.refuse(f"words stand here without their module, {self.token}", write=f"write {found[1]}")
 
     def keyword(self) -> str | None:
         """The name before a `=`, passed over, if there is one."""
@@ -262,6 +270,7 @@ class Reader:
         if token in self.language.words and token not in self.language.names:
             self.refuse(f"{token} must be followed by '('", write=f"write {token}(…)")
         if token not in known and token != "None":
+            self.refuse_module()
             self.refuse(f"unknown name {shown(token)}{nearest(token, known)}")
         return None if self.advance() == "None" else token
 
