@@ -6,10 +6,12 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from fake_runs import LINEAR, NONE, experiment_of, write_record
+from remote_runs import jobs_of
 from rich.console import Console
 
 import preheat
@@ -18,7 +20,7 @@ from preheat.lab.driver import run_experiment
 from preheat.lab.engines.processes import exit_reason
 from preheat.lab.engines.registry import engine_named
 from preheat.lab.experiment import Arm
-from preheat.lab.running.worker import Event
+from preheat.lab.running.worker import Event, perform
 
 
 @pytest.fixture
@@ -51,6 +53,20 @@ def run(experiment, out, **more):
 
 def count(folder):
     return len(list(folder.iterdir()))
+
+
+@pytest.mark.parametrize("fault", ["", "raise"])
+def test_a_run_in_this_process_leaves_its_threads_as_they_were(tmp_path, fault):
+    import torch
+
+    job, seen, usual = next(iter(jobs_of(tmp_path, fault=fault, fault_seed=0))), [], torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with pytest.raises(RuntimeError, match="full") if fault else nullcontext():
+            perform(job, lambda *_: seen.append(torch.get_num_threads()))
+        assert (set(seen), torch.get_num_threads()) == ({job.threads}, 3)
+    finally:
+        torch.set_num_threads(usual)
 
 
 def test_a_comparison_in_processes_writes_everything_and_the_same_again_runs_nothing(tmp_path, marks, real_picture):

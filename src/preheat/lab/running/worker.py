@@ -12,8 +12,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -119,9 +119,7 @@ def perform(
     """
     trial = job.trial
     train = _trainer(trial)
-    if torch := sys.modules.get("torch"):  # the trainer brought it; else every worker would use every core
-        torch.set_num_threads(job.threads)
-    with Writer(job.path, header(trial, job.threads)) as record:
+    with _on_threads(job.threads), Writer(job.path, header(trial, job.threads)) as record:
         log = Log(record, trial, notify)
         begins()
         start = time.perf_counter()
@@ -135,6 +133,21 @@ def perform(
         if stopped():
             raise Stopped(1)
         record.end(result, time.perf_counter() - start)
+
+
+@contextmanager
+def _on_threads(threads: int) -> Iterator[None]:
+    """So many threads for torch, where the trainer brought it; else every worker would use every core. Then those of before."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _returned(train: Callable[..., Any], trial: Trial, log: Log) -> Any:
