@@ -20,8 +20,9 @@ help:  ## this list
 demo: $(VENV)/.lab  ## real models without warmup, with one of 5 % and one of half the run (two minutes); see runs/demo/report.html
 	$(BIN)/preheat compare demo --out runs/demo
 
+# one file in one process: what costs much, a browser, the site, a cluster, is set up once
 test: $(VENV)/.dev  ## all tests, laws and doctests
-	$(BIN)/pytest -q -n auto --dist loadgroup
+	$(BIN)/pytest -q -n auto --dist loadfile
 
 docs: $(VENV)/.dev  ## the site, from docs/ and the docstrings; open docs/_build/html/index.html
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet --builder html docs docs/_build/html
@@ -33,14 +34,14 @@ studio: studio/node_modules/.done  ## the page of `preheat studio`, checked and 
 	cd studio && npm run --silent check && npm run --silent build
 
 frameworks: $(FRAMEWORKS)/.dev  ## the tests of every framework, with all of them installed (some gigabytes)
-	$(FRAMEWORKS)/bin/pytest -q -n auto --dist loadgroup tests/frameworks
+	$(FRAMEWORKS)/bin/pytest -q -n auto --dist loadfile tests/frameworks
 
 parity: $(PARITY)/.peers  ## other libraries run beside their restatements, with the newest of them (some gigabytes)
-	$(PARITY)/bin/pytest -q -n auto --dist loadgroup tests/parity tests/compat
+	$(PARITY)/bin/pytest -q -n auto --dist loadfile tests/parity tests/compat
 	$(PARITY)/bin/python -m benchmarks.parity
 
 oldest: $(OLDEST)/.dev  ## the tests with the oldest version of every dependency that is claimed (torch is large there)
-	$(OLDEST)/bin/pytest -q -n auto --dist loadgroup -W default tests src
+	$(OLDEST)/bin/pytest -q -n auto --dist loadfile -W default tests src
 
 check: $(VENV)/.dev  ## style, types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyrefly check --python-interpreter-path $(BIN)/python

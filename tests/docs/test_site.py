@@ -25,8 +25,6 @@ MADE_BY_THEME = {"search.html", "genindex.html", "py-modindex.html"}
 MARKDOWN = [path for path in [*ROOT.glob("*.md"), *DOCS.rglob("*.md")] if "_build" not in path.parts]
 TALLEST = ("index", "reference/language", "reference/commands", "reference/compat", "presets", "parity", "gallery")
 
-pytestmark = pytest.mark.xdist_group("the site")
-
 
 class _Page(HTMLParser):
     """What a page has: places that are led to, links, what is loaded with it, pictures, and its titles."""

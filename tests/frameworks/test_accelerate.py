@@ -239,7 +239,6 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return [json.loads((folder / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2)]
 
 
-@pytest.mark.xdist_group("two processes of accelerate")
 @pytest.mark.parametrize("way", WAYS)
 def test_two_processes_count_an_update_once_and_resume(two: list[dict[str, Any]], way: str) -> None:
     """Six updates, stopped after three and resumed by load_state, whichever way the scheduler was attached."""
@@ -249,13 +248,11 @@ def test_two_processes_count_an_update_once_and_resume(two: list[dict[str, Any]]
         assert seen[way]["rates"] == [pytest.approx([0.01 * lr(t), 0.03 * head(t)], rel=1e-12) for t in range(6)]
 
 
-@pytest.mark.xdist_group("two processes of accelerate")
 def test_a_metric_is_told_once_at_two_processes(two: list[dict[str, Any]]) -> None:
     for seen in two:
         assert seen["rules"]["rates"] == seen["rules prepared"]["rates"] != seen["adapter"]["rates"]
 
 
-@pytest.mark.xdist_group("two processes of accelerate")
 def test_lambda_lr_is_stepped_once_for_every_process(two: list[dict[str, Any]]) -> None:
     """What the page says of it: 12 steps for 6 updates, so that a decay is over in the middle."""
     for seen in two:

@@ -17,7 +17,6 @@ from torch.optim.lr_scheduler import LambdaLR
 import preheat as ph
 from preheat.torch import Scheduler
 
-pytestmark = pytest.mark.xdist_group("deepspeed")  # its import alone takes seconds
 PLAN = ph.Plan(
     {
         "lr": ph.warmup("50%", start=0.1) >> ph.decay(shape="cosine"),

@@ -28,10 +28,7 @@ EVERY = (  # each way in which a namespace divides time; the same in keras_run.p
     "saturating(9) * rectified(0.99)",
 )
 
-pytestmark = [
-    pytest.mark.skipif(find_spec("keras") is None, reason="needs keras"),
-    pytest.mark.xdist_group("keras"),  # one process for each backend serves all tests
-]
+pytestmark = pytest.mark.skipif(find_spec("keras") is None, reason="needs keras")
 _found: dict[str, Any] = {}
 
 

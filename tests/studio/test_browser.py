@@ -17,8 +17,6 @@ from preheat.studio.link import link
 from preheat.studio.server import Server
 from preheat.studio.service import QUESTIONS, answer
 
-pytestmark = pytest.mark.xdist_group("the browser")
-
 TEXT = "warmup(5%) >> decay(shape=cosine)"
 RUN = {"total": "10_000", "clock": "step"}
 HOSTILE = """<img src=x onerror="document.title='hit'"><script>document.title='hit'</script>"""

@@ -26,7 +26,6 @@ from preheat.lab.engines.registry import engine_named
 
 PATHS = [str(Path(__file__).parents[1]), str(Path(preheat.__file__).parents[1])]
 ray_needed = pytest.mark.skipif(find_spec("ray") is None or os.name != "posix", reason="Ray is not installed")
-one_cluster = pytest.mark.xdist_group("the cluster of Ray")
 
 CLUSTER = """
 import json, sys
@@ -152,7 +151,6 @@ def scene(tmp_path, name, address, *, stop=False, settings=None, **options):
 
 
 @ray_needed
-@one_cluster
 def test_a_node_that_is_killed_while_it_trains_changes_no_result_and_no_run_counts_twice(cluster, short, tmp_path):
     options = {"seeds": [0, 1], "steps": 100}
     doomed = cluster["raylets"][1]
@@ -174,7 +172,6 @@ def test_a_node_that_is_killed_while_it_trains_changes_no_result_and_no_run_coun
 
 
 @ray_needed
-@one_cluster
 def test_errors_deaths_hanging_and_stopping_on_a_cluster(cluster, short, tmp_path):
     """Several scenes with one driver, for Ray takes seconds to load."""
     address, one = cluster["address"], {"seeds": [0], "steps": 20}

@@ -19,8 +19,6 @@ PAGES = {
 LAPTOP = {"color_scheme": "light", "viewport": {"width": 1280, "height": 800}}
 MOST_TABS = 400
 
-pytestmark = pytest.mark.xdist_group("the browser")
-
 USABLE = "a[href], button, input, select, textarea, summary, [tabindex='0']"
 PLACES = f'[...document.querySelectorAll("{USABLE}")].filter(e => e.checkVisibility())'
 
