@@ -49,7 +49,7 @@ class Studio(anywidget.AnyWidget):
     """
 
     _esm = (_PAGE / "studio.js").read_text(encoding="utf-8")
-    style = Unicode((_PAGE / "studio.css").read_text(encoding="utf-8"), read_only=True).tag(sync=True)
+    sheet = Unicode((_PAGE / "studio.css").read_text(encoding="utf-8"), read_only=True).tag(sync=True)
     hosts = List([list(host) for host in HOSTS.items()], read_only=True).tag(sync=True)
     document = Dict().tag(sync=True)
 

@@ -111,7 +111,8 @@ function Text({ written, index, problem }: { written: Written; index: number; pr
   const field = useRef<HTMLTextAreaElement>(null);
   const { text } = written;
   useEffect(() => {
-    if (field.current && field.current.value !== text) field.current.value = text;
+    const now = store.document.peek().schedules[index]?.text; // letters may have been typed since this was drawn
+    if (field.current && now !== undefined && field.current.value !== now) field.current.value = now;
   }, [text]);
   const point = () => {
     const at = field.current?.selectionStart ?? 0;

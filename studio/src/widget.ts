@@ -85,7 +85,7 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   const host = document.createElement("div");
   for (const name of ["data-lm-suppress-shortcuts", "data-p-suppress-shortcuts"]) host.setAttribute(name, "true"); // d d deletes a cell
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(model.get("style"));
+  sheet.replaceSync(model.get("sheet"));
   const root = host.attachShadow({ mode: "open" });
   root.adoptedStyleSheets = [sheet];
   const place = root.appendChild(document.createElement("div"));

@@ -37,7 +37,7 @@ class Notebook:
         page.expose_function("kernel", self._heard)
         page.set_content(_PAGE.format(theme=theme, cells='<div class="cell"></div>' * cells))
         state = widget.get_state()
-        page.evaluate(_HOST, [state["_esm"], {name: state[name] for name in ("document", "style", "hosts")}])
+        page.evaluate(_HOST, [state["_esm"], {name: state[name] for name in ("document", "sheet", "hosts")}])
 
     def _heard(self, kind: str, text: str) -> str:
         content = json.loads(text)

@@ -66,6 +66,12 @@ def test_every_page_has_examples_and_fits_80_columns(ask, page):
     assert all(len(line) <= 80 for line in answer.out.splitlines())
 
 
+def test_a_page_is_as_wide_as_the_terminal_is_now(ask, monkeypatch):
+    for width in (300, 80, 50):
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert max(map(len, ask("compare", "--help").out.splitlines())) == width
+
+
 @pytest.mark.parametrize("page", PAGES, ids=" ".join)
 def test_the_examples_run(ask, page, tmp_path, monkeypatch):
     asked = []

@@ -119,6 +119,17 @@ def clipboard(page):
     return page.evaluate("navigator.clipboard.readText()")
 
 
+def test_no_letter_is_lost_however_fast_they_come(opened):
+    """What is drawn of a letter comes after the next ones, and does not take them back."""
+    page = opened(document())
+    for text in (TEXT, f"{TEXT} >> hold(7)", "warmup(10%) >> hold()"):
+        text_of(page).click()
+        page.keyboard.press("Control+A")
+        page.keyboard.type(text, delay=0)
+        page.wait_for_timeout(100)
+        assert text_of(page).input_value() == text
+
+
 def test_every_keystroke_is_evaluated_and_wrong_text_says_where_and_what_to_write(opened):
     page = opened(document())
     field = text_of(page)

@@ -217,3 +217,8 @@ def test_what_cannot_be_set_is_refused_in_words_and_changes_nothing(name, new):
         setattr(studio, name, new)
     assert (studio.text, studio.run, studio.peak, studio.problem) == ("decay()", ph.Run(total=10), 1.0, "")
     assert studio.document == before
+
+
+def test_no_trait_is_one_that_jupyters_own_views_read() -> None:
+    """JupyterLab makes a view of whatever is called style or layout: it complained in the browser's console of a text."""
+    assert not {"layout", "style", "tabbable", "tooltip"} & set(Studio.class_own_traits())

@@ -108,6 +108,10 @@ def _parsed(tokens: list[str]) -> Callable[[], int]:
     if not tokens or tokens[0] in app.help_flags:
         for name in COMMANDS:
             app[name]  # loads it: the list of commands shows the first line of each
+    if not {*app.help_flags}.isdisjoint(tokens):
+        from rich.console import Console  # which help is printed with anyway
+
+        app.console = Console()  # a command that has commands would keep its own, as wide as the first terminal was
     try:
         command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
     except CycloptsError as error:
