@@ -346,6 +346,8 @@ def test_tab_reaches_everything_and_shows_where_it_is(opened):
     page.locator(".copy pre").wait_for()
     usable = "button:not(:disabled), input:not(:disabled), select:not(:disabled), textarea, summary, [tabindex='0']"
     places = f'[...document.querySelectorAll("{usable}")].filter(e => e.checkVisibility() && e.tabIndex >= 0)'
+    page.wait_for_load_state("networkidle")  # what Python answers later may bring more to reach
+    page.wait_for_timeout(200)
     wanted, reached = page.evaluate(f"{places}.length"), set()
     for _ in range(wanted + 1):
         page.keyboard.press("Tab")
