@@ -24,10 +24,9 @@ def test_every_update_has_its_value(s: ph.Schedule, worth: int, later: int | Non
     except ph.BindError:
         assume(s.length != math.inf)  # how much one that never ends needs is not asked here
         raise
-    except (
-        ph.PreheatError
-    ):  # what counts ticks, a repetition whose beginnings no update meets to the digit, '1e-09 ticks'
+    except ph.PreheatError:
         assert worth > 1
+        # what counts ticks, a repetition whose beginnings no update meets to the digit, and '1e-09 ticks'
         assert re.search(r"rectified|table|'log'|repeated|e-\d+ ticks", repr(s)), s
         return
     assert on.clock == "step"

@@ -21,7 +21,7 @@ from preheat.core.stated import Stated, plain
 _WORTHS = {"sample": "samples_per_step", "token": "tokens_per_step"}
 _OTHERWISE = "leave clock= out: lengths in other units are told in updates then"
 _LOOKED_AT = 4000  # updates at which the same is asked of both, beside those near an edge
-_EDGES = 20_000
+_EDGES = 20_000  # of each, near which they are
 _CLOSE = 1e-12  # of the largest value
 
 
