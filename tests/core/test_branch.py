@@ -26,19 +26,23 @@ moments = st.integers(0, 100)
 shapes = st.sampled_from(["linear", "cosine", "sqrt", "square"])
 
 
+def same(a: ph.Schedule, b: ph.Schedule, times: range) -> bool:
+    """Whether both have the same values, asked for one by one: in an array some are a last digit apart."""
+    return all(a(t) == b(t) for t in times)
+
+
 @settings(max_examples=150)
 @given(bases, moments, st.integers(1, 40), shapes, st.floats(0, 0.1))
 def test_a_cooldown_leaves_the_past_and_goes_down_from_there(
     base: ph.Schedule, at: int, span: int, shape: str, to: float
 ) -> None:
     cooled = base.cooldown_from(at, span, shape, to=to)
-    past = np.arange(at + 1)
-    assert (cooled(past) == base(past)).all()
+    assert same(cooled, base, range(at + 1))
     assert cooled(at + span) == cooled(at + span + 1000) == to
     assert cooled.length == at + span
     assert (np.diff(cooled(np.arange(at, at + span + 1))) <= 0).all() or base(at) < to
     assert ph.parse(repr(cooled)) == cooled
-    assert (cooled.bind(ph.Run())(np.arange(200)) == cooled(np.arange(200))).all()
+    assert same(cooled.bind(ph.Run()), cooled, range(200))
 
 
 @settings(max_examples=150)
@@ -46,10 +50,10 @@ def test_a_cooldown_leaves_the_past_and_goes_down_from_there(
 def test_a_new_warmup_leaves_the_past_and_comes_back_to_the_plan(
     base: ph.Schedule, at: int, span: int, start: float
 ) -> None:
-    warmed, past, future = base.rewarmed(at, span, start=start), np.arange(at), np.arange(at + span, at + span + 200)
-    assert (warmed(past) == base(past)).all()
+    warmed = base.rewarmed(at, span, start=start)
+    assert same(warmed, base, range(at))
     assert warmed(at) == pytest.approx(start * base(at))
-    assert (warmed(future) == base(future)).all()
+    assert same(warmed, base, range(at + span, at + span + 200))
     assert ph.parse(repr(warmed)) == warmed
 
 

@@ -95,3 +95,33 @@ def test_workers_do_not_outlive_a_driver_that_is_killed(driver):
     process.kill()
     until(lambda: not partial(out), seconds=10)
     assert 1 <= len(finished(out)) < 6
+
+
+WORKER = """
+import os, signal, sys
+sys.path[:0] = {paths!r}
+from multiprocessing import Pipe
+from pathlib import Path
+from fake_runs import experiment_of
+from preheat.lab.records.record import Writer
+from preheat.lab.running.worker import Job, main, pickled
+closed = Writer.__exit__
+def asked_again(self, *error):
+    os.kill(os.getpid(), signal.SIGTERM)
+    closed(self, *error)
+Writer.__exit__ = asked_again
+trial = next(iter(experiment_of(**{options!r}).trials()))
+driver, worker = Pipe(duplex=False)
+main(pickled(Job(trial, Path({path!r}), 1)), Path({path!r}), worker, {{}}, os.getppid())
+"""
+
+
+def test_a_worker_that_is_asked_twice_to_end_leaves_nothing(tmp_path):
+    (tmp_path / "marks").mkdir()
+    options = {**OPTIONS, "steps": 100_000, "marks": str(tmp_path / "marks")}
+    text = WORKER.format(paths=PATHS, options=options, path=str(tmp_path / "run.jsonl"))
+    process = subprocess.Popen([sys.executable, "-c", text])
+    until(lambda: list(tmp_path.glob("*.part")))
+    process.terminate()
+    assert process.wait(20) == 128 + signal.SIGTERM
+    assert [path.name for path in tmp_path.iterdir()] == ["marks"]

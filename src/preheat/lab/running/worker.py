@@ -26,7 +26,7 @@ from preheat.lab.identity.holdings import secrets_of
 from preheat.lab.identity.secrets import environment_values, without
 from preheat.lab.naming import printable
 from preheat.lab.records.outcome import Log, Notify, result_of
-from preheat.lab.records.record import Writer, header
+from preheat.lab.records.record import Writer, header, partial_path
 from preheat.lab.running.groups import end, lead
 from preheat.lab.running.signals import STOPPING, Stopped
 
@@ -232,6 +232,8 @@ def main(job: bytes, path: Path, driver: Connection, environment: dict[str, str]
             _send(driver, "failed", failure + see(path))
         _send(driver, "ended")
     except Stopped:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # of a killed driver's worker system and watchdog ask, one each:
+        partial_path(path, os.getpid()).unlink(missing_ok=True)  # the second may have come while this was done
         if os.getppid() != parent:  # the watchdog may have been killed too
             end([os.getpid()])
         raise
