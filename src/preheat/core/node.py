@@ -152,10 +152,12 @@ class Schedule(Value):
     def __call__(self, t: Any = MISSING) -> Any:
         """The value at time `t`, in ticks: a float for a number, an array for an array.
 
-        Integer positions of any dtype give float64 (JAX: its default float). Raises PreheatError for what is not a time,
-        naming the object that a framework wants which calls a schedule with something else, or with nothing, and
-        BindError while a span still needs a Run. At NaN, a tensor or JAX array is NaN: to ask would wait for the device.
-        Everything else refuses it.
+        Integer positions of any dtype give float64 (JAX: its default float). Values of an array may differ in their last
+        digit from those of its numbers: NumPy, torch and JAX have exponentials and sines of their own.
+
+        Raises PreheatError for what is not a time, naming the object that a framework wants which calls a schedule with
+        something else, or with nothing, and BindError while a span still needs a Run. At NaN, a tensor or JAX array is NaN:
+        to ask would wait for the device. Everything else refuses it.
         """
         xp, t = namespace(t)
         return self.computed(t, xp)
