@@ -145,7 +145,8 @@ def _told(rows: Iterable[Row]) -> list[Row]:
 def difference(saved: SavedBases, hyper: str, own: Sequence[Row]) -> str | None:
     """How the saved bases differ from one's own, in words; None where they are the same, or nothing was saved.
 
-    Names are compared where both sides have them, groups without a name as a set.
+    Names are compared where both sides have them, groups without a name as a set. Where names were given or taken away
+    since, groups are compared by their places, or where those are not known all that are left as a set.
     """
     if hyper in saved.digests:
         known = saved.digests[hyper][0] == _digest(own)
@@ -153,7 +154,7 @@ def difference(saved: SavedBases, hyper: str, own: Sequence[Row]) -> str | None:
     rows = saved.of(hyper)
     if rows is None:
         return None
-    if len(rows) == len(own) and all(old.name == new.name for old, new in zip(rows, own, strict=True)):
+    if _keep_their_places([row.name for row in rows], [row.name for row in own]):
         both = [(old, new) for old, new in zip(rows, own, strict=True) if None not in (old.given, new.given)]
         return next(
             (_differ(hyper, new.name, [old], [new]) for old, new in both if not same(old.given, new.given)), None
@@ -167,7 +168,20 @@ def difference(saved: SavedBases, hyper: str, own: Sequence[Row]) -> str | None:
     if not named and left and right and all(row.name is not None for row in (*left, *right)):
         return f"none of the groups {_listed(right)} was there: they were {_listed(left)}"
     unnamed = [[row for row in side if row.name is None] for side in (left, right)]
+    if any(unnamed) and not all(unnamed):  # names were given or taken away since: which groups are which is not known
+        unnamed = [left, right]
     return None if not all(unnamed) or _alike(*unnamed) else _differ(hyper, None, *unnamed)
+
+
+def _keep_their_places(before: Sequence[str | None], after: Sequence[str | None]) -> bool:
+    """Whether groups are the same by their places: as many, and no name is another; one may have been given or taken away."""
+    if len(before) != len(after):
+        return False
+    moved = set(before) & set(after) - {None}
+    return all(
+        old == new or (None in (old, new) and moved.isdisjoint((old, new)))
+        for old, new in zip(before, after, strict=True)
+    )
 
 
 def _differ(hyper: str, name: str | None, before: Sequence[Row], after: Sequence[Row]) -> str:
@@ -179,7 +193,7 @@ def matched(rows: Sequence[Row] | None, names: Sequence[str | None]) -> list[Row
     """The saved row of every group, by name, or by place where there is none; None where that is not to be known."""
     if rows is None:
         return [None] * len(names)
-    if len(rows) == len(names) and all(row.name == name for row, name in zip(rows, names, strict=True)):
+    if _keep_their_places([row.name for row in rows], names):
         return [row if row.given is not None else None for row in rows]
     found: list[Row | None] = []
     for name in names:
@@ -187,6 +201,14 @@ def matched(rows: Sequence[Row] | None, names: Sequence[str | None]) -> list[Row
         only = next(iter(like.values())) if len(like) == 1 else None
         found.append(only if only is not None and only.given is not None else None)
     return found
+
+
+def are_apart(rows: Sequence[Row] | None, own: Sequence[Row]) -> bool:
+    """Whether groups without a name, of another number than were saved, differ among one another: one saved base is then not
+    to be given to all of them."""
+    if rows is None or _keep_their_places([row.name for row in rows], [row.name for row in own]):
+        return False
+    return len({row.given for row in _told(own) if row.name is None}) > 1
 
 
 def now_of(saved: SavedBases, hyper: str, own: Sequence[Row]) -> list[float | None] | None:

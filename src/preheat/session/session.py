@@ -305,12 +305,19 @@ class Session:
         """A saved state, read and checked. Raises StateError for one that is damaged."""
         return from_state(state, (self._text(), self.plan), (run_to_text(self.run), self.run))
 
-    def resumption(self, saved: Saved, change: str | None = None, join: Join | None = None) -> Resumption:
+    def resumption(
+        self,
+        saved: Saved,
+        change: str | None = None,
+        join: Join | None = None,
+        can_keep: Callable[[], bool] = lambda: True,
+    ) -> Resumption:
         """How to go on from a saved state; nothing changes yet. Raises StateError where that is not to be known.
 
         change: how what the factors multiply has changed, in words, as far as the caller knows of it.
         join: what a line of the new plan is to be multiplied with to go on from the value in force; by default what the
             two plans say of it.
+        can_keep: whether on_change="keep" would know what the saved factors multiplied, to offer it where this is refused.
         """
         if saved.run.clock != self.run.clock:
             raise StateError(
@@ -333,7 +340,7 @@ class Session:
         gain = combined_gain(rules, states, saved.position)
         own, run = self.wanted(saved)
         run = run.replace(total=saved.run.total) if self.on_change == "keep" else run
-        plan = self._resolved_plan(saved, own, gain, change, join)
+        plan = self._resolved_plan(saved, own, gain, change, join, can_keep)
         try:
             refuse_impossible(plan)
             check_groups(rules, plan)
@@ -367,7 +374,15 @@ class Session:
         """Whether it is of what was given, and only what is followed here has been changed since."""
         return saved.run == self._given_run and saved.plan == self._given_plan != self.plan
 
-    def _resolved_plan(self, saved: Saved, own: Plan, gain: float, change: str | None, join: Join | None) -> Plan:
+    def _resolved_plan(
+        self,
+        saved: Saved,
+        own: Plan,
+        gain: float,
+        change: str | None,
+        join: Join | None,
+        can_keep: Callable[[], bool],
+    ) -> Plan:
         """The plan to go on with, as the policy says where the two differ; `gain` is what the rules will make of the rate."""
         if self.on_change in ("adopt", "keep"):
             return saved.plan if self.on_change == "keep" else own
@@ -380,7 +395,7 @@ class Session:
             return rebased(saved.plan, own, saved.position, saved.gain / gain, join)
         if change is None:
             return own
-        ways = "Pass on_change='adopt' for the new plan, 'keep' for the saved one"
+        ways = "Pass on_change='adopt' for the new plan" + ", 'keep' for the saved one" * can_keep()
         if _can_rebase(saved, own, gain, join):
             ways += ", or 'rebase' for the new one scaled to go on from the value in force"
         both = "" if saved.plan == own else f" Saved: {shown(saved.plan, 300)}; new: {shown(own, 300)}"

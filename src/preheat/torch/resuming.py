@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from preheat.core.errors import StateError
 from preheat.core.plan import RATE, Line, Plan
-from preheat.session.bases import SAME_BASE, Row, SavedBases, difference, matched, now_of, same
+from preheat.session.bases import SAME_BASE, Row, SavedBases, are_apart, difference, matched, now_of, same
 from preheat.session.changes import constant_between, other_lines
 from preheat.session.session import Session
 from preheat.session.state import Resumption, Saved
@@ -30,10 +30,20 @@ def resumed(slots: Slots, saved: Saved, session: Session, defaults: Sequence[flo
     own = slots if plan is slots.plan else Slots(plan, slots.bases.copy())
     found = _Found(own, saved.bases, defaults, policy)
     join = _Joined(own, saved, found).constant if policy in ("refuse", "rebase") else None
-    resumption = session.resumption(saved, found.change, join)
+    resumption = session.resumption(saved, found.change, join, lambda: _can_keep(slots, saved, defaults))
     if found.is_as_it_was and slots.fit(resumption.plan):
         return resumption, slots
     return resumption, _settled(Slots(resumption.plan, slots.bases.copy()), found, saved.bases, policy)
+
+
+def _can_keep(slots: Slots, saved: Saved, defaults: Sequence[float | None]) -> bool:
+    """Whether on_change="keep" knows what the saved factors multiply in these groups."""
+    own = Slots(saved.plan, slots.bases.copy())
+    try:
+        _settled(own, _Found(own, saved.bases, defaults, "keep"), saved.bases, "keep")
+    except StateError:
+        return False
+    return True
 
 
 class _Found:
@@ -159,6 +169,8 @@ def _settle(hyper: str, own: Slots, found: _Found, saved: SavedBases, policy: st
     """The bases of one hyper-parameter as they are after loading, as far as they are known."""
     holders, rows = own.holders(hyper), own.rows(hyper)
     before = matched(saved.of(hyper), [row.name for row in rows])
+    if hyper in found.changes and are_apart(saved.of(hyper), rows):
+        before = [None if row.name is None else old for row, old in zip(rows, before, strict=True)]
     closed = found.closed.get(hyper, [None] * len(rows))
     known = [row or mine for row, mine in zip(closed, rows, strict=True)]
     now = None if hyper in found.changes else now_of(saved, hyper, known)
@@ -173,7 +185,8 @@ def _settle(hyper: str, own: Slots, found: _Found, saved: SavedBases, policy: st
             is_same = base.source == CODE and same(base.given, old.given)
             base.is_now(base.given if is_same else old.given, old.now, CODE if is_same else SAVED)
         elif policy == "keep" and hyper in found.changes:
-            raise StateError(f"what {hyper!r} was given in every group is not to be known from this state", write=WAYS)
+            what = f"what {hyper!r} was given in every group is not to be known from this state"
+            raise StateError(what, write="pass on_change='adopt', or resume with the groups that were saved")
         else:
             row = closed[i]
             if row is not None and row.given is not None and row.now is not None and base.source != CODE:
@@ -218,7 +231,8 @@ class _Joined:
         unknown = [slot for slot in old.slots if slot.needs_base and slot.base.is_open]
         unknown += [slot for slot in old.slots if slot.is_factor and bases.of(slot.line.hyper) is None]
         for slot in unknown:
-            raise StateError(f"cannot rebase: what {slot.label} was given is not known", write=WAYS)
+            what = f"cannot rebase: what {slot.label} was given is not known"
+            raise StateError(what, write="pass on_change='adopt', or resume with the groups that were saved")
         before = {(id(slot.group), slot.line.hyper): slot for slot in old.slots}
         after = {(id(slot.group), slot.line.hyper) for slot in new.slots}
         outside = {line.key: line for line in old.outside}

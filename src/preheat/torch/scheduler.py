@@ -832,6 +832,7 @@ class Scheduler(LRScheduler):
         bases.follow(self.optimizers)
         if not (self._counter.seen or self._is_led):
             self._counter.forget()  # what was applied before, by a range finder, is undone
+        _name_again(before, bases.groups)
         self._counter.optimizer_was_loaded(self._rate_found(bases))
         _put_back(before, bases.groups)
         slots = Slots(self.plan, bases)
@@ -1122,13 +1123,18 @@ def _driven(slots: Iterable[Slot], optimizer: Optimizer) -> dict[tuple[int, str]
     return {(place[id(slot.group)], slot.line.hyper): slot for slot in slots if id(slot.group) in place}
 
 
+def _name_again(before: Slots, groups: list[dict[str, Any]]) -> None:
+    """Give the loaded groups the names that they had before: a state of groups without names takes none away."""
+    for old, group in zip(before.groups, groups, strict=False) if len(groups) == len(before.groups) else ():
+        if (name := old.get("name")) is not None:
+            group.setdefault("name", name)
+
+
 def _put_back(before: Slots, groups: list[dict[str, Any]]) -> None:
     """Put the tensors that the groups held before a load into the loaded ones, with what was loaded."""
     place = {id(group): i for i, group in enumerate(before.groups)}
     for slot in before.slots if len(groups) == len(before.groups) else ():
         group, held = groups[place[id(slot.group)]], slot.held
-        if (name := slot.group.get("name")) is not None:
-            group.setdefault("name", name)  # a state of groups without names takes none away
         if isinstance(held, Tensor) and group is not slot.group:
             held.detach().fill_(number(entry(group, slot.key, slot.index), slot.line.key))
             put(group, slot.key, slot.index, held)
