@@ -341,3 +341,25 @@ def test_a_share_written_as_a_bare_number_is_refused_and_changes_nothing(word: s
         getattr(scheduler, word)(0.2)
     assert scheduler.state_dict() == before
     train(optimizer, scheduler, 1)
+
+
+def test_nothing_is_left_of_a_run_that_has_ended() -> None:
+    optimizer, scheduler = build(ph.hold(), run=ph.Run(total=2))
+    train(optimizer, scheduler, 2)
+    for change in (scheduler.cooldown, scheduler.rewarm):
+        with pytest.raises(ph.PreheatError, match="no length where no end is to come"):
+            change("rest")
+    assert scheduler.get_last_lr() == [0.3, 0.07]
+
+
+def test_a_run_that_was_longer_when_it_was_saved_is_told() -> None:
+    optimizer, scheduler = build("warmup(10) >> hold()", run=ph.Run(total=100))
+    train(optimizer, scheduler, 30)
+    scheduler.extend(200)
+    _, shorter = build("warmup(10) >> hold()", run=ph.Run(total=100))
+    with pytest.warns(ph.PreheatWarning, match="ends at 100 now, and at 200 when this state was saved"):
+        shorter.load_state_dict(scheduler.state_dict())
+    assert len(shorter.audit().findings) == 1
+    _, same = build("warmup(10) >> hold()", run=ph.Run(total=200))
+    same.load_state_dict(scheduler.state_dict())
+    assert same.audit().findings == ()

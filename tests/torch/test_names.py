@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from copy import deepcopy
 from itertools import zip_longest
+from typing import Any
 
 import pytest
 import torch
@@ -32,6 +33,11 @@ def built(script: Script, with_decay: bool, **options: str) -> tuple[torch.optim
     optimizer = torch.optim.SGD(groups, lr=1.0, momentum=0.9)
     plan = {"lr": PLAN} | ({"weight_decay": PLAN} if with_decay else {})
     return optimizer, Scheduler(optimizer, plan, run=RUN, **options)
+
+
+def loaded(pair: tuple[Any, Any], states: Sequence[tuple[int, dict[str, Any]]]) -> None:
+    for which, state in states:
+        pair[which].load_state_dict(state)
 
 
 @st.composite
@@ -69,11 +75,9 @@ def test_a_name_given_or_taken_away_hides_no_change(
     load = states if optimizer_first else states[::-1]
     if matters and (policy == "refuse" or (policy == "rebase" and several)):
         with pytest.raises(StateError, match=r"changed since|different constants"):
-            for which, state in load:
-                pair[which].load_state_dict(state)
+            loaded(pair, load)
         return
-    for which, state in load:
-        pair[which].load_state_dict(state)
+    loaded(pair, load)
     meant = other if policy == "adopt" else one
     found = pair[0].param_groups
     assert [group["lr"] for group in found] == pytest.approx([rate * FACTOR for rate, _, _ in meant])
@@ -124,3 +128,28 @@ def test_a_refusal_offers_what_works_and_nothing_else(before: list[float], after
         else:
             with pytest.raises(StateError):
                 own.load_state_dict(state)
+
+
+def test_a_decay_that_was_switched_off_is_off_whichever_is_loaded_first() -> None:
+    script = [(0.1, 0.5, "a"), (0.1, 0.1, "b")]
+    optimizer, scheduler = built([(0.1, 0.0, "a"), (0.1, 0.1, "b")], True)
+    optimizer.step()
+    scheduler.step()
+    states = [(0, optimizer.state_dict()), (1, scheduler.state_dict())]
+    for order in (states, states[::-1]):
+        pair = built(script, True, on_change="keep")
+        loaded(pair, deepcopy(order))
+        assert [group["weight_decay"] for group in pair[0].param_groups] == [0, pytest.approx(0.01)]
+    with pytest.raises(StateError, match="'weight_decay' was switched on or off in a group"):
+        built(script, True, on_change="rebase")[1].load_state_dict(states[1][1])
+
+
+@pytest.mark.parametrize("optimizer_first", [True, False])
+def test_a_decay_that_only_the_script_schedules_is_the_loaded_one_under_keep(optimizer_first: bool) -> None:
+    optimizer, scheduler = built([(0.1, 0.1, "a")], False)
+    optimizer.step()
+    scheduler.step()
+    states = [(0, optimizer.state_dict()), (1, scheduler.state_dict())]
+    pair = built([(0.1, 0.5, "a")], True, on_change="keep")
+    loaded(pair, states if optimizer_first else states[::-1])
+    assert pair[0].param_groups[0]["weight_decay"] == 0.1

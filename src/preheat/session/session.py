@@ -507,7 +507,7 @@ class Session:
         length = Span(span)
         if not length.is_rest:
             return length.measured(self.run, Edge())
-        if self.run.total is None or self.run.total < self.position:
+        if self.run.total is None or self.run.total <= self.position:
             what = "'rest' has no length where no end is to come"
             raise PreheatError(what, write="write a length, or extend(total) first")
         return self.run.total - self.position

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from preheat.core.errors import StateError
 from preheat.core.plan import RATE, Line, Plan
@@ -236,7 +237,11 @@ class _Joined:
         before = {(id(slot.group), slot.line.hyper): slot for slot in old.slots}
         after = {(id(slot.group), slot.line.hyper) for slot in new.slots}
         outside = {line.key: line for line in old.outside}
-        if set(before) != after or set(outside) != {line.key for line in new.outside}:
+        if (others := set(before) ^ after) and set(old.plan) == set(new.plan):
+            hypers = ", ".join(sorted({repr(hyper) for _, hyper in others}))
+            what = f"cannot rebase: {hypers} was switched on or off in a group"
+            raise StateError(what, write="pass on_change='adopt' or 'keep'")
+        if others or set(outside) != {line.key for line in new.outside}:
             raise other_lines(old.plan, new.plan)
         return new, before, outside
 
@@ -254,21 +259,37 @@ def _closed(plan: Plan, bases: Bases, rows: dict[str, list[Row]]) -> Slots:
     return Slots(plan, bases)
 
 
-def left_behind(before: Slots, saved: Saved, after: Slots) -> list[tuple[Slot, float | None]]:
-    """What nobody schedules any more after loading a state, with what stands there then; None where that is not known.
+class Left(NamedTuple):
+    """What nobody schedules any more after loading a state, and what stands there then; None where that is not known.
+
+    is_kept: whether it stands there also after the optimizer has loaded a state, whose own it is else.
+    """
+
+    slot: Slot
+    value: float | None
+    is_kept: bool
+
+
+def left_behind(before: Slots, saved: Saved, after: Slots) -> list[Left]:
+    """What nobody schedules any more after loading a state.
 
     What the saved plan drove gets what the code gave it, or else what the state says of it; what only the code's plan drove
-    gets what was loaded.
+    gets what was loaded; the weight decay of a group that is to have none gets 0.
     """
     driven = {(id(slot.group), slot.line.hyper) for slot in after.slots}
     known = after.bases.by_group()
+    without = {(id(slot.group), slot.line.hyper) for slot in after.left_alone}
     written = Slots(saved.plan, after.bases.copy()).slots if saved.plan != after.plan else []
     names = [name_of(one.group) for one in after.bases.all]
-    left: dict[tuple[int, str], tuple[Slot, float | None]] = {}
+    left: dict[tuple[int, str], Left] = {}
     for slot, by_saved in [*((slot, False) for slot in before.slots), *((slot, True) for slot in written)]:
         one, key = known.get(id(slot.group)), (id(slot.group), slot.line.hyper)
-        if one is not None and key not in driven:
-            row = matched(saved.bases.of(slot.line.hyper), names)[slot.place] if by_saved else None
-            given = None if row is None else row.given
-            left[key] = slot, (one.own if by_saved else one.found).get(slot.line.hyper, given)
+        if one is None or key in driven:
+            continue
+        if key in without:
+            left[key] = Left(slot, 0.0, True)
+            continue
+        row = matched(saved.bases.of(slot.line.hyper), names)[slot.place] if by_saved else None
+        given = None if row is None else row.given
+        left[key] = Left(slot, (one.own if by_saved else one.found).get(slot.line.hyper, given), by_saved)
     return list(left.values())

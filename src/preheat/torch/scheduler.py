@@ -49,7 +49,7 @@ from preheat.torch.bases import OPEN, Bases, initial_of, number
 from preheat.torch.described import check_optimizers
 from preheat.torch.device_clock import DeviceClock
 from preheat.torch.memory import memory_of
-from preheat.torch.resuming import OPEN_BASE, WAYS, left_behind, resumed
+from preheat.torch.resuming import OPEN_BASE, WAYS, Left, left_behind, resumed
 from preheat.torch.slots import (
     Slot,
     Slots,
@@ -545,26 +545,33 @@ class Scheduler(LRScheduler):
             if since is not None and not (is_moved and since <= saved.updates):
                 del self._notes[note]
         self._write_now()
+        ends, ended = self.run.total, saved.run.total
+        if self.on_change == "refuse" and ends is not None and ended is not None and ends < ended:
+            self._warn(
+                f"the run ends at {ends:g} now, and at {ended:g} when this state was saved, whose values are the same: pass "
+                f"total={ended:g}, or on_change='keep', where that was meant to stay, as after extend({ended:g})"
+            )
 
-    def _take_over(self, slots: Slots, left: Iterable[tuple[Slot, float | None]]) -> None:
+    def _take_over(self, slots: Slots, left: Iterable[Left]) -> None:
         """Write to other slots than before, and give back what is left."""
         if self.has_begun:
             self._follow(slots)
         self._take(slots)
         self._put_back(left)
 
-    def _put_back(self, left: Iterable[tuple[Slot, float | None]]) -> None:
+    def _put_back(self, left: Iterable[Left]) -> None:
         """Give back to the groups what nobody schedules any more; say so where it is not known what that was."""
         place = {id(group): i for i, group in enumerate(self._slots.groups)}
         self._left = {}
-        for slot, value in left if not self._slots.unready else ():
+        for slot, value, is_kept in left if not self._slots.unready else ():
             if value is None:
                 self._warn(
                     f"{slot.label} is scheduled by nobody any more, and stays at {slot.value:g}; write it a line"
                 )
             else:
-                self._left[place[id(slot.group)], slot.key, slot.index] = value
-        self._write_left()
+                put_number(slot.group, slot.key, slot.index, value)
+                if is_kept:
+                    self._left[place[id(slot.group)], slot.key, slot.index] = value
 
     def _write_left(self) -> None:
         for (i, key, index), value in self._left.items():
@@ -654,7 +661,7 @@ class Scheduler(LRScheduler):
     def set_peak(self, peak: float) -> None:
         """From now on the largest group has the rate `peak` at factor 1, the others keeping their ratio to it.
 
-        It is saved, and audited.
+        It is saved, and audited. After a load with on_change="rebase" the factors are those of `plan`, the rebased one.
 
         Loading a state brings back the peak that it was saved with: set another one after loading.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
@@ -340,11 +340,18 @@ def _nowhere(line: Line, key: str, meant: str | None, groups: list[Group]) -> Pr
     what = f"{where} {line.hyper!r}, which the plan's line {line.key!r} schedules"
     if meant is not None:
         return PreheatError(f"{what}; did you mean {meant!r}?")
-    if not line.is_absolute and line.group is None:
+    if not line.is_absolute and line.group is None and line.hyper == key and key not in _OWN:
         return PreheatError(
             what, write="a quantity of your own is absolute: write absolute(s), and read it with value()"
         )
-    return PreheatError(f"{what}{nearest(line.hyper, _keys(groups))}")
+    return PreheatError(f"{what}{nearest(line.hyper, {place for group in groups for place in _places(group)})}")
+
+
+def _places(group: Group) -> Iterator[str]:
+    """What lines may call the values of a group."""
+    for key in _keys([group]):
+        value = group[key]
+        yield from [f"{key}[{i}]" for i in range(len(value))] if isinstance(value, list | tuple) else [key]
 
 
 def _keys(groups: list[Group]) -> set[str]:

@@ -164,7 +164,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _no_schedule(value: Any) -> PreheatError:
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
         number = shown(value)
-        write = f"write absolute(hold({number})) for the value itself, hold({number}) for a factor"
+        write = f"write absolute(hold({number})) for the value itself, relative(hold({number})) for a factor"
         return PreheatError(f"a schedule is needed, and {number} is a number", write=write)
     name = getattr(value, "__name__", None)
     if isinstance(name, str) and name in _language().words:
