@@ -340,7 +340,7 @@ class Session:
         gain = combined_gain(rules, states, saved.position)
         own, run = self.wanted(saved)
         run = run.replace(total=saved.run.total) if self.on_change == "keep" else run
-        plan = self._resolved_plan(saved, own, gain, change, join, can_keep)
+        plan = self._resolved_plan(saved, own, gain, change, join=join, can_keep=can_keep)
         try:
             refuse_impossible(plan)
             check_groups(rules, plan)
@@ -380,6 +380,7 @@ class Session:
         own: Plan,
         gain: float,
         change: str | None,
+        *,
         join: Join | None,
         can_keep: Callable[[], bool],
     ) -> Plan:

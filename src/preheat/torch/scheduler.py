@@ -202,8 +202,8 @@ class Scheduler(LRScheduler):
             memory, earlier = next(((memory, found) for memory, found in known if found), (None, None))
             if memory is None or earlier is None:
                 continue
-            if slot.is_rate and peak is None and memory.asked_peak is not None:  # the script says another rate now
-                slot.base.source = OPEN
+            if slot.is_rate and peak is None and memory.asked_peak is not None and not same(memory.ratio, 1):
+                slot.base.source = OPEN  # the script says another rate now
                 continue
             is_news = slot.base.is_open or not same(slot.base.now, earlier.now)
             if is_news and slot.needs_base and earlier.now and not (slot.is_rate and peak is not None):
