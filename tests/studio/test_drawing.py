@@ -232,7 +232,9 @@ def test_equal_curves_and_those_that_cannot_be_compared_say_so():
     assert "equal" in found["differences"][1]["says"]
     assert set(found["differences"][1]["values"]) == {0}
     assert found["differences"][2]["at"] == []
-    assert "factors" in found["differences"][2]["says"]
+    says = found["differences"][2]["says"]
+    assert "the first is factors" in says
+    assert says.index("1 and 3: ") == 0  # so that the first is the one that is named first
     assert drawn("hold(", "hold()", difference=True)["differences"] == [None, None]
 
 
@@ -278,6 +280,8 @@ def test_a_text_that_cannot_be_read_is_refused_in_its_column(text, at):
             RUN | {"tokens_per_step": "lots"},
             "tokens per update is a number, not 'lots'",
         ),
+        ("decay()", None, "seconds_per_step", RUN | {"seconds_per_step": "1/3"}, "seconds per update is a number"),
+        ("decay()", None, "seconds_per_step", RUN | {"seconds_per_step": "-2"}, "seconds per update"),
         ("decay()", None, "clock", RUN | {"clock": "day"}, "clock"),
         ("decay()", None, "steps_per_epoch", {"total": "3 epochs"}, "fill in “updates per epoch”"),
     ],

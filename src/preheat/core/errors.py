@@ -140,7 +140,8 @@ def _pieces(value: Any, limit: int, inside: tuple[int, ...]) -> Iterator[str]:
 
 def plural(count: float, word: str) -> str:
     """A count with its noun: "1 layer", "2,000 layers"."""
-    ending = "" if count == 1 else "es" if word.endswith(("s", "x", "ch")) else "s"
+    hisses = word.endswith(("s", "x", "ch")) and not word.endswith("epoch")
+    ending = "" if count == 1 else "es" if hisses else "s"
     return f"{count:,.0f} {word}{ending}"
 
 

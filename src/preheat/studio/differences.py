@@ -36,7 +36,7 @@ def _says(one: Named, two: Named) -> tuple[str, int | None]:
     try:
         point, unknown = _apart(first, other)
     except PreheatError as error:
-        return f"{other_name} and {name}: {error}", None
+        return f"{name} and {other_name}: {error}", None
     if point is not None:
         a, b = _told_apart(point.a, point.b)
         return f"{other_name} differs from {name} first at {first.unit} {point.at:,}: {b}, not {a}", int(point.at)

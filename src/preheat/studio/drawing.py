@@ -46,6 +46,7 @@ def draw(document: Document, points: int) -> dict[str, Any]:
 
 def _read(document: Document, index: int) -> Shown | dict[str, Any]:
     try:
+        _seconds(document, index)
         return shown(document, index)
     except PreheatError as error:
         return {"error": problem_of(document, index, error)}
@@ -69,11 +70,8 @@ def _on_clock(one: Shown, first: Laid) -> Shown | dict[str, Any]:
 
 
 def _seconds(document: Document, index: int) -> float | None:
-    """How long an update takes, where that is said as it can be."""
-    try:
-        return (document.schedules[index].run or document.run).seconds
-    except PreheatError:
-        return None
+    """How long an update takes, where that is said; raises FieldError where it cannot be read."""
+    return (document.schedules[index].run or document.run).seconds
 
 
 def _difference(laid: list[Laid | None], index: int, document: Document, points: int) -> dict[str, Any] | None:

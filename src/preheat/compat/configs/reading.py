@@ -232,5 +232,5 @@ def not_known(config: Any, libraries: Iterable[str]) -> PreheatError:
     """What there is to say of a file that no reader recognises."""
     return PreheatError(
         f"{shown(config)} is no config that is known here",
-        write=f"say whose it is: library= (--library), one of {', '.join(libraries)}",
+        write=f"say whose it is: library= (--library of check and convert), one of {', '.join(libraries)}",
     )

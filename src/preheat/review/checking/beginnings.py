@@ -146,7 +146,8 @@ def _no_warmup(one: Vanished, look: Look, library: str) -> Iterator[Finding]:
             "leave the warmup out there, or give it one update",
         )
     elif one.exact or not library:
-        what, write = one.words, "leave the warmup out, or give it a length in updates: warmup(2)"
+        two = ": warmup(2)" if look.run.clock == "step" else ""  # of any other clock, 2 is more than two updates
+        what, write = one.words, f"leave the warmup out, or give it a length in updates{two}"
     else:
         return
     yield Finding("zero-warmup", f"{look.word} 0", what, write)
