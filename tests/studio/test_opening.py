@@ -4,6 +4,7 @@ import base64
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import preheat as ph
 from preheat.compat import PEERS, peer, restate
+from preheat.lab.records.record import read_record
 from preheat.recipes.registry import RECIPES
 from preheat.studio.catalogue import catalogue
 from preheat.studio.document import document_from, fields_from
@@ -236,6 +238,21 @@ def test_a_comparison_is_its_runs_and_its_arms(comparison: Path) -> None:
         assert (run["loss"][-1] is None) == bool(run["seed"])
     document = document_of([found])
     assert len(document_from(document).schedules) == 2
+
+
+def test_arms_with_peaks_of_their_own_keep_them(comparison: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_peak(path: Path) -> Any:
+        record = read_record(path)
+        return replace(record, header=record.header | {"options": {"peak": peaks[record.header["arm"]]}})
+
+    peaks = {"none": 0.1, "warm": 0.2}
+    monkeypatch.setattr("preheat.lab.records.record.read_record", with_peak)
+    found = opened({"kind": "path", "path": str(comparison)})
+    assert (found["peak"], [one["peak"] for one in found["schedules"]]) == ("", ["0.1", "0.2"])
+    assert [document_from(document_of([found])).peak_of(index) for index in (0, 1)] == [0.1, 0.2]
+    peaks["warm"] = 0.1
+    found = opened({"kind": "path", "path": str(comparison)})
+    assert (found["peak"], [one["peak"] for one in found["schedules"]]) == ("0.1", ["", ""])
 
 
 def test_a_damaged_record_is_told_and_the_others_are_shown(comparison: Path, tmp_path: Path) -> None:

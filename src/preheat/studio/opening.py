@@ -251,22 +251,25 @@ def comparison(paths: Sequence[Path]) -> dict[str, Any]:
     notes = [f"{plural(len(refused), 'file')} could not be read: {refused[0]}"] if refused else []
     if len(paths) > MOST_RUNS:
         notes.append(f"Shown are the first {MOST_RUNS} of {len(paths):,} runs.")
-    arms = _arms(records)
+    total, peak = _shared(map(_total, records)), _shared(map(_peak, records))
+    arms = _arms(records, peak)
     if len(arms) > MOST:
         notes.append(f"Drawn are the schedules of the first {MOST} of {len(arms)} arms.")
-    total, peak = _shared(_total(one) for one in records), _shared(_peak(one) for one in records)
     run = None if total is None else _fields(Run(total=total))
     return _opened(arms[:MOST], run, peak, [], notes) | {"runs": [_run(one) for one in records]}
 
 
-def _arms(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """The schedule of every arm, each once, by the name of the arm, and of its study where there are several."""
+def _arms(records: Sequence[Record], peak: float | None) -> list[dict[str, Any]]:
+    """The schedule of every arm, each once, by the name of the arm, and of its study where there are several; with the peak of
+    its runs where `peak`, that of all, is none."""
     several = len({record.header["study"] for record in records}) > 1
-    texts = dict[str, str]()
+    runs: dict[str, list[Record]] = {}
     for record in records:
         name = f"{record.header['study']}: {record.header['arm']}" if several else str(record.header["arm"])
-        texts.setdefault(name, to_text(parse(record.header["spec"])))
-    return [_written(name, text) for name, text in texts.items()]
+        runs.setdefault(name, []).append(record)
+    arms = [_written(name, to_text(parse(found[0].header["spec"]))) for name, found in runs.items()]
+    peaks = [None if peak is not None else _shared(map(_peak, found)) for found in runs.values()]
+    return [arm if own is None else arm | {"peak": _number(own)} for arm, own in zip(arms, peaks, strict=True)]
 
 
 def _total(record: Record) -> int | None:
