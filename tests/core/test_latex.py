@@ -220,3 +220,44 @@ def test_latex_of_random_schedules() -> None:
 
     holds()
     assert seen > 5 * refused
+
+
+lengths = st.sampled_from([1, 7, 100, 5_000, 200_000])
+phases = st.one_of(
+    st.builds(ph.warmup, lengths),
+    st.builds(ph.hold, st.sampled_from([1.0, 0.5]), lengths),
+    st.builds(ph.decay, lengths, st.sampled_from([0.0, 0.1])),
+    st.builds(lambda n: ph.saturating(5, n), lengths),
+)
+
+
+@st.composite
+def uneven(draw: st.DrawFn) -> tuple[ph.Schedule, list[float]]:
+    """Phases of which some are much shorter than others, alone, in a cycle or in a formula; and moments in each of them."""
+    parts = draw(st.lists(phases, min_size=1, max_size=3))
+    s, edges = parts[0], [0.0, float(parts[0].length)]
+    for part in parts[1:]:
+        s = s >> part
+        edges.append(float(s.length))
+    period, rounds = edges[-1], 1
+    kind = draw(st.sampled_from(["alone", "cycle", "product", "upper"]))
+    if kind == "cycle":
+        rounds = draw(st.integers(2, 3))
+        s = s.repeated(rounds)
+    elif kind == "product":
+        s = s * ph.hold(1, period)
+    elif kind == "upper":
+        s = ph.upper(s, ph.hold(0.1, period))
+    if draw(st.booleans()):
+        s = s >> ph.hold(1.0, draw(lengths))
+    near = {edge + apart for edge in edges for apart in (-1.5, -0.5, 0.5, 1.5, 4, 30, 2_000)}
+    near |= {(a + b) / 2 for a, b in zip(edges, edges[1:], strict=False)}
+    return s, sorted(k * period + t for k in range(rounds + 1) for t in near if k * period + t >= 0)
+
+
+@settings(max_examples=200)
+@given(uneven())
+def test_a_phase_is_told_however_short_it_is_beside_others(case: tuple[ph.Schedule, list[float]]) -> None:
+    s, times = case
+    read = Read(ph.export(s, "latex"))
+    assert [read(t) for t in times] == pytest.approx([s(t) for t in times], rel=1e-6, abs=1e-8)

@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 import operator
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from preheat.core.codegen.trace import Expr
 from preheat.core.namespaces import Scalars
 
-_SAMPLES = [(2 * i + 1) / 66 for i in range(33)]  # of a case, where two formulas are compared
+_SAMPLES = [(2 * i + 1) / 66 for i in range(33)]  # of the time between two edges, where two formulas are compared
+_SAMPLES += [end for k in range(7, 43, 3) for end in (2.0**-k, 1 - 2.0**-k)]  # what is short begins or ends at an edge
+_MOST_EDGES = 64
 _SAME = 1e-9  # of the larger value
+_ROUNDED = 1e-12  # of the largest value seen: what differences lose, and less than the digits of a page tell
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -51,10 +54,15 @@ class Times(NamedTuple):
         """Whether it is any moment at all."""
         return self.low < self.high or (self.closed and self.low == self.high)
 
-    def samples(self) -> list[float]:
-        """Some moments of it."""
-        high = self.high if self.high < math.inf else 4 * self.low + 1000
-        return [self.low + (high - self.low) * share for share in _SAMPLES]
+    def samples(self, *values: Any) -> list[float]:
+        """Some moments of it: between all edges that the values may have, and close to each."""
+        found = {edge for value in values for edge in _edges(value, self) if self.low < edge < self.high}
+        marks = sorted(found)
+        if len(marks) > _MOST_EDGES:
+            marks = marks[: _MOST_EDGES // 2] + marks[-_MOST_EDGES // 2 :]
+        high = self.high if self.high < math.inf else 4 * max([self.low, *marks]) + 1000
+        ends = [self.low, *marks, high]
+        return [a + (b - a) * share for a, b in zip(ends, ends[1:], strict=False) for share in _SAMPLES]
 
 
 class Piece(NamedTuple):
@@ -108,14 +116,60 @@ def least(value: Any, times: Times) -> float:
 
 def same(first: Any, second: Any, times: Times) -> bool:
     """Whether two expressions have one value at every moment that is looked at."""
+    scale, moments = 0.0, times.samples(first, second)
     try:
-        for t in times.samples():
+        for t in moments:
             a, b = evaluated(first, times.symbol, t), evaluated(second, times.symbol, t)
-            if not abs(a - b) <= _SAME * max(abs(a), abs(b)):
+            larger = max(abs(a), abs(b))
+            scale = max(scale, larger)
+            if not abs(a - b) <= _SAME * larger + _ROUNDED * scale:
                 return False
     except (ArithmeticError, ValueError, TypeError):  # it has no value there
         return False
     return True
+
+
+def _edges(value: Any, times: Times) -> Iterator[float]:
+    """The moments at which a formula may become another one, as far as they are easily told."""
+    seen, left = set[Expr](), [value]
+    while left:
+        one = left.pop()
+        if not isinstance(one, Expr) or one in seen or not one.args:
+            continue
+        seen.add(one)
+        a, *rest = one.args
+        if one.op == "choose":
+            yield from _when(a, rest[0], times)
+            left += rest[1]
+        elif one.op == "within":
+            yield from _when(a, rest, times)
+        elif one.op == "find":
+            yield from _when(rest[0], a, times)
+        elif one.op in ("<", ">") and not isinstance(rest[0], Expr):
+            yield from _when(a, rest, times)
+        left += [arg for arg in one.args if isinstance(arg, Expr)]
+
+
+def _when(value: Any, points: Iterable[float], times: Times) -> Iterator[float]:
+    """The moments at which a value that moves with time is at one of some points; of a cycle those in its first rounds and
+    in its last ones."""
+    if moved := offset(value, times):
+        yield from (moved[0] * (point - moved[1]) for point in points if abs(point) < math.inf)
+        return
+    if not isinstance(value, Expr) or not value.args:
+        return
+    a, *rest = value.args
+    if value.op == "within":
+        yield from _when(a, points, times)
+    elif value.op == "%" and not isinstance(rest[0], Expr) and (moved := offset(a, times)):
+        period, high = rest[0], times.high if times.high < math.inf else times.low
+        first, last = (math.floor((end + moved[1]) / period) for end in (times.low, high))
+        rounds = {first, first + 1, first + 2, (first + last) // 2, last - 1, last}
+        yield from _when(a, [n * period + point for n in rounds for point in (0.0, *points)], times)
+    elif value.op == "-" and isinstance(rest[0], Expr) and rest[0].op == "take":
+        yield from _when(a, [start + point for start in rest[0].args[0] for point in points], times)
+    elif value.op in ("*", "/") and not isinstance(rest[0], Expr) and rest[0]:
+        yield from _when(a, [point / rest[0] if value.op == "*" else point * rest[0] for point in points], times)
 
 
 def evaluated(value: Any, symbol: Expr, t: float) -> Any:

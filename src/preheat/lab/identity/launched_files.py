@@ -64,8 +64,11 @@ def _named(words: Sequence[str]) -> Iterator[tuple[Path, bool]]:
 def _files(text: str, asked: str, *, is_list: bool) -> Iterator[tuple[Path, bool]]:
     """The files of one name: for every seed and arm, and of a folder of settings those that are some."""
     text = text.removeprefix("file://").removeprefix("file:")
-    pattern = "*".join(map(escape, _FILLED.split(text)))
-    found = islice(iglob(pattern), MOST) if _FILLED.search(text) else [text]
+    parts = _FILLED.split(text)
+    is_name = any(
+        char.isalnum() for part in parts for char in part
+    )  # {seed} alone is a number, and every name is like it
+    found = [text] if len(parts) == 1 else islice(iglob("*".join(map(escape, parts))), MOST) if is_name else []
     for path in map(Path, found):
         if text and _small_file(path):
             yield path, is_list
