@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from torch.optim import lr_scheduler as live
 
 from preheat import PreheatError
@@ -78,3 +80,42 @@ def test_other_groups_and_momentum_are_told() -> None:
 def test_what_cannot_be_read_says_what_can(source: Any, match: str) -> None:
     with pytest.raises(PreheatError, match=match):
         read(source, total=10)
+
+
+MEMBERS = [
+    "LinearLR(optimizer, 0.1, total_iters=5)",
+    "ExponentialLR(optimizer, 0.9)",
+    "MultiStepLR(optimizer, [2, 4])",
+    "ConstantLR(optimizer, 0.5, total_iters=3)",
+    "CyclicLR(optimizer, base_lr=0.01, max_lr=0.1, step_size_up=5)",
+    "OneCycleLR(optimizer, max_lr=0.2, total_steps=40)",
+]
+
+
+@settings(max_examples=100)
+@given(st.lists(st.sampled_from(MEMBERS), min_size=2, max_size=3), st.integers(1, 9), st.sampled_from([0.05, 0.1, 2.0]))
+def test_a_sequence_of_rates_and_factors_is_torchs_at_any_base(members: list[str], length: int, base: float) -> None:
+    assume(sum("OneCycle" in one or "Cyclic" in one for one in members) <= 1)  # both move the momentum
+    text = f"SequentialLR(optimizer, [{', '.join(members)}], milestones={[length * i for i in range(1, len(members))]})"
+    on = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=base, momentum=0.9)
+    scheduler = eval(text, {**vars(live), "optimizer": on})
+    found = read(text, base_lr=base, total=30)
+    assert [found(t) for t in range(30)] == pytest.approx(stepped(scheduler, 30), rel=1e-9)
+
+
+def test_a_chain_that_was_stepped_is_refused_and_one_with_a_cosine_is_cut_at_its_run() -> None:
+    def chain(length: int) -> Any:
+        one = optimizer()
+        return live.ChainedScheduler([live.LinearLR(one, 0.1, total_iters=5), live.CosineAnnealingLR(one, length)])
+
+    moved = chain(35)
+    stepped_once = stepped(moved.__class__(moved._schedulers), 1)
+    assert stepped_once == pytest.approx([0.01])
+    with pytest.raises(PreheatError, match="stands at update 1"):
+        read(moved, total=40)
+    found = read(chain(35), total=40)
+    assert [found(t) for t in range(40)] == pytest.approx(stepped(chain(35), 40), abs=1e-12)
+    text = "ChainedScheduler([LinearLR(optimizer, 0.1, total_iters=5), CosineAnnealingLR(optimizer, 20)])"
+    longer = read(text, base_lr=0.1, total=100)
+    assert [longer(t) for t in range(61)] == pytest.approx(stepped(chain(20), 61), abs=1e-12)
+    assert [(one.code, one.place) for one in longer.findings] == [("no-end", "update 60")]

@@ -4,6 +4,7 @@ import builtins
 import importlib
 import math
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -251,7 +252,7 @@ def uneven(draw: st.DrawFn) -> tuple[ph.Schedule, list[float]]:
     if draw(st.booleans()):
         s = s >> ph.hold(1.0, draw(lengths))
     near = {edge + apart for edge in edges for apart in (-1.5, -0.5, 0.5, 1.5, 4, 30, 2_000)}
-    near |= {(a + b) / 2 for a, b in zip(edges, edges[1:], strict=False)}
+    near |= {(a + b) / 2 for a, b in pairwise(edges)}
     return s, sorted(k * period + t for k in range(rounds + 1) for t in near if k * period + t >= 0)
 
 

@@ -62,6 +62,9 @@ def test_each_file_of_a_list_counts(folder):
         "t {run}.yaml {log}",
         "sh -c 'python x > log.json; python x 2>log.json | tee log.json'",
         "t cfg t.py --data-dir cfg",
+        "t --seed {seed}",
+        "t --seed={seed} {arm}",
+        "t --name {arm}-{seed}",
     ],
 )
 def test_what_is_written_or_no_settings_does_not_count(command):

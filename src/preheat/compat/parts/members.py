@@ -286,6 +286,10 @@ def chain_of(peer: Peer, given: Any, base_lr: float, faithful: bool) -> Restated
     if ends and faithful:
         curve = _after_cosine(members, whole, min(ends))
     findings = [finding for one in whole for finding in one.findings]
+    if ends and faithful:
+        after = f"update {3 * min(ends):g}"
+        what = "there it climbs again, by a sum that no composition gives, and here the last value is kept"
+        findings.append(Finding("no-end", after, what, "end the run before"))
     if ends and not faithful:
         curve = lasting(curve, min(ends))
     return factors(curve, base, findings)

@@ -82,7 +82,8 @@ def _read(source: Any, values: list[float]) -> Any:
     except (PreheatError, KeyError, AttributeError, TypeError):
         return None
     close = _CLOSE * (max(map(abs, values)) or 1.0)
-    return exact.target if all(abs(a - b) <= close for a, b in zip(ours, values, strict=True)) else None
+    agree = all(abs(a - b) <= close for a, b in zip(ours, values, strict=True))
+    return exact.within(Run(total=len(values))) if agree else None
 
 
 def _sampled(source: Any, n: int, others: list[dict[str, Any]]) -> list[float]:
@@ -162,7 +163,9 @@ class _StandIn:
 
 def _rewound(one: Any) -> None:
     """Back to update 0, for a scheduler that has been stepped: refused where it does not say how."""
-    passed = getattr(one, "last_epoch", getattr(one, "last_step", 0))
+    members = getattr(one, "_schedulers", ())  # of a ChainedScheduler, which counts nothing itself
+    inside = max((getattr(member, "last_epoch", 0) for member in members), default=0)
+    passed = getattr(one, "last_epoch", getattr(one, "last_step", inside))
     if not isinstance(passed, int) or passed <= 0:
         return
     what = f"{type(one).__name__} stands at update {passed}: what came before cannot be sampled"

@@ -10,6 +10,7 @@ import math
 import operator
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from preheat.core.codegen.trace import Expr
@@ -62,7 +63,7 @@ class Times(NamedTuple):
             marks = marks[: _MOST_EDGES // 2] + marks[-_MOST_EDGES // 2 :]
         high = self.high if self.high < math.inf else 4 * max([self.low, *marks]) + 1000
         ends = [self.low, *marks, high]
-        return [a + (b - a) * share for a, b in zip(ends, ends[1:], strict=False) for share in _SAMPLES]
+        return [a + (b - a) * share for a, b in pairwise(ends) for share in _SAMPLES]
 
 
 class Piece(NamedTuple):
