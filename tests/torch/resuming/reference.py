@@ -335,7 +335,7 @@ def _choices(
     if before is not None and one.ours != "no" and not (i in one.edited and hyper == "lr"):
         choices = _taken_over(world, before, slot)
         if hyper == "lr" and script.peak is None and before.script.peak is not None and before.ratio != 1:
-            return [*choices, (None, None)], False  # the script gives another rate now, and no peak
+            return [(None, None)], False  # the script gives another rate now, and no peak
         return (choices if one.ours == "yes" else [*choices, (None, None)]), False
     if (
         moved

@@ -283,14 +283,13 @@ def chain_of(peer: Peer, given: Any, base_lr: float, faithful: bool) -> Restated
     whole = [member.remade(peer, 1.0, faithful) for member in members]
     curve = reduce(mul, (curve_of(one) for one in whole))
     ends = [member.argument("T_max") for member in members if member.name == "cosine_annealing_lr"]
-    if ends and faithful:
-        curve = _after_cosine(members, whole, min(ends))
     findings = [finding for one in whole for finding in one.findings]
     if ends and faithful:
+        curve = _after_cosine(members, whole, min(ends))
         after = f"update {3 * min(ends):g}"
         what = "there it climbs again, by a sum that no composition gives, and here the last value is kept"
         findings.append(Finding("no-end", after, what, "end the run before"))
-    if ends and not faithful:
+    elif ends:
         curve = lasting(curve, min(ends))
     return factors(curve, base, findings)
 

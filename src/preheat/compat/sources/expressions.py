@@ -123,10 +123,8 @@ class _Reader:
         if inspect.signature(function).parameters["base_lr"].default is inspect.Parameter.empty:
             return based
         alone = function(**given)
-        if not isinstance(alone.schedule, Absolute):
-            return based
-        if function(**given, **based).schedule != alone.schedule:
-            return based  # some of what it holds multiplies the rate
+        if not isinstance(alone.schedule, Absolute) or function(**given, **based).schedule != alone.schedule:
+            return based  # it, or some of what it holds, multiplies the rate
         what = f"{self.base!r} is not used: the values are rates already"
         self.findings.append(Finding("ignored-argument", "base_lr", what, "leave base_lr out"))
         return {}
